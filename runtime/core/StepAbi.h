@@ -1,0 +1,48 @@
+//===- StepAbi.h - what compiled code and the runtime say to each other ------------------------------===//
+//
+// The C ABI between a compiled step function and the runtime that runs it. A change here is a new
+// `kLlmcStepAbiVersion`; an artifact of another version is refused when it is loaded.
+//
+//===------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_RUNTIME_CORE_STEPABI_H
+#define LLMC_RUNTIME_CORE_STEPABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { kLlmcStepAbiVersion = 1 };
+
+/// One thread's view of the team that runs a step (runtime/core/Team.h).
+typedef struct LlmcWorker LlmcWorker;
+
+/// The inputs, outputs and memory of one step. Rows are tokens; `rows` is at most the step's `max_rows`
+/// in the manifest. All buffers are 64-byte aligned and owned by the caller.
+typedef struct LlmcStep {
+  int64_t rows;               ///< number of tokens in this step
+  int64_t output_rows;        ///< number of rows for which the output is wanted, at most `rows`
+  const int32_t *tokens;      ///< [rows]
+  const int32_t *positions;   ///< [rows], position of each token in its sequence
+  const int32_t *token_types; ///< [rows], segment of each token (BERT); zeros for other models
+  const int32_t *output_ids;  ///< [output_rows], which rows are wanted
+  const uint8_t *weights;     ///< the artifact's weights section, page aligned
+  uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined
+  uint8_t *cache;             ///< `cache_bytes` of the manifest; zero before the first step of a sequence
+  float *output;              ///< [output_rows, output_width]: logits, or hidden states of an encoder
+} LlmcStep;
+
+/// A compiled step. Every worker of the team calls it once a step with its own `worker`.
+typedef void (*LlmcStepFunction)(const LlmcStep *step, LlmcWorker *worker);
+
+/// Claims a chunk of the current parallel region of `chunks` chunks. The previous chunk that this worker
+/// claimed in the region counts as done with this call. Returns the chunk, or -1 when all chunks of the region
+/// are done (it waits for that) and the worker moves on to the next region. Every worker passes the same
+/// sequence of regions with the same chunk counts.
+int64_t llmc_region_next(LlmcWorker *worker, int64_t chunks);
+
+#ifdef __cplusplus
+}
+#endif
+#endif // LLMC_RUNTIME_CORE_STEPABI_H
