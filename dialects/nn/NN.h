@@ -1,0 +1,78 @@
+//===- NN.h - the model dialect ----------------------------------------------------------------------===//
+//
+// Everything of the nn dialect: types, attributes, interfaces, operations. The manual is NNOps.td.
+//
+//===------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_DIALECTS_NN_NN_H
+#define LLMC_DIALECTS_NN_NN_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/nn/NNDialect.h.inc"
+#include "dialects/nn/NNEnums.h.inc"
+
+namespace llmc::nn {
+
+namespace reference {
+/// Values of an evaluation in progress (dialects/nn/reference/Frame.h).
+template <typename T> class Frame;
+} // namespace reference
+
+/// Arithmetic and memory traffic of an operation.
+struct OpCost {
+  double flops = 0;           ///< a multiply and an add are two
+  double parameterBytes = 0;  ///< bytes of weights read once
+  double activationBytes = 0; ///< bytes of activations and caches read and written
+  OpCost &operator+=(const OpCost &other) {
+    flops += other.flops;
+    parameterBytes += other.parameterBytes;
+    activationBytes += other.activationBytes;
+    return *this;
+  }
+};
+
+/// The part that an operation plays in a fused kernel.
+enum class FusionRole {
+  Contraction, ///< a product: at most one a kernel
+  Attention,   ///< a kernel of its own, which may quantize its result
+  RowWise,     ///< needs a whole row before its first output: norms, quantization. A prologue.
+  Elementwise, ///< works on values where they are: an epilogue
+  Layout,      ///< only says where values lie: split
+  Gather,      ///< reads rows by id
+  Store,       ///< writes state: a cache
+  Parameter,   ///< concerns weights only; happens at compile time
+};
+
+/// The attribute with which the arguments of a function are marked that receive parameters: what depends on nothing
+/// but these is computed when the program is compiled.
+inline constexpr llvm::StringLiteral kParameterArgument = "nn.parameter";
+
+/// Whether `value` is a parameter: the result of nn.load, or a function argument marked `nn.parameter`.
+bool isParameter(mlir::Value value);
+
+/// Bytes that a tensor of `type` takes in a file. `type` has a static shape and rows of whole blocks.
+int64_t getStorageBytes(mlir::RankedTensorType type);
+
+} // namespace llmc::nn
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/nn/NNAttributes.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/nn/NNTypes.h.inc"
+
+#include "dialects/nn/NNInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/nn/NNOps.h.inc"
+
+#endif // LLMC_DIALECTS_NN_NN_H

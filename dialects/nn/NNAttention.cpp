@@ -1,0 +1,179 @@
+//===- NNAttention.cpp - verifiers of attention, rotary embedding and caches -------------------------===//
+
+#include "dialects/nn/NN.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace llmc::nn;
+
+namespace {
+
+int64_t width(Value value) { return cast<ShapedType>(value.getType()).getDimSize(1); }
+int64_t rows(Value value) { return cast<ShapedType>(value.getType()).getDimSize(0); }
+
+/// A number of a rope_scaling that may be absent.
+double valueOf(FloatAttr attribute) { return attribute ? attribute.getValueAsDouble() : 1.0; }
+double contextOf(RopeScalingAttr scaling) {
+  return scaling.getTrainedContext() ? static_cast<double>(scaling.getTrainedContext().getInt()) : 0.0;
+}
+
+bool compatible(int64_t a, int64_t b) { return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b; }
+
+/// What both forms of attention demand of their heads.
+template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
+  int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
+  if (heads <= 0 || kvHeads <= 0)
+    return op.emitOpError() << "needs positive numbers of heads, but has " << heads << " and " << kvHeads;
+  if (heads % kvHeads != 0)
+    return op.emitOpError() << "has " << heads << " query heads, which is not a multiple of its " << kvHeads
+                            << " key heads";
+  int64_t queryWidth = width(op.getQuery());
+  if (!ShapedType::isDynamic(queryWidth) && queryWidth % heads != 0)
+    return op.emitOpError() << "has queries of width " << queryWidth << ", which is not a multiple of its " << heads
+                            << " heads";
+  if (op.getWindow() && *op.getWindow() <= 0)
+    return op.emitOpError() << "needs a positive window, but has " << *op.getWindow();
+  if (op.getSoftcap() && !(op.getSoftcap()->convertToDouble() > 0))
+    return op.emitOpError() << "needs a positive softcap";
+  if (op.getAlibi() && static_cast<int64_t>(op.getAlibi()->size()) != heads)
+    return op.emitOpError() << "has " << op.getAlibi()->size() << " alibi slopes for " << heads << " heads";
+  if (!compatible(rows(op.getQuery()), rows(op.getResult())))
+    return op.emitOpError() << "has " << rows(op.getQuery()) << " queries but " << rows(op.getResult())
+                            << " result rows";
+  return success();
+}
+
+} // namespace
+
+LogicalResult RopeOp::verify() {
+  int64_t heads = getHeads(), dims = getDims(), inputWidth = width(getInput());
+  if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
+    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
+                         << " heads";
+  if (dims <= 0 || dims % 2 != 0 || (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads))
+    return emitOpError() << "rotates " << dims << " dimensions, expected an even number of at most the head size "
+                         << inputWidth / heads;
+  if (!(getTheta().convertToDouble() > 0))
+    return emitOpError() << "needs a positive theta";
+  if (!compatible(rows(getInput()), rows(getPositions())))
+    return emitOpError() << "has " << rows(getInput()) << " rows but " << rows(getPositions()) << " positions";
+  if (auto scaling = getScaling()) {
+    int64_t factors = scaling->getFactors() ? scaling->getFactors().size() : 0;
+    if (scaling->getKind() == RopeScalingKind::Factors && factors != dims / 2)
+      return emitOpError() << "has " << factors << " frequency factors for " << dims / 2 << " pairs";
+    if (!(valueOf(scaling->getFactor()) > 0))
+      return emitOpError() << "needs a positive scaling factor";
+    bool needsContext =
+        scaling->getKind() == RopeScalingKind::Llama3 || scaling->getKind() == RopeScalingKind::Yarn;
+    if (needsContext && contextOf(*scaling) <= 0)
+      return emitOpError() << "needs the trained context for its scaling";
+    if (needsContext && valueOf(scaling->getHighFreq()) == valueOf(scaling->getLowFreq()))
+      return emitOpError() << "needs low and high frequency factors that differ";
+  }
+  return success();
+}
+
+SmallVector<double> RopeOp::getFrequencies() {
+  const int64_t dims = getDims();
+  const double theta = getTheta().convertToDouble();
+  SmallVector<double> frequencies;
+  for (int64_t i = 0; i < dims / 2; ++i)
+    frequencies.push_back(std::pow(theta, -2.0 * i / dims));
+  auto scaling = getScaling();
+  if (!scaling)
+    return frequencies;
+  const double factor = valueOf(scaling->getFactor()), context = contextOf(*scaling);
+  const double lowFreq = valueOf(scaling->getLowFreq()), highFreq = valueOf(scaling->getHighFreq());
+  switch (scaling->getKind()) {
+  case RopeScalingKind::Linear:
+    for (double &f : frequencies)
+      f /= factor;
+    break;
+  case RopeScalingKind::Factors:
+    for (auto [f, divisor] : llvm::zip(frequencies, scaling->getFactors().asArrayRef()))
+      f /= divisor;
+    break;
+  case RopeScalingKind::Llama3:
+    for (double &f : frequencies) {
+      // Turns that the pair makes within the trained context: few turns are stretched, many are kept.
+      double turns = context * f / (2 * M_PI);
+      double kept = (turns - lowFreq) / (highFreq - lowFreq);
+      kept = std::clamp(kept, 0.0, 1.0);
+      f = (1 - kept) * f / factor + kept * f;
+    }
+    break;
+  case RopeScalingKind::Yarn: {
+    // The dimension whose pair makes `turns` turns in the trained context.
+    auto dimensionOf = [&](double turns) {
+      return dims * std::log(context / (turns * 2 * M_PI)) / (2 * std::log(theta));
+    };
+    double low = std::max(std::floor(dimensionOf(highFreq)), 0.0);
+    double high = std::min(std::ceil(dimensionOf(lowFreq)), dims - 1.0);
+    if (high == low)
+      high += 0.001;
+    for (auto [i, f] : llvm::enumerate(frequencies)) {
+      double stretched = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+      f = (1 - stretched) * f + stretched * f / factor;
+    }
+    break;
+  }
+  }
+  return frequencies;
+}
+
+double RopeOp::getMagnitude() {
+  auto scaling = getScaling();
+  return scaling ? valueOf(scaling->getAttentionFactor()) : 1.0;
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyHeads(*this)))
+    return failure();
+  int64_t keyWidth = width(getKey()), valueWidth = width(getValue()), queryWidth = width(getQuery());
+  if (!ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(queryWidth) &&
+      keyWidth * static_cast<int64_t>(getHeads()) != queryWidth * static_cast<int64_t>(getKvHeads()))
+    return emitOpError() << "has keys of width " << keyWidth << ", but " << getKvHeads() << " heads of "
+                         << queryWidth / static_cast<int64_t>(getHeads()) << " are expected";
+  if (!ShapedType::isDynamic(valueWidth) && !ShapedType::isDynamic(width(getResult())) &&
+      valueWidth * static_cast<int64_t>(getHeads()) != width(getResult()) * static_cast<int64_t>(getKvHeads()))
+    return emitOpError() << "has values of width " << valueWidth << " for " << getKvHeads()
+                         << " heads, which does not give results of width " << width(getResult());
+  if (!compatible(rows(getKey()), rows(getValue())))
+    return emitOpError() << "has " << rows(getKey()) << " keys but " << rows(getValue()) << " values";
+  if (getCausal() && !compatible(rows(getQuery()), rows(getKey())))
+    return emitOpError() << "is causal, but has " << rows(getQuery()) << " queries and " << rows(getKey()) << " keys";
+  if (getSegments() && (!compatible(rows(getSegments()), rows(getQuery())) || !compatible(rows(getSegments()), rows(getKey()))))
+    return emitOpError() << "has " << rows(getSegments()) << " segments for " << rows(getQuery()) << " queries and "
+                         << rows(getKey()) << " keys";
+  return success();
+}
+
+LogicalResult CachedAttentionOp::verify() {
+  if (failed(verifyHeads(*this)))
+    return failure();
+  KvCacheType cache = getCache().getType();
+  if (cache.getHeads() != static_cast<int64_t>(getKvHeads()))
+    return emitOpError() << "has " << getKvHeads() << " key heads but a cache of " << cache.getHeads();
+  int64_t queryWidth = width(getQuery());
+  if (!ShapedType::isDynamic(queryWidth) && queryWidth / static_cast<int64_t>(getHeads()) != cache.getHeadDim())
+    return emitOpError() << "has queries with heads of " << queryWidth / static_cast<int64_t>(getHeads())
+                         << " but a cache with heads of " << cache.getHeadDim();
+  if (!compatible(queryWidth, width(getResult())))
+    return emitOpError() << "has queries of width " << queryWidth << " but a result of width " << width(getResult());
+  if (!compatible(rows(getQuery()), rows(getPositions())))
+    return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions()) << " positions";
+  return success();
+}
+
+LogicalResult CacheAppendOp::verify() {
+  KvCacheType cache = getCache().getType();
+  int64_t expected = cache.getHeads() * cache.getHeadDim();
+  for (auto [value, name] : {std::pair<Value, StringRef>{getKey(), "keys"}, {getValue(), "values"}}) {
+    if (!compatible(width(value), expected))
+      return emitOpError() << "has " << name << " of width " << width(value) << ", but the cache has " << cache.getHeads()
+                           << " heads of " << cache.getHeadDim();
+    if (!compatible(rows(value), rows(getPositions())))
+      return emitOpError() << "has " << rows(value) << ' ' << name << " but " << rows(getPositions()) << " positions";
+  }
+  return success();
+}

@@ -1,0 +1,137 @@
+//===- NNCost.cpp - cost and fusion role of each operation --------------------------------------------===//
+
+#include "dialects/nn/NN.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+
+namespace {
+
+double bitsPerElement(Type element) {
+  if (auto block = dyn_cast<BlockType>(element))
+    return 8.0 * block.getBlockBytes() / block.getBlockSize();
+  return element.getIntOrFloatBitWidth();
+}
+
+/// Bytes of a value of a step with `rows` tokens: dynamic sizes are tokens.
+double bytesOf(Value value, int64_t rows) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return 0;
+  double elements = 1;
+  for (int64_t size : type.getShape())
+    elements *= ShapedType::isDynamic(size) ? rows : size;
+  return elements * bitsPerElement(type.getElementType()) / 8;
+}
+
+double elementsOf(Value value, int64_t rows) {
+  auto type = cast<RankedTensorType>(value.getType());
+  double elements = 1;
+  for (int64_t size : type.getShape())
+    elements *= ShapedType::isDynamic(size) ? rows : size;
+  return elements;
+}
+
+/// Traffic of all operands and results, and `flopsPerElement` for each element of the first result.
+OpCost streamingCost(Operation *op, int64_t rows, double flopsPerElement) {
+  OpCost cost;
+  if (op->getNumResults() && isa<RankedTensorType>(op->getResult(0).getType()))
+    cost.flops = flopsPerElement * elementsOf(op->getResult(0), rows);
+  for (Value operand : op->getOperands())
+    (isParameter(operand) ? cost.parameterBytes : cost.activationBytes) += bytesOf(operand, rows);
+  for (Value result : op->getResults())
+    cost.activationBytes += bytesOf(result, rows);
+  return cost;
+}
+
+double kvBytes(KvCacheType cache, double positions) {
+  return 2 * positions * cache.getHeads() * cache.getHeadDim() * bitsPerElement(cache.getElementType()) / 8;
+}
+
+} // namespace
+
+OpCost EmbeddingOp::getCost(int64_t rows, int64_t) {
+  OpCost cost;
+  double bits = bitsPerElement(cast<RankedTensorType>(getTable().getType()).getElementType());
+  cost.parameterBytes = elementsOf(getResult(), rows) * bits / 8;
+  cost.activationBytes = bytesOf(getResult(), rows);
+  return cost;
+}
+
+OpCost LinearOp::getCost(int64_t rows, int64_t) {
+  auto weight = cast<RankedTensorType>(getWeight().getType());
+  OpCost cost = streamingCost(*this, rows, getBias() ? 1 : 0);
+  cost.flops += 2.0 * elementsOf(getInput(), rows) * weight.getDimSize(0);
+  return cost;
+}
+
+OpCost RmsNormOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 4); }
+OpCost LayerNormOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 8); }
+OpCost SiluOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 4); }
+OpCost GeluOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 8); }
+OpCost ReluOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 1); }
+OpCost ScaleOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 1); }
+OpCost SoftcapOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 4); }
+OpCost RopeOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 3); }
+OpCost SplitOp::getCost(int64_t, int64_t) { return {}; }
+OpCost ConcatOp::getCost(int64_t, int64_t) { return {}; }
+OpCost SelectRowsOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 0); }
+OpCost ConvertOp::getCost(int64_t rows, int64_t) {
+  return isParameter(getInput()) ? OpCost() : streamingCost(*this, rows, 2);
+}
+
+OpCost AttentionOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  double keys = elementsOf(getKey(), rows) / cast<RankedTensorType>(getKey().getType()).getDimSize(1);
+  // Causal attention sees half of the pairs.
+  cost.flops = (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) * keys * (getCausal() ? 0.5 : 1);
+  return cost;
+}
+
+OpCost CachedAttentionOp::getCost(int64_t rows, int64_t context) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  double seen = getWindow() ? std::min<double>(*getWindow(), context) : context;
+  cost.flops = 4 * elementsOf(getQuery(), rows) * seen;
+  cost.activationBytes += kvBytes(getCache().getType(), seen);
+  return cost;
+}
+
+OpCost CacheAppendOp::getCost(int64_t rows, int64_t) {
+  OpCost cost;
+  cost.activationBytes = bytesOf(getKey(), rows) + bytesOf(getValue(), rows) + kvBytes(getCache().getType(), rows);
+  return cost;
+}
+
+OpCost FusionOp::getCost(int64_t rows, int64_t context) {
+  OpCost cost;
+  for (Operation &op : getBody().front())
+    if (auto priced = dyn_cast<CostOpInterface>(op))
+      cost.flops += priced.getCost(rows, context).flops;
+  // What stays inside of the kernel costs no memory traffic.
+  OpCost edges = streamingCost(*this, rows, 0);
+  cost.parameterBytes = edges.parameterBytes;
+  cost.activationBytes = edges.activationBytes;
+  for (Value input : getInputs())
+    if (auto cache = dyn_cast<KvCacheType>(input.getType()))
+      cost.activationBytes += kvBytes(cache, rows);
+  return cost;
+}
+
+FusionRole LoadOp::getFusionRole() { return FusionRole::Parameter; }
+FusionRole EmbeddingOp::getFusionRole() { return FusionRole::Gather; }
+FusionRole LinearOp::getFusionRole() { return FusionRole::Contraction; }
+FusionRole RmsNormOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole LayerNormOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole SiluOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole GeluOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole ReluOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole ScaleOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole SoftcapOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole RopeOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole AttentionOp::getFusionRole() { return FusionRole::Attention; }
+FusionRole CachedAttentionOp::getFusionRole() { return FusionRole::Attention; }
+FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }
+FusionRole SplitOp::getFusionRole() { return FusionRole::Layout; }
+FusionRole ConcatOp::getFusionRole() { return FusionRole::Layout; }
+FusionRole SelectRowsOp::getFusionRole() { return FusionRole::Gather; }
+FusionRole ConvertOp::getFusionRole() { return isParameter(getInput()) ? FusionRole::Parameter : FusionRole::RowWise; }

@@ -1,0 +1,55 @@
+//===- NNInterfaces.td - what stages of the compiler ask an operation -----------------*- tablegen -*-===//
+
+#ifndef LLMC_DIALECTS_NN_NNINTERFACES_TD
+#define LLMC_DIALECTS_NN_NNINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def NN_ReferenceOpInterface : OpInterface<"ReferenceOpInterface"> {
+  let cppNamespace = "::llmc::nn";
+  let description = [{
+    The reference semantics: what the operation means, computed slowly and plainly. Constant folding, the interpreter and
+    the differential checker use it, and nothing else defines an operation a second time. Operations of upstream dialects
+    get it as an external model (dialects/nn/reference/UpstreamOps.cpp).
+  }];
+  let methods = [
+    InterfaceMethod<"Evaluates the operation in single precision: reads its operands from `frame`, sets its results.",
+      "::llvm::LogicalResult", "evaluateF32", (ins "::llmc::nn::reference::Frame<float> &":$frame)>,
+    InterfaceMethod<"The same in double precision.",
+      "::llvm::LogicalResult", "evaluateF64", (ins "::llmc::nn::reference::Frame<double> &":$frame)>,
+  ];
+}
+
+def NN_CostOpInterface : OpInterface<"CostOpInterface"> {
+  let cppNamespace = "::llmc::nn";
+  let description = "Arithmetic and memory traffic, for rooflines, schedules and `llmc inspect`.";
+  let methods = [
+    InterfaceMethod<[{
+      Returns the cost for `rows` tokens that attend to `context` positions (only attention asks for the latter): a multiply and
+      an add are two operations; every parameter byte counts once.
+    }], "::llmc::nn::OpCost", "getCost", (ins "int64_t":$rows, "int64_t":$context)>,
+  ];
+}
+
+def NN_FusionOpInterface : OpInterface<"FusionOpInterface"> {
+  let cppNamespace = "::llmc::nn";
+  let description = "The part that an operation can play in a fused kernel.";
+  let methods = [
+    InterfaceMethod<"Returns the operation's role.", "::llmc::nn::FusionRole", "getFusionRole">,
+  ];
+}
+
+def NN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::llmc::nn";
+  let description = "What differentiation must know of an operation.";
+  let methods = [
+    InterfaceMethod<[{
+      Whether the results depend on operand `index` in a differentiable way. Integer operands (ids, positions) do not.
+    }], "bool", "isDifferentiableIn", (ins "unsigned":$index), [{}], [{
+      auto type = ::mlir::dyn_cast<::mlir::ShapedType>($_op->getOperand(index).getType());
+      return type && ::mlir::isa<::mlir::FloatType>(type.getElementType());
+    }]>,
+  ];
+}
+
+#endif // LLMC_DIALECTS_NN_NNINTERFACES_TD

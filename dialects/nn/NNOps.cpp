@@ -1,0 +1,184 @@
+//===- NNOps.cpp - verifiers and folders of nn's row-wise operations ---------------------------------===//
+
+#include "dialects/nn/NN.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+
+#define GET_OP_CLASSES
+#include "dialects/nn/NNOps.cpp.inc"
+
+namespace {
+
+int64_t dim(Value value, unsigned index) { return cast<ShapedType>(value.getType()).getDimSize(index); }
+
+/// Sizes agree unless both are known and differ.
+bool compatible(int64_t a, int64_t b) { return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b; }
+
+LogicalResult verifyVector(Operation *op, Value vector, StringRef name, int64_t size, StringRef what) {
+  if (vector && !compatible(dim(vector, 0), size))
+    return op->emitOpError() << "has a " << name << " of size " << dim(vector, 0) << ", but " << what << " is " << size;
+  return success();
+}
+
+/// The last dimension of a block-quantized tensor is stored in whole blocks.
+LogicalResult verifyBlocks(Operation *op, Value value, StringRef name) {
+  auto type = cast<ShapedType>(value.getType());
+  auto block = dyn_cast<BlockType>(type.getElementType());
+  int64_t width = type.getShape().back();
+  if (block && !ShapedType::isDynamic(width) && width % block.getBlockSize() != 0)
+    return op->emitOpError() << "has a " << name << " of width " << width << ", which is not a multiple of the "
+                             << block.getBlockSize() << " elements of a " << stringifyBlockFormat(block.getFormat())
+                             << " block";
+  return success();
+}
+
+LogicalResult verifyRows(Operation *op, Value a, Value b, StringRef nameA, StringRef nameB) {
+  if (!compatible(dim(a, 0), dim(b, 0)))
+    return op->emitOpError() << "has " << dim(a, 0) << ' ' << nameA << " but " << dim(b, 0) << ' ' << nameB;
+  return success();
+}
+
+} // namespace
+
+LogicalResult EmbeddingOp::verify() {
+  if (!compatible(dim(getTable(), 1), dim(getResult(), 1)))
+    return emitOpError() << "has a table of width " << dim(getTable(), 1) << " but a result of width "
+                         << dim(getResult(), 1);
+  if (failed(verifyBlocks(*this, getTable(), "table")))
+    return failure();
+  return verifyRows(*this, getIds(), getResult(), "ids", "result rows");
+}
+
+LogicalResult LinearOp::verify() {
+  if (!compatible(dim(getInput(), 1), dim(getWeight(), 1)))
+    return emitOpError() << "has an input of width " << dim(getInput(), 1) << " but a weight of width "
+                         << dim(getWeight(), 1) << " (a weight is [out, in])";
+  if (!compatible(dim(getWeight(), 0), dim(getResult(), 1)))
+    return emitOpError() << "has a weight with " << dim(getWeight(), 0) << " rows but a result of width "
+                         << dim(getResult(), 1) << " (a weight is [out, in])";
+  if (failed(verifyBlocks(*this, getWeight(), "weight")) || failed(verifyBlocks(*this, getInput(), "input")) ||
+      failed(verifyVector(*this, getBias(), "bias", dim(getResult(), 1), "the result's width")))
+    return failure();
+  return verifyRows(*this, getInput(), getResult(), "input rows", "result rows");
+}
+
+LogicalResult RmsNormOp::verify() {
+  int64_t width = dim(getInput(), 1), group = dim(getWeight(), 0);
+  if (group == 0 || (!ShapedType::isDynamic(width) && !ShapedType::isDynamic(group) && width % group != 0))
+    return emitOpError() << "has an input of width " << width << ", which is not a multiple of the weight's size " << group;
+  if (!(getEpsilon().convertToDouble() >= 0))
+    return emitOpError() << "needs an epsilon that is not negative";
+  return success();
+}
+
+LogicalResult LayerNormOp::verify() {
+  int64_t width = dim(getInput(), 1);
+  if (failed(verifyVector(*this, getWeight(), "weight", width, "the input's width")) ||
+      failed(verifyVector(*this, getBias(), "bias", width, "the input's width")))
+    return failure();
+  if (!(getEpsilon().convertToDouble() >= 0))
+    return emitOpError() << "needs an epsilon that is not negative";
+  return success();
+}
+
+OpFoldResult ReluOp::fold(FoldAdaptor) {
+  // relu(relu(x)) = relu(x)
+  return getInput().getDefiningOp<ReluOp>() ? getInput() : Value();
+}
+
+OpFoldResult ScaleOp::fold(FoldAdaptor) {
+  return getFactor().isExactlyValue(1.0) ? getInput() : Value();
+}
+
+LogicalResult SoftcapOp::verify() {
+  if (!(getCap().convertToDouble() > 0))
+    return emitOpError() << "needs a positive cap";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layout and element types
+//===----------------------------------------------------------------------===//
+
+LogicalResult SplitOp::verify() {
+  int64_t sum = 0;
+  for (Value result : getResults()) {
+    if (ShapedType::isDynamic(dim(result, 1)))
+      return emitOpError() << "needs results of known width";
+    if (failed(verifyRows(*this, getInput(), result, "input rows", "result rows")))
+      return failure();
+    sum += dim(result, 1);
+  }
+  if (!compatible(sum, dim(getInput(), 1)))
+    return emitOpError() << "has results of width " << sum << " in all but an input of width " << dim(getInput(), 1);
+  return success();
+}
+
+namespace {
+/// A split into one part of the operand's own type is the operand.
+struct DropTrivialSplit : OpRewritePattern<SplitOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(SplitOp op, PatternRewriter &rewriter) const override {
+    if (op.getNumResults() != 1 || op.getResult(0).getType() != op.getInput().getType())
+      return failure();
+    rewriter.replaceOp(op, op.getInput());
+    return success();
+  }
+};
+} // namespace
+
+void SplitOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<DropTrivialSplit>(context);
+}
+
+LogicalResult ConcatOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "needs at least one input";
+  auto type = cast<RankedTensorType>(getResult().getType());
+  int64_t sum = 0;
+  for (Value input : getInputs()) {
+    auto inputType = cast<RankedTensorType>(input.getType());
+    if (inputType.getElementType() != type.getElementType() || inputType.getRank() != type.getRank() ||
+        inputType.getShape().drop_front() != type.getShape().drop_front())
+      return emitOpError() << "has an input of type " << inputType << " that differs from the result's type " << type
+                           << " in more than the first dimension";
+    sum += inputType.getDimSize(0);
+    if (ShapedType::isDynamic(inputType.getDimSize(0)))
+      return emitOpError() << "needs inputs with a known first dimension";
+  }
+  if (!compatible(sum, type.getDimSize(0)))
+    return emitOpError() << "has inputs with " << sum << " rows in all but a result with " << type.getDimSize(0);
+  return success();
+}
+
+OpFoldResult ConcatOp::fold(FoldAdaptor) {
+  return getInputs().size() == 1 && getInputs()[0].getType() == getResult().getType() ? getInputs()[0] : Value();
+}
+
+LogicalResult SelectRowsOp::verify() {
+  if (!compatible(dim(getInput(), 1), dim(getResult(), 1)))
+    return emitOpError() << "has an input of width " << dim(getInput(), 1) << " but a result of width "
+                         << dim(getResult(), 1);
+  return verifyRows(*this, getRows(), getResult(), "rows", "result rows");
+}
+
+LogicalResult ConvertOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType()), result = cast<RankedTensorType>(getResult().getType());
+  if (input.getShape() != result.getShape())
+    return emitOpError() << "changes the shape from " << input << " to " << result;
+  if (input.getElementType().isInteger() || result.getElementType().isInteger())
+    return emitOpError() << "converts floating-point and block-quantized elements only";
+  if (auto block = dyn_cast<BlockType>(result.getElementType()))
+    if (!llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1}, block.getFormat()))
+      return emitOpError() << "quantizes to q8_0, q4_0 and q4_1, not to " << stringifyBlockFormat(block.getFormat());
+  if (failed(verifyBlocks(*this, getInput(), "input")))
+    return failure();
+  return verifyBlocks(*this, getResult(), "result");
+}
+
+OpFoldResult ConvertOp::fold(FoldAdaptor) {
+  return getInput().getType() == getResult().getType() ? getInput() : Value();
+}

@@ -1,0 +1,407 @@
+//===- NNOps.td - operations of nn ----------------------------------------------------*- tablegen -*-===//
+
+#ifndef LLMC_DIALECTS_NN_NNOPS_TD
+#define LLMC_DIALECTS_NN_NNOPS_TD
+
+include "dialects/nn/NNTypes.td"
+include "dialects/nn/NNInterfaces.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/CallInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
+
+// An operation on values: pure, with reference semantics, a cost and a role in fusion.
+class NN_ComputeOp<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat(traits, [
+    Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_CostOpInterface>,
+    DeclareOpInterfaceMethods<NN_FusionOpInterface>, NN_DifferentiableOpInterface])>;
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+def NN_ParamOp : NN_Op<"param", [Symbol, IsolatedFromAbove, HasParent<"::mlir::ModuleOp">, SingleBlock, NoRegionArguments,
+                                 NoTerminator]> {
+  let summary = "a parameter of the model";
+  let description = [{
+    Declares a parameter. Without an initializer it is the checkpoint's tensor `from` (or, where that is absent, the tensor with
+    the symbol's own name); with one it is computed from other parameters when the program is compiled. Initializers are
+    evaluated row by row, so their memory is bounded by a few rows and not by the tensor.
+
+        nn.param @blk.0.attn_q.weight : tensor<576x576x!nn.block<q4_1>>
+        nn.param @output.weight : tensor<49152x576xf32> from "token_embd.weight"
+        nn.param @blk.0.qkv : tensor<960x576xf32> = {
+          %q = nn.load @blk.0.attn_q.weight : tensor<576x576xf32>
+          %k = nn.load @blk.0.attn_k.weight : tensor<192x576xf32>
+          %v = nn.load @blk.0.attn_v.weight : tensor<192x576xf32>
+          %w = nn.concat %q, %k, %v : tensor<576x576xf32>, tensor<192x576xf32>, tensor<192x576xf32> -> tensor<960x576xf32>
+          nn.yield %w : tensor<960x576xf32>
+        }
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_AnyTensor>:$type, OptionalAttr<StrAttr>:$origin);
+  let regions = (region MaxSizedRegion<1>:$initializer);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Name of the tensor in the checkpoint. Only for parameters without an initializer.
+    ::llvm::StringRef getTensorName() { return getOrigin().value_or(getSymName()); }
+    bool isDerived() { return !getInitializer().empty(); }
+    /// The value that the initializer yields.
+    ::mlir::Value getInitialValue();
+  }];
+}
+
+def NN_LoadOp : NN_Op<"load", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_FusionOpInterface>]> {
+  let summary = "the value of a parameter";
+  let description = [{
+        %w = nn.load @blk.0.attn_q.weight : tensor<576x576x!nn.block<q4_1>>
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$param);
+  let results = (outs NN_AnyTensor:$result);
+  let assemblyFormat = "$param attr-dict `:` type($result)";
+}
+
+def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["FusionOp", "ParamOp"]>]> {
+  let summary = "ends an initializer or a fusion";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{}]>];
+}
+
+//===----------------------------------------------------------------------===//
+// Embeddings and products
+//===----------------------------------------------------------------------===//
+
+def NN_EmbeddingOp : NN_ComputeOp<"embedding"> {
+  let summary = "rows of a table, one for each id";
+  let description = [{
+        y[t, :] = table[ids[t], :]
+
+    An id outside of the table is an error of the program that runs, not of the IR.
+
+        %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<49152x576x!nn.block<q4_1>> -> tensor<?x576xf32>
+  }];
+  let arguments = (ins NN_Ids:$ids, NN_Weight:$table);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` type($ids) `,` type($table) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def NN_LinearOp : NN_ComputeOp<"linear"> {
+  let summary = "product with a weight matrix";
+  let description = [{
+        y[t, n] = sum_k x[t, k] * weight[n, k] + bias[n]
+
+    Sums are taken in f32 (or wider). Block-quantized operands stand for their dequantized values.
+
+        %y = nn.linear %x, %w : tensor<?x576xf32>, tensor<1536x576x!nn.block<q4_1>> -> tensor<?x1536xf32>
+        %y = nn.linear %x, %w bias %b : tensor<?x768xf32>, tensor<768x768xf32>, tensor<768xf32> -> tensor<?x768xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Weight:$weight, Optional<NN_Vector>:$bias);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Normalization and activation
+//===----------------------------------------------------------------------===//
+
+def NN_RmsNormOp : NN_ComputeOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "root-mean-square normalization";
+  let description = [{
+        y[t, d] = x[t, d] / sqrt(mean_g(x[t, :]^2) + epsilon) * weight[d mod G]      (Zhang and Sennrich, 2019)
+
+    The mean is taken in f32 (or wider) over each group of G consecutive elements, where G is the size of `weight`. G is usually the
+    whole width; a G of the head size normalizes each head by itself (the query and key norms of Qwen3 and Gemma 3).
+
+        %y = nn.rms_norm %x, %w epsilon 1.0e-5 : tensor<?x576xf32>, tensor<576xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Vector:$weight, F64Attr:$epsilon);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$input `,` $weight `epsilon` $epsilon attr-dict `:` type($input) `,` type($weight)";
+  let hasVerifier = 1;
+}
+
+def NN_LayerNormOp : NN_ComputeOp<"layer_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "layer normalization";
+  let description = [{
+        y[t, d] = (x[t, d] - mean(x[t, :])) / sqrt(var(x[t, :]) + epsilon) * weight[d] + bias[d]      (Ba et al., 2016)
+
+    Mean and (biased) variance are taken in f32 (or wider) over the width.
+
+        %y = nn.layer_norm %x, %w bias %b epsilon 1.0e-12 : tensor<?x384xf32>, tensor<384xf32>, tensor<384xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Vector:$weight, Optional<NN_Vector>:$bias, F64Attr:$epsilon);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? `epsilon` $epsilon attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+class NN_ElementwiseOp<string mnemonic, list<Trait> traits = []> : NN_ComputeOp<mnemonic, !listconcat(traits, [
+    AllTypesMatch<["input", "result"]>])> {
+  let results = (outs NN_Activation:$result);
+}
+
+def NN_SiluOp : NN_ElementwiseOp<"silu"> {
+  let summary = "sigmoid linear unit";
+  let description = [{
+        y = x / (1 + exp(-x))      (Elfwing et al., 2017)
+
+        %y = nn.silu %x : tensor<?x1536xf32>
+  }];
+  let arguments = (ins NN_Activation:$input);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def NN_GeluOp : NN_ElementwiseOp<"gelu"> {
+  let summary = "Gaussian error linear unit";
+  let description = [{
+    With F the chosen form of the Gaussian distribution function, y = x * F(x)      (Hendrycks and Gimpel, 2016)
+
+    - `exact`: F(x) = (1 + erf(x / sqrt 2)) / 2
+    - `tanh`: F(x) = (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
+    - `sigmoid`: F(x) = 1 / (1 + exp(-1.702 x))
+
+        %y = nn.gelu exact %x : tensor<?x1536xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_GeluKindAttr:$kind);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input)";
+}
+
+def NN_ReluOp : NN_ElementwiseOp<"relu"> {
+  let summary = "rectified linear unit";
+  let description = [{
+        y = max(x, 0)
+
+        %y = nn.relu %x : tensor<?x2048xf32>
+  }];
+  let arguments = (ins NN_Activation:$input);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasFolder = 1;
+}
+
+def NN_ScaleOp : NN_ElementwiseOp<"scale"> {
+  let summary = "product with a constant";
+  let description = [{
+        y = factor * x
+
+    Gemma scales its embeddings this way, Granite its residuals and logits.
+
+        %y = nn.scale %x by 33.9411255 : tensor<?x1152xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, F64Attr:$factor);
+  let assemblyFormat = "$input `by` $factor attr-dict `:` type($input)";
+  let hasFolder = 1;
+}
+
+def NN_SoftcapOp : NN_ElementwiseOp<"softcap"> {
+  let summary = "soft limit to a range";
+  let description = [{
+        y = cap * tanh(x / cap)      (Gemma 2)
+
+        %y = nn.softcap %logits to 30.0 : tensor<?x256000xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, F64Attr:$cap);
+  let assemblyFormat = "$input `to` $cap attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def NN_RopeOp : NN_ComputeOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotary position embedding";
+  let description = [{
+    In each head, pair i of the first `dims` dimensions (a, b) at position p becomes
+
+        (a cos(p f[i]) - b sin(p f[i]), a sin(p f[i]) + b cos(p f[i])),      f[i] = theta^(-2i / dims)      (Su et al., 2021)
+
+    Pair i is dimensions (i, i + dims/2) in style `half` and (2i, 2i + 1) in style `interleaved`. The other dimensions stay.
+    `scaling` changes the frequencies. Angles are computed in double precision.
+
+        %y = nn.rope %q at %positions heads 9 dims 64 theta 1.0e5 half : tensor<?x576xf32>, tensor<?xi32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Ids:$positions, I64Attr:$heads, I64Attr:$dims, F64Attr:$theta,
+    NN_RopeStyleAttr:$style, OptionalAttr<NN_RopeScalingAttr>:$scaling);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $input `at` $positions `heads` $heads `dims` $dims `theta` $theta $style (`scaling` $scaling^)? attr-dict
+    `:` type($input) `,` type($positions)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// f[i] of each pair, after scaling. Size dims / 2.
+    ::llvm::SmallVector<double> getFrequencies();
+    /// What the scaling multiplies cosines and sines by: 1 but for yarn.
+    double getMagnitude();
+  }];
+}
+
+// Attributes that both forms of attention share.
+defvar attentionArguments = (ins I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
+  OptionalAttr<F64Attr>:$softcap, OptionalAttr<DenseF64ArrayAttr>:$alibi);
+
+def NN_AttentionOp : NN_ComputeOp<"attention", [AttrSizedOperandSegments]> {
+  let summary = "scaled dot-product attention";
+  let description = [{
+    With query head h reading key and value head h / (heads / kv_heads), for query row i and key row j:
+
+        s[i, j] = softcap(scale * q[i] . k[j]) + alibi[h] * (j - i) + bias[h, i, j]
+        y[i] = sum_j softmax_j(s[i, :])[j] * v[j]      (Vaswani et al., 2017; Ainslie et al., 2023)
+
+    Key j is seen by query i if their `segments` agree (packed sequences), if not `causal` or j <= i, and, with a `window` w, if
+    i - j < w. In cross attention queries and keys have different numbers of rows; it is not causal. `bias` is
+    `[heads * queries, keys]` (relative position bias of T5). Softmax is taken in f32 (or wider).
+
+        %y = nn.attention %q, %k, %v heads 9 kv_heads 3 scale 0.125 causal
+               : tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32> -> tensor<?x576xf32>
+  }];
+  let arguments = !con((ins NN_Activation:$query, NN_Activation:$key, NN_Activation:$value, Optional<NN_Ids>:$segments,
+    Optional<NN_Activation>:$bias, UnitAttr:$causal), attentionArguments);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`segments` $segments^ `:` type($segments))? (`bias` $bias^ `:` type($bias))?
+    `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? (`window` $window^)? (`softcap` $softcap^)?
+    (`alibi` $alibi^)? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def NN_CachedAttentionOp : NN_ComputeOp<"cached_attention"> {
+  let summary = "causal attention to the keys and values of a cache";
+  let description = [{
+    `nn.attention causal` whose keys and values are those that the cache holds: the query at position p sees positions
+    j <= p (and, with a `window` w, p - j < w).
+
+        %y = nn.cached_attention %q, %cache at %positions heads 9 kv_heads 3 scale 0.125
+               : tensor<?x576xf32>, !nn.kv_cache<3x64xf32>, tensor<?xi32> -> tensor<?x576xf32>
+  }];
+  let arguments = !con((ins NN_Activation:$query, NN_KvCacheType:$cache, NN_Ids:$positions), attentionArguments);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $query `,` $cache `at` $positions `heads` $heads `kv_heads` $kv_heads `scale` $scale (`window` $window^)?
+    (`softcap` $softcap^)? (`alibi` $alibi^)? attr-dict
+    `:` type($query) `,` type($cache) `,` type($positions) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "result"]>]> {
+  let summary = "a cache with more keys and values";
+  let description = [{
+    The cache with the keys and values of `positions` set to `key` and `value`, rounded to the cache's element type. The old cache is not used
+    again, so that the code generator writes in place.
+
+        %c = nn.cache_append %cache, %k, %v at %positions
+               : !nn.kv_cache<3x64xf32>, tensor<?x192xf32>, tensor<?x192xf32>, tensor<?xi32>
+  }];
+  let arguments = (ins NN_KvCacheType:$cache, NN_Activation:$key, NN_Activation:$value, NN_Ids:$positions);
+  let results = (outs NN_KvCacheType:$result);
+  let assemblyFormat = [{
+    $cache `,` $key `,` $value `at` $positions attr-dict
+    `:` type($cache) `,` type($key) `,` type($value) `,` type($positions)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Layout and element types
+//===----------------------------------------------------------------------===//
+
+def NN_SplitOp : NN_ComputeOp<"split"> {
+  let summary = "consecutive parts of the width";
+  let description = [{
+    The results' widths add up to the operand's.
+
+        %q, %k, %v = nn.split %qkv : tensor<?x960xf32> -> tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32>
+  }];
+  let arguments = (ins NN_Activation:$input);
+  let results = (outs Variadic<NN_Activation>:$results);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($results)";
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+def NN_ConcatOp : NN_ComputeOp<"concat"> {
+  let summary = "tensors one below the other";
+  let description = [{
+    Concatenates along the first dimension: the outputs of linear layers that are computed as one.
+
+        %w = nn.concat %q, %k : tensor<576x576xf32>, tensor<192x576xf32> -> tensor<768x576xf32>
+  }];
+  let arguments = (ins Variadic<NN_AnyTensor>:$inputs);
+  let results = (outs NN_AnyTensor:$result);
+  let assemblyFormat = "$inputs attr-dict `:` type($inputs) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_SelectRowsOp : NN_ComputeOp<"select_rows"> {
+  let summary = "some rows of an activation";
+  let description = [{
+        y[i, :] = x[rows[i], :]
+
+    Keeps the rows whose logits are wanted.
+
+        %y = nn.select_rows %x, %rows : tensor<?x576xf32>, tensor<?xi32> -> tensor<?x576xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Ids:$rows);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def NN_ConvertOp : NN_ComputeOp<"convert"> {
+  let summary = "the same numbers in another element type";
+  let description = [{
+    Rounds to nearest even for floating-point types. To a block type it quantizes each block by the format's own rule, from it it
+    dequantizes.
+
+        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q8_0>>
+        %b = nn.convert %w : tensor<576x576xf32> -> tensor<576x576xbf16>
+  }];
+  let arguments = (ins NN_AnyTensor:$input);
+  let results = (outs NN_AnyTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Fusion
+//===----------------------------------------------------------------------===//
+
+def NN_FusionOp : NN_Op<"fusion", [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">,
+    DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_CostOpInterface>]> {
+  let summary = "operations that become one kernel";
+  let description = [{
+    Means exactly what its body means. It says that the code generator makes one kernel of the body: at most one product or
+    attention, row-wise operations before it, element-wise and layout operations after it on values that stay in registers.
+
+        %h = nn.fusion(%a = %x, %w0 = %norm, %w1 = %up) : (tensor<?x576xf32>, tensor<576xf32>, tensor<1536x576xf32>) -> tensor<?x1536xf32> {
+          %0 = nn.rms_norm %a, %w0 epsilon 1.0e-5 : tensor<?x576xf32>, tensor<576xf32>
+          %1 = nn.linear %0, %w1 : tensor<?x576xf32>, tensor<1536x576xf32> -> tensor<?x1536xf32>
+          %2 = nn.silu %1 : tensor<?x1536xf32>
+          nn.yield %2 : tensor<?x1536xf32>
+        }
+  }];
+  let arguments = (ins Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+#endif // LLMC_DIALECTS_NN_NNOPS_TD
