@@ -43,6 +43,22 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
   return success();
 }
 
+LogicalResult verifyScaling(Operation *op, std::optional<RopeScalingAttr> scaling, int64_t dims) {
+  if (!scaling)
+    return success();
+  int64_t factors = scaling->getFactors() ? scaling->getFactors().size() : 0;
+  if (scaling->getKind() == RopeScalingKind::Factors && factors != dims / 2)
+    return op->emitOpError() << "has " << factors << " frequency factors for " << dims / 2 << " pairs";
+  if (!(valueOf(scaling->getFactor()) > 0))
+    return op->emitOpError() << "needs a positive scaling factor";
+  bool needsContext = scaling->getKind() == RopeScalingKind::Llama3 || scaling->getKind() == RopeScalingKind::Yarn;
+  if (needsContext && contextOf(*scaling) <= 0)
+    return op->emitOpError() << "needs the trained context for its scaling";
+  if (needsContext && valueOf(scaling->getHighFreq()) == valueOf(scaling->getLowFreq()))
+    return op->emitOpError() << "needs low and high frequency factors that differ";
+  return success();
+}
+
 } // namespace
 
 LogicalResult RopeOp::verify() {
@@ -57,29 +73,39 @@ LogicalResult RopeOp::verify() {
     return emitOpError() << "needs a positive theta";
   if (!compatible(rows(getInput()), rows(getPositions())))
     return emitOpError() << "has " << rows(getInput()) << " rows but " << rows(getPositions()) << " positions";
-  if (auto scaling = getScaling()) {
-    int64_t factors = scaling->getFactors() ? scaling->getFactors().size() : 0;
-    if (scaling->getKind() == RopeScalingKind::Factors && factors != dims / 2)
-      return emitOpError() << "has " << factors << " frequency factors for " << dims / 2 << " pairs";
-    if (!(valueOf(scaling->getFactor()) > 0))
-      return emitOpError() << "needs a positive scaling factor";
-    bool needsContext =
-        scaling->getKind() == RopeScalingKind::Llama3 || scaling->getKind() == RopeScalingKind::Yarn;
-    if (needsContext && contextOf(*scaling) <= 0)
-      return emitOpError() << "needs the trained context for its scaling";
-    if (needsContext && valueOf(scaling->getHighFreq()) == valueOf(scaling->getLowFreq()))
-      return emitOpError() << "needs low and high frequency factors that differ";
-  }
+  return verifyScaling(*this, getScaling(), dims);
+}
+
+LogicalResult RopeTableOp::verify() {
+  int64_t dims = getDims();
+  if (dims <= 0 || dims % 2 != 0 || !compatible(width(getResult()), dims))
+    return emitOpError() << "has " << dims << " dimensions and a result of width " << width(getResult())
+                         << ", expected an even number and the same";
+  if (!(getTheta().convertToDouble() > 0))
+    return emitOpError() << "needs a positive theta";
+  if (!compatible(rows(getPositions()), rows(getResult())))
+    return emitOpError() << "has " << rows(getPositions()) << " positions but " << rows(getResult()) << " result rows";
+  return verifyScaling(*this, getScaling(), dims);
+}
+
+LogicalResult RotateOp::verify() {
+  int64_t heads = getHeads(), inputWidth = width(getInput()), dims = getDims();
+  if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
+    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
+                         << " heads";
+  if (ShapedType::isDynamic(dims) || dims % 2 != 0 ||
+      (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads))
+    return emitOpError() << "has a table of width " << dims << ", expected an even number of at most the head size "
+                         << inputWidth / heads;
+  if (!compatible(rows(getInput()), rows(getTable())))
+    return emitOpError() << "has " << rows(getInput()) << " rows but a table of " << rows(getTable());
   return success();
 }
 
-SmallVector<double> RopeOp::getFrequencies() {
-  const int64_t dims = getDims();
-  const double theta = getTheta().convertToDouble();
+static SmallVector<double> computeFrequencies(int64_t dims, double theta, std::optional<RopeScalingAttr> scaling) {
   SmallVector<double> frequencies;
   for (int64_t i = 0; i < dims / 2; ++i)
     frequencies.push_back(std::pow(theta, -2.0 * i / dims));
-  auto scaling = getScaling();
   if (!scaling)
     return frequencies;
   const double factor = valueOf(scaling->getFactor()), context = contextOf(*scaling);
@@ -121,10 +147,18 @@ SmallVector<double> RopeOp::getFrequencies() {
   return frequencies;
 }
 
-double RopeOp::getMagnitude() {
-  auto scaling = getScaling();
+static double computeMagnitude(std::optional<RopeScalingAttr> scaling) {
   return scaling ? valueOf(scaling->getAttentionFactor()) : 1.0;
 }
+
+SmallVector<double> RopeOp::getFrequencies() {
+  return computeFrequencies(getDims(), getTheta().convertToDouble(), getScaling());
+}
+double RopeOp::getMagnitude() { return computeMagnitude(getScaling()); }
+SmallVector<double> RopeTableOp::getFrequencies() {
+  return computeFrequencies(getDims(), getTheta().convertToDouble(), getScaling());
+}
+double RopeTableOp::getMagnitude() { return computeMagnitude(getScaling()); }
 
 LogicalResult AttentionOp::verify() {
   if (failed(verifyHeads(*this)))

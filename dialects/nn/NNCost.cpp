@@ -73,6 +73,9 @@ OpCost ReluOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows
 OpCost ScaleOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 1); }
 OpCost SoftcapOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 4); }
 OpCost RopeOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 3); }
+OpCost RopeTableOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 20); }
+OpCost RotateOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 3); }
+OpCost EmptyCacheOp::getCost(int64_t, int64_t) { return {}; }
 OpCost SplitOp::getCost(int64_t, int64_t) { return {}; }
 OpCost ConcatOp::getCost(int64_t, int64_t) { return {}; }
 OpCost SelectRowsOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 0); }
@@ -128,6 +131,9 @@ FusionRole ReluOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole ScaleOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole SoftcapOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole RopeOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole RopeTableOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole RotateOp::getFusionRole() { return FusionRole::Elementwise; }
+FusionRole EmptyCacheOp::getFusionRole() { return FusionRole::Store; }
 FusionRole AttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CachedAttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }

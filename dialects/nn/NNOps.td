@@ -42,7 +42,7 @@ def NN_ParamOp : NN_Op<"param", [Symbol, IsolatedFromAbove, HasParent<"::mlir::M
           nn.yield %w : tensor<960x576xf32>
         }
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_AnyTensor>:$type, OptionalAttr<StrAttr>:$origin);
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_ParamType>:$type, OptionalAttr<StrAttr>:$origin);
   let regions = (region MaxSizedRegion<1>:$initializer);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -63,7 +63,7 @@ def NN_LoadOp : NN_Op<"load", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInter
         %w = nn.load @blk.0.attn_q.weight : tensor<576x576x!nn.block<q4_1>>
   }];
   let arguments = (ins FlatSymbolRefAttr:$param);
-  let results = (outs NN_AnyTensor:$result);
+  let results = (outs NN_ParamType:$result);
   let assemblyFormat = "$param attr-dict `:` type($result)";
 }
 
@@ -249,6 +249,47 @@ def NN_RopeOp : NN_ComputeOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   }];
 }
 
+def NN_RopeTableOp : NN_ComputeOp<"rope_table"> {
+  let summary = "cosines and sines of rotary angles";
+  let description = [{
+        y[t, i] = m cos(positions[t] f[i]),      y[t, dims/2 + i] = m sin(positions[t] f[i])
+
+    for the frequencies f and the magnitude m of an `nn.rope` with the same attributes: `nn.rope` is `nn.rotate` by this table. All
+    layers share one table.
+
+        %t = nn.rope_table %positions dims 64 theta 1.0e5 : tensor<?xi32> -> tensor<?x64xf32>
+  }];
+  let arguments = (ins NN_Ids:$positions, I64Attr:$dims, F64Attr:$theta, OptionalAttr<NN_RopeScalingAttr>:$scaling);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $positions `dims` $dims `theta` $theta (`scaling` $scaling^)? attr-dict `:` type($positions) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// f[i] of each pair, after scaling. Size dims / 2.
+    ::llvm::SmallVector<double> getFrequencies();
+    /// What the scaling multiplies cosines and sines by: 1 but for yarn.
+    double getMagnitude();
+  }];
+}
+
+def NN_RotateOp : NN_ComputeOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotation of pairs of dimensions by a table of angles";
+  let description = [{
+    In each head, pair i (a, b) of the first `dims` dimensions becomes (a c - b s, a s + b c) with c = table[t, i] and
+    s = table[t, dims/2 + i]; `dims` is the width of the table. Pairs are as in `nn.rope`.
+
+        %y = nn.rotate %q by %table heads 9 half : tensor<?x576xf32>, tensor<?x64xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Activation:$table, I64Attr:$heads, NN_RopeStyleAttr:$style);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$input `by` $table `heads` $heads $style attr-dict `:` type($input) `,` type($table)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getDims() { return getTable().getType().getDimSize(1); }
+  }];
+}
+
 // Attributes that both forms of attention share.
 defvar attentionArguments = (ins I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
   OptionalAttr<F64Attr>:$softcap, OptionalAttr<DenseF64ArrayAttr>:$alibi);
@@ -279,20 +320,32 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def NN_CachedAttentionOp : NN_ComputeOp<"cached_attention"> {
-  let summary = "causal attention to the keys and values of a cache";
+def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache"> {
+  let summary = "a cache that holds nothing yet";
   let description = [{
-    `nn.attention causal` whose keys and values are those that the cache holds: the query at position p sees positions
-    j <= p (and, with a `window` w, p - j < w).
+    For attention within one step, whose keys and values need not outlive it (encoders).
 
-        %y = nn.cached_attention %q, %cache at %positions heads 9 kv_heads 3 scale 0.125
+        %c = nn.empty_cache : !nn.kv_cache<12x32xf32>
+  }];
+  let results = (outs NN_KvCacheType:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def NN_CachedAttentionOp : NN_ComputeOp<"cached_attention"> {
+  let summary = "attention to the keys and values of a cache";
+  let description = [{
+    `nn.attention` whose keys and values are those that the cache holds: the query at position p sees, if `causal`, positions
+    j <= p and else all that were appended, and with a `window` w only those with p - j < w.
+
+        %y = nn.cached_attention %q, %cache at %positions heads 9 kv_heads 3 scale 0.125 causal
                : tensor<?x576xf32>, !nn.kv_cache<3x64xf32>, tensor<?xi32> -> tensor<?x576xf32>
   }];
-  let arguments = !con((ins NN_Activation:$query, NN_KvCacheType:$cache, NN_Ids:$positions), attentionArguments);
+  let arguments = !con((ins NN_Activation:$query, NN_KvCacheType:$cache, NN_Ids:$positions, UnitAttr:$causal),
+    attentionArguments);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = [{
-    $query `,` $cache `at` $positions `heads` $heads `kv_heads` $kv_heads `scale` $scale (`window` $window^)?
-    (`softcap` $softcap^)? (`alibi` $alibi^)? attr-dict
+    $query `,` $cache `at` $positions `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)?
+    (`window` $window^)? (`softcap` $softcap^)? (`alibi` $alibi^)? attr-dict
     `:` type($query) `,` type($cache) `,` type($positions) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -377,6 +430,47 @@ def NN_ConvertOp : NN_ComputeOp<"convert"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights as kernels read them: only in initializers of parameters
+//===----------------------------------------------------------------------===//
+
+def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure]> {
+  let summary = "rows of a weight ordered and padded so that heads fit vectors";
+  let description = [{
+    The rows of the input are consecutive `segments`, each four numbers: heads, head size, rotary dimensions and style (0 half, 1
+    interleaved). Each head becomes three parts, each padded with zero rows to a multiple of `lanes`: the first members
+    of its rotating pairs, the second members, the dimensions that do not rotate. Rotation then works on whole vectors, and
+    a dot product of two heads that are ordered alike does not change.
+
+        %a = nn.align_heads %w lanes 16 segments [9, 64, 64, 1, 3, 64, 64, 1, 3, 64, 0, 0]
+               : tensor<960x576xf32> -> tensor<960x576xf32>
+  }];
+  let arguments = (ins NN_AnyTensor:$input, I64Attr:$lanes, DenseI64ArrayAttr:$segments);
+  let results = (outs NN_AnyTensor:$result);
+  let assemblyFormat = "$input `lanes` $lanes `segments` $segments attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows that a head of `size` takes with its parts padded.
+    static int64_t getAlignedSize(int64_t size, int64_t rotaryDims, int64_t lanes);
+    /// For each row of the result its row in the input, or -1 for padding.
+    ::llvm::SmallVector<int64_t> getRowOrder();
+  }];
+}
+
+def NN_PackOp : NN_Op<"pack", [Pure]> {
+  let summary = "a weight in panels, as product kernels read it";
+  let description = [{
+    `[out, in]` becomes `[panels, groups, record bytes]`: a panel is `lanes` consecutive outputs (the last one padded with zeros), a
+    group is the inputs that share a scale. A record holds codes, then scales, then offsets of its group for all lanes
+    (codegen/common/PanelLayout.h has the formats).
+
+        %p = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1>> -> tensor<60x18x320xi8>
+  }];
+  let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
+  let results = (outs RankedTensorOf<[I8]>:$result);
+  let assemblyFormat = "$input `lanes` $lanes attr-dict `:` type($input) `->` type($result)";
 }
 
 //===----------------------------------------------------------------------===//

@@ -48,6 +48,8 @@ def NN_Activation : TensorRankOf<[NN_Element], [2]>;
 def NN_Weight : TensorRankOf<[NN_Element], [2]>;
 def NN_Vector : TensorRankOf<[NN_Float], [1]>;
 def NN_Ids : TensorRankOf<[I32], [1]>;
+// Packed weights are bytes.
+def NN_ParamType : RankedTensorOf<[NN_Element, I8, I32]>;
 def NN_AnyTensor : RankedTensorOf<[NN_Element, I32]>;
 
 #endif // LLMC_DIALECTS_NN_NNTYPES_TD

@@ -1,0 +1,68 @@
+//===- NNPacking.cpp - weights as kernels read them --------------------------------------------------===//
+
+#include "dialects/nn/NN.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+
+namespace {
+/// One of the four-number segments of nn.align_heads.
+struct HeadSegment {
+  int64_t heads, size, rotaryDims, style;
+};
+
+SmallVector<HeadSegment> segmentsOf(AlignHeadsOp op) {
+  SmallVector<HeadSegment> segments;
+  ArrayRef<int64_t> numbers = op.getSegments();
+  for (size_t i = 0; i + 3 < numbers.size(); i += 4)
+    segments.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]});
+  return segments;
+}
+} // namespace
+
+int64_t AlignHeadsOp::getAlignedSize(int64_t size, int64_t rotaryDims, int64_t lanes) {
+  auto padded = [&](int64_t n) { return static_cast<int64_t>(llvm::alignTo(n, lanes)); };
+  return 2 * padded(rotaryDims / 2) + padded(size - rotaryDims);
+}
+
+SmallVector<int64_t> AlignHeadsOp::getRowOrder() {
+  SmallVector<int64_t> order;
+  const int64_t lanes = getLanes();
+  int64_t base = 0;
+  auto padPart = [&] { order.resize(llvm::alignTo(order.size(), lanes), -1); };
+  for (const HeadSegment &segment : segmentsOf(*this)) {
+    const int64_t pairs = segment.rotaryDims / 2;
+    for (int64_t head = 0; head < segment.heads; ++head, base += segment.size) {
+      for (int64_t member = 0; member < 2; ++member) {
+        for (int64_t i = 0; i < pairs; ++i)
+          order.push_back(base + (segment.style == 1 ? 2 * i + member : member * pairs + i));
+        padPart();
+      }
+      for (int64_t i = segment.rotaryDims; i < segment.size; ++i)
+        order.push_back(base + i);
+      padPart();
+    }
+  }
+  return order;
+}
+
+LogicalResult AlignHeadsOp::verify() {
+  if (getSegments().size() % 4 != 0 || getLanes() <= 0)
+    return emitOpError() << "needs four numbers a segment and a positive number of lanes";
+  int64_t inputRows = 0, resultRows = 0;
+  for (const HeadSegment &segment : segmentsOf(*this)) {
+    if (segment.heads < 0 || segment.size <= 0 || segment.rotaryDims < 0 || segment.rotaryDims > segment.size ||
+        segment.rotaryDims % 2 != 0)
+      return emitOpError() << "has a segment of " << segment.heads << " heads of " << segment.size << " with "
+                           << segment.rotaryDims << " rotary dimensions";
+    inputRows += segment.heads * segment.size;
+    resultRows += segment.heads * getAlignedSize(segment.size, segment.rotaryDims, getLanes());
+  }
+  int64_t given = cast<ShapedType>(getInput().getType()).getDimSize(0);
+  int64_t made = cast<ShapedType>(getResult().getType()).getDimSize(0);
+  if (inputRows != given || resultRows != made)
+    return emitOpError() << "has segments that turn " << inputRows << " rows into " << resultRows << ", but turns " << given
+                         << " into " << made;
+  return success();
+}
