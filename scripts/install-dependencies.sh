@@ -40,12 +40,12 @@ fi
 say "installing ${#missing[@]} of ${#packages[@]} packages: ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o Acquire::Retries=3 "$@"; }
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any "$@"; }
 reason() { grep -m 1 -E '^(E|W|Err):' "$log" || tail -n 1 "$log"; }
 
 apt update > "$log" 2>&1 || say "apt-get update failed ($(reason)); trying with the package lists that are here"
 for package in "${missing[@]}"; do
-  apt-cache policy "$package" | grep -q 'Candidate: [^(]' ||
+  [[ $(LC_ALL=C apt-cache policy "$package") =~ Candidate:\ [^\(] ]] ||
     die "apt knows no package $package: llmc needs Debian 12 with its security updates (this is $(. /etc/os-release && echo "$PRETTY_NAME")), and package lists that are up to date"
 done
 apt install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1 ||

@@ -6,6 +6,7 @@ import os
 import tempfile
 
 import lit.formats
+import lit.TestRunner
 
 
 def without_spaces(path):
@@ -24,8 +25,19 @@ config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
 source_dir = without_spaces(config.source_dir)
 build_dir = without_spaces(config.build_dir)
-config.test_source_root = os.path.join(source_dir, "test")
-config.test_exec_root = os.path.join(build_dir, "test")
+config.test_source_root = os.path.join(config.source_dir, "test")
+config.test_exec_root = os.path.join(config.build_dir, "test")
+if source_dir != config.source_dir:
+    # lit follows links in the roots, so %s, %t and their like are rewritten.
+    default_substitutions = lit.TestRunner.getDefaultSubstitutions
+
+    def substitutions_without_spaces(*arguments, **named):
+        return [
+            (name, value.replace(config.build_dir, build_dir).replace(config.source_dir, source_dir))
+            for name, value in default_substitutions(*arguments, **named)
+        ]
+
+    lit.TestRunner.getDefaultSubstitutions = substitutions_without_spaces
 config.excludes = ["unit", "fuzz", "e2e", "benchmark", "data", "plugin"]
 
 config.environment["PATH"] = os.pathsep.join(
@@ -42,7 +54,7 @@ models = without_spaces(os.environ.get("LLMC_MODELS") or os.path.join(cache, "mo
 config.substitutions += [
     ("%source", source_dir),
     ("%build", build_dir),
-    ("%data", os.path.join(config.test_source_root, "data")),
+    ("%data", os.path.join(source_dir, "test", "data")),
     ("%models", models),
     ("%smollm2", os.path.join(models, "SmolLM2-135M-Instruct.Q4_1.gguf")),
     ("%minilm", os.path.join(models, "all-MiniLM-L6-v2")),
