@@ -1,0 +1,99 @@
+//===- Layout.cpp - nn.embedding, nn.select_rows, nn.split, nn.concat, nn.convert --------------------===//
+
+#include "dialects/nn/reference/Frame.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+using namespace llmc::nn::reference;
+
+namespace {
+
+/// y[i, :] = table[indices[i], :]; `name` is what an index is called in diagnostics.
+template <typename T>
+FailureOr<Tensor<T>> gatherRows(Operation *op, const Tensor<T> &table, const IntegerTensor &indices,
+                                StringRef name) {
+  Tensor<T> result({indices.rows(), table.width()});
+  for (auto [i, index] : llvm::enumerate(indices.values)) {
+    if (index < 0 || index >= table.rows())
+      return op->emitOpError() << name << ' ' << i << " is " << index << ", but there are " << table.rows()
+                               << " rows";
+    std::copy_n(table.row(index), table.width(), result.row(i));
+  }
+  return result;
+}
+
+template <typename T> LogicalResult evaluate(EmbeddingOp op, Frame<T> &frame) {
+  auto result = gatherRows(op, frame.getTensor(op.getTable()), frame.getIntegers(op.getIds()), "id");
+  return failed(result) ? failure() : frame.setCopied(op.getResult(), op.getTable(), std::move(*result));
+}
+
+template <typename T> LogicalResult evaluate(SelectRowsOp op, Frame<T> &frame) {
+  auto result = gatherRows(op, frame.getTensor(op.getInput()), frame.getIntegers(op.getRows()), "row");
+  return failed(result) ? failure() : frame.setCopied(op.getResult(), op.getInput(), std::move(*result));
+}
+
+template <typename T> LogicalResult evaluate(SplitOp op, Frame<T> &frame) {
+  const Tensor<T> &input = frame.getTensor(op.getInput());
+  int64_t sum = 0;
+  for (Value part : op.getResults())
+    sum += cast<ShapedType>(part.getType()).getDimSize(1);
+  if (sum != input.width())
+    return op.emitOpError() << "splits a width of " << input.width() << " into parts of " << sum << " in all";
+  int64_t first = 0;
+  for (Value part : op.getResults()) {
+    Tensor<T> result({input.rows(), cast<ShapedType>(part.getType()).getDimSize(1)});
+    for (int64_t row = 0; row < input.rows(); ++row)
+      std::copy_n(input.row(row) + first, result.width(), result.row(row));
+    first += result.width();
+    if (failed(frame.setCopied(part, op.getInput(), std::move(result))))
+      return failure();
+  }
+  return success();
+}
+
+/// The inputs one below the other. Their types are equal but for the number of rows.
+template <typename U> Tensor<U> stack(ArrayRef<const Tensor<U> *> inputs) {
+  Tensor<U> result = *inputs.front();
+  for (const Tensor<U> *input : inputs.drop_front()) {
+    result.shape[0] += input->rows();
+    llvm::append_range(result.values, input->values);
+  }
+  return result;
+}
+
+template <typename T> LogicalResult evaluate(ConcatOp op, Frame<T> &frame) {
+  if (cast<ShapedType>(op.getResult().getType()).getElementType().isInteger()) {
+    SmallVector<const IntegerTensor *> inputs;
+    for (Value input : op.getInputs())
+      inputs.push_back(&frame.getIntegers(input));
+    return frame.set(op.getResult(), stack<int32_t>(inputs));
+  }
+  SmallVector<const Tensor<T> *> inputs;
+  for (Value input : op.getInputs())
+    inputs.push_back(&frame.getTensor(input));
+  for (const Tensor<T> *input : inputs)
+    if (ArrayRef(input->shape).drop_front() != ArrayRef(inputs.front()->shape).drop_front())
+      return op.emitOpError() << "joins rows of " << input->width() << " to rows of "
+                              << inputs.front()->width();
+  return frame.set(op.getResult(), stack<T>(inputs));
+}
+
+template <typename T> LogicalResult evaluate(ConvertOp op, Frame<T> &frame) {
+  // Numbers that the narrower type holds already are not rounded a second time: dequantizing is exact.
+  if (op.getInput().getType() == op.getResult().getType())
+    return frame.set(op.getResult(), frame.lookup(op.getInput()));
+  return frame.setRounded(op.getResult(), frame.getTensor(op.getInput()));
+}
+
+} // namespace
+
+LogicalResult EmbeddingOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult EmbeddingOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult SelectRowsOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult SelectRowsOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult SplitOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult SplitOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult ConcatOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult ConcatOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult ConvertOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult ConvertOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }

@@ -1,0 +1,164 @@
+//===- UpstreamOps.cpp - reference semantics of upstream operations ----------------------------------===//
+
+#include "dialects/nn/reference/UpstreamOps.h"
+#include "dialects/nn/reference/Interpreter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace llmc::nn;
+using namespace llmc::nn::reference;
+
+namespace {
+
+/// Whether `value` is a tensor of numbers; what else arith and math work on is refused.
+LogicalResult requireTensor(Operation *op, Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (type && isa<FloatType>(type.getElementType()))
+    return success();
+  return op->emitOpError() << "on " << value.getType()
+                           << " can not be interpreted, only tensors of numbers can";
+}
+
+struct Add {
+  template <typename T> static T apply(T a, T b) { return a + b; }
+};
+struct Subtract {
+  template <typename T> static T apply(T a, T b) { return a - b; }
+};
+struct Multiply {
+  template <typename T> static T apply(T a, T b) { return a * b; }
+};
+struct Divide {
+  template <typename T> static T apply(T a, T b) { return a / b; }
+};
+struct Maximum { // NaN if either is, and zero is more than minus zero
+  template <typename T> static T apply(T a, T b) {
+    if (std::isnan(a) || std::isnan(b))
+      return std::isnan(a) ? a : b;
+    return a > b || (a == b && std::signbit(b)) ? a : b;
+  }
+};
+struct Negate {
+  template <typename T> static T apply(T a) { return -a; }
+};
+struct Absolute {
+  template <typename T> static T apply(T a) { return std::fabs(a); }
+};
+struct ErrorFunction {
+  template <typename T> static T apply(T a) { return std::erf(a); }
+};
+struct Exponential {
+  template <typename T> static T apply(T a) { return std::exp(a); }
+};
+struct SquareRoot {
+  template <typename T> static T apply(T a) { return std::sqrt(a); }
+};
+struct HyperbolicTangent {
+  template <typename T> static T apply(T a) { return std::tanh(a); }
+};
+
+/// An operation that applies `Function` to corresponding elements of its one or two operands.
+template <typename Op, typename Function>
+struct ElementwiseModel : ReferenceOpInterface::ExternalModel<ElementwiseModel<Op, Function>, Op> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    if (failed(requireTensor(op, op->getResult(0))))
+      return failure();
+    Tensor<T> result = frame.getTensor(op->getOperand(0));
+    if constexpr (Op::template hasTrait<OpTrait::OneOperand>()) {
+      for (T &value : result.values)
+        value = Function::apply(value);
+    } else {
+      const Tensor<T> &other = frame.getTensor(op->getOperand(1));
+      if (other.shape != result.shape)
+        return op->emitOpError() << "has operands of different shapes, the first sizes are " << result.rows()
+                                 << " and " << other.rows();
+      for (auto [value, otherValue] : llvm::zip_equal(result.values, other.values))
+        value = Function::apply(value, otherValue);
+    }
+    return frame.setComputed(op->getResult(0), std::move(result));
+  }
+};
+
+struct ConstantModel : ReferenceOpInterface::ExternalModel<ConstantModel, arith::ConstantOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    auto elements = dyn_cast<DenseElementsAttr>(cast<arith::ConstantOp>(op).getValue());
+    if (!elements || !isa<RankedTensorType>(elements.getType()))
+      return op->emitOpError() << "of type " << op->getResult(0).getType()
+                               << " can not be interpreted, only dense tensors can";
+    if (isa<FloatType>(elements.getElementType())) {
+      std::vector<T> values;
+      for (const APFloat &value : elements.getValues<APFloat>())
+        values.push_back(static_cast<T>(value.convertToDouble()));
+      return frame.set(op->getResult(0), Tensor<T>(elements.getType().getShape(), std::move(values)));
+    }
+    if (!elements.getElementType().isInteger(32))
+      return op->emitOpError() << "of type " << op->getResult(0).getType()
+                               << " can not be interpreted, integers have 32 bits";
+    std::vector<int32_t> values;
+    for (const APInt &value : elements.getValues<APInt>())
+      values.push_back(static_cast<int32_t>(value.getSExtValue()));
+    return frame.set(op->getResult(0), IntegerTensor(elements.getType().getShape(), std::move(values)));
+  }
+};
+
+struct CallModel : ReferenceOpInterface::ExternalModel<CallModel, func::CallOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    StringRef name = cast<func::CallOp>(op).getCallee();
+    Interpreter<T> *interpreter = frame.getInterpreter();
+    auto callee =
+        interpreter ? dyn_cast_or_null<func::FuncOp>(interpreter->lookupSymbol(name)) : func::FuncOp();
+    if (!callee)
+      return op->emitOpError() << "calls @" << name << ", which is no function that can be interpreted";
+    SmallVector<RuntimeValue<T>> arguments;
+    for (Value operand : op->getOperands())
+      arguments.push_back(frame.lookup(operand));
+    auto results = interpreter->call(callee, arguments, op->getLoc());
+    if (failed(results))
+      return failure();
+    for (auto [result, value] : llvm::zip_equal(op->getResults(), *results))
+      if (failed(frame.set(result, value)))
+        return failure();
+    return success();
+  }
+};
+
+template <typename Op, typename Function> void attach(MLIRContext *context) {
+  Op::template attachInterface<ElementwiseModel<Op, Function>>(*context);
+}
+
+} // namespace
+
+void reference::registerReferenceModels(DialectRegistry &registry) {
+  registry.insert<NNDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect>();
+  // The interfaces must be known before they are attached.
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *) {
+    arith::ConstantOp::attachInterface<ConstantModel>(*context);
+    attach<arith::AddFOp, Add>(context);
+    attach<arith::SubFOp, Subtract>(context);
+    attach<arith::MulFOp, Multiply>(context);
+    attach<arith::DivFOp, Divide>(context);
+    attach<arith::MaximumFOp, Maximum>(context);
+    attach<arith::NegFOp, Negate>(context);
+  });
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, math::MathDialect *) {
+    attach<math::AbsFOp, Absolute>(context);
+    attach<math::ErfOp, ErrorFunction>(context);
+    attach<math::ExpOp, Exponential>(context);
+    attach<math::SqrtOp, SquareRoot>(context);
+    attach<math::TanhOp, HyperbolicTangent>(context);
+  });
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, func::FuncDialect *) {
+    func::CallOp::attachInterface<CallModel>(*context);
+  });
+}
