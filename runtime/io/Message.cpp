@@ -32,10 +32,10 @@ std::string quote(absl::string_view text) {
     if (result.size() > longest)
       return absl::StrCat(result, "...' (", total, " bytes)");
     size_t length = characterBytes(text);
-    if (length > 1)
+    if (length > 1 || text[0] == '"')
       absl::StrAppend(&result, text.substr(0, length));
     else
-      // Escapes also a quote and a backslash, so that the message can be read back without doubt.
+      // Escapes also a single quote and a backslash, so that the message can be read without doubt.
       absl::StrAppend(&result, absl::CHexEscape(text.substr(0, 1)));
     text.remove_prefix(length == 0 ? 1 : length);
   }

@@ -10,6 +10,7 @@ TEST(MessageTest, QuotedTextStaysOnOneLine) {
   EXPECT_EQ(quote("blk.0.attn_q"), "'blk.0.attn_q'");
   EXPECT_EQ(quote(""), "''");
   EXPECT_EQ(quote("a\nb\x1b[31m"), "'a\\nb\\x1b[31m'");
+  EXPECT_EQ(quote("say \"hi\""), "'say \"hi\"'");
   EXPECT_EQ(quote("it's"), "'it\\'s'");
   EXPECT_EQ(quote("Ġgrün €"), "'Ġgrün €'");
 }
