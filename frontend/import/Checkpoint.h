@@ -1,0 +1,74 @@
+//===- Checkpoint.h - a model on disk, whatever its format -------------------------------------------===//
+#ifndef LLMC_FRONTEND_IMPORT_CHECKPOINT_H
+#define LLMC_FRONTEND_IMPORT_CHECKPOINT_H
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "dialects/blocks/BlockFormat.h"
+#include "dialects/nn/ParameterSource.h"
+#include "frontend/import/Hyperparameters.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
+#include <memory>
+#include <optional>
+
+namespace llmc::frontend {
+
+/// A tensor as a file holds it. Views live as long as the checkpoint.
+struct StoredTensor {
+  /// The file that it is in, for messages.
+  std::string file;
+  /// How its elements are stored; nothing if no model can use that (integers).
+  std::optional<blocks::StorageFormat> format;
+  /// The element type as the file names it.
+  std::string typeName;
+  /// Slowest dimension first: [out, in] for a weight.
+  llvm::SmallVector<int64_t, 4> shape;
+  absl::Span<const uint8_t> bytes;
+};
+
+/// Facts of the model that are no hyperparameters of its graph.
+struct ModelCard {
+  std::string name;
+  std::string licence; ///< empty if the files do not say
+};
+
+/// The tensors, hyperparameters and facts of one model. Tensors stay in memory-mapped files.
+class Checkpoint : public nn::ParameterSource {
+public:
+  Format format() const { return formatKind; }
+  /// The file or directory as the user named it.
+  const std::string &path() const { return filePath; }
+  /// The architecture as the files name it: 'LlamaForCausalLM', 'llama'.
+  const std::string &architecture() const { return architectureName; }
+  const ModelCard &card() const { return modelCard; }
+
+  /// A new view of the hyperparameters, without an error so far.
+  virtual Hyperparameters hyperparameters() const = 0;
+
+  const llvm::StringMap<StoredTensor> &tensors() const { return stored; }
+  /// The tensor called `name`, or null.
+  const StoredTensor *find(llvm::StringRef name) const {
+    auto found = stored.find(name);
+    return found == stored.end() ? nullptr : &found->second;
+  }
+
+  llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
+                                                      mlir::RankedTensorType type) override;
+
+protected:
+  Checkpoint(Format format, std::string path) : formatKind(format), filePath(std::move(path)) {}
+
+  Format formatKind;
+  std::string filePath;
+  std::string architectureName;
+  ModelCard modelCard;
+  llvm::StringMap<StoredTensor> stored;
+};
+
+/// The type of a parameter that holds `tensor`. The tensor's format is one that a model can use.
+mlir::RankedTensorType typeOf(const StoredTensor &tensor, mlir::MLIRContext *context);
+
+} // namespace llmc::frontend
+
+#endif // LLMC_FRONTEND_IMPORT_CHECKPOINT_H

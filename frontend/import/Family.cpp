@@ -1,0 +1,29 @@
+//===- Family.cpp - the model families that can be imported ------------------------------------------===//
+
+#include "frontend/import/Family.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/io/Message.h"
+
+using namespace llmc::frontend;
+
+llvm::ArrayRef<const Family *> llmc::frontend::families() {
+  static const Family *const all[] = {&kLlama};
+  return all;
+}
+
+absl::StatusOr<const Family *> llmc::frontend::findFamily(const Checkpoint &checkpoint) {
+  std::vector<std::string> supported;
+  for (const Family *family : families()) {
+    auto names = checkpoint.format() == Format::HuggingFace ? family->huggingFaceArchitectures
+                                                            : family->ggufArchitectures;
+    for (llvm::StringRef name : names) {
+      if (name == checkpoint.architecture())
+        return family;
+      supported.push_back(name.str());
+    }
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(checkpoint.path(), ": architecture ", io::quote(checkpoint.architecture()),
+                   " is not supported (supported: ", absl::StrJoin(supported, ", "), ")"));
+}

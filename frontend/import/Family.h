@@ -1,0 +1,52 @@
+//===- Family.h - the model families that can be imported --------------------------------------------===//
+#ifndef LLMC_FRONTEND_IMPORT_FAMILY_H
+#define LLMC_FRONTEND_IMPORT_FAMILY_H
+
+#include "frontend/import/Checkpoint.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace llmc::frontend {
+
+/// What a model is for.
+enum class ModelKind { Generate, Embed };
+
+/// Sizes of a model that others than its graph want to know.
+struct ModelSizes {
+  int64_t vocabulary = 0;
+  int64_t contextLength = 0; ///< positions that the model was made for
+  int64_t hiddenSize = 0;
+  int64_t layers = 0;
+};
+
+/// A built model.
+struct Graph {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  ModelSizes sizes;
+};
+
+/// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
+/// families().
+struct Family {
+  const char *name;
+  ModelKind kind;
+  /// Values of `architectures` in config.json, and of `general.architecture` in GGUF files.
+  llvm::ArrayRef<llvm::StringLiteral> huggingFaceArchitectures;
+  llvm::ArrayRef<llvm::StringLiteral> ggufArchitectures;
+  /// Builds the graph. Fails with one line that names file, field, what was found and what was expected.
+  absl::StatusOr<Graph> (*build)(const Checkpoint &checkpoint, mlir::MLIRContext *context);
+};
+
+extern const Family kLlama;
+
+/// All families.
+llvm::ArrayRef<const Family *> families();
+
+/// The family of `checkpoint`; its architecture is refused by name, with the list of those that are
+/// supported.
+absl::StatusOr<const Family *> findFamily(const Checkpoint &checkpoint);
+
+} // namespace llmc::frontend
+
+#endif // LLMC_FRONTEND_IMPORT_FAMILY_H

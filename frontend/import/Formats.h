@@ -1,0 +1,18 @@
+//===- Formats.h - opens checkpoints -----------------------------------------------------------------===//
+#ifndef LLMC_FRONTEND_IMPORT_FORMATS_H
+#define LLMC_FRONTEND_IMPORT_FORMATS_H
+
+#include "frontend/import/Checkpoint.h"
+
+namespace llmc::frontend {
+
+/// Opens a GGUF file.
+absl::StatusOr<std::unique_ptr<Checkpoint>> openGguf(const std::string &path);
+
+/// Opens what lies at `path`: a GGUF file (by its first bytes) or a Hugging Face directory (by its
+/// config.json). Anything else is refused with the list of what is supported.
+absl::StatusOr<std::unique_ptr<Checkpoint>> openCheckpoint(const std::string &path);
+
+} // namespace llmc::frontend
+
+#endif // LLMC_FRONTEND_IMPORT_FORMATS_H

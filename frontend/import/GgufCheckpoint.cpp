@@ -1,0 +1,73 @@
+//===- GgufCheckpoint.cpp - a GGUF file as a checkpoint ----------------------------------------------===//
+
+#include "absl/strings/str_cat.h"
+#include "frontend/gguf/Reader.h"
+#include "frontend/import/Formats.h"
+#include "llvm/Support/Path.h"
+
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+Field fieldOf(const gguf::Value *value) {
+  if (!value)
+    return MissingField();
+  if (auto flag = value->asBool())
+    return *flag;
+  if (auto integer = value->asInteger())
+    return *integer;
+  if (auto number = value->asNumber())
+    return *number;
+  if (auto text = value->asString())
+    return std::string(*text);
+  if (auto integers = value->asIntegers())
+    return *integers;
+  if (auto texts = value->asStrings())
+    return std::vector<std::string>(texts->begin(), texts->end());
+  return OtherField{value->describe()};
+}
+
+class GgufCheckpoint : public Checkpoint {
+public:
+  explicit GgufCheckpoint(gguf::Reader reader)
+      : Checkpoint(Format::Gguf, reader.path()), reader(std::move(reader)) {}
+
+  absl::Status load() {
+    Hyperparameters fields = hyperparameters();
+    architectureName = fields.textOr({"", "general.architecture"}, "");
+    modelCard.name = fields.textOr({"", "general.name"}, llvm::sys::path::stem(filePath).str());
+    modelCard.licence = fields.textOr({"", "general.license"}, "");
+    if (architectureName.empty())
+      fields.fail({"", "general.architecture"}, "is missing, expected the name of an architecture");
+    for (const gguf::Tensor &tensor : reader.tensors()) {
+      StoredTensor &target = stored[llvm::StringRef(tensor.name.data(), tensor.name.size())];
+      target.file = filePath;
+      target.format = tensor.format;
+      target.typeName = std::string(blocks::nameOf(tensor.format));
+      target.shape.assign(tensor.shape.begin(), tensor.shape.end());
+      target.bytes = tensor.bytes;
+    }
+    return fields.status();
+  }
+
+  Hyperparameters hyperparameters() const override {
+    return Hyperparameters(Format::Gguf, filePath, architectureName + ".",
+                           [this](const std::string &key) { return fieldOf(reader.find(key)); });
+  }
+
+private:
+  gguf::Reader reader;
+};
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openGguf(const std::string &path) {
+  absl::StatusOr<gguf::Reader> reader = gguf::Reader::open(path);
+  if (!reader.ok())
+    return reader.status();
+  auto checkpoint = std::make_unique<GgufCheckpoint>(std::move(*reader));
+  if (absl::Status status = checkpoint->load(); !status.ok())
+    return status;
+  return checkpoint;
+}

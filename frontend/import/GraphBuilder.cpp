@@ -1,0 +1,227 @@
+//===- GraphBuilder.cpp - a model in the words of its paper, as nn -----------------------------------===//
+
+#include "frontend/import/GraphBuilder.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "llvm/Support/GlobPattern.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::frontend;
+
+GraphBuilder::GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields, MLIRContext *context,
+                           ArrayRef<StringRef> inputs)
+    : checkpoint(checkpoint), fields(fields), context(context), builder(context),
+      here(UnknownLoc::get(context)) {
+  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect>();
+  here = NameLoc::get(StringAttr::get(context, checkpoint.architecture()));
+  module = ModuleOp::create(here);
+  builder.setInsertionPointToEnd(module->getBody());
+  auto ids = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
+  forward = func::FuncOp::create(builder, here, "forward",
+                                 builder.getFunctionType(SmallVector<Type>(inputs.size(), ids), {}));
+  Block *body = forward.addEntryBlock();
+  for (auto [index, name] : llvm::enumerate(inputs)) {
+    forward.setArgAttr(index, "nn.input", builder.getStringAttr(name));
+    body->getArgument(index).setLoc(NameLoc::get(builder.getStringAttr(name)));
+  }
+  builder.setInsertionPointToEnd(body);
+}
+
+Value GraphBuilder::input(unsigned index) { return forward.getArgument(index); }
+
+std::string GraphBuilder::fullName(Name name) const { return layerPrefix + name.in(fields.format()); }
+
+Location GraphBuilder::locationOf(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
+
+RankedTensorType GraphBuilder::activation(int64_t width, Value rowsLike) {
+  return RankedTensorType::get({cast<RankedTensorType>(rowsLike.getType()).getDimSize(0), width},
+                               builder.getF32Type());
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+RankedTensorType GraphBuilder::checkedType(const std::string &name, ArrayRef<Size> shape) {
+  SmallVector<int64_t> expected;
+  std::vector<std::string> meaning;
+  for (const Size &size : shape) {
+    expected.push_back(size.value);
+    meaning.push_back(size.meaning);
+  }
+  auto fail = [&](const std::string &message) {
+    fields.fail(absl::InvalidArgumentError(message));
+    return RankedTensorType::get(expected, builder.getF32Type());
+  };
+  std::string wanted = absl::StrCat("[", absl::StrJoin(meaning, ", "), "] = [", absl::StrJoin(expected, ", "),
+                                    "] of ", fields.file());
+  const StoredTensor *tensor = checkpoint.find(name);
+  if (!tensor)
+    return fail(
+        absl::StrCat(checkpoint.path(), ": has no tensor '", name, "', expected one of shape ", wanted));
+  if (!tensor->format)
+    return fail(absl::StrCat(tensor->file, ": tensor '", name, "' has elements of type ", tensor->typeName,
+                             ", which is not supported (supported: ", blocks::listFormats(), ")"));
+  if (tensor->shape != expected)
+    return fail(absl::StrCat(tensor->file, ": tensor '", name, "' has shape [",
+                             absl::StrJoin(tensor->shape, ", "), "], expected ", wanted));
+  return typeOf(*tensor, context);
+}
+
+Value GraphBuilder::parameter(const std::string &name, ArrayRef<Size> shape) {
+  if (Value known = layerFunction ? layerArguments.lookup(name) : loaded.lookup(name))
+    return known;
+  RankedTensorType type = checkedType(name, shape);
+  if (used.insert(name).second) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(module->getBody(), forward->getIterator());
+    auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
+    (void)param;
+  }
+  if (!layerFunction)
+    return loaded[name] = nn::LoadOp::create(builder, locationOf(name), type, name);
+  layerParameters.push_back(name);
+  return layerArguments[name] = layerFunction.front().addArgument(type, locationOf(name));
+}
+
+/// A vector is used in f32 whatever its type; the conversion happens when the program is compiled.
+Value GraphBuilder::vector(const std::string &name, const Size &size) {
+  Value stored = parameter(name, {size});
+  auto type = cast<RankedTensorType>(stored.getType());
+  if (type.getElementType().isF32())
+    return stored;
+  return nn::ConvertOp::create(builder, locationOf(name), type.clone(builder.getF32Type()), stored);
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
+                          function_ref<Value(ValueRange)> body) {
+  OpBuilder::InsertPoint caller = builder.saveInsertionPoint();
+  Location callerLocation = here;
+  layerPrefix = absl::StrCat(prefix.in(fields.format()), index, ".");
+  here = locationOf(StringRef(layerPrefix).drop_back());
+  builder.setInsertionPointToEnd(module->getBody());
+  layerFunction = func::FuncOp::create(builder, here, absl::StrCat("layer_", index),
+                                       builder.getFunctionType(operands.getTypes(), {}));
+  layerFunction.setPrivate();
+  Block *block = layerFunction.addEntryBlock();
+  builder.setInsertionPointToEnd(block);
+  Value result = body(block->getArguments());
+  func::ReturnOp::create(builder, here, result);
+  layerFunction.setFunctionType(builder.getFunctionType(block->getArgumentTypes(), result.getType()));
+  for (unsigned i = operands.size(); i < block->getNumArguments(); ++i)
+    layerFunction.setArgAttr(i, nn::kParameterArgument, builder.getUnitAttr());
+
+  builder.restoreInsertionPoint(caller);
+  SmallVector<Value> arguments(operands);
+  for (const std::string &name : layerParameters) {
+    Value &value = loaded[name];
+    if (!value)
+      value = nn::LoadOp::create(builder, locationOf(name), layerArguments[name].getType(), name);
+    arguments.push_back(value);
+  }
+  Value called = func::CallOp::create(builder, here, layerFunction, arguments).getResult(0);
+  layerPrefix.clear();
+  layerFunction = {};
+  layerParameters.clear();
+  layerArguments.clear();
+  here = callerLocation;
+  return called;
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width) {
+  std::string tensor = fullName(name);
+  Value table = parameter(tensor + ".weight", {rows, width});
+  return nn::EmbeddingOp::create(builder, locationOf(tensor), activation(width.value, ids), ids, table);
+}
+
+Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, Bias bias) {
+  std::string tensor = fullName(name);
+  Value weight = parameter(tensor + ".weight", {out, in});
+  Value offset = bias == Bias::Yes ? vector(tensor + ".bias", out) : Value();
+  return nn::LinearOp::create(builder, locationOf(tensor), activation(out.value, x), x, weight, offset);
+}
+
+Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon) {
+  std::string tensor = fullName(name);
+  Value weight = vector(tensor + ".weight", width);
+  return nn::RmsNormOp::create(builder, locationOf(tensor), x.getType(), x, weight,
+                               builder.getF64FloatAttr(epsilon));
+}
+
+Value GraphBuilder::layerNorm(Value x, Name name, const Size &width, double epsilon) {
+  std::string tensor = fullName(name);
+  Value weight = vector(tensor + ".weight", width), bias = vector(tensor + ".bias", width);
+  return nn::LayerNormOp::create(builder, locationOf(tensor), x.getType(), x, weight, bias,
+                                 builder.getF64FloatAttr(epsilon));
+}
+
+Value GraphBuilder::rope(Value x, Value positions, int64_t heads, const Rope &rope) {
+  return nn::RopeOp::create(builder, here, x.getType(), x, positions, builder.getI64IntegerAttr(heads),
+                            builder.getI64IntegerAttr(rope.dims), builder.getF64FloatAttr(rope.theta),
+                            nn::RopeStyleAttr::get(context, rope.style), rope.scaling);
+}
+
+Value GraphBuilder::attention(Value query, Value key, Value value, const AttentionShape &shape) {
+  int64_t valueWidth = cast<RankedTensorType>(value.getType()).getDimSize(1);
+  return nn::AttentionOp::create(
+      builder, here, activation(valueWidth / shape.kvHeads * shape.heads, query), query, key, value,
+      /*segments=*/Value(), /*bias=*/Value(), shape.causal ? builder.getUnitAttr() : UnitAttr(),
+      builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
+      builder.getF64FloatAttr(shape.scale),
+      shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(),
+      /*softcap=*/FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
+}
+
+Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x.getType(), x); }
+Value GraphBuilder::relu(Value x) { return nn::ReluOp::create(builder, here, x.getType(), x); }
+Value GraphBuilder::gelu(Value x, nn::GeluKind kind) {
+  return nn::GeluOp::create(builder, here, x.getType(), x, nn::GeluKindAttr::get(context, kind));
+}
+Value GraphBuilder::add(Value a, Value b) { return arith::AddFOp::create(builder, here, a, b); }
+Value GraphBuilder::multiply(Value a, Value b) { return arith::MulFOp::create(builder, here, a, b); }
+
+Value GraphBuilder::selectRows(Value x, Value rows) {
+  int64_t width = cast<RankedTensorType>(x.getType()).getDimSize(1);
+  return nn::SelectRowsOp::create(builder, here, activation(width, rows), x, rows);
+}
+
+//===----------------------------------------------------------------------===//
+// The end
+//===----------------------------------------------------------------------===//
+
+void GraphBuilder::ignoreTensors(ArrayRef<StringRef> patterns) {
+  for (StringRef pattern : patterns)
+    ignored.push_back(pattern.str());
+}
+
+absl::StatusOr<OwningOpRef<ModuleOp>> GraphBuilder::finish(Value result) {
+  if (!ok())
+    return fields.status();
+  std::vector<std::string> unused;
+  for (const auto &entry : checkpoint.tensors()) {
+    StringRef name = entry.getKey();
+    bool known = used.contains(name) || llvm::any_of(ignored, [&](const std::string &pattern) {
+                   return llvm::cantFail(llvm::GlobPattern::create(pattern)).match(name);
+                 });
+    if (!known)
+      unused.push_back(name.str());
+  }
+  if (!unused.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(checkpoint.path(), ": tensor '", *std::min_element(unused.begin(), unused.end()),
+                     "' (and ", unused.size() - 1, " others) has no place in architecture '",
+                     checkpoint.architecture(), "' as ", fields.file(), " describes it"));
+  func::ReturnOp::create(builder, here, result);
+  forward.setFunctionType(builder.getFunctionType(forward.getArgumentTypes(), result.getType()));
+  forward.setResultAttr(0, "nn.output", builder.getUnitAttr());
+  return std::move(module);
+}

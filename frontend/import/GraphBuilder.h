@@ -1,0 +1,102 @@
+//===- GraphBuilder.h - a model in the words of its paper, as nn -------------------------------------===//
+#ifndef LLMC_FRONTEND_IMPORT_GRAPHBUILDER_H
+#define LLMC_FRONTEND_IMPORT_GRAPHBUILDER_H
+
+#include "dialects/nn/NN.h"
+#include "frontend/import/Checkpoint.h"
+#include "frontend/import/Rope.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace llmc::frontend {
+
+/// Whether a layer of the model has a bias vector beside its weight.
+enum class Bias { No, Yes };
+
+/// Shape of attention.
+struct AttentionShape {
+  int64_t heads;
+  int64_t kvHeads;
+  double scale;                  ///< of the products of queries and keys
+  bool causal;                   ///< a token does not see later ones
+  std::optional<int64_t> window; ///< a token sees this many tokens, itself included
+};
+
+/// Builds the module of one model: `nn.param` for every tensor that is used, a public function @forward, and
+/// a private function for each layer. Activations are [tokens, width] in f32.
+///
+/// A tensor is asked for by name together with the shape that the hyperparameters give it. A tensor that is
+/// missing or has another shape is an error that names both; the first error is kept, and building goes on
+/// with a placeholder until finish() returns it.
+class GraphBuilder {
+public:
+  /// Begins @forward with an i32 argument [tokens] for each of `inputs`, which name fields of LlmcStep.
+  GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
+               llvm::ArrayRef<llvm::StringRef> inputs);
+
+  /// The value of input `index` of @forward.
+  mlir::Value input(unsigned index);
+
+  /// Adds the function @layer_INDEX with the arguments `operands` and a call to it. In `body`, names of
+  /// tensors are completed by `prefix` and the number of the layer ("model.layers." + "3."), and parameters
+  /// become arguments.
+  mlir::Value layer(int64_t index, Name prefix, mlir::ValueRange operands,
+                    llvm::function_ref<mlir::Value(mlir::ValueRange)> body);
+
+  // Each takes the name of a tensor without its suffix ".weight" or ".bias", and sizes of the weight [out,
+  // in].
+  mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width);
+  mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
+  mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon);
+  mlir::Value layerNorm(mlir::Value x, Name name, const Size &width, double epsilon);
+
+  mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
+  mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape);
+  mlir::Value silu(mlir::Value x);
+  mlir::Value gelu(mlir::Value x, nn::GeluKind kind);
+  mlir::Value relu(mlir::Value x);
+  mlir::Value add(mlir::Value a, mlir::Value b);
+  mlir::Value multiply(mlir::Value a, mlir::Value b);
+  mlir::Value selectRows(mlir::Value x, mlir::Value rows);
+
+  /// Whether there was no error so far.
+  bool ok() const { return fields.ok(); }
+
+  /// Marks tensors as known but without use for the graph. A `*` stands for any text.
+  void ignoreTensors(llvm::ArrayRef<llvm::StringRef> patterns);
+
+  /// Ends @forward with `result`. Fails with the first error, and if the checkpoint has a tensor that the
+  /// graph does not use: a model of another kind than its name says.
+  absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> finish(mlir::Value result);
+
+private:
+  mlir::Value parameter(const std::string &name, llvm::ArrayRef<Size> shape);
+  mlir::Value vector(const std::string &name, const Size &size);
+  mlir::RankedTensorType checkedType(const std::string &name, llvm::ArrayRef<Size> shape);
+  mlir::RankedTensorType activation(int64_t width, mlir::Value rowsLike);
+  std::string fullName(Name name) const;
+  mlir::Location locationOf(llvm::StringRef name);
+
+  const Checkpoint &checkpoint;
+  Hyperparameters &fields;
+  mlir::MLIRContext *context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OpBuilder builder;
+  mlir::func::FuncOp forward;
+  /// The name of the layer that is being built, or nothing in @forward.
+  std::string layerPrefix;
+  mlir::func::FuncOp layerFunction;
+  /// Parameters that have become arguments of the layer, in order.
+  llvm::SmallVector<std::string> layerParameters;
+  llvm::StringMap<mlir::Value> layerArguments;
+  /// Parameters that @forward has loaded.
+  llvm::StringMap<mlir::Value> loaded;
+  llvm::StringSet<> used;
+  llvm::SmallVector<std::string> ignored;
+  /// Where operations are: the name of the tensor, or of the operation's place.
+  mlir::Location here;
+};
+
+} // namespace llmc::frontend
+
+#endif // LLMC_FRONTEND_IMPORT_GRAPHBUILDER_H

@@ -1,0 +1,218 @@
+//===- Rope.cpp - how a model's rotary embedding is described -----------------------------------------===//
+
+#include "frontend/import/Rope.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/io/Message.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+/// Makes attributes of scalings.
+class ScalingBuilder {
+public:
+  explicit ScalingBuilder(MLIRContext *context) : builder(context) {}
+
+  nn::RopeScalingAttr linear(double factor) { return get(nn::RopeScalingKind::Linear, factor); }
+  nn::RopeScalingAttr llama3(double factor, double lowFreq, double highFreq, int64_t context) {
+    return get(nn::RopeScalingKind::Llama3, factor, lowFreq, highFreq, context);
+  }
+  nn::RopeScalingAttr yarn(double factor, double betaSlow, double betaFast, int64_t context,
+                           double attentionFactor) {
+    return get(nn::RopeScalingKind::Yarn, factor, betaSlow, betaFast, context, attentionFactor);
+  }
+  nn::RopeScalingAttr factors(ArrayRef<double> factors) {
+    return nn::RopeScalingAttr::get(builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {}, {},
+                                    builder.getDenseF64ArrayAttr(factors));
+  }
+
+private:
+  nn::RopeScalingAttr get(nn::RopeScalingKind kind, double factor, std::optional<double> lowFreq = {},
+                          std::optional<double> highFreq = {}, std::optional<int64_t> context = {},
+                          std::optional<double> attentionFactor = {}) {
+    auto number = [&](std::optional<double> value) {
+      return value ? builder.getF64FloatAttr(*value) : FloatAttr();
+    };
+    return nn::RopeScalingAttr::get(
+        builder.getContext(), kind, number(factor), number(lowFreq), number(highFreq),
+        context ? builder.getI64IntegerAttr(*context) : IntegerAttr(), number(attentionFactor), {});
+  }
+
+  Builder builder;
+};
+
+double positiveNumber(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
+  double value = missing ? fields.numberOr(name, *missing) : fields.number(name);
+  if (fields.ok() && !(value > 0))
+    fields.fail(name, absl::StrCat("is ", value, ", expected a positive number"));
+  return fields.ok() ? value : 1;
+}
+
+/// What yarn multiplies queries and keys by, for `factor` (Peng et al., 2023, section 3.4).
+double yarnMagnitude(double factor, double strength = 1) {
+  return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Hugging Face: rope_scaling, or rope_parameters since transformers 5
+//===----------------------------------------------------------------------===//
+
+/// The members of the object that holds the scaling, under its name in this file.
+struct HuggingFaceScaling {
+  Name type, legacyType, factor, lowFreq, highFreq, trainedContext, attentionFactor, betaFast, betaSlow,
+      mscale, mscaleAllDim, truncate, theta;
+};
+
+#define LLMC_ROPE_FIELDS(object)                                                                             \
+  HuggingFaceScaling {                                                                                       \
+    {object ".rope_type", ""}, {object ".type", ""}, {object ".factor", ""},                                 \
+        {object ".low_freq_factor", ""}, {object ".high_freq_factor", ""},                                   \
+        {object ".original_max_position_embeddings", ""}, {object ".attention_factor", ""},                  \
+        {object ".beta_fast", ""}, {object ".beta_slow", ""}, {object ".mscale", ""},                        \
+        {object ".mscale_all_dim", ""}, {object ".truncate", ""}, {object ".rope_theta", ""}                 \
+  }
+
+constexpr HuggingFaceScaling kRopeScaling = LLMC_ROPE_FIELDS("rope_scaling");
+constexpr HuggingFaceScaling kRopeParameters = LLMC_ROPE_FIELDS("rope_parameters");
+#undef LLMC_ROPE_FIELDS
+
+nn::RopeScalingAttr readYarn(Hyperparameters &fields, const HuggingFaceScaling &names,
+                             ScalingBuilder &build) {
+  fields.expect(names.truncate, {true});
+  double factor = positiveNumber(fields, names.factor);
+  Size context = fields.sizeOr(names.trainedContext, fields.sizeOr({"max_position_embeddings", ""}, {}));
+  double magnitude = yarnMagnitude(factor);
+  if (double strength = fields.numberOr(names.mscale, 0), all = fields.numberOr(names.mscaleAllDim, 0);
+      strength != 0 && all != 0)
+    magnitude = yarnMagnitude(factor, strength) / yarnMagnitude(factor, all);
+  return build.yarn(factor, positiveNumber(fields, names.betaSlow, 1),
+                    positiveNumber(fields, names.betaFast, 32), context.value,
+                    positiveNumber(fields, names.attentionFactor, magnitude));
+}
+
+nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &fields, const HuggingFaceScaling &names,
+                                           ScalingBuilder &build) {
+  Name typeName = fields.has(names.type) ? names.type : names.legacyType;
+  std::string type = fields.textOr(typeName, "default");
+  if (type == "default")
+    return {};
+  if (type == "linear")
+    return build.linear(positiveNumber(fields, names.factor));
+  if (type == "yarn")
+    return readYarn(fields, names, build);
+  if (type == "llama3") {
+    double low = positiveNumber(fields, names.lowFreq), high = positiveNumber(fields, names.highFreq);
+    if (fields.ok() && low >= high)
+      fields.fail(names.highFreq,
+                  absl::StrCat("is ", high, ", expected more than low_freq_factor (", low, ")"));
+    return build.llama3(positiveNumber(fields, names.factor), low, high,
+                        fields.size(names.trainedContext).value);
+  }
+  fields.fail(typeName, absl::StrCat("is ", io::quote(type),
+                                     ", which is not supported (supported: default, linear, llama3, yarn)"));
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// GGUF: rope.scaling.*, and the tensor rope_freqs.weight
+//===----------------------------------------------------------------------===//
+
+constexpr Name kScalingType = {"", "rope.scaling.type"};
+constexpr Name kScalingFactor = {"", "rope.scaling.factor"};
+
+nn::RopeScalingAttr readGgufYarn(Hyperparameters &fields, ScalingBuilder &build) {
+  fields.expect({"", "rope.scaling.yarn_ext_factor"}, {1.0});
+  double factor = positiveNumber(fields, kScalingFactor);
+  Size context =
+      fields.sizeOr({"", "rope.scaling.original_context_length"}, fields.size({"", "context_length"}));
+  double attention = positiveNumber(fields, {"", "rope.scaling.yarn_attn_factor"},
+                                    positiveNumber(fields, {"", "rope.scaling.attn_factor"}, 1));
+  return build.yarn(factor, positiveNumber(fields, {"", "rope.scaling.yarn_beta_slow"}, 1),
+                    positiveNumber(fields, {"", "rope.scaling.yarn_beta_fast"}, 32), context.value,
+                    attention * yarnMagnitude(factor));
+}
+
+/// The divisors that the file gives as a tensor, or nothing.
+std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &fields, int64_t dims) {
+  const StoredTensor *tensor = checkpoint.find(kRopeFactorsTensor);
+  if (!tensor)
+    return {};
+  if (tensor->format != blocks::StorageFormat::F32 || tensor->shape != llvm::ArrayRef<int64_t>{dims / 2}) {
+    fields.fail(absl::InvalidArgumentError(
+        absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' is not F32 of shape [", dims / 2,
+                     "], half of the ", fields.nameOf({"", "rope.dimension_count"}), " rotated dimensions")));
+    return {};
+  }
+  std::vector<double> factors;
+  for (int64_t i = 0; i < dims / 2; ++i) {
+    float factor;
+    std::memcpy(&factor, tensor->bytes.data() + i * sizeof(float), sizeof(float));
+    if (!std::isfinite(factor) || factor <= 0) {
+      fields.fail(
+          absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' has ",
+                                                  factor, " at index ", i, ", expected a positive number")));
+      return {};
+    }
+    factors.push_back(factor);
+  }
+  return factors;
+}
+
+nn::RopeScalingAttr readGgufScaling(const Checkpoint &checkpoint, Hyperparameters &fields, int64_t dims,
+                                    ScalingBuilder &build) {
+  std::string type = fields.textOr(kScalingType, "none");
+  std::vector<double> factors = readFactors(checkpoint, fields, dims);
+  if (type == "none" && fields.has({"", "rope.scale_linear"})) {
+    // Before rope.scaling.* existed.
+    double factor = positiveNumber(fields, {"", "rope.scale_linear"});
+    for (double &divisor : factors)
+      divisor *= factor;
+    return factors.empty() ? build.linear(factor) : build.factors(factors);
+  }
+  if (type == "none")
+    return factors.empty() ? nn::RopeScalingAttr() : build.factors(factors);
+  if (type == "linear") {
+    double factor = positiveNumber(fields, kScalingFactor);
+    for (double &divisor : factors)
+      divisor *= factor;
+    return factors.empty() ? build.linear(factor) : build.factors(factors);
+  }
+  if (type == "yarn" && factors.empty())
+    return readGgufYarn(fields, build);
+  fields.fail(kScalingType,
+              absl::StrCat("is ", io::quote(type), ", which is not supported",
+                           factors.empty() ? " " : " together with a tensor 'rope_freqs.weight' ",
+                           "(supported: none, linear, yarn)"));
+  return {};
+}
+
+} // namespace
+
+Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
+                              nn::RopeStyle ggufStyle, MLIRContext *context) {
+  ScalingBuilder build(context);
+  constexpr Name dimsName = {"", "rope.dimension_count"};
+  constexpr Name thetaName = {"rope_theta", "rope.freq_base"};
+  Size dims = fields.sizeOr(dimsName, headDim);
+  if (dims.value > headDim.value || dims.value % 2 != 0)
+    fields.fail(absl::InvalidArgumentError(absl::StrCat(fields.file(), ": ", dims.meaning, " is ", dims.value,
+                                                        ", expected an even number of at most the head size ",
+                                                        headDim.value)));
+  Rope rope{dims.value, 10000, nn::RopeStyle::Half, {}};
+  if (fields.format() == Format::Gguf) {
+    rope.theta = positiveNumber(fields, thetaName, 10000);
+    rope.style = ggufStyle;
+    rope.scaling = readGgufScaling(checkpoint, fields, dims.value, build);
+    return rope;
+  }
+  const HuggingFaceScaling &names = fields.has({"rope_parameters", ""}) ? kRopeParameters : kRopeScaling;
+  fields.expect({"partial_rotary_factor", ""}, {1.0});
+  fields.expect({"rope_parameters.partial_rotary_factor", ""}, {1.0});
+  rope.theta = positiveNumber(fields, fields.has(names.theta) ? names.theta : thetaName, 10000);
+  rope.scaling = readHuggingFaceScaling(fields, names, build);
+  return rope;
+}
