@@ -1,0 +1,23 @@
+//===- Compare.h - whether results lie within a numeric bound ----------------------------------------===//
+#ifndef LLMC_PASSES_VERIFY_COMPARE_H
+#define LLMC_PASSES_VERIFY_COMPARE_H
+
+#include "dialects/nn/reference/Values.h"
+#include "mlir/IR/Types.h"
+#include "passes/NumericBound.h"
+
+namespace llmc {
+
+/// Returns where `after` first lies outside of `bound` around `before`, for people: "element [2, 5] is 0.25
+/// before and 0.5 after". Empty if all of it lies within. Both are values of `type`, whose element type
+/// decides what an ulp is. A NaN equals a NaN; integers are always compared exactly, and caches by position.
+template <typename T>
+std::string describeDeparture(mlir::Type type, const nn::reference::RuntimeValue<T> &before,
+                              const nn::reference::RuntimeValue<T> &after, const NumericBound &bound);
+
+/// The bound in words: "exact", "within 2 ulps".
+std::string describeBound(const NumericBound &bound);
+
+} // namespace llmc
+
+#endif // LLMC_PASSES_VERIFY_COMPARE_H
