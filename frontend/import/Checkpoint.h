@@ -45,6 +45,8 @@ public:
 
   /// A new view of the hyperparameters, without an error so far.
   virtual Hyperparameters hyperparameters() const = 0;
+  /// The same for how text should be generated: generation_config.json, `general.sampling.*` of GGUF.
+  virtual Hyperparameters generationDefaults() const = 0;
 
   const llvm::StringMap<StoredTensor> &tensors() const { return stored; }
   /// The tensor called `name`, or null.

@@ -8,7 +8,7 @@
 using namespace llmc::frontend;
 
 llvm::ArrayRef<const Family *> llmc::frontend::families() {
-  static const Family *const all[] = {&kLlama};
+  static const Family *const all[] = {&kLlama, &kBert};
   return all;
 }
 

@@ -34,11 +34,13 @@ struct Family {
   /// Values of `architectures` in config.json, and of `general.architecture` in GGUF files.
   llvm::ArrayRef<llvm::StringLiteral> huggingFaceArchitectures;
   llvm::ArrayRef<llvm::StringLiteral> ggufArchitectures;
-  /// Builds the graph. Fails with one line that names file, field, what was found and what was expected.
+  /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
+  /// names file, field, what was found and what was expected.
   absl::StatusOr<Graph> (*build)(const Checkpoint &checkpoint, mlir::MLIRContext *context);
 };
 
 extern const Family kLlama;
+extern const Family kBert;
 
 /// All families.
 llvm::ArrayRef<const Family *> families();

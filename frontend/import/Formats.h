@@ -9,6 +9,9 @@ namespace llmc::frontend {
 /// Opens a GGUF file.
 absl::StatusOr<std::unique_ptr<Checkpoint>> openGguf(const std::string &path);
 
+/// Opens a directory with config.json, model.safetensors or its shards, and perhaps generation_config.json.
+absl::StatusOr<std::unique_ptr<Checkpoint>> openHuggingFace(const std::string &path);
+
 /// Opens what lies at `path`: a GGUF file (by its first bytes) or a Hugging Face directory (by its
 /// config.json). Anything else is refused with the list of what is supported.
 absl::StatusOr<std::unique_ptr<Checkpoint>> openCheckpoint(const std::string &path);

@@ -51,6 +51,7 @@ public:
     return fields.status();
   }
 
+  Hyperparameters generationDefaults() const override { return hyperparameters(); }
   Hyperparameters hyperparameters() const override {
     return Hyperparameters(Format::Gguf, filePath, architectureName + ".",
                            [this](const std::string &key) { return fieldOf(reader.find(key)); });

@@ -13,7 +13,6 @@ GraphBuilder::GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields
                            ArrayRef<StringRef> inputs)
     : checkpoint(checkpoint), fields(fields), context(context), builder(context),
       here(UnknownLoc::get(context)) {
-  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect>();
   here = NameLoc::get(StringAttr::get(context, checkpoint.architecture()));
   module = ModuleOp::create(here);
   builder.setInsertionPointToEnd(module->getBody());
@@ -30,7 +29,9 @@ GraphBuilder::GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields
 
 Value GraphBuilder::input(unsigned index) { return forward.getArgument(index); }
 
-std::string GraphBuilder::fullName(Name name) const { return layerPrefix + name.in(fields.format()); }
+std::string GraphBuilder::fullName(Name name) const {
+  return namePrefix + layerPrefix + name.in(fields.format());
+}
 
 Location GraphBuilder::locationOf(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
 
@@ -159,7 +160,10 @@ Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilo
 
 Value GraphBuilder::layerNorm(Value x, Name name, const Size &width, double epsilon) {
   std::string tensor = fullName(name);
-  Value weight = vector(tensor + ".weight", width), bias = vector(tensor + ".bias", width);
+  // The oldest checkpoints name them as the paper does.
+  bool old = !checkpoint.find(tensor + ".weight") && checkpoint.find(tensor + ".gamma");
+  Value weight = vector(tensor + (old ? ".gamma" : ".weight"), width);
+  Value bias = vector(tensor + (old ? ".beta" : ".bias"), width);
   return nn::LayerNormOp::create(builder, locationOf(tensor), x.getType(), x, weight, bias,
                                  builder.getF64FloatAttr(epsilon));
 }

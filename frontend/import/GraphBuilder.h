@@ -34,6 +34,9 @@ public:
   GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
                llvm::ArrayRef<llvm::StringRef> inputs);
 
+  /// Puts `prefix` before the names of all tensors that follow ("bert.").
+  void beginNamesWith(std::string prefix) { namePrefix = std::move(prefix); }
+
   /// The value of input `index` of @forward.
   mlir::Value input(unsigned index);
 
@@ -83,6 +86,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OpBuilder builder;
   mlir::func::FuncOp forward;
+  std::string namePrefix;
   /// The name of the layer that is being built, or nothing in @forward.
   std::string layerPrefix;
   mlir::func::FuncOp layerFunction;

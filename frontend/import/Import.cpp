@@ -2,11 +2,13 @@
 
 #include "frontend/import/Import.h"
 #include "absl/strings/str_cat.h"
+#include "dialects/nn/NN.h"
 #include "frontend/import/Formats.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 
 using namespace mlir;
+using namespace llmc;
 using namespace llmc::frontend;
 
 namespace {
@@ -43,6 +45,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   absl::StatusOr<const Family *> family = findFamily(**checkpoint);
   if (!family.ok())
     return family.status();
+  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect>();
   absl::StatusOr<Graph> graph = (*family)->build(**checkpoint, context);
   if (!graph.ok())
     return graph.status();

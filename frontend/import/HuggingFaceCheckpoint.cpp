@@ -1,0 +1,156 @@
+//===- HuggingFaceCheckpoint.cpp - a Hugging Face directory as a checkpoint --------------------------===//
+
+#include "absl/strings/str_cat.h"
+#include "frontend/import/Formats.h"
+#include "frontend/json/Object.h"
+#include "frontend/json/Parse.h"
+#include "frontend/safetensors/Checkpoint.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+template <typename T>
+std::optional<std::vector<T>> listOf(const nlohmann::json &list, bool (*matches)(const nlohmann::json &)) {
+  std::vector<T> values;
+  for (const nlohmann::json &element : list) {
+    if (!matches(element))
+      return std::nullopt;
+    values.push_back(element.get<T>());
+  }
+  return values;
+}
+
+bool isInteger(const nlohmann::json &value) {
+  // Above 2^63 - 1 an unsigned number has no int64_t.
+  return value.is_number_integer() &&
+         !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t(INT64_MAX));
+}
+bool isString(const nlohmann::json &value) { return value.is_string(); }
+
+Field fieldOf(const nlohmann::json &value) {
+  if (value.is_null())
+    return NullField();
+  if (value.is_boolean())
+    return value.get<bool>();
+  if (isInteger(value))
+    return value.get<int64_t>();
+  if (value.is_number())
+    return value.get<double>();
+  if (value.is_string())
+    return value.get<std::string>();
+  if (value.is_array()) {
+    if (auto integers = listOf<int64_t>(value, isInteger))
+      return *integers;
+    if (auto texts = listOf<std::string>(value, isString))
+      return *texts;
+  }
+  return OtherField{json::describe(value)};
+}
+
+/// The field at `key`, in which dots lead into objects.
+Field lookUp(const nlohmann::json &object, const std::string &key) {
+  size_t dot = key.find('.');
+  auto found = object.find(key.substr(0, dot));
+  if (found == object.end())
+    return MissingField();
+  if (dot == std::string::npos)
+    return fieldOf(*found);
+  return found->is_object() ? lookUp(*found, key.substr(dot + 1)) : Field(MissingField());
+}
+
+/// The value of `license:` in the front matter of a model card (README.md), or nothing.
+std::string readLicence(const std::string &path) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!file)
+    return "";
+  llvm::StringRef rest = (*file)->getBuffer();
+  if (!rest.consume_front("---\n"))
+    return "";
+  while (!rest.empty() && !rest.starts_with("---")) {
+    auto [line, following] = rest.split('\n');
+    if (line.consume_front("license:"))
+      return line.trim(" \t\r'\"").str();
+    rest = following;
+  }
+  return "";
+}
+
+class HuggingFaceCheckpoint : public Checkpoint {
+public:
+  HuggingFaceCheckpoint(std::string path, json::Object config, std::optional<json::Object> generation,
+                        safetensors::Checkpoint tensorFiles)
+      : Checkpoint(Format::HuggingFace, std::move(path)), config(std::move(config)),
+        generation(std::move(generation)), tensorFiles(std::move(tensorFiles)) {}
+
+  absl::Status load() {
+    Hyperparameters fields = hyperparameters();
+    constexpr Name architectures = {"architectures", ""};
+    std::vector<std::string> names = fields.textsOr(architectures, {});
+    if (fields.ok() && names.size() != 1)
+      fields.fail(architectures, absl::StrCat("has ", names.size(), " entries, expected one architecture"));
+    if (!fields.ok())
+      return fields.status();
+    architectureName = names[0];
+    llvm::SmallString<128> absolute(filePath);
+    (void)llvm::sys::fs::make_absolute(absolute);
+    llvm::sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
+    modelCard.name = llvm::sys::path::filename(absolute).str();
+    modelCard.licence = readLicence(filePath + "/README.md");
+    for (const safetensors::Located &located : tensorFiles.tensors()) {
+      StoredTensor &target = stored[located.tensor->name];
+      target.file = located.shard->path();
+      if (absl::StatusOr<blocks::StorageFormat> format = located.tensor->weightFormat(); format.ok())
+        target.format = *format;
+      target.typeName = std::string(safetensors::nameOf(located.tensor->type));
+      target.shape.assign(located.tensor->shape.begin(), located.tensor->shape.end());
+      target.bytes = located.tensor->bytes;
+    }
+    return absl::OkStatus();
+  }
+
+  Hyperparameters hyperparameters() const override { return viewOf(config); }
+  Hyperparameters generationDefaults() const override {
+    if (generation)
+      return viewOf(*generation);
+    return Hyperparameters(Format::HuggingFace, filePath, "",
+                           [](const std::string &) { return MissingField(); });
+  }
+
+private:
+  static Hyperparameters viewOf(const json::Object &object) {
+    return Hyperparameters(Format::HuggingFace, object.file(), "",
+                           [object](const std::string &key) { return lookUp(object.value(), key); });
+  }
+
+  json::Object config;
+  std::optional<json::Object> generation;
+  safetensors::Checkpoint tensorFiles;
+};
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openHuggingFace(const std::string &path) {
+  absl::StatusOr<json::Object> config = json::Object::readFile(path + "/config.json");
+  if (!config.ok())
+    return config.status();
+  std::optional<json::Object> generation;
+  if (std::string file = path + "/generation_config.json"; llvm::sys::fs::exists(file)) {
+    absl::StatusOr<json::Object> read = json::Object::readFile(file);
+    if (!read.ok())
+      return read.status();
+    generation = *read;
+  }
+  absl::StatusOr<safetensors::Checkpoint> tensors = safetensors::Checkpoint::open(path);
+  if (!tensors.ok())
+    return tensors.status();
+  auto checkpoint = std::make_unique<HuggingFaceCheckpoint>(path, std::move(*config), std::move(generation),
+                                                            std::move(*tensors));
+  if (absl::Status status = checkpoint->load(); !status.ok())
+    return status;
+  return checkpoint;
+}
