@@ -115,13 +115,19 @@ struct CheckExpectedPass : PassWrapper<CheckExpectedPass, OperationPass<ModuleOp
   void runOnOperation() override {
     NumericBound bound =
         tolerance == 0 ? NumericBound::exact() : NumericBound::relative(tolerance, "tolerance");
+    bool single = precision == "f32" || precision == "both",
+         doubled = precision == "f64" || precision == "both";
+    if (!single && !doubled) {
+      emitError(getOperation().getLoc()) << "precision is f32, f64 or both, not " << precision;
+      return signalPassFailure();
+    }
     int checked = 0;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.getName().ends_with(kExpectedSuffix))
         continue;
       ++checked;
-      if (failed(checkExpected<float>(getOperation(), function, bound)) ||
-          failed(checkExpected<double>(getOperation(), function, bound)))
+      if ((single && failed(checkExpected<float>(getOperation(), function, bound))) ||
+          (doubled && failed(checkExpected<double>(getOperation(), function, bound))))
         signalPassFailure();
     }
     if (checked == 0) {
@@ -134,6 +140,8 @@ struct CheckExpectedPass : PassWrapper<CheckExpectedPass, OperationPass<ModuleOp
   Option<double> tolerance{*this, "tolerance",
                            llvm::cl::desc("Largest difference, relative to the largest magnitude expected"),
                            llvm::cl::init(0.0)};
+  Option<std::string> precision{*this, "precision", llvm::cl::desc("f32, f64 or both"),
+                                llvm::cl::init("both")};
 };
 
 } // namespace

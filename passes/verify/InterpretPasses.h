@@ -10,7 +10,8 @@ namespace llmc {
 ///   options `function` (main) and `precision` (f32 or f64).
 /// - `nn-check-expected` evaluates every function @f for which there is a function @f.expected, and fails
 /// where their results
-///   differ by more than `tolerance` (0: by a bit) times the largest magnitude expected.
+///   differ by more than `tolerance` (0: by a bit) times the largest magnitude expected;
+///   option `precision` (f32, f64 or both).
 void registerInterpretPasses();
 
 } // namespace llmc

@@ -141,8 +141,7 @@ template <typename Op, typename Function> void attach(MLIRContext *context) {
 
 void reference::registerReferenceModels(DialectRegistry &registry) {
   registry.insert<NNDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect>();
-  // The interfaces must be known before they are attached.
-  registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *) {
+  registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
     arith::ConstantOp::attachInterface<ConstantModel>(*context);
     attach<arith::AddFOp, Add>(context);
     attach<arith::SubFOp, Subtract>(context);
@@ -151,14 +150,13 @@ void reference::registerReferenceModels(DialectRegistry &registry) {
     attach<arith::MaximumFOp, Maximum>(context);
     attach<arith::NegFOp, Negate>(context);
   });
-  registry.addExtension(+[](MLIRContext *context, NNDialect *, math::MathDialect *) {
+  registry.addExtension(+[](MLIRContext *context, math::MathDialect *) {
     attach<math::AbsFOp, Absolute>(context);
     attach<math::ErfOp, ErrorFunction>(context);
     attach<math::ExpOp, Exponential>(context);
     attach<math::SqrtOp, SquareRoot>(context);
     attach<math::TanhOp, HyperbolicTangent>(context);
   });
-  registry.addExtension(+[](MLIRContext *context, NNDialect *, func::FuncDialect *) {
-    func::CallOp::attachInterface<CallModel>(*context);
-  });
+  registry.addExtension(
+      +[](MLIRContext *context, func::FuncDialect *) { func::CallOp::attachInterface<CallModel>(*context); });
 }
