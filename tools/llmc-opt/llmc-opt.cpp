@@ -10,6 +10,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "passes/Passes.h"
 #include "passes/verify/InterpretPasses.h"
 
 int main(int argc, char **argv) {
@@ -19,6 +20,7 @@ int main(int argc, char **argv) {
   llmc::nn::reference::registerReferenceModels(registry);
 
   mlir::registerAllPasses();
+  llmc::passes::registerLlmcPasses();
   llmc::registerInterpretPasses();
 
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "llmc's optimizer driver\n", registry));

@@ -1,0 +1,23 @@
+//===- Parameters.h - values that are known when the program is compiled -----------------------------===//
+#ifndef LLMC_PASSES_PARAMETERS_H
+#define LLMC_PASSES_PARAMETERS_H
+
+#include "dialects/nn/NN.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace llmc::passes {
+
+/// Whether `value` depends on parameters and constants only, on at least one parameter, and is computed by
+/// pure operations without regions, so that it can be computed when the program is compiled.
+bool isParameterExpression(mlir::Value value);
+
+/// Moves the operations that compute `value`, as far as they come later in `op`'s block, before `op`. `value`
+/// is a parameter expression that does not depend on `op`.
+void moveParameterBefore(mlir::Value value, mlir::Operation *op);
+
+/// A value's tensor type with other elements.
+mlir::RankedTensorType withElementType(mlir::Value value, mlir::Type elementType);
+
+} // namespace llmc::passes
+
+#endif // LLMC_PASSES_PARAMETERS_H

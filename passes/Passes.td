@@ -1,0 +1,268 @@
+//===- Passes.td - the passes on nn, in the order of the inference pipeline -----------*- tablegen -*-===//
+
+#ifndef LLMC_PASSES_PASSES_TD
+#define LLMC_PASSES_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// cache: what a step of generation keeps for the next
+//===----------------------------------------------------------------------===//
+
+def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
+  let summary = "keep the keys and values of earlier steps in caches";
+  let description = [{
+    Rewrites `nn.attention` into `nn.cache_append` and `nn.cached_attention`, so that a step computes keys and values for its own
+    tokens only.
+
+    Causal attention gets a cache that outlives the step: each function with such an attention takes it as a new last argument and
+    returns the new cache as a new last result, and so do its callers, up to the public functions, whose new arguments are marked
+    `nn.input = "cache"`. A function that is called twice gets two caches from its caller. Attention that is not causal needs no more
+    than the keys of the step and gets an `nn.empty_cache`.
+
+    The positions of the new keys are the public function's argument marked `nn.input = "positions"`, which is passed down where a
+    function has not got it.
+
+    Attention that a cache cannot serve is left alone, with a remark: attention over packed sequences (`segments`), with a `bias`, between
+    different sequences (cross attention), or in a nested region.
+
+    Before:
+
+        func.func private @layer(%q: tensor<?x64xf32>, %k: tensor<?x32xf32>, %v: tensor<?x32xf32>) -> tensor<?x64xf32> {
+          %y = nn.attention %q, %k, %v heads 2 kv_heads 1 scale 0.125 causal
+                 : tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x64xf32>
+          return %y : tensor<?x64xf32>
+        }
+
+    After:
+
+        func.func private @layer(%q: tensor<?x64xf32>, %k: tensor<?x32xf32>, %v: tensor<?x32xf32>, %positions: tensor<?xi32>,
+                                 %cache: !nn.kv_cache<1x32xf32>) -> (tensor<?x64xf32>, !nn.kv_cache<1x32xf32>) {
+          %c = nn.cache_append %cache, %k, %v at %positions : ...
+          %y = nn.cached_attention %q, %c at %positions heads 2 kv_heads 1 scale 0.125 causal : ...
+          return %y, %c : tensor<?x64xf32>, !nn.kv_cache<1x32xf32>
+        }
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::func::FuncDialect"];
+  let options = [
+    Option<"elementType", "element-type", "std::string", "\"f32\"", "Precision in which keys and values are kept: f32, f16 or bf16">,
+  ];
+  let statistics = [
+    Statistic<"numCaches", "caches", "Caches that outlive a step, one a call of causal attention">,
+    Statistic<"numLocal", "local-caches", "Caches within a step">,
+    Statistic<"numDeclined", "declined", "Attention operations left alone">,
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// precision: in which numbers products are computed
+//===----------------------------------------------------------------------===//
+
+def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
+  let summary = "choose the element types of products";
+  let description = [{
+    Converts the weights of `nn.linear` to the type that products are computed in, and its input where that is bf16. Types:
+
+    - `auto`: f16 becomes f32, which loses nothing; bf16 and block-quantized weights stay, since they save memory traffic.
+    - `f32`: all weights, block-quantized ones included, become f32.
+    - `bf16`: all weights become bf16.
+
+    In all of these, vectors of parameters (norm weights, biases) become f32.
+
+    Before:
+
+        %y = nn.linear %x, %w : tensor<?x576xf32>, tensor<576x576xbf16> -> tensor<?x576xf32>
+
+    After:
+
+        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576xbf16>
+        %y = nn.linear %h, %w : tensor<?x576xbf16>, tensor<576x576xbf16> -> tensor<?x576xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let options = [
+    Option<"type", "type", "::llmc::passes::ComputeType", "::llmc::passes::ComputeType::Auto", "What products are computed in", [{::llvm::cl::values(
+      clEnumValN(::llmc::passes::ComputeType::Auto, "auto", "as stored, but f32 instead of f16"),
+      clEnumValN(::llmc::passes::ComputeType::F32, "f32", "single precision"),
+      clEnumValN(::llmc::passes::ComputeType::BF16, "bf16", "bfloat16"))}]>,
+  ];
+  let statistics = [
+    Statistic<"numWeights", "converted-weights", "Weights and vectors of parameters that were converted">,
+    Statistic<"numInputs", "converted-inputs", "Inputs of products that were converted">,
+  ];
+}
+
+def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
+  let summary = "quantize the inputs of products with quantized weights";
+  let description = [{
+    Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q8_0>`, so that the product is one of
+    integers. Products with the same input share the conversion. An input whose width is no multiple of a block is left alone, with
+    a remark.
+
+    Before:
+
+        %y = nn.linear %x, %w : tensor<?x576xf32>, tensor<576x576x!nn.block<q4_1>> -> tensor<?x576xf32>
+
+    After:
+
+        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q8_0>>
+        %y = nn.linear %h, %w : tensor<?x576x!nn.block<q8_0>>, tensor<576x576x!nn.block<q4_1>> -> tensor<?x576xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numInputs", "quantized-inputs", "Activations that are quantized">,
+    Statistic<"numProducts", "integer-products", "Products that read a quantized activation now">,
+    Statistic<"numDeclined", "declined", "Products left alone">,
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// fuse: fewer and larger kernels
+//===----------------------------------------------------------------------===//
+
+def MergeLinears : Pass<"nn-merge-linears", "::mlir::ModuleOp"> {
+  let summary = "compute sibling products as one";
+  let description = [{
+    Replaces `nn.linear` operations that read the same input by one with concatenated weights, and an `nn.split` of its result: query, key
+    and value; the gate and the value of a gated MLP. The input is read (and normalized, and quantized) once.
+
+    Weights must be parameters of the same element type, and all or none of the products have a bias; what prevents a merge is said in a
+    remark.
+
+    Before:
+
+        %q = nn.linear %x, %wq : tensor<?x64xf32>, tensor<64x64xf32> -> tensor<?x64xf32>
+        %k = nn.linear %x, %wk : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+
+    After:
+
+        %w = nn.concat %wq, %wk : tensor<64x64xf32>, tensor<32x64xf32> -> tensor<96x64xf32>
+        %y = nn.linear %x, %w : tensor<?x64xf32>, tensor<96x64xf32> -> tensor<?x96xf32>
+        %q, %k = nn.split %y : tensor<?x96xf32> -> tensor<?x64xf32>, tensor<?x32xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numMerged", "merged", "Products that became part of a larger one">,
+    Statistic<"numProducts", "products", "Products that were made of them">,
+    Statistic<"numDeclined", "declined", "Products with siblings that were left alone">,
+  ];
+}
+
+def Fuse : Pass<"nn-fuse", "::mlir::ModuleOp"> {
+  let summary = "decide which operations become one kernel";
+  let description = [{
+    Wraps operations that are to be one kernel in `nn.fusion`, by the roles that they declare (`FusionOpInterface`):
+
+    1. A product (`Contraction`) takes in the row-wise operations that make its input, if nothing else reads it (`RowWise`: norms,
+       quantization), and what follows on values that are still in registers (`Elementwise`, `Layout`, `Store`: activations, residual
+       sums, splits, rotations, cache writes). Where an operation could follow either of two products, it follows the later one.
+    2. Connected row-wise and element-wise operations that are left become row-wise kernels: sums of embeddings with their norm.
+
+    Operations that stay alone are kernels of their own. Nothing is moved across an operation that it depends on.
+
+    Before:
+
+        %n = nn.rms_norm %x, %g epsilon 1.0e-5 : tensor<?x64xf32>, tensor<64xf32>
+        %y = nn.linear %n, %w : tensor<?x64xf32>, tensor<128x64xf32> -> tensor<?x128xf32>
+        %s = nn.silu %y : tensor<?x128xf32>
+
+    After:
+
+        %s = nn.fusion(%a = %x, %b = %g, %c = %w) : (tensor<?x64xf32>, tensor<64xf32>, tensor<128x64xf32>) -> tensor<?x128xf32> {
+          %n = nn.rms_norm %a, %b epsilon 1.0e-5 : tensor<?x64xf32>, tensor<64xf32>
+          %y = nn.linear %n, %c : tensor<?x64xf32>, tensor<128x64xf32> -> tensor<?x128xf32>
+          %s = nn.silu %y : tensor<?x128xf32>
+          nn.yield %s : tensor<?x128xf32>
+        }
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numProducts", "product-kernels", "Fusions around a product">,
+    Statistic<"numRowWise", "row-wise-kernels", "Fusions of row-wise operations">,
+    Statistic<"numFused", "fused-operations", "Operations inside of fusions">,
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// simplify: work that needs not be done, or not more than once
+//===----------------------------------------------------------------------===//
+
+def ExpandRope : Pass<"nn-expand-rope", "::mlir::ModuleOp"> {
+  let summary = "compute rotary angles apart from the rotation";
+  let description = [{
+    Replaces `nn.rope` by an `nn.rope_table`, which depends on positions only, and an `nn.rotate` by it. Rotations by the same angles
+    share the table.
+
+    Before:
+
+        %y = nn.rope %q at %positions heads 9 dims 64 theta 1.0e5 half : tensor<?x576xf32>, tensor<?xi32>
+
+    After:
+
+        %t = nn.rope_table %positions dims 64 theta 1.0e5 : tensor<?xi32> -> tensor<?x64xf32>
+        %y = nn.rotate %q by %t heads 9 half : tensor<?x576xf32>, tensor<?x64xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numRotations", "rotations", "Rotary embeddings that were expanded">,
+    Statistic<"numTables", "tables", "Tables that they share">,
+  ];
+}
+
+def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
+  let summary = "move what does not depend on a layer's input to its callers";
+  let description = [{
+    Functions of layers are shared, so that what they compute of their parameters alone must be computed by their callers, who know the
+    parameters. In private functions that are only called, operations on parameters move to every call site, and their results become
+    arguments, marked `nn.parameter`. So do rotary tables that depend on an argument, which all layers then share (after `cse`). Arguments
+    that nothing reads any more are removed.
+
+    Before:
+
+        func.func private @layer(%x: tensor<?x64xf32>, %wq: tensor<64x64xf32> {nn.parameter}, %wk: tensor<32x64xf32> {nn.parameter}) ... {
+          %w = nn.concat %wq, %wk : tensor<64x64xf32>, tensor<32x64xf32> -> tensor<96x64xf32>
+          ...
+        }
+        %y = call @layer(%x, %wq, %wk)
+
+    After:
+
+        func.func private @layer(%x: tensor<?x64xf32>, %w: tensor<96x64xf32> {nn.parameter}) ... { ... }
+        %w = nn.concat %wq, %wk : tensor<64x64xf32>, tensor<32x64xf32> -> tensor<96x64xf32>
+        %y = call @layer(%x, %w)
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::func::FuncDialect"];
+  let statistics = [
+    Statistic<"numHoisted", "hoisted", "Operations that left a function">,
+    Statistic<"numRemoved", "removed-arguments", "Arguments that were not read any more">,
+  ];
+}
+
+def MaterializeParams : Pass<"nn-materialize-params", "::mlir::ModuleOp"> {
+  let summary = "turn computations on parameters into derived parameters";
+  let description = [{
+    What depends on loads of parameters only is computed once, when the program is compiled: it becomes the initializer of a new
+    `nn.param`, and its result a load of that. Equal initializers are one parameter. Initializers do not refer to derived parameters: these
+    are written out, and removed if nothing else reads them.
+
+    Before:
+
+        %q = nn.load @q : tensor<64x64xf16>
+        %w = nn.convert %q : tensor<64x64xf16> -> tensor<64x64xf32>
+
+    After:
+
+        nn.param @q.convert : tensor<64x64xf32> = {
+          %q = nn.load @q : tensor<64x64xf16>
+          %w = nn.convert %q : tensor<64x64xf16> -> tensor<64x64xf32>
+          nn.yield %w : tensor<64x64xf32>
+        }
+        %w = nn.load @q.convert : tensor<64x64xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numDerived", "derived", "Parameters that are computed when the program is compiled">,
+    Statistic<"numShared", "shared", "Computations that turned out to be an existing parameter">,
+  ];
+}
+
+#endif // LLMC_PASSES_PASSES_TD

@@ -1,0 +1,39 @@
+//===- Pipelines.h - what the compiler does to a model -----------------------------------------------===//
+#ifndef LLMC_PASSES_PIPELINES_H
+#define LLMC_PASSES_PIPELINES_H
+
+#include "mlir/Pass/PassOptions.h"
+#include "passes/Passes.h"
+
+namespace mlir {
+class OpPassManager;
+}
+
+namespace llmc::passes {
+
+/// What a user chooses about the code that is made for inference.
+struct InferencePipelineOptions : mlir::PassPipelineOptions<InferencePipelineOptions> {
+  Option<ComputeType> computeType{
+      *this, "compute-type", llvm::cl::desc("What products are computed in"),
+      llvm::cl::init(ComputeType::Auto),
+      llvm::cl::values(clEnumValN(ComputeType::Auto, "auto", "as stored, but f32 instead of f16"),
+                       clEnumValN(ComputeType::F32, "f32", "single precision"),
+                       clEnumValN(ComputeType::BF16, "bf16", "bfloat16"))};
+  Option<std::string> cacheType{*this, "cache-type",
+                                llvm::cl::desc("Precision of cached keys and values: f32, f16, bf16"),
+                                llvm::cl::init("f32")};
+  Option<bool> quantizeActivations{*this, "quantize-activations",
+                                   llvm::cl::desc("Multiply quantized weights by 8-bit activations"),
+                                   llvm::cl::init(true)};
+};
+
+/// Appends to `manager` the passes from an imported model to kernels (`nn.fusion` and single operations) that
+/// a code generator lowers. Target-independent.
+void buildInferencePipeline(mlir::OpPassManager &manager, const InferencePipelineOptions &options);
+
+/// Registers `nn-inference`.
+void registerPipelines();
+
+} // namespace llmc::passes
+
+#endif // LLMC_PASSES_PIPELINES_H

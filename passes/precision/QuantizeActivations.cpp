@@ -1,0 +1,59 @@
+//===- QuantizeActivations.cpp - integer products ----------------------------------------------------===//
+
+#include "mlir/IR/Remarks.h"
+#include "passes/NumericBound.h"
+#include "passes/Parameters.h"
+#include "passes/Passes.h"
+
+namespace llmc::passes {
+#define GEN_PASS_DEF_QUANTIZEACTIVATIONS
+#include "passes/Passes.h.inc"
+} // namespace llmc::passes
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::nn;
+
+namespace {
+
+bool isBlockQuantized(Value value) {
+  return isa<BlockType>(cast<ShapedType>(value.getType()).getElementType());
+}
+
+struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActivations>, NumericallyBounded {
+  NumericBound getNumericBound() const override {
+    return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 32 of them");
+  }
+
+  void runOnOperation() override {
+    auto format = BlockType::get(&getContext(), BlockFormat::Q8_0);
+    // The quantized form of each activation. A value is quantized where it is defined, so that all readers
+    // can share it.
+    DenseMap<Value, Value> quantized;
+    getOperation().walk([&](LinearOp op) {
+      Value input = op.getInput();
+      if (!isBlockQuantized(op.getWeight()) || isBlockQuantized(input))
+        return;
+      int64_t width = cast<ShapedType>(input.getType()).getDimSize(1);
+      if (ShapedType::isDynamic(width) || width % format.getBlockSize() != 0) {
+        remark::missed(op.getLoc(),
+                       remark::RemarkOpts::name("QuantizeInput").category("nn-quantize-activations"))
+            << remark::reason("the input's width {0} is not a multiple of the {1} elements of a block", width,
+                              format.getBlockSize());
+        ++numDeclined;
+        return;
+      }
+      Value &converted = quantized[input];
+      if (!converted) {
+        OpBuilder builder(op);
+        builder.setInsertionPointAfterValue(input);
+        converted = ConvertOp::create(builder, op.getLoc(), passes::withElementType(input, format), input);
+        ++numInputs;
+      }
+      op.getInputMutable().assign(converted);
+      ++numProducts;
+    });
+  }
+};
+
+} // namespace

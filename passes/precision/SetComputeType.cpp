@@ -1,0 +1,96 @@
+//===- SetComputeType.cpp - element types of products ------------------------------------------------===//
+
+#include "passes/NumericBound.h"
+#include "passes/Parameters.h"
+#include "passes/Passes.h"
+
+namespace llmc::passes {
+#define GEN_PASS_DEF_SETCOMPUTETYPE
+#include "passes/Passes.h.inc"
+} // namespace llmc::passes
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::nn;
+using passes::ComputeType;
+
+namespace {
+
+/// Converts values, each to a type only once, right after their definition.
+class Converter {
+public:
+  /// Returns `value` with elements of `elementType`.
+  Value convert(Value value, Type elementType, Location loc) {
+    Value &converted = known[{value, elementType}];
+    if (!converted) {
+      OpBuilder builder(value.getContext());
+      builder.setInsertionPointAfterValue(value);
+      converted = ConvertOp::create(builder, loc, passes::withElementType(value, elementType), value);
+    }
+    return converted;
+  }
+  unsigned count() const { return known.size(); }
+
+private:
+  DenseMap<std::pair<Value, Type>, Value> known;
+};
+
+struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, NumericallyBounded {
+  using SetComputeTypeBase::SetComputeTypeBase;
+
+  NumericBound getNumericBound() const override {
+    if (type == ComputeType::F32)
+      return NumericBound::exact();
+    return NumericBound::relative(0.05, "operands of bf16 products are rounded to 8 bits of mantissa");
+  }
+
+  void runOnOperation() override {
+    Converter weights, inputs;
+    auto f32 = Float32Type::get(&getContext());
+    getOperation().walk([&](Operation *op) {
+      if (auto linear = dyn_cast<LinearOp>(op))
+        convertProduct(linear, weights, inputs);
+      // Norm weights and biases: a few numbers, which kernels read as f32.
+      for (OpOperand &operand : op->getOpOperands())
+        if (readsVector(op, operand.get()))
+          operand.set(weights.convert(operand.get(), f32, op->getLoc()));
+    });
+    numWeights += weights.count();
+    numInputs += inputs.count();
+  }
+
+private:
+  /// Whether `op` reads `operand` as a vector of parameters that is to be converted to f32.
+  static bool readsVector(Operation *op, Value operand) {
+    if (!isa<LinearOp, RmsNormOp, LayerNormOp>(op))
+      return false;
+    auto type = cast<RankedTensorType>(operand.getType());
+    return type.getRank() == 1 && isa<Float16Type, BFloat16Type>(type.getElementType()) &&
+           passes::isParameterExpression(operand);
+  }
+
+  /// What a weight with elements of `stored` is computed in.
+  Type computeTypeOf(Type stored) const {
+    switch (type) {
+    case ComputeType::Auto:
+      return stored.isF16() ? Float32Type::get(stored.getContext()) : stored;
+    case ComputeType::F32:
+      return Float32Type::get(stored.getContext());
+    case ComputeType::BF16:
+      return BFloat16Type::get(stored.getContext());
+    }
+    llvm_unreachable("unknown compute type");
+  }
+
+  void convertProduct(LinearOp op, Converter &weights, Converter &inputs) {
+    Type stored = cast<ShapedType>(op.getWeight().getType()).getElementType();
+    Type computed = computeTypeOf(stored);
+    if (computed != stored && passes::isParameterExpression(op.getWeight()))
+      op.getWeightMutable().assign(weights.convert(op.getWeight(), computed, op.getLoc()));
+    Type weight = cast<ShapedType>(op.getWeight().getType()).getElementType();
+    if (weight.isBF16() && !cast<ShapedType>(op.getInput().getType()).getElementType().isBF16())
+      op.getInputMutable().assign(inputs.convert(op.getInput(), weight, op.getLoc()));
+  }
+};
+
+} // namespace

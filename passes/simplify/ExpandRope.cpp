@@ -1,0 +1,58 @@
+//===- ExpandRope.cpp - rotary tables ----------------------------------------------------------------===//
+
+#include "dialects/nn/NN.h"
+#include "passes/NumericBound.h"
+#include "passes/Passes.h"
+
+namespace llmc::passes {
+#define GEN_PASS_DEF_EXPANDROPE
+#include "passes/Passes.h.inc"
+} // namespace llmc::passes
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::nn;
+
+namespace {
+
+struct ExpandRope : passes::impl::ExpandRopeBase<ExpandRope>, NumericallyBounded {
+  NumericBound getNumericBound() const override {
+    return NumericBound::relative(
+        1e-5, "cosines and sines are rounded to the activation's type before the rotation");
+  }
+
+  void runOnOperation() override {
+    getOperation().walk([&](Block *block) { runOnBlock(*block); });
+  }
+
+private:
+  void runOnBlock(Block &block) {
+    // A table is its positions and its type and attributes.
+    DenseMap<std::pair<Value, Attribute>, RopeTableOp> tables;
+    for (RopeOp rope : llvm::make_early_inc_range(block.getOps<RopeOp>())) {
+      auto inputType = cast<RankedTensorType>(rope.getInput().getType());
+      auto positions = cast<RankedTensorType>(rope.getPositions().getType());
+      auto type = RankedTensorType::get({positions.getDimSize(0), static_cast<int64_t>(rope.getDims())},
+                                        inputType.getElementType());
+      auto key =
+          ArrayAttr::get(&getContext(), {rope.getDimsAttr(), rope.getThetaAttr(), TypeAttr::get(type),
+                                         rope.getScalingAttr() ? Attribute(rope.getScalingAttr())
+                                                               : Attribute(UnitAttr::get(&getContext()))});
+      RopeTableOp &table = tables[{rope.getPositions(), key}];
+      if (!table) {
+        OpBuilder builder(rope);
+        table = RopeTableOp::create(builder, rope.getLoc(), type, rope.getPositions(), rope.getDimsAttr(),
+                                    rope.getThetaAttr(), rope.getScalingAttr());
+        ++numTables;
+      }
+      OpBuilder builder(rope);
+      auto rotate = RotateOp::create(builder, rope.getLoc(), rope.getType(), rope.getInput(), table,
+                                     rope.getHeadsAttr(), rope.getStyleAttr());
+      rope.replaceAllUsesWith(rotate.getResult());
+      rope.erase();
+      ++numRotations;
+    }
+  }
+};
+
+} // namespace
