@@ -1,0 +1,115 @@
+#include "runtime/core/Artifact.h"
+
+#include "runtime/core/CpuFeatures.h"
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <dlfcn.h>
+#include <elf.h>
+
+namespace llmc::runtime {
+
+/// Where the program that contains this code is itself a library that was loaded privately (a Python
+/// extension, a plug-in), its symbols are not visible to what it loads. Makes those of this library visible.
+static void exportRegionNext() {
+  if (dlsym(RTLD_DEFAULT, "llmc_region_next") != nullptr)
+    return;
+  Dl_info self;
+  if (dladdr(reinterpret_cast<void *>(&llmc_region_next), &self) != 0)
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+}
+
+absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view path, Verify verify) {
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<ArtifactFile> file = ArtifactFile::open(path, verify);
+  if (!file.ok())
+    return file.status();
+  std::shared_ptr<Artifact> artifact(new Artifact(*std::move(file)));
+  absl::Status status = checkTarget(artifact->manifest().target());
+  if (status.ok())
+    status = artifact->loadCode();
+  if (!status.ok())
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  artifact->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return artifact;
+}
+
+Artifact::~Artifact() {
+  if (library != nullptr)
+    dlclose(library);
+}
+
+absl::Status Artifact::loadCode() {
+  exportRegionNext();
+  // A name without a slash would be searched for among the system's libraries.
+  const std::string name = absl::StrContains(path(), '/') ? path() : absl::StrCat("./", path());
+  library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr)
+    return absl::InternalError(absl::StrCat("code cannot be loaded: ", dlerror()));
+  for (const auto &step : manifest().steps()) {
+    void *symbol = dlsym(library, step.symbol().c_str());
+    if (symbol == nullptr)
+      return absl::DataLossError(
+          absl::StrCat("step '", step.name(), "': code has no symbol '", step.symbol(), "'"));
+    stepFunctions.push_back({reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows()});
+  }
+  std::sort(stepFunctions.begin(), stepFunctions.end(),
+            [](const Step &a, const Step &b) { return a.maxRows < b.maxRows; });
+  return checkLoadedCode();
+}
+
+/// Whether all that is loaded from `code`, an ELF file, lies in it, so that its checksum covers it.
+static bool holdsItsSegments(absl::Span<const uint8_t> code, absl::Span<const Elf64_Phdr> segments) {
+  return absl::c_all_of(segments, [&](const Elf64_Phdr &segment) {
+    return segment.p_type != PT_LOAD ||
+           (segment.p_offset <= code.size() && segment.p_filesz <= code.size() - segment.p_offset);
+  });
+}
+
+/// dlopen() knows libraries by name: while an artifact is loaded, it takes another file of the same name for
+/// the same code. So this compares what was loaded with the file: headers first, then the segments that
+/// nothing writes to.
+absl::Status Artifact::checkLoadedCode() const {
+  constexpr size_t kSmallestPage = 4096; // mapped in any library, and the linker puts the headers there
+  const absl::Span<const uint8_t> code = file.code();
+  Elf64_Ehdr header;
+  if (code.size() < sizeof(header))
+    return absl::DataLossError("code is cut short");
+  std::memcpy(&header, code.data(), sizeof(header));
+  const uint64_t headersEnd = header.e_phoff + header.e_phnum * sizeof(Elf64_Phdr);
+  if (header.e_phoff > kSmallestPage || headersEnd > kSmallestPage || headersEnd > code.size())
+    return absl::DataLossError("code has its program headers in an unusual place");
+  std::vector<Elf64_Phdr> segments(header.e_phnum);
+  std::memcpy(segments.data(), code.data() + header.e_phoff, segments.size() * sizeof(Elf64_Phdr));
+  if (!holdsItsSegments(code, segments))
+    return absl::DataLossError("code is cut short");
+
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void *>(stepFunctions.front().function), &info) == 0)
+    return absl::InternalError("code was loaded but cannot be found");
+  const auto *base = static_cast<const uint8_t *>(info.dli_fbase);
+  const bool isSame =
+      std::memcmp(base, code.data(), headersEnd) == 0 &&
+      absl::c_all_of(segments, [&](const Elf64_Phdr &segment) {
+        return segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0 ||
+               std::memcmp(base + segment.p_vaddr, code.data() + segment.p_offset, segment.p_filesz) == 0;
+      });
+  if (!isSame)
+    return absl::FailedPreconditionError(
+        "another artifact was loaded from a file of this name and is still in use");
+  return absl::OkStatus();
+}
+
+const Artifact::Step &Artifact::stepFor(int64_t rows) const {
+  for (const Step &step : stepFunctions)
+    if (step.maxRows >= rows)
+      return step;
+  return stepFunctions.back();
+}
+
+} // namespace llmc::runtime

@@ -1,0 +1,58 @@
+//===- Artifact.h - a loaded artifact, ready to run ---------------------------------------------------===//
+#ifndef LLMC_RUNTIME_CORE_ARTIFACT_H
+#define LLMC_RUNTIME_CORE_ARTIFACT_H
+
+#include "runtime/core/ArtifactFile.h"
+#include "runtime/core/StepAbi.h"
+
+#include <memory>
+#include <vector>
+
+namespace llmc::runtime {
+
+/// The code of an artifact, loaded into this process, and its weights, mapped and not copied. Immutable: any
+/// number of sessions on any threads share one.
+class Artifact {
+public:
+  struct Step {
+    LlmcStepFunction function;
+    int64_t maxRows;
+  };
+
+  /// Checks that the artifact is whole and made for this machine, and loads it. Errors are one line that
+  /// begins with the path, e.g. `model.llmc: artifact was compiled for sapphirerapids and needs avx512vnni,
+  /// which this CPU lacks`.
+  static absl::StatusOr<std::shared_ptr<const Artifact>> load(absl::string_view path,
+                                                              Verify verify = Verify::Auto);
+
+  ~Artifact();
+  Artifact(const Artifact &) = delete;
+  Artifact &operator=(const Artifact &) = delete;
+
+  const std::string &path() const { return file.path(); }
+  const Manifest &manifest() const { return file.manifest(); }
+  /// The weights section, page aligned.
+  absl::Span<const uint8_t> weights() const { return file.weights(); }
+  /// The steps by rising maxRows.
+  absl::Span<const Step> steps() const { return stepFunctions; }
+  /// How long `load` took.
+  double loadSeconds() const { return seconds; }
+
+  /// The step for `rows` tokens that are left to do: the smallest that takes them all, else the largest.
+  const Step &stepFor(int64_t rows) const;
+
+private:
+  explicit Artifact(ArtifactFile file) : file(std::move(file)) {}
+
+  absl::Status loadCode();
+  absl::Status checkLoadedCode() const;
+
+  ArtifactFile file;
+  void *library = nullptr;
+  std::vector<Step> stepFunctions;
+  double seconds = 0;
+};
+
+} // namespace llmc::runtime
+
+#endif // LLMC_RUNTIME_CORE_ARTIFACT_H

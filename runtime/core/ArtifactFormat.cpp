@@ -1,0 +1,191 @@
+#include "runtime/core/ArtifactFormat.h"
+
+#include "runtime/core/StepAbi.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <xxhash.h>
+
+namespace llmc::runtime {
+
+static_assert(std::endian::native == std::endian::little, "the footer is read as it lies in the file");
+
+/// Bounds that keep every sum of sizes far from overflow: more memory than any machine maps.
+static constexpr uint64_t kMaxBytes = uint64_t{1} << 47;
+static constexpr uint32_t kMaxCount = uint32_t{1} << 30;
+
+uint64_t checksumOf(absl::Span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+static uint64_t checksumOf(const Footer &footer) { return XXH3_64bits(&footer, offsetof(Footer, checksum)); }
+
+Footer makeFooter(uint64_t manifestOffset, absl::Span<const uint8_t> manifest) {
+  Footer footer = {};
+  std::memcpy(footer.magic, kFooterMagic, sizeof(footer.magic));
+  footer.manifestOffset = manifestOffset;
+  footer.manifestSize = manifest.size();
+  footer.manifestChecksum = checksumOf(manifest);
+  footer.fileSize = manifestOffset + manifest.size() + sizeof(Footer);
+  footer.checksum = checksumOf(footer);
+  return footer;
+}
+
+static absl::Status checkFooter(const Footer &footer, uint64_t fileSize) {
+  const size_t familyLength = sizeof(footer.magic) - 1; // the magic without its version digit
+  if (std::memcmp(footer.magic, kFooterMagic, familyLength) != 0)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "is not an artifact, or was cut short: its last 64 bytes do not begin with ", kFooterMagic));
+  if (footer.magic[familyLength] != kFooterMagic[familyLength])
+    return absl::FailedPreconditionError(
+        absl::StrCat("has artifact format '", std::string(1, footer.magic[familyLength]),
+                     "', but this runtime reads format '", &kFooterMagic[familyLength], "'"));
+  if (checksumOf(footer) != footer.checksum)
+    return absl::DataLossError("footer is damaged: its checksum does not match");
+  if (footer.fileSize != fileSize)
+    return absl::DataLossError(
+        absl::StrCat("footer says ", footer.fileSize, " bytes but the file has ", fileSize));
+  if (footer.manifestSize > fileSize - sizeof(Footer) ||
+      footer.manifestOffset != fileSize - sizeof(Footer) - footer.manifestSize)
+    return absl::DataLossError(absl::StrCat("manifest of ", footer.manifestSize, " bytes at byte ",
+                                            footer.manifestOffset, " does not end where the footer begins"));
+  return absl::OkStatus();
+}
+
+static absl::StatusOr<Manifest> parseManifest(absl::Span<const uint8_t> file) {
+  Footer footer;
+  if (file.size() < sizeof(footer))
+    return absl::InvalidArgumentError(
+        absl::StrCat("is not an artifact: it has ", file.size(), " bytes, fewer than a footer"));
+  std::memcpy(&footer, file.data() + file.size() - sizeof(footer), sizeof(footer));
+  if (absl::Status status = checkFooter(footer, file.size()); !status.ok())
+    return status;
+  absl::Span<const uint8_t> bytes = file.subspan(footer.manifestOffset, footer.manifestSize);
+  if (checksumOf(bytes) != footer.manifestChecksum)
+    return absl::DataLossError("manifest is damaged: its checksum does not match");
+  Manifest manifest;
+  if (bytes.size() > INT32_MAX || !manifest.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return absl::DataLossError("manifest is not a valid protobuf message");
+  if (absl::Status status = checkManifest(manifest, footer.manifestOffset); !status.ok())
+    return absl::Status(status.code(), absl::StrCat("manifest: ", status.message()));
+  return manifest;
+}
+
+absl::StatusOr<Manifest> readManifest(absl::string_view name, absl::Span<const uint8_t> file) {
+  absl::StatusOr<Manifest> manifest = parseManifest(file);
+  if (!manifest.ok())
+    return absl::Status(manifest.status().code(), absl::StrCat(name, ": ", manifest.status().message()));
+  return manifest;
+}
+
+static absl::Status checkCode(const Code &code, uint64_t sectionsEnd) {
+  if (code.offset() != 0)
+    return absl::InvalidArgumentError(absl::StrCat("code begins at byte ", code.offset(), ", expected 0"));
+  if (code.size() == 0 || code.size() > sectionsEnd)
+    return absl::InvalidArgumentError(
+        absl::StrCat("code has ", code.size(), " bytes, expected 1 to ", sectionsEnd));
+  return absl::OkStatus();
+}
+
+static absl::Status checkWeights(const Manifest &manifest, uint64_t sectionsEnd) {
+  const Weights &weights = manifest.weights();
+  if (weights.offset() % kWeightsAlignment != 0 || weights.offset() < manifest.code().size())
+    return absl::InvalidArgumentError(absl::StrCat("weights begin at byte ", weights.offset(),
+                                                   ", expected a multiple of ", kWeightsAlignment,
+                                                   " behind the code of ", manifest.code().size(), " bytes"));
+  if (weights.offset() > sectionsEnd || weights.size() > sectionsEnd - weights.offset())
+    return absl::InvalidArgumentError(absl::StrCat("weights of ", weights.size(), " bytes at byte ",
+                                                   weights.offset(), " end behind byte ", sectionsEnd,
+                                                   ", where the manifest begins"));
+  if (weights.chunk_bytes() == 0)
+    return absl::InvalidArgumentError("weights have chunk_bytes 0");
+  const uint64_t chunks =
+      weights.size() / weights.chunk_bytes() + (weights.size() % weights.chunk_bytes() != 0);
+  if (static_cast<uint64_t>(weights.chunk_xxh3_size()) != chunks)
+    return absl::InvalidArgumentError(absl::StrCat("weights have ", weights.chunk_xxh3_size(),
+                                                   " checksums, expected one for each of ", chunks,
+                                                   " chunks"));
+  uint64_t end = 0;
+  for (const Parameter &parameter : manifest.parameters()) {
+    if (parameter.offset() < end || parameter.offset() % kParameterAlignment != 0 ||
+        parameter.offset() > weights.size() || parameter.bytes() > weights.size() - parameter.offset())
+      return absl::InvalidArgumentError(
+          absl::StrCat("parameter '", parameter.name(), "' has ", parameter.bytes(), " bytes at byte ",
+                       parameter.offset(), " of the weights, expected a multiple of ", kParameterAlignment,
+                       " from ", end, " and an end by ", weights.size()));
+    end = parameter.offset() + parameter.bytes();
+  }
+  return absl::OkStatus();
+}
+
+static absl::Status checkSteps(const Manifest &manifest) {
+  if (manifest.steps_size() == 0)
+    return absl::InvalidArgumentError("has no steps");
+  for (const Step &step : manifest.steps()) {
+    if (step.max_rows() == 0 || step.max_rows() > kMaxCount)
+      return absl::InvalidArgumentError(absl::StrCat("step '", step.name(), "' has max_rows ",
+                                                     step.max_rows(), ", expected 1 to ", kMaxCount));
+    const std::string &symbol = step.symbol();
+    const bool isName = !symbol.empty() && std::all_of(symbol.begin(), symbol.end(), [](char c) {
+      return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '$';
+    });
+    if (!isName)
+      return absl::InvalidArgumentError(
+          absl::StrCat("step '", step.name(), "' has no symbol that a linker would accept"));
+  }
+  return absl::OkStatus();
+}
+
+static absl::Status checkSizes(const Manifest &manifest) {
+  const std::pair<absl::string_view, uint32_t> counts[] = {{"vocabulary_size", manifest.vocabulary_size()},
+                                                           {"context_length", manifest.context_length()},
+                                                           {"output_width", manifest.output_width()}};
+  for (auto [field, count] : counts)
+    if (count == 0 || count > kMaxCount)
+      return absl::InvalidArgumentError(absl::StrCat(field, " is ", count, ", expected 1 to ", kMaxCount));
+  const std::pair<absl::string_view, uint64_t> sizes[] = {{"arena_bytes", manifest.arena_bytes()},
+                                                          {"cache_bytes", manifest.cache_bytes()}};
+  for (auto [field, bytes] : sizes)
+    if (bytes > kMaxBytes)
+      return absl::InvalidArgumentError(absl::StrCat(field, " is ", bytes, ", expected at most ", kMaxBytes));
+  return absl::OkStatus();
+}
+
+static absl::Status checkKind(const Manifest &manifest) {
+  if (manifest.kind() == GENERATE) {
+    if (manifest.output_width() < manifest.vocabulary_size())
+      return absl::InvalidArgumentError(absl::StrCat("output_width is ", manifest.output_width(),
+                                                     ", expected a logit for each of ",
+                                                     manifest.vocabulary_size(), " tokens"));
+    return absl::OkStatus();
+  }
+  if (manifest.kind() != EMBED)
+    return absl::InvalidArgumentError(
+        absl::StrCat("kind is ", static_cast<int>(manifest.kind()), ", expected GENERATE or EMBED"));
+  const Pooling::Method method = manifest.pooling().method();
+  if (method != Pooling::MEAN && method != Pooling::CLS && method != Pooling::MAX)
+    return absl::InvalidArgumentError(
+        absl::StrCat("pooling.method is ", static_cast<int>(method), ", expected MEAN, CLS or MAX"));
+  return absl::OkStatus();
+}
+
+absl::Status checkManifest(const Manifest &manifest, uint64_t sectionsEnd) {
+  if (manifest.abi_version() != kLlmcStepAbiVersion)
+    return absl::FailedPreconditionError(absl::StrCat(
+        "artifact was compiled for step ABI version ", manifest.abi_version(),
+        ", but this runtime has version ", static_cast<int>(kLlmcStepAbiVersion), ": compile it again"));
+  if (absl::Status status = checkCode(manifest.code(), sectionsEnd); !status.ok())
+    return status;
+  if (absl::Status status = checkWeights(manifest, sectionsEnd); !status.ok())
+    return status;
+  if (absl::Status status = checkSteps(manifest); !status.ok())
+    return status;
+  if (absl::Status status = checkSizes(manifest); !status.ok())
+    return status;
+  return checkKind(manifest);
+}
+
+} // namespace llmc::runtime

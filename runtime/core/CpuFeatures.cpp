@@ -1,0 +1,134 @@
+#include "runtime/core/CpuFeatures.h"
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+namespace llmc::runtime {
+namespace {
+
+// The compiler's own check wants a literal, and covers what the operating system has to enable (XSAVE of wide
+// registers).
+#define LLMC_X86_FEATURES(FEATURE)                                                                           \
+  FEATURE("sse3")                                                                                            \
+  FEATURE("ssse3")                                                                                           \
+  FEATURE("sse4.1")                                                                                          \
+  FEATURE("sse4.2")                                                                                          \
+  FEATURE("popcnt")                                                                                          \
+  FEATURE("avx")                                                                                             \
+  FEATURE("avx2")                                                                                            \
+  FEATURE("bmi")                                                                                             \
+  FEATURE("bmi2")                                                                                            \
+  FEATURE("fma")                                                                                             \
+  FEATURE("f16c")                                                                                            \
+  FEATURE("lzcnt")                                                                                           \
+  FEATURE("movbe")                                                                                           \
+  FEATURE("avxvnni")                                                                                         \
+  FEATURE("avxvnniint8")                                                                                     \
+  FEATURE("avx512f")                                                                                         \
+  FEATURE("avx512cd")                                                                                        \
+  FEATURE("avx512dq")                                                                                        \
+  FEATURE("avx512bw")                                                                                        \
+  FEATURE("avx512vl")                                                                                        \
+  FEATURE("avx512ifma")                                                                                      \
+  FEATURE("avx512vbmi")                                                                                      \
+  FEATURE("avx512vbmi2")                                                                                     \
+  FEATURE("avx512vnni")                                                                                      \
+  FEATURE("avx512bitalg")                                                                                    \
+  FEATURE("avx512vpopcntdq")                                                                                 \
+  FEATURE("avx512bf16")                                                                                      \
+  FEATURE("avx512fp16")                                                                                      \
+  FEATURE("gfni")                                                                                            \
+  FEATURE("vaes")                                                                                            \
+  FEATURE("vpclmulqdq")                                                                                      \
+  FEATURE("amx-tile")                                                                                        \
+  FEATURE("amx-int8")                                                                                        \
+  FEATURE("amx-bf16")
+
+constexpr absl::string_view kX86Features[] = {
+#define LLMC_NAME(name) name,
+    LLMC_X86_FEATURES(LLMC_NAME)
+#undef LLMC_NAME
+};
+
+/// Bits of the auxiliary vector: asm/hwcap.h of Linux on AArch64, which is not there on other machines.
+struct ArmFeature {
+  absl::string_view name;
+  int word; ///< 1: AT_HWCAP, 2: AT_HWCAP2
+  int bit;
+};
+constexpr ArmFeature kArmFeatures[] = {
+    {"fp-armv8", 1, 0}, {"neon", 1, 1}, {"lse", 1, 8},   {"fullfp16", 1, 10}, {"dotprod", 1, 20},
+    {"sve", 1, 22},     {"sve2", 2, 1}, {"i8mm", 2, 13}, {"bf16", 2, 14},
+};
+
+} // namespace
+
+absl::string_view hostArchitecture() {
+#if defined(__x86_64__)
+  return "x86_64";
+#elif defined(__aarch64__)
+  return "aarch64";
+#else
+  return "unknown";
+#endif
+}
+
+std::vector<absl::string_view> checkableFeatures(absl::string_view architecture) {
+  std::vector<absl::string_view> names;
+  if (architecture == "x86_64")
+    names.assign(std::begin(kX86Features), std::end(kX86Features));
+  else if (architecture == "aarch64")
+    for (const ArmFeature &feature : kArmFeatures)
+      names.push_back(feature.name);
+  return names;
+}
+
+std::vector<absl::string_view> hostFeatures() {
+  std::vector<absl::string_view> has;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#define LLMC_CHECK(name)                                                                                     \
+  if (__builtin_cpu_supports(name))                                                                          \
+    has.push_back(name);
+  LLMC_X86_FEATURES(LLMC_CHECK)
+#undef LLMC_CHECK
+#elif defined(__aarch64__)
+  for (const ArmFeature &feature : kArmFeatures)
+    if (getauxval(feature.word == 1 ? AT_HWCAP : AT_HWCAP2) >> feature.bit & 1)
+      has.push_back(feature.name);
+#endif
+  return has;
+}
+
+absl::Status checkTarget(const Target &target, absl::string_view architecture,
+                         const std::vector<absl::string_view> &has) {
+  const std::vector<absl::string_view> triple = absl::StrSplit(target.triple(), '-');
+  if (triple[0] != architecture || !absl::StrContains(target.triple(), "linux"))
+    return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ", target.triple(),
+                                                      ", but this machine is ", architecture, " Linux"));
+  std::vector<absl::string_view> missing;
+  for (const std::string &feature : target.required_features()) {
+    if (!absl::c_linear_search(checkableFeatures(architecture), feature))
+      return absl::InvalidArgumentError(
+          absl::StrCat("artifact needs CPU feature '", feature, "', which this runtime does not know"));
+    if (!absl::c_linear_search(has, feature))
+      missing.push_back(feature);
+  }
+  if (missing.empty())
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ", target.cpu(), " and needs ",
+                                                    absl::StrJoin(missing, ", "), ", which this CPU lacks"));
+}
+
+absl::Status checkTarget(const Target &target) {
+  return checkTarget(target, hostArchitecture(), hostFeatures());
+}
+
+} // namespace llmc::runtime

@@ -1,0 +1,106 @@
+#include "runtime/core/Generator.h"
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+
+#include <chrono>
+#include <fstream>
+#include <optional>
+#include <string>
+
+namespace llmc::runtime {
+
+absl::string_view nameOf(FinishReason reason) {
+  switch (reason) {
+  case FinishReason::StopToken:
+    return "stop";
+  case FinishReason::MaxTokens:
+    return "length";
+  case FinishReason::Context:
+    return "context";
+  case FinishReason::Caller:
+    return "cancelled";
+  }
+  return "";
+}
+
+uint64_t peakResidentBytes() {
+  // Not getrusage(): its figure begins with that of the program that started this one.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    absl::string_view text = line;
+    uint64_t kibibytes;
+    if (absl::ConsumePrefix(&text, "VmHWM:") && absl::ConsumeSuffix(&text, "kB") &&
+        absl::SimpleAtoi(absl::StripAsciiWhitespace(text), &kibibytes))
+      return kibibytes * 1024;
+  }
+  return 0;
+}
+
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Adds `token` to `made` and reports it, unless it ends the generation; says why if nothing comes after it.
+static std::optional<FinishReason> accept(int32_t token, const GenerationOptions &options,
+                                          const Session &session, std::vector<int32_t> &made,
+                                          absl::FunctionRef<bool(int32_t token)> onToken) {
+  if (absl::c_linear_search(options.stopTokens, token))
+    return FinishReason::StopToken;
+  made.push_back(token);
+  if (!onToken(token))
+    return FinishReason::Caller;
+  if (options.maxTokens > 0 && static_cast<int64_t>(made.size()) >= options.maxTokens)
+    return FinishReason::MaxTokens;
+  if (session.position() == session.contextLength())
+    return FinishReason::Context;
+  return std::nullopt;
+}
+
+absl::StatusOr<Generation> generate(Session &session, absl::Span<const int32_t> prompt,
+                                    const GenerationOptions &options,
+                                    absl::FunctionRef<bool(int32_t token)> onToken) {
+  if (absl::Status status = checkSamplingOptions(options.sampling); !status.ok())
+    return status;
+  const size_t vocabulary = session.artifact().manifest().vocabulary_size();
+  Sampler sampler(options.sampling);
+  Generation result;
+  GenerationStats &stats = result.stats;
+
+  const auto start = Clock::now();
+  stats.promptTokens = static_cast<int64_t>(prompt.size()) - session.reusableTokens(prompt);
+  absl::StatusOr<absl::Span<const float>> logits = session.feedSequence(prompt);
+  if (!logits.ok())
+    return logits.status();
+  stats.promptSeconds = secondsSince(start);
+
+  Clock::time_point firstToken;
+  for (bool isFirst = true;; isFirst = false) {
+    // Widths beyond the vocabulary are padding.
+    absl::StatusOr<int32_t> token = sampler.sample(logits->first(vocabulary), session.history());
+    if (!token.ok())
+      return token.status();
+    if (isFirst) {
+      stats.firstTokenSeconds = secondsSince(start);
+      firstToken = Clock::now();
+    } else {
+      ++stats.decodedTokens;
+      stats.decodeSeconds = secondsSince(firstToken);
+    }
+    if (std::optional<FinishReason> reason = accept(*token, options, session, result.tokens, onToken)) {
+      result.reason = *reason;
+      break;
+    }
+    logits = session.feed(absl::MakeConstSpan(&*token, 1));
+    if (!logits.ok())
+      return logits.status();
+  }
+  stats.peakResidentBytes = peakResidentBytes();
+  return result;
+}
+
+} // namespace llmc::runtime

@@ -1,0 +1,36 @@
+#include "runtime/core/Pooling.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace llmc::runtime {
+
+static void normalize(absl::Span<float> embedding) {
+  double squares = 0;
+  for (float element : embedding)
+    squares += static_cast<double>(element) * element;
+  // The smallest norm by which PyTorch's normalize() divides.
+  const double norm = std::max(std::sqrt(squares), 1e-12);
+  for (float &element : embedding)
+    element = static_cast<float>(element / norm);
+}
+
+void pool(const Pooling &pooling, absl::Span<const float> states, absl::Span<float> embedding) {
+  const size_t width = embedding.size(), rows = states.size() / width;
+  for (size_t column = 0; column < width; ++column) {
+    double sum = 0;
+    float largest = states[column];
+    for (size_t row = 0; row < rows; ++row) {
+      sum += states[row * width + column];
+      largest = std::max(largest, states[row * width + column]);
+    }
+    if (pooling.method() == Pooling::MEAN)
+      embedding[column] = static_cast<float>(sum / static_cast<double>(rows));
+    else
+      embedding[column] = pooling.method() == Pooling::MAX ? largest : states[column];
+  }
+  if (pooling.normalize())
+    normalize(embedding);
+}
+
+} // namespace llmc::runtime

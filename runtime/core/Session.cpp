@@ -1,0 +1,167 @@
+#include "runtime/core/Session.h"
+
+#include "runtime/core/Pooling.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace llmc::runtime {
+
+absl::StatusOr<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Artifact> artifact,
+                                                         const TeamOptions &options) {
+  return create(std::move(artifact), std::make_shared<Team>(options));
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Artifact> artifact,
+                                                         std::shared_ptr<Team> team) {
+  std::unique_ptr<Session> session(new Session(std::move(artifact), std::move(team)));
+  if (absl::Status status = session->allocate(); !status.ok())
+    return status;
+  return session;
+}
+
+Session::~Session() {
+  // The code may be unloaded with the session.
+  workers->settle();
+}
+
+absl::Status Session::allocate() {
+  const Manifest &manifest = loaded->manifest();
+  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(manifest.arena_bytes(), "activations");
+  if (!memory.ok())
+    return memory.status();
+  arena = *std::move(memory);
+  memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache");
+  if (!memory.ok())
+    return memory.status();
+  cache = *std::move(memory);
+  // A step is never given more rows than the context has.
+  const int64_t maxRows = std::min<int64_t>(loaded->steps().back().maxRows, contextLength());
+  positions.resize(maxRows);
+  tokenTypes.resize(maxRows);
+  rowIds.resize(maxRows);
+  std::iota(rowIds.begin(), rowIds.end(), 0);
+  return absl::OkStatus();
+}
+
+absl::Status Session::checkTokens(absl::Span<const int32_t> next) const {
+  if (next.empty())
+    return absl::InvalidArgumentError("no tokens were given, expected at least one");
+  const int64_t count = static_cast<int64_t>(next.size()), room = contextLength() - position();
+  if (count > room) {
+    const std::string before = position() == 0 ? "" : absl::StrCat(" after the ", position(), " before them");
+    return absl::OutOfRangeError(absl::StrCat("the input has ", count, " tokens", before,
+                                              ", but the artifact was compiled for a context of ",
+                                              contextLength()));
+  }
+  const int64_t vocabulary = loaded->manifest().vocabulary_size();
+  for (int64_t i = 0; i < count; ++i)
+    if (next[i] < 0 || next[i] >= vocabulary)
+      return absl::InvalidArgumentError(
+          absl::StrCat("token ", i, " is ", next[i], ", expected 0 to ", vocabulary - 1));
+  return absl::OkStatus();
+}
+
+static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t width) {
+  const uint64_t bytes = static_cast<uint64_t>(rows) * width * sizeof(float);
+  if (output.size() >= bytes)
+    return absl::OkStatus();
+  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(bytes, "output");
+  if (!memory.ok())
+    return memory.status();
+  output = *std::move(memory);
+  return absl::OkStatus();
+}
+
+void Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
+                      absl::Span<const int32_t> outputIds, float *target) {
+  std::iota(positions.begin(), positions.begin() + rows.size(), static_cast<int32_t>(firstPosition));
+  LlmcStep inputs = {};
+  inputs.rows = static_cast<int64_t>(rows.size());
+  inputs.output_rows = static_cast<int64_t>(outputIds.size());
+  inputs.tokens = rows.data();
+  inputs.positions = positions.data();
+  inputs.token_types = tokenTypes.data();
+  inputs.output_ids = outputIds.data();
+  inputs.weights = loaded->weights().data();
+  inputs.arena = arena.data();
+  inputs.cache = cache.data();
+  inputs.output = target;
+  workers->run(step.function, inputs);
+}
+
+absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
+  const Manifest &manifest = loaded->manifest();
+  if (manifest.kind() != GENERATE)
+    return absl::FailedPreconditionError("the artifact makes embeddings, not logits");
+  if (absl::Status status = checkTokens(next); !status.ok())
+    return status;
+  const int64_t width = manifest.output_width(), count = static_cast<int64_t>(next.size());
+  const int64_t wanted = rows == Rows::All ? count : 1;
+  if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
+    return status;
+  float *const outputs = reinterpret_cast<float *>(output.data());
+
+  for (int64_t done = 0; done < count;) {
+    const Artifact::Step &step = loaded->stepFor(count - done);
+    const int64_t piece = std::min(count - done, step.maxRows);
+    absl::Span<const int32_t> outputIds;
+    if (rows == Rows::All)
+      outputIds = absl::MakeConstSpan(rowIds).first(piece);
+    else if (done + piece == count)
+      outputIds = absl::MakeConstSpan(rowIds).subspan(piece - 1, 1);
+    runStep(step, next.subspan(done, piece), position() + done, outputIds,
+            rows == Rows::All ? outputs + done * width : outputs);
+    done += piece;
+  }
+  tokens.insert(tokens.end(), next.begin(), next.end());
+  return absl::MakeConstSpan(outputs, wanted * width);
+}
+
+int64_t Session::reusableTokens(absl::Span<const int32_t> sequence) const {
+  // One token at least has to be fed, to get its outputs.
+  const bool extends =
+      tokens.size() < sequence.size() && std::equal(tokens.begin(), tokens.end(), sequence.begin());
+  return extends ? position() : 0;
+}
+
+absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const int32_t> sequence) {
+  if (reusableTokens(sequence) == 0)
+    reset();
+  return feed(sequence.subspan(tokens.size()));
+}
+
+absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
+  const Manifest &manifest = loaded->manifest();
+  if (manifest.kind() != EMBED)
+    return absl::FailedPreconditionError("the artifact makes logits, not embeddings");
+  reset();
+  if (absl::Status status = checkTokens(text); !status.ok())
+    return status;
+  const int64_t count = static_cast<int64_t>(text.size()), width = manifest.output_width();
+  const Artifact::Step &step = loaded->stepFor(count);
+  // Each token sees all others, so the text cannot come in pieces.
+  if (count > step.maxRows)
+    return absl::OutOfRangeError(absl::StrCat("the input has ", count,
+                                              " tokens, but the artifact was compiled for texts of at most ",
+                                              step.maxRows));
+  const bool firstRowOnly = manifest.pooling().method() == Pooling::CLS;
+  const int64_t wanted = firstRowOnly ? 1 : count;
+  if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
+    return status;
+  float *const states = reinterpret_cast<float *>(output.data());
+  runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states);
+  pooled.resize(width);
+  pool(manifest.pooling(), absl::MakeConstSpan(states, wanted * width), absl::MakeSpan(pooled));
+  return absl::MakeConstSpan(pooled);
+}
+
+void Session::reset() {
+  if (!tokens.empty())
+    cache.clear();
+  tokens.clear();
+}
+
+} // namespace llmc::runtime

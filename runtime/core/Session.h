@@ -1,0 +1,86 @@
+//===- Session.h - one sequence of tokens on a loaded artifact ----------------------------------------===//
+#ifndef LLMC_RUNTIME_CORE_SESSION_H
+#define LLMC_RUNTIME_CORE_SESSION_H
+
+#include "runtime/core/Artifact.h"
+#include "runtime/core/PrivateMemory.h"
+#include "runtime/core/Team.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace llmc::runtime {
+
+/// Which rows of a `feed` the caller wants.
+enum class Rows { Last, All };
+
+/// The memory and the state that running an artifact takes: activations, caches, and the tokens so far. For
+/// one thread at a time. Errors are one line without the artifact's path.
+class Session {
+public:
+  /// A session with a team of its own.
+  static absl::StatusOr<std::unique_ptr<Session>> create(std::shared_ptr<const Artifact> artifact,
+                                                         const TeamOptions &options = {});
+  /// A session that shares `team` with others; they must not run at the same time.
+  static absl::StatusOr<std::unique_ptr<Session>> create(std::shared_ptr<const Artifact> artifact,
+                                                         std::shared_ptr<Team> team);
+  ~Session();
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  const Artifact &artifact() const { return *loaded; }
+  Team &team() { return *workers; }
+
+  /// Number of tokens that the sequence has, and the most it can have.
+  int64_t position() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t contextLength() const { return loaded->manifest().context_length(); }
+  /// The tokens that were fed since the last reset.
+  absl::Span<const int32_t> history() const { return tokens; }
+
+  /// Appends `next` to the sequence. Returns the outputs of its last row, [output_width], or of all its rows,
+  /// [next.size(), output_width], valid until the next call. Of a generator these are the logits of what
+  /// comes after each row. Refuses an empty `next`, ids outside of the vocabulary, and what the context
+  /// cannot hold; the sequence is then as it was. Only for artifacts of kind GENERATE.
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows = Rows::Last);
+
+  /// Makes `sequence` the tokens of this session and returns the outputs of its last row. What the session
+  /// already has of it is not computed again; a session that has something else starts anew.
+  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
+
+  /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that this
+  /// session has, or none.
+  int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
+
+  /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
+  /// for artifacts of kind EMBED.
+  absl::StatusOr<absl::Span<const float>> embed(absl::Span<const int32_t> text);
+
+  /// Forgets the sequence.
+  void reset();
+
+private:
+  Session(std::shared_ptr<const Artifact> artifact, std::shared_ptr<Team> team)
+      : loaded(std::move(artifact)), workers(std::move(team)) {}
+
+  absl::Status allocate();
+  absl::Status checkTokens(absl::Span<const int32_t> next) const;
+  void runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
+               absl::Span<const int32_t> outputIds, float *output);
+
+  std::shared_ptr<const Artifact> loaded;
+  std::shared_ptr<Team> workers;
+  PrivateMemory arena, cache;
+  std::vector<int32_t> tokens;
+  std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step
+  PrivateMemory output;      ///< [rows that were asked for at most, output_width], floats
+  std::vector<float> pooled; ///< [output_width]
+};
+
+} // namespace llmc::runtime
+
+#endif // LLMC_RUNTIME_CORE_SESSION_H
