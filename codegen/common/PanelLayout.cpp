@@ -1,0 +1,104 @@
+//===- PanelLayout.cpp - packing of weights into panels -----------------------------------------------===//
+
+#include "codegen/common/PanelLayout.h"
+
+#include "dialects/blocks/HalfFloat.h"
+#include "dialects/nn/NN.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+using blocks::StorageFormat;
+
+StorageFormat storageFormatOf(Type element) {
+  if (auto block = dyn_cast<nn::BlockType>(element))
+    return *blocks::parseFormat(nn::stringifyBlockFormat(block.getFormat()));
+  if (element.isF16())
+    return StorageFormat::F16;
+  if (element.isBF16())
+    return StorageFormat::BF16;
+  return StorageFormat::F32;
+}
+
+PanelLayout PanelLayout::get(Type element, int64_t lanes) {
+  PanelLayout layout;
+  layout.source = storageFormatOf(element);
+  layout.lanes = lanes;
+  const blocks::FormatTraits &traits = blocks::traitsOf(layout.source);
+  if (traits.isQuantized()) {
+    layout.kind = Kind::Codes;
+    layout.groupSize = traits.groupSize;
+    layout.codeBits = traits.codeBits == 4 ? 4 : 8;
+    layout.zeroCode = traits.zeroCode;
+    layout.hasMin = traits.hasMin;
+    // Formats of two levels multiply an f16 by a small integer, which f16 can not hold.
+    layout.wideScales = traits.blockElements != traits.groupSize;
+  } else if (layout.source == StorageFormat::BF16) {
+    layout.kind = Kind::BF16;
+    layout.groupSize = 2;
+  }
+  return layout;
+}
+
+int64_t PanelLayout::recordBytes() const {
+  if (kind != Kind::Codes)
+    return 4 * lanes;
+  return scaleOffset() + scaleBytes() * (hasMin ? 2 : 1);
+}
+
+namespace {
+
+void packFloats(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) {
+  const int64_t bytes = layout.kind == PanelLayout::Kind::F32 ? 4 : 2;
+  for (auto [lane, row] : llvm::enumerate(rows))
+    for (int64_t k = 0; row && k < inputs; ++k)
+      std::memcpy(target + (k / layout.groupSize) * layout.recordBytes() + lane * 4 + k % layout.groupSize * bytes,
+                  row + k * bytes, bytes);
+}
+
+void storeScale(const PanelLayout &layout, uint8_t *target, int64_t lane, float value) {
+  if (layout.wideScales) {
+    std::memcpy(target + lane * 4, &value, 4);
+    return;
+  }
+  uint16_t half = blocks::floatToHalf(value);
+  std::memcpy(target + lane * 2, &half, 2);
+}
+
+void packCodes(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) {
+  const int64_t groups = layout.groups(inputs);
+  std::vector<uint8_t> codes(inputs);
+  std::vector<float> scales(groups), mins(groups);
+  for (auto [lane, row] : llvm::enumerate(rows)) {
+    if (!row)
+      continue;
+    blocks::decodeCodes(layout.source, row, inputs, codes.data(), scales.data(), mins.data());
+    for (int64_t group = 0; group < groups; ++group) {
+      uint8_t *record = target + group * layout.recordBytes();
+      for (int64_t i = 0; i < layout.groupSize; ++i) {
+        uint8_t code = codes[group * layout.groupSize + i];
+        if (layout.codeBits == 8)
+          record[(i / 4 * layout.lanes + lane) * 4 + i % 4] = code;
+        else
+          record[(i / 8 * layout.lanes + lane) * 4 + i % 4] |= i % 8 < 4 ? code : code << 4;
+      }
+      storeScale(layout, record + layout.scaleOffset(), lane, scales[group]);
+      if (layout.hasMin)
+        storeScale(layout, record + layout.minOffset(), lane, mins[group]);
+    }
+  }
+}
+
+} // namespace
+
+void PanelLayout::packPanel(ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) const {
+  std::memset(target, 0, groups(inputs) * recordBytes());
+  if (kind == Kind::Codes)
+    packCodes(*this, rows, inputs, target);
+  else
+    packFloats(*this, rows, inputs, target);
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,61 @@
+//===- PanelLayout.h - packed weights ------------------------------------------------------------------===//
+//
+// A packed weight is `[panels][groups][record bytes]`. A panel is `lanes` consecutive outputs, one a vector lane. A group is
+// `groupSize` consecutive inputs. A record holds what a product kernel needs of one group for all lanes of its panel, in the order
+// in which it reads it:
+//
+//   f32    one f32 a lane                                            (groupSize 1)
+//   bf16   two bf16 a lane                                           (groupSize 2)
+//   codes  groupSize / (32 / codeBits) words of 32 bits a lane, then a scale a lane, then (with minimum) a minimum a lane
+//
+// Word t of 8-bit codes holds inputs 4t .. 4t+3 from the low byte up. Word t of 4-bit codes holds inputs 8t .. 8t+3 in the low
+// and 8t+4 .. 8t+7 in the high halves of its bytes, so that a mask and a shift give two vectors of bytes.
+//
+//===------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMMON_PANELLAYOUT_H
+#define LLMC_CODEGEN_COMMON_PANELLAYOUT_H
+
+#include "dialects/blocks/BlockFormat.h"
+#include "mlir/IR/Types.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <cstdint>
+#include <vector>
+
+namespace llmc::codegen {
+
+/// How one weight is packed.
+struct PanelLayout {
+  enum class Kind { F32, BF16, Codes };
+
+  Kind kind = Kind::F32;
+  blocks::StorageFormat source = blocks::StorageFormat::F32; ///< what is packed
+  int64_t lanes = 16;
+  int64_t groupSize = 1;
+  int64_t codeBits = 0;   ///< 4 or 8: codes of 5 and 6 bits are stored in 8
+  int64_t zeroCode = 0;   ///< value = scale * (code - zeroCode) ...
+  bool hasMin = false;    ///< ... or scale * code + minimum
+  bool wideScales = false; ///< scales and minima are f32 and not f16
+
+  /// The layout of a weight whose elements are `element` (f32, bf16 or !nn.block).
+  static PanelLayout get(mlir::Type element, int64_t lanes);
+
+  int64_t wordsPerGroup() const { return groupSize * codeBits / 32; }
+  int64_t scaleBytes() const { return lanes * (wideScales ? 4 : 2); }
+  /// Where scales and minima start in a record of codes.
+  int64_t scaleOffset() const { return 4 * lanes * wordsPerGroup(); }
+  int64_t minOffset() const { return scaleOffset() + scaleBytes(); }
+  int64_t recordBytes() const;
+  int64_t panels(int64_t outputs) const { return (outputs + lanes - 1) / lanes; }
+  int64_t groups(int64_t inputs) const { return (inputs + groupSize - 1) / groupSize; }
+
+  /// Packs one panel. `rows` are up to `lanes` weight rows of `inputs` elements in storage format `source`; a null row is
+  /// zeros. Writes groups(inputs) records to `target`.
+  void packPanel(llvm::ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) const;
+};
+
+/// The storage format of tensors with elements of type `element` (f32, f16, bf16 or !nn.block).
+blocks::StorageFormat storageFormatOf(mlir::Type element);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMMON_PANELLAYOUT_H

@@ -1,0 +1,37 @@
+//===- Target.h - what the code generator must know of a processor -----------------------------------===//
+#ifndef LLMC_CODEGEN_COMMON_TARGET_H
+#define LLMC_CODEGEN_COMMON_TARGET_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace llmc::codegen {
+
+/// A CPU to compile for. The fields below `features` are what kernels depend on; every use of an instruction
+/// is gated by one of them, because LLVM aborts on an intrinsic that the target lacks.
+struct Target {
+  std::string triple;
+  std::string cpu;
+  /// Every feature that the code may use, in LLVM's names ("avx512vnni"), sorted.
+  std::vector<std::string> features;
+
+  /// 32-bit elements of a native vector.
+  int64_t lanes = 4;
+  /// Architectural vector registers.
+  int64_t registers = 16;
+  /// Dot product of unsigned by signed bytes into 32 bits over `lanes` (vpdpbusd).
+  bool hasByteDot = false;
+  /// Dot product of bfloat16 pairs into f32 over `lanes` (vdpbf16ps).
+  bool hasBf16Dot = false;
+};
+
+/// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for "native".
+/// Fails, listing the known names, if there is none.
+absl::StatusOr<Target> getTarget(const std::string &cpu);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMMON_TARGET_H

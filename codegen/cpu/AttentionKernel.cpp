@@ -1,0 +1,222 @@
+//===- AttentionKernel.cpp - attention to a cache with online softmax -----------------------------------===//
+//
+// Keys are read in blocks of a fixed number of positions from the beginning (or from the block in which the window begins), so that
+// a query's result does not depend on the rows beside it: blocks that a query does not see change nothing, to the bit.
+// Online softmax: Milakov and Gimelshein, 2018; Dao et al., 2022.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/AttentionKernel.h"
+
+#include "codegen/cpu/TileEmitter.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Vectors of keys that are scored before the running maximum is updated.
+constexpr int64_t kVectorsPerBlock = 2;
+/// A running maximum before any key was seen: finite, so that the difference of two of them is a number.
+constexpr double kNoMaximum = -1e30;
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelBuilder &b, AttentionKernel &k, int64_t height, Value head)
+      : b(b), k(k), height(height), head(head), blockKeys(kVectorsPerBlock * b.lanes), panels(k.alignedValue / b.lanes) {
+    kvHead = b.div(head, static_cast<int64_t>(k.op.getHeads() / k.op.getKvHeads()));
+    weights = memref::AllocaOp::create(b, bufferType({height, blockKeys}, b.getF32Type()), b.getI64IntegerAttr(64));
+  }
+
+  /// Rows firstRow .. firstRow + height.
+  void emit(Value firstRow) {
+    rows.clear();
+    positions.clear();
+    Value highest, lowest;
+    for (int64_t r = 0; r < height; ++r) {
+      rows.push_back(b.add(firstRow, r));
+      positions.push_back(arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {rows.back()})));
+      highest = highest ? Value(arith::MaxSIOp::create(b, highest, positions.back())) : positions.back();
+      lowest = lowest ? b.min(lowest, positions.back()) : positions.back();
+    }
+    Value end = k.op.getCausal() ? b.add(highest, 1) : k.rows;
+    Value begin = b.index(0);
+    if (k.op.getWindow()) {
+      Value first = arith::SubIOp::create(b, lowest, b.index(*k.op.getWindow() - 1));
+      first = arith::MaxSIOp::create(b, first, begin);
+      begin = b.mul(b.div(first, blockKeys), blockKeys);
+    }
+
+    // For each row: running maximum, sums of weights by lane, weighted sums of values.
+    SmallVector<Value> state;
+    for (int64_t r = 0; r < height; ++r) {
+      state.push_back(b.f32(kNoMaximum));
+      state.append(1 + panels, b.splat(0));
+    }
+    state = b.loop(begin, end, blockKeys, state,
+                   [&](Value block, ValueRange carried) { return attendBlock(block, end, carried); });
+    for (int64_t r = 0; r < height; ++r)
+      storeRow(rows[r], ArrayRef(state).slice(r * stateSize(), stateSize()));
+  }
+
+private:
+  int64_t stateSize() const { return 2 + panels; }
+
+  SmallVector<Value> attendBlock(Value block, Value end, ValueRange carried) {
+    SmallVector<Value> scores = products(block), next(carried);
+    for (int64_t r = 0; r < height; ++r) {
+      auto state = MutableArrayRef(next).slice(r * stateSize(), stateSize());
+      Value largest;
+      for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
+        Value &score = scores[r * kVectorsPerBlock + j];
+        score = finishScores(score, block, j, r, end);
+        largest = largest ? b.maxf(largest, score) : score;
+      }
+      Value maximum = b.maxf(state[0], b.maximum(largest));
+      Value decay = emitExp(b, b.broadcast(b.subf(state[0], maximum)));
+      Value sum = b.mulf(state[1], decay);
+      for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
+        Value weight = emitExp(b, b.subf(scores[r * kVectorsPerBlock + j], b.broadcast(maximum)));
+        sum = b.addf(sum, weight);
+        b.storeVector(weight, weights, {b.index(r), b.index(j * b.lanes)});
+      }
+      state[0] = maximum;
+      state[1] = sum;
+      for (Value &value : state.drop_front(2))
+        value = b.mulf(value, decay);
+    }
+    return addValues(block, end, next);
+  }
+
+  /// q . k for all rows and the keys of a block.
+  SmallVector<Value> products(Value block) {
+    SmallVector<Value> zeros(height * kVectorsPerBlock, b.splat(0));
+    Value firstVector = b.div(block, b.lanes), queryColumn = b.mul(head, k.alignedQuery);
+    return b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange sums) {
+      SmallVector<Value> next(sums), keys;
+      for (int64_t j = 0; j < kVectorsPerBlock; ++j)
+        keys.push_back(b.loadVector(k.keys, {kvHead, b.add(firstVector, j), d, b.index(0)}));
+      for (int64_t r = 0; r < height; ++r) {
+        Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
+        for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
+          Value &sum = next[r * kVectorsPerBlock + j];
+          sum = b.fma(q, keys[j], sum);
+        }
+      }
+      return next;
+    });
+  }
+
+  Value toInt(Value index) { return arith::IndexCastOp::create(b, b.getI32Type(), index); }
+
+  /// Scale, soft cap, slope and mask.
+  Value finishScores(Value score, Value block, int64_t j, int64_t r, Value end) {
+    score = b.mulf(score, b.splat(k.op.getScale().convertToDouble()));
+    if (auto cap = k.op.getSoftcap()) {
+      double limit = cap->convertToDouble();
+      score = b.mulf(math::TanhOp::create(b, b.mulf(score, b.splat(1 / limit))), b.splat(limit));
+    }
+    Value steps = arith::IndexCastOp::create(b, b.i32Vector, Value(vector::StepOp::create(b, VectorType::get({b.lanes}, b.getIndexType()))));
+    Value key = b.add(steps, b.broadcast(toInt(b.add(block, j * b.lanes))));
+    Value position = b.broadcast(toInt(positions[r]));
+    if (k.op.getAlibi()) {
+      Value distance = arith::SIToFPOp::create(b, b.f32Vector, Value(arith::SubIOp::create(b, key, position)));
+      score = b.fma(distance, b.broadcast(slope()), score);
+    }
+    auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {
+      return arith::CmpIOp::create(b, predicate, x, y);
+    };
+    Value seen = k.op.getCausal() ? compare(arith::CmpIPredicate::sle, key, position)
+                                  : compare(arith::CmpIPredicate::slt, key, b.broadcast(toInt(end)));
+    if (k.op.getWindow()) {
+      Value first = arith::SubIOp::create(b, position, b.splatInt(static_cast<int32_t>(*k.op.getWindow())));
+      seen = arith::AndIOp::create(b, seen, compare(arith::CmpIPredicate::sgt, key, first));
+    }
+    return arith::SelectOp::create(b, seen, score, b.splat(-std::numeric_limits<double>::infinity()));
+  }
+
+  /// The alibi slope of this head.
+  Value slope() {
+    Value result = b.f32(0);
+    for (auto [h, value] : llvm::enumerate(*k.op.getAlibi())) {
+      Value isThis = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, head, b.index(h));
+      result = arith::SelectOp::create(b, isThis, b.f32(value), result);
+    }
+    return result;
+  }
+
+  SmallVector<Value> addValues(Value block, Value end, ArrayRef<Value> state) {
+    SmallVector<Value> sums, next(state);
+    for (int64_t r = 0; r < height; ++r)
+      llvm::append_range(sums, state.slice(r * stateSize() + 2, panels));
+    Value count = b.min(arith::SubIOp::create(b, end, block), b.index(blockKeys));
+    sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
+      SmallVector<Value> result(carried), values;
+      for (int64_t p = 0; p < panels; ++p)
+        values.push_back(b.loadVector(k.values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
+      for (int64_t r = 0; r < height; ++r) {
+        Value weight = b.broadcast(b.load(weights, {b.index(r), i}));
+        for (int64_t p = 0; p < panels; ++p) {
+          Value &sum = result[r * panels + p];
+          sum = b.fma(weight, values[p], sum);
+        }
+      }
+      return result;
+    });
+    for (int64_t r = 0; r < height; ++r)
+      llvm::copy(ArrayRef(sums).slice(r * panels, panels), next.begin() + r * stateSize() + 2);
+    return next;
+  }
+
+  void storeRow(Value row, ArrayRef<Value> state) {
+    Value inverse = b.broadcast(b.divf(b.f32(1), b.sum(state[1])));
+    Value column = b.mul(head, k.headDim);
+    for (int64_t p = 0; p < panels; ++p) {
+      Value y = b.mulf(state[2 + p], inverse);
+      int64_t left = k.headDim - p * b.lanes;
+      SmallVector<Value> indices{row, b.add(column, p * b.lanes)};
+      if (left >= b.lanes)
+        b.storeVector(y, k.destination, indices);
+      else
+        vector::MaskedStoreOp::create(b, k.destination, indices, b.firstLanes(left), y);
+    }
+    // Keep the padding of the row zero.
+    const int64_t heads = k.op.getHeads(), width = heads * k.headDim;
+    const int64_t padded = cast<MemRefType>(k.destination.getType()).getDimSize(1);
+    if (padded > width)
+      b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, head, b.index(heads - 1)), [&] {
+        for (int64_t i = width; i < padded; ++i)
+          b.store(b.f32(0), k.destination, {row, b.index(i)});
+      });
+  }
+
+  KernelBuilder &b;
+  AttentionKernel &k;
+  const int64_t height;
+  Value head, kvHead;
+  const int64_t blockKeys, panels;
+  Value weights; // [height, blockKeys] of the current block
+  SmallVector<Value> rows, positions;
+};
+
+} // namespace
+
+void AttentionKernel::emit(KernelBuilder &b) {
+  const int64_t heads = op.getHeads();
+  Value head = b.rem(chunk, heads), block = b.div(chunk, heads);
+  Value begin = b.mul(block, rowsPerChunk), end = b.min(b.add(begin, rowsPerChunk), rows);
+  if (rowsPerTile > 1) {
+    AttentionEmitter tiles(b, *this, rowsPerTile, head);
+    Value count = arith::SubIOp::create(b, end, begin);
+    Value whole = b.add(begin, b.mul(b.div(count, rowsPerTile), rowsPerTile));
+    b.loop(begin, whole, rowsPerTile, [&](Value row) { tiles.emit(row); });
+    begin = whole;
+  }
+  AttentionEmitter single(b, *this, 1, head);
+  b.loop(begin, end, 1, [&](Value row) { single.emit(row); });
+}
+
+} // namespace llmc::codegen

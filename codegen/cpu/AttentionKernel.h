@@ -1,0 +1,34 @@
+//===- AttentionKernel.h - attention to a cache with online softmax ------------------------------------===//
+#ifndef LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
+#define LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialects/nn/NN.h"
+
+namespace llmc::codegen {
+
+/// One attention kernel: a chunk is one query head of one block of rows.
+struct AttentionKernel {
+  nn::CachedAttentionOp op;
+  int64_t headDim;      ///< as in the model
+  int64_t alignedQuery; ///< size of a query's and key's head in memory
+  int64_t alignedValue; ///< size of a value's head in memory
+
+  /// Arguments of the kernel.
+  mlir::Value query;       ///< `memref<rows x (heads * alignedQuery) x f32>`
+  mlir::Value keys;        ///< `memref<kvHeads x blocks x alignedQuery x lanes x f32>`
+  mlir::Value values;      ///< `memref<kvHeads x positions x alignedValue x f32>`
+  mlir::Value positions;   ///< `memref<rows x i32>`
+  mlir::Value destination; ///< `memref<rows x padded (heads * headDim) x f32>`
+  mlir::Value rows, chunk;
+
+  int64_t rowsPerTile = 1;  ///< query rows that share each key and value load
+  int64_t rowsPerChunk = 1;
+
+  /// Emits the kernel's body.
+  void emit(KernelBuilder &b);
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H

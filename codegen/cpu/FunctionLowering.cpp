@@ -1,0 +1,391 @@
+//===- FunctionLowering.cpp - one function from nn to kernels -----------------------------------------------===//
+
+#include "codegen/cpu/FunctionLowering.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
+
+std::string loweredName(StringRef name, StringRef step) { return (name + "_" + step).str(); }
+
+/// Whether attention reads `value` as its query, inside of a fusion.
+nn::CachedAttentionOp queryReader(Value value) {
+  for (OpOperand &use : value.getUses()) {
+    auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+    if (!fusion)
+      continue;
+    for (Operation *user : fusion.getBody().getArgument(use.getOperandNumber()).getUsers())
+      if (auto attention = dyn_cast<nn::CachedAttentionOp>(user))
+        if (outerValue(attention.getQuery()) == value)
+          return attention;
+  }
+  return {};
+}
+
+} // namespace
+
+Value outerValue(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto fusion = argument ? dyn_cast<nn::FusionOp>(argument.getOwner()->getParentOp()) : nn::FusionOp();
+  return fusion ? fusion.getInputs()[argument.getArgNumber()] : Value();
+}
+
+WidthLayout layoutOf(Value value) {
+  const int64_t width = widthOf(value);
+  if (auto rotation = value.getDefiningOp<nn::RotateOp>())
+    return {static_cast<int64_t>(rotation.getHeads()), width / static_cast<int64_t>(rotation.getHeads()), rotation.getDims(),
+            rotation.getStyle() == nn::RopeStyle::Interleaved};
+  for (OpOperand &use : value.getUses()) {
+    if (auto rotation = dyn_cast<nn::RotateOp>(use.getOwner()))
+      return layoutOf(rotation.getResult());
+    if (auto append = dyn_cast<nn::CacheAppendOp>(use.getOwner()))
+      return {append.getCache().getType().getHeads(), append.getCache().getType().getHeadDim(), 0, 0};
+    if (auto yield = dyn_cast<nn::YieldOp>(use.getOwner()))
+      if (auto fusion = dyn_cast<nn::FusionOp>(yield->getParentOp()))
+        if (auto attention = queryReader(fusion.getResult(use.getOperandNumber())))
+          return {static_cast<int64_t>(attention.getHeads()), width / static_cast<int64_t>(attention.getHeads()), 0, 0};
+  }
+  return {1, width, 0, 0};
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType type, ArrayRef<int64_t> segments) const {
+  auto alignedRows = [&](int64_t rows) {
+    int64_t aligned = segments.empty() ? rows : 0;
+    for (size_t i = 0; i + 3 < segments.size(); i += 4)
+      aligned += segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
+    return aligned;
+  };
+  MLIRContext *context = type.getContext();
+  if (type.getRank() == 1) {
+    if (!type.getElementType().isF32())
+      return emitError(loc) << "a parameter of type " << type << " is not converted to f32 before its use";
+    return bufferType({padTo(alignedRows(type.getDimSize(0)), lanes)}, type.getElementType());
+  }
+  Type element = type.getElementType();
+  if (type.getRank() != 2 || !(element.isF32() || element.isBF16() || isa<nn::BlockType>(element)))
+    return emitError(loc) << "no kernel reads parameters of type " << type
+                          << ": expected two dimensions of f32, bf16 or !nn.block elements";
+  PanelLayout layout = PanelLayout::get(element, lanes);
+  return bufferType({layout.panels(alignedRows(type.getDimSize(0))), layout.groups(type.getDimSize(1)),
+                     layout.recordBytes()},
+                    IntegerType::get(context, 8));
+}
+
+int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
+  auto key = std::pair(symbol.str(), std::vector<int64_t>(segments.begin(), segments.end()));
+  if (auto it = offsets.find(key); it != offsets.end())
+    return it->second;
+  auto source = symbols.lookup<nn::ParamOp>(symbol);
+  auto type = cast<RankedTensorType>(source.getType());
+  Location loc = source.getLoc();
+  MemRefType stored = *kernelType(loc, type, segments);
+
+  // nn.param @symbol.kernel = pack(align_heads(load @symbol))
+  OpBuilder builder(source->getContext());
+  builder.setInsertionPointAfter(source);
+  int64_t rows = type.getDimSize(0);
+  for (size_t i = 0; i + 3 < segments.size(); i += 4)
+    rows = (i == 0 ? 0 : rows) + segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
+  SmallVector<int64_t> alignedShape(type.getShape());
+  alignedShape[0] = rows;
+  auto aligned = RankedTensorType::get(alignedShape, type.getElementType());
+  auto packed = type.getRank() == 1 ? aligned : RankedTensorType::get(stored.getShape(), stored.getElementType());
+  auto param = nn::ParamOp::create(builder, loc, (symbol + ".kernel").str(), packed, StringAttr());
+  symbols.insert(param);
+  builder.createBlock(&param.getInitializer());
+  Value value = nn::LoadOp::create(builder, loc, type, symbol);
+  if (!segments.empty())
+    value = nn::AlignHeadsOp::create(builder, loc, aligned, value, builder.getI64IntegerAttr(lanes),
+                                     builder.getDenseI64ArrayAttr(segments));
+  if (type.getRank() == 2)
+    value = nn::PackOp::create(builder, loc, packed, value, builder.getI64IntegerAttr(lanes));
+  nn::YieldOp::create(builder, loc, ValueRange{value});
+
+  param->setAttr(kOffsetAttribute, builder.getI64IntegerAttr(size));
+  offsets[key] = size;
+  int64_t placed = size;
+  size += padTo(stored.getNumElements() * stored.getElementTypeBitWidth() / 8, 64);
+  return placed;
+}
+
+FailureOr<Value> FunctionLowering::parameter(Location loc, Value value, ArrayRef<int64_t> segments) {
+  auto key = std::pair(value.getAsOpaquePointer(), std::vector<int64_t>(segments.begin(), segments.end()));
+  if (auto it = parameterMemrefs.find(key); it != parameterMemrefs.end())
+    return it->second;
+  FailureOr<MemRefType> type = weights.kernelType(loc, cast<RankedTensorType>(value.getType()), segments);
+  if (failed(type))
+    return failure();
+  Value memref;
+  if (auto load = value.getDefiningOp<nn::LoadOp>()) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&created.front());
+    Value offset = arith::ConstantIndexOp::create(builder, loc, weights.place(load.getParam(), segments));
+    memref = memref::ViewOp::create(builder, loc, *type, created.getArgument(kWeights), offset, ValueRange{});
+  } else if (isa<BlockArgument>(value) && nn::isParameter(value) && !isPublic) {
+    memref = created.front().addArgument(*type, loc);
+    parameterUses.push_back({value, llvm::to_vector(segments)});
+  } else {
+    return emitError(loc) << "expected a parameter, but its value depends on the step: nn-hoist-invariants and "
+                             "nn-materialize-params come first";
+  }
+  parameterMemrefs[key] = memref;
+  return memref;
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+Value FunctionLowering::allocate(Location loc, MemRefType type) {
+  return memref::AllocOp::create(builder, loc, type, builder.getI64IntegerAttr(64));
+}
+
+Lowered FunctionLowering::allocateRows(Value value, const WidthLayout &layout, Value rows) {
+  Lowered lowered{Lowered::Kind::Rows, {}, rows, layout};
+  if (Value destination = destinations.lookup(value))
+    lowered.memrefs.push_back(destination);
+  else
+    lowered.memrefs.push_back(allocate(
+        value.getLoc(), bufferType({maxRows, layout.panels(target.lanes) * target.lanes}, builder.getF32Type())));
+  return lowered;
+}
+
+std::pair<WidthLayout, WidthLayout> FunctionLowering::cacheLayouts(Value cache) {
+  auto type = cast<nn::KvCacheType>(cache.getType());
+  WidthLayout plain{type.getHeads(), type.getHeadDim(), 0, 0};
+  for (OpOperand &use : cache.getUses()) {
+    auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+    if (!fusion)
+      continue;
+    for (Operation *user : fusion.getBody().getArgument(use.getOperandNumber()).getUsers())
+      if (auto append = dyn_cast<nn::CacheAppendOp>(user))
+        return {layoutOf(append.getKey()), plain};
+  }
+  return {plain, plain};
+}
+
+std::pair<MemRefType, MemRefType> FunctionLowering::cacheTypes(Value cache, int64_t positions) {
+  auto [key, value] = cacheLayouts(cache);
+  const int64_t lanes = target.lanes, padded = paddedContext(positions);
+  Type f32 = builder.getF32Type();
+  return {bufferType({key.heads, padded / lanes, key.alignedHead(lanes), lanes}, f32),
+          bufferType({value.heads, padded, value.alignedHead(lanes)}, f32)};
+}
+
+LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
+  auto [keys, cacheValues] = cacheTypes(op.getResult(), maxRows);
+  values[op.getResult()] = {Lowered::Kind::Cache, {allocate(op.getLoc(), keys), allocate(op.getLoc(), cacheValues)}, {}, {}};
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
+  Location loc = function.getLoc();
+  Block &entry = created.front();
+  Type index = builder.getIndexType(), i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  if (isPublic) {
+    auto ids = bufferType({maxRows}, i32);
+    auto result = dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
+    if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
+      return function.emitOpError() << "is a step and needs a result of type tensor<?xWIDTHxf32>";
+    // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
+    auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
+    Type types[kStepArguments] = {index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
+    for (Type type : types)
+      entry.addArgument(type, loc);
+    rows = entry.getArgument(kRows);
+    for (BlockArgument argument : function.getArguments()) {
+      auto input = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
+      if (isa<nn::KvCacheType>(argument.getType()))
+        continue; // Its layout is known at the first call that takes it.
+      auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
+                       .Case("tokens", kTokens).Case("positions", kPositions).Case("token_types", kTokenTypes)
+                       .Cases({"output_ids", "output_rows"}, kOutputIds).Default(-1);
+      if (place < 0)
+        return function.emitOpError() << "has argument " << argument.getArgNumber()
+                                      << " without a known nn.input: expected tokens, positions, token_types or output_ids";
+      Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
+      values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
+    }
+    return success();
+  }
+  for (BlockArgument argument : function.getArguments()) {
+    if (nn::isParameter(argument))
+      continue;
+    if (isa<nn::KvCacheType>(argument.getType())) {
+      auto [keys, cacheValues] = cacheTypes(argument, sizes.context);
+      Value k = entry.addArgument(keys, loc), v = entry.addArgument(cacheValues, loc);
+      values[argument] = {Lowered::Kind::Cache, {k, v}, {}, {}};
+      continue;
+    }
+    auto type = cast<RankedTensorType>(argument.getType());
+    if (type.getRank() == 1 && type.getElementType().isInteger(32)) {
+      values[argument] = {Lowered::Kind::Ids, {entry.addArgument(bufferType({maxRows}, i32), loc)}, {}, {}};
+    } else if (type.getRank() == 2 && type.getElementType().isF32() && !type.isDynamicDim(1)) {
+      int64_t width = type.getDimSize(1);
+      // A table of angles has two padded halves.
+      bool isTable = llvm::any_of(argument.getUses(), [&](OpOperand &use) {
+        auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+        return fusion && llvm::any_of(fusion.getBody().getArgument(use.getOperandNumber()).getUses(), [](OpOperand &inner) {
+                 return isa<nn::RotateOp>(inner.getOwner()) && inner.getOperandNumber() == 1;
+               });
+      });
+      int64_t padded = isTable ? 2 * padTo(width / 2, target.lanes) : padTo(width, target.lanes);
+      values[argument] = {Lowered::Kind::Rows, {entry.addArgument(bufferType({maxRows, padded}, f32), loc)}, {}, {1, width, 0, 0}};
+    } else {
+      return function.emitOpError() << "has an argument of type " << type << ", which can not be lowered";
+    }
+  }
+  rows = entry.addArgument(index, loc);
+  for (BlockArgument argument : function.getArguments())
+    if (auto it = values.find(argument); it != values.end())
+      it->second.rows = rows;
+  return success();
+}
+
+LogicalResult FunctionLowering::lower(func::FuncOp function) {
+  builder = OpBuilder(function);
+  builder.setInsertionPoint(function);
+  isPublic = function.isPublic();
+  values.clear();
+  parameterUses.clear();
+  parameterMemrefs.clear();
+  destinations.clear();
+  Location loc = function.getLoc();
+  created = func::FuncOp::create(builder, loc, isPublic ? stepName : loweredName(function.getName(), stepName),
+                                 builder.getFunctionType({}, {}));
+  created.setVisibility(function.getVisibility());
+  builder.setInsertionPointToStart(created.addEntryBlock());
+  if (failed(lowerArguments(function)))
+    return failure();
+  auto results = cast<func::ReturnOp>(function.front().getTerminator());
+  for (Value result : results.getOperands()) {
+    if (isa<nn::KvCacheType>(result.getType()))
+      continue;
+    if (isa<BlockArgument>(result) || destinations.contains(result))
+      return results.emitOpError() << "returns an argument or one value twice, which can not be lowered";
+    auto fusion = result.getDefiningOp<nn::FusionOp>();
+    bool isProduct = fusion && !fusion.getBody().front().getOps<nn::LinearOp>().empty();
+    // Only products write rows of any width in place; other results are copied on return.
+    if (isPublic && !isProduct && widthOf(result) % target.lanes != 0)
+      continue;
+    destinations[result] = isPublic ? created.getArgument(kOutput)
+                                    : Value(created.front().addArgument(
+                                          bufferType({maxRows, padTo(widthOf(result), target.lanes)}, builder.getF32Type()), loc));
+  }
+  for (Operation &op : llvm::make_early_inc_range(function.front()))
+    if (failed(lowerOperation(&op)))
+      return failure();
+  created.setFunctionType(builder.getFunctionType(created.front().getArgumentTypes(), {}));
+  if (isPublic) {
+    created->setAttr(kStepAttribute, builder.getStringAttr(stepName));
+    created->setAttr(kMaxRowsAttribute, builder.getI64IntegerAttr(maxRows));
+  } else {
+    callees[function.getName()] = {created, parameterUses};
+  }
+  return success();
+}
+
+LogicalResult FunctionLowering::lowerOperation(Operation *op) {
+  if (isa<nn::LoadOp>(op))
+    return success(); // Parameters are lowered where kernels use them.
+  if (auto fusion = dyn_cast<nn::FusionOp>(op))
+    return lowerFusion(*this, fusion);
+  if (auto cache = dyn_cast<nn::EmptyCacheOp>(op))
+    return lowerEmptyCache(cache);
+  if (auto call = dyn_cast<func::CallOp>(op))
+    return lowerCall(call);
+  if (auto result = dyn_cast<func::ReturnOp>(op))
+    return lowerReturn(result);
+  return op->emitOpError() << "is not supported by the CPU code generator";
+}
+
+LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
+  Location loc = op.getLoc();
+  auto it = callees.find(op.getCallee());
+  if (it == callees.end())
+    return op.emitOpError() << "calls a function that is not lowered";
+  Callee &callee = it->second;
+  auto original = module.lookupSymbol<func::FuncOp>(op.getCallee());
+  SmallVector<Value> operands;
+  Value callRows;
+  for (auto [operand, argument] : llvm::zip(op.getOperands(), original.getArguments())) {
+    if (nn::isParameter(argument))
+      continue;
+    if (isa<nn::KvCacheType>(operand.getType()) && !values.contains(operand)) {
+      // A cache of the step: its place in the cache section is decided here.
+      SmallVector<Value, 2> memrefs;
+      for (int i = 0; i < 2; ++i) {
+        auto type = cast<MemRefType>(callee.function.getArgument(operands.size() + i).getType());
+        Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
+        memrefs.push_back(memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
+        cacheSize += padTo(type.getNumElements() * 4, 64);
+      }
+      values[operand] = {Lowered::Kind::Cache, memrefs, {}, {}};
+    }
+    if (!values.contains(operand))
+      return op.emitOpError() << "has an operand that is not lowered";
+    const Lowered &lowered = values[operand];
+    if (lowered.rows) {
+      if (callRows && callRows != lowered.rows)
+        return op.emitOpError() << "has operands with different numbers of rows";
+      callRows = lowered.rows;
+    }
+    operands.append(lowered.memrefs.begin(), lowered.memrefs.end());
+  }
+  operands.push_back(callRows ? callRows : rows);
+  callRows = operands.back();
+  auto returned = cast<func::ReturnOp>(original.front().getTerminator());
+  for (auto [result, inner] : llvm::zip(op.getResults(), returned.getOperands())) {
+    if (isa<nn::KvCacheType>(result.getType())) {
+      // A cache is updated in place: which argument comes back is found by following it through the callee.
+      Value source = inner;
+      while (auto fusion = source.getDefiningOp<nn::FusionOp>()) {
+        auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
+        Value yielded = yield.getValues()[cast<OpResult>(source).getResultNumber()];
+        auto append = yielded.getDefiningOp<nn::CacheAppendOp>();
+        source = append ? outerValue(append.getCache()) : Value();
+        if (!source)
+          break;
+      }
+      auto argument = dyn_cast_or_null<BlockArgument>(source);
+      if (!argument)
+        return op.emitOpError() << "returns a cache that is none of its operands with appended keys and values";
+      values[result] = values[op.getOperand(argument.getArgNumber())];
+      continue;
+    }
+    Lowered lowered = allocateRows(result, {1, widthOf(result), 0, 0}, callRows);
+    operands.push_back(lowered.memrefs[0]);
+    values[result] = lowered;
+  }
+  for (const ParameterUse &use : callee.parameters) {
+    Value operand = op.getOperand(cast<BlockArgument>(use.value).getArgNumber());
+    FailureOr<Value> memref = parameter(loc, operand, use.segments);
+    if (failed(memref))
+      return failure();
+    operands.push_back(*memref);
+  }
+  func::CallOp::create(builder, loc, callee.function, operands);
+  return success();
+}
+
+LogicalResult FunctionLowering::lowerReturn(func::ReturnOp op) {
+  for (Value result : op.getOperands())
+    if (isPublic && isa<RankedTensorType>(result.getType()) && !destinations.contains(result))
+      lowerCopyToOutput(*this, op.getLoc(), values[result]);
+  func::ReturnOp::create(builder, op.getLoc());
+  return success();
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,128 @@
+//===- FunctionLowering.h - one function from nn to kernels -------------------------------------------------===//
+#ifndef LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
+#define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/LowerToCpu.h"
+#include "codegen/cpu/TileEmitter.h"
+
+namespace llmc::codegen {
+
+/// What became of a value of nn.
+struct Lowered {
+  enum class Kind {
+    Rows,    ///< `memref<rows x padded width x f32>`
+    Records, ///< activation records
+    Pairs,   ///< `memref<rows x padded width / 2 x i32>` of bf16
+    Ids,     ///< `memref<rows x i32>`
+    Cache    ///< keys `memref<heads x blocks x size x lanes x f32>`, values `memref<heads x positions x size x f32>`
+  };
+  Kind kind = Kind::Rows;
+  llvm::SmallVector<mlir::Value, 2> memrefs;
+  mlir::Value rows;   ///< number of valid rows
+  WidthLayout layout; ///< of Rows
+};
+
+/// A parameter as kernels want it: packed in panels (2-D) or as padded f32 (1-D), its rows in aligned heads.
+struct ParameterUse {
+  mlir::Value value;                    ///< in the function: nn.load or an argument
+  llvm::SmallVector<int64_t> segments;  ///< of nn.align_heads; empty: as they are
+};
+
+/// Adds derived parameters to a module and gives them places in the weights section.
+class WeightLayout {
+public:
+  WeightLayout(mlir::ModuleOp module, int64_t lanes) : module(module), symbols(module), lanes(lanes) {}
+
+  /// The memref type with which kernels see a parameter of `type` with its rows in `segments`.
+  mlir::FailureOr<mlir::MemRefType> kernelType(mlir::Location loc, mlir::RankedTensorType type,
+                                               llvm::ArrayRef<int64_t> segments) const;
+  /// Byte offset in the weights section of parameter `symbol` as kernels want it.
+  int64_t place(llvm::StringRef symbol, llvm::ArrayRef<int64_t> segments);
+  int64_t bytes() const { return size; }
+
+private:
+  mlir::ModuleOp module;
+  mlir::SymbolTable symbols;
+  int64_t lanes;
+  int64_t size = 0;
+  std::map<std::pair<std::string, std::vector<int64_t>>, int64_t> offsets;
+};
+
+/// Lowers functions for one number of rows. Private functions first, so that calls know what their callees want.
+class FunctionLowering {
+public:
+  FunctionLowering(mlir::ModuleOp module, const Target &target, const StepSizes &sizes, WeightLayout &weights,
+                   int64_t maxRows, llvm::StringRef stepName)
+      : module(module), target(target), sizes(sizes), weights(weights), maxRows(maxRows), stepName(stepName) {}
+
+  /// Lowers a function; the result has the name of the original with the step's name behind it.
+  mlir::LogicalResult lower(mlir::func::FuncOp function);
+
+  /// Bytes of all caches of the public function.
+  int64_t cacheBytes() const { return cacheSize; }
+
+private:
+  friend class FusionLowering;
+  friend void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
+
+  /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none), the number of rows,
+  /// destinations of results that are tensors, then the parameters that its kernels read.
+  struct Callee {
+    mlir::func::FuncOp function;
+    std::vector<ParameterUse> parameters;
+  };
+
+  mlir::LogicalResult lowerBody(mlir::func::FuncOp function);
+  mlir::LogicalResult lowerArguments(mlir::func::FuncOp function);
+  mlir::LogicalResult lowerOperation(mlir::Operation *op);
+  mlir::LogicalResult lowerCall(mlir::func::CallOp op);
+  mlir::LogicalResult lowerReturn(mlir::func::ReturnOp op);
+  mlir::LogicalResult lowerEmptyCache(nn::EmptyCacheOp op);
+
+  /// The memref of a parameter as kernels want it, in the function being lowered.
+  mlir::FailureOr<mlir::Value> parameter(mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> segments);
+  /// Rows of f32 for `value`: its destination if the function returns it, else in the arena.
+  Lowered allocateRows(mlir::Value value, const WidthLayout &layout, mlir::Value rows);
+  mlir::Value allocate(mlir::Location loc, mlir::MemRefType type);
+  /// The layouts of keys and values of a cache, from what is appended to it.
+  std::pair<WidthLayout, WidthLayout> cacheLayouts(mlir::Value cache);
+  std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(mlir::Value cache, int64_t positions);
+  int64_t paddedContext(int64_t positions) const { return padTo(positions, 2 * target.lanes); }
+
+  mlir::ModuleOp module;
+  const Target &target;
+  const StepSizes &sizes;
+  WeightLayout &weights;
+  const int64_t maxRows;
+  const std::string stepName;
+  llvm::StringMap<Callee> callees;
+  int64_t cacheSize = 0;
+
+  // Of the function being lowered.
+  mlir::func::FuncOp created;
+  bool isPublic = false;
+  mlir::OpBuilder builder{static_cast<mlir::MLIRContext *>(nullptr)};
+  llvm::DenseMap<mlir::Value, Lowered> values;
+  std::vector<ParameterUse> parameterUses;
+  std::map<std::pair<void *, std::vector<int64_t>>, mlir::Value> parameterMemrefs;
+  mlir::Value rows;
+  /// Where values go that the function returns.
+  llvm::DenseMap<mlir::Value, mlir::Value> destinations;
+};
+
+/// The layout of the width of `value`, defined in a fusion, from who reads it: rotation, caches and attention want heads.
+WidthLayout layoutOf(mlir::Value value);
+
+/// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
+mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion);
+
+/// Copies rows of padded width to the step's output.
+void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
+
+/// The operand of a fusion that its block argument `value` stands for; null for other values.
+mlir::Value outerValue(mlir::Value value);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H

@@ -1,0 +1,499 @@
+//===- FusionLowering.cpp - from a fusion to kernels and the regions that run them ---------------------------===//
+
+#include "codegen/cpu/AttentionKernel.h"
+#include "codegen/cpu/FunctionLowering.h"
+#include "codegen/cpu/ProductKernel.h"
+#include "codegen/cpu/RowKernel.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Rows that a chunk of a row kernel works on.
+constexpr int64_t kRowsPerChunk = 8;
+/// A chunk of a product reads at least so many bytes of weights, so that claiming it costs little beside it.
+constexpr int64_t kMinBytesPerChunk = 16 * 1024;
+/// A product has at most so many chunks, enough for any number of threads to balance.
+constexpr int64_t kMaxChunks = 64;
+
+int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
+
+/// A kernel function in the making. Memrefs of the caller become arguments on demand.
+class KernelScope {
+public:
+  KernelScope(ModuleOp module, StringRef name, Location loc, OpBuilder builder, const Target &target)
+      : b(loc, builder, target) {
+    function = b.beginFunction(module, name, {});
+    SymbolTable(module).insert(function);
+    b.setInsertionPointToStart(&function.front());
+  }
+
+  /// The kernel's argument for `operand`, a value of the caller.
+  Value import(Value operand) {
+    Value &argument = imported[operand];
+    if (!argument) {
+      argument = function.front().addArgument(operand.getType(), operand.getLoc());
+      operands.push_back(operand);
+    }
+    return argument;
+  }
+  /// The arguments are complete.
+  void seal() { function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), {})); }
+
+  KernelBuilder b;
+  func::FuncOp function;
+  SmallVector<Value> operands;
+
+private:
+  DenseMap<Value, Value> imported;
+};
+
+} // namespace
+
+class FusionLowering {
+public:
+  FusionLowering(FunctionLowering &f, Location loc) : f(f), loc(loc), builder(f.builder) {}
+
+  LogicalResult lower(nn::FusionOp op) {
+    fusion = op;
+    Block &body = fusion.getBody().front();
+    for (Operation &inner : body)
+      if (auto product = dyn_cast<nn::LinearOp>(inner))
+        return lowerProduct(product);
+    for (Operation &inner : body) {
+      if (auto attention = dyn_cast<nn::CachedAttentionOp>(inner))
+        return lowerAttention(attention);
+      if (auto embedding = dyn_cast<nn::EmbeddingOp>(inner))
+        return lowerGather(embedding);
+      if (auto select = dyn_cast<nn::SelectRowsOp>(inner))
+        return lowerGather(select);
+      if (auto table = dyn_cast<nn::RopeTableOp>(inner))
+        return lowerGather(table);
+    }
+    return lowerRows();
+  }
+
+  void copyToOutput(const Lowered &source) {
+    runOverRows("copy", source.rows, [&](KernelScope &scope, Value begin, Value end) {
+      Value from = scope.import(source.memrefs[0]), to = scope.import(f.created.getArgument(kOutput));
+      emitCopyRows(scope.b, from, to, begin, end);
+    });
+  }
+
+private:
+  bool isDecode() const { return f.maxRows == 1; }
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  KernelScope makeKernel(StringRef name) {
+    return KernelScope(f.module, (name + "_" + f.stepName).str(), loc, builder, f.target);
+  }
+
+  /// scf.forall (chunk) in (chunks) { kernel(operands, chunk) }
+  void runChunks(KernelScope &scope, Value chunks) {
+    scope.seal();
+    auto region = scf::ForallOp::create(builder, loc, getAsOpFoldResult(ValueRange{chunks}), ValueRange{}, std::nullopt);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(region.getBody());
+    SmallVector<Value> operands = scope.operands;
+    operands.push_back(region.getInductionVar(0));
+    func::CallOp::create(builder, loc, scope.function, operands);
+  }
+
+  /// Runs a kernel over all rows, in chunks of a few.
+  void runOverRows(StringRef name, Value rows, function_ref<void(KernelScope &, Value begin, Value end)> emit) {
+    KernelScope scope = makeKernel(name);
+    Value limit = scope.import(rows);
+    // The chunk is the last argument, behind those that emit() imports.
+    Value chunk = arith::ConstantIndexOp::create(scope.b, 0);
+    Value begin = scope.b.mul(chunk, kRowsPerChunk), end = scope.b.min(scope.b.add(begin, kRowsPerChunk), limit);
+    emit(scope, begin, end);
+    Value argument = scope.function.front().addArgument(builder.getIndexType(), loc);
+    chunk.replaceAllUsesWith(argument);
+    chunk.getDefiningOp()->erase();
+    runChunks(scope, ceilDiv(rows, kRowsPerChunk));
+  }
+
+  Value ceilDiv(Value rows, int64_t n) {
+    return n == 1 ? rows : Value(arith::CeilDivUIOp::create(builder, loc, rows, index(n)));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Values of the fusion
+  //===--------------------------------------------------------------------===//
+
+  FailureOr<Lowered> operand(Value inner) {
+    Value outer = outerValue(inner);
+    auto it = outer ? f.values.find(outer) : f.values.end();
+    if (it == f.values.end())
+      return emitError(loc) << "has an operand that the CPU code generator did not lower";
+    return it->second;
+  }
+
+  /// Makes the outside values that `value` is computed from known to a tile emitter, as arguments of the kernel. Stops at
+  /// `stop` (the product's result).
+  LogicalResult importOperands(KernelScope &scope, TileEmitter &tile, Value value, Value stop) {
+    if (value == stop || tile.buffers.contains(value))
+      return success();
+    if (Value outer = outerValue(value)) {
+      if (nn::isParameter(outer)) {
+        FailureOr<Value> memref = f.parameter(loc, outer, {});
+        if (failed(memref))
+          return failure();
+        tile.buffers[value] = scope.import(*memref);
+        return success();
+      }
+      FailureOr<Lowered> lowered = operand(value);
+      if (failed(lowered))
+        return failure();
+      if (lowered->kind != Lowered::Kind::Rows || !lowered->layout.isPlain())
+        return emitError(loc) << "reads a value element-wise that is kept in another layout";
+      tile.buffers[value] = scope.import(lowered->memrefs[0]);
+      return success();
+    }
+    for (Value input : value.getDefiningOp()->getOperands())
+      if (!isa<nn::KvCacheType>(input.getType()) && failed(importOperands(scope, tile, input, stop)))
+        return failure();
+    return success();
+  }
+
+  LogicalResult checkRowOperation(Operation *op) {
+    if (auto norm = dyn_cast<nn::RmsNormOp>(op))
+      if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))
+        return op->emitOpError() << "over groups is not supported by the CPU code generator";
+    if (isElementwise(op) || isa<nn::RmsNormOp, nn::LayerNormOp, nn::ConvertOp>(op))
+      return success();
+    return op->emitOpError() << "is not supported in a row kernel of the CPU code generator";
+  }
+
+  /// The rows in which `value`'s computation takes place.
+  Value rowsOf(Value value) {
+    if (Value outer = outerValue(value)) {
+      auto it = f.values.find(outer);
+      return it == f.values.end() ? Value() : it->second.rows;
+    }
+    for (Value input : value.getDefiningOp()->getOperands())
+      if (Value rows = rowsOf(input))
+        return rows;
+    return {};
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Row kernels
+  //===--------------------------------------------------------------------===//
+
+  /// What rows of `value` are stored as, with storage for `rowCount` rows that `allocate` provides.
+  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate, int64_t rowCount) {
+    Type element = cast<RankedTensorType>(value.getType()).getElementType(), i32 = builder.getI32Type();
+    const int64_t width = widthOf(value), padded = padTo(width, f.target.lanes);
+    if (element.isF32())
+      return {Lowered::Kind::Rows, {allocate(bufferType({rowCount, padded}, builder.getF32Type()))}, rows, {1, width, 0, 0}};
+    if (element.isBF16())
+      return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
+    return {Lowered::Kind::Records,
+            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, ActivationRecord::words}, i32))}, rows, {}};
+  }
+
+  /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for itself, which costs less
+  /// than waiting for another.
+  FailureOr<Lowered> lowerRowKernel(Value result, bool privately, StringRef name) {
+    for (Value pending = result; !outerValue(pending);) {
+      if (failed(checkRowOperation(pending.getDefiningOp())))
+        return failure();
+      pending = pending.getDefiningOp()->getOperand(0);
+    }
+    Value rows = rowsOf(result);
+    Lowered lowered = destinationFor(
+        result, rows,
+        [&](MemRefType type) -> Value {
+          if (!privately)
+            return f.allocate(loc, type);
+          OpBuilder::InsertionGuard guard(builder);
+          builder.setInsertionPointToStart(&f.created.front());
+          return memref::AllocaOp::create(builder, loc, type, builder.getI64IntegerAttr(64));
+        },
+        f.maxRows);
+    return emitRowKernel(result, lowered, privately, name);
+  }
+
+  FailureOr<Lowered> emitRowKernel(Value result, Lowered lowered, bool privately, StringRef name) {
+    LogicalResult status = success();
+    auto emit = [&](KernelScope &scope, Value begin, Value end) {
+      TileEmitter tile(scope.b);
+      if (failed(importOperands(scope, tile, result, Value()))) {
+        status = failure();
+        return;
+      }
+      RowKernel kernel{result, scope.import(lowered.memrefs[0]), begin, end};
+      kernel.emit(scope.b, tile);
+    };
+    if (privately) {
+      KernelScope scope = makeKernel(name);
+      emit(scope, scope.b.index(0), scope.b.index(1));
+      scope.seal();
+      func::CallOp::create(builder, loc, scope.function, scope.operands);
+    } else {
+      runOverRows(name, lowered.rows, emit);
+    }
+    if (failed(status))
+      return failure();
+    return lowered;
+  }
+
+  LogicalResult lowerRows() {
+    auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
+    for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
+      auto type = dyn_cast<RankedTensorType>(inner.getType());
+      if (!type || type.getRank() != 2)
+        return fusion.emitOpError() << "yields a value of type " << inner.getType()
+                                    << " that no row kernel of the CPU code generator makes";
+      for (Operation &op : fusion.getBody().front().without_terminator())
+        if (failed(checkRowOperation(&op)))
+          return failure();
+      Value rows = rowsOf(inner);
+      Lowered lowered = type.getElementType().isF32()
+                            ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
+                            : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); }, f.maxRows);
+      FailureOr<Lowered> made = emitRowKernel(inner, lowered, /*privately=*/false, "rows");
+      if (failed(made))
+        return failure();
+      f.values[outer] = *made;
+    }
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Gathers
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerGather(Operation *op) {
+    if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
+      return op->emitOpError() << "is not supported together with other operations in one kernel";
+    Value result = fusion.getResult(0);
+    FailureOr<Lowered> ids = operand(isa<nn::SelectRowsOp>(op) ? op->getOperand(1) : op->getOperand(0));
+    if (failed(ids))
+      return failure();
+    if (auto table = dyn_cast<nn::RopeTableOp>(op)) {
+      const int64_t half = padTo(table.getDims() / 2, f.target.lanes);
+      Lowered lowered{Lowered::Kind::Rows, {f.allocate(loc, bufferType({f.maxRows, 2 * half}, builder.getF32Type()))}, ids->rows,
+                      {1, static_cast<int64_t>(table.getDims()), 0, 0}};
+      runOverRows("rope_table", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+        Value positions = scope.import(ids->memrefs[0]), to = scope.import(lowered.memrefs[0]);
+        emitRopeTable(scope.b, table, positions, to, begin, end);
+      });
+      f.values[result] = lowered;
+      return success();
+    }
+    Lowered lowered = f.allocateRows(result, {1, widthOf(result), 0, 0}, ids->rows);
+    if (auto embedding = dyn_cast<nn::EmbeddingOp>(op)) {
+      FailureOr<Value> table = f.parameter(loc, outerValue(embedding.getTable()), {});
+      if (failed(table))
+        return failure();
+      PanelLayout layout =
+          PanelLayout::get(cast<RankedTensorType>(embedding.getTable().getType()).getElementType(), f.target.lanes);
+      runOverRows("embedding", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+        Value from = scope.import(*table), which = scope.import(ids->memrefs[0]), to = scope.import(lowered.memrefs[0]);
+        emitEmbedding(scope.b, layout, widthOf(result), from, which, to, begin, end);
+      });
+    } else {
+      FailureOr<Lowered> source = operand(op->getOperand(0));
+      if (failed(source))
+        return failure();
+      runOverRows("select_rows", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+        Value from = scope.import(source->memrefs[0]), which = scope.import(ids->memrefs[0]),
+              to = scope.import(lowered.memrefs[0]);
+        emitSelectRows(scope.b, from, which, to, begin, end);
+      });
+    }
+    f.values[result] = lowered;
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Attention
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerAttention(nn::CachedAttentionOp op) {
+    if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
+      return op->emitOpError() << "is not supported together with other operations in one kernel";
+    FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()), positions = operand(op.getPositions());
+    if (failed(query) || failed(cache) || failed(positions))
+      return failure();
+    const int64_t heads = op.getHeads();
+    KernelScope scope = makeKernel("attention");
+    AttentionKernel kernel{};
+    kernel.op = op;
+    kernel.headDim = widthOf(op.getQuery()) / heads;
+    kernel.alignedQuery = cast<MemRefType>(cache->memrefs[0].getType()).getDimSize(2);
+    kernel.alignedValue = cast<MemRefType>(cache->memrefs[1].getType()).getDimSize(2);
+    if (query->kind != Lowered::Kind::Rows || query->layout.heads != heads ||
+        query->layout.alignedHead(f.target.lanes) != kernel.alignedQuery)
+      return op->emitOpError() << "has queries in another layout than its keys";
+    Lowered result = f.allocateRows(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
+    kernel.query = scope.import(query->memrefs[0]);
+    kernel.keys = scope.import(cache->memrefs[0]);
+    kernel.values = scope.import(cache->memrefs[1]);
+    kernel.positions = scope.import(positions->memrefs[0]);
+    kernel.destination = scope.import(result.memrefs[0]);
+    kernel.rows = scope.import(query->rows);
+    kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);
+    kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
+    kernel.rowsPerChunk = isDecode() ? 1 : 32;
+    kernel.emit(scope.b);
+    runChunks(scope, arith::MulIOp::create(builder, loc, ceilDiv(query->rows, kernel.rowsPerChunk), index(heads)));
+    f.values[fusion.getResult(0)] = result;
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Products
+  //===--------------------------------------------------------------------===//
+
+  static bool matches(PanelLayout::Kind weights, Lowered::Kind input) {
+    switch (weights) {
+    case PanelLayout::Kind::F32:
+      return input == Lowered::Kind::Rows;
+    case PanelLayout::Kind::BF16:
+      return input == Lowered::Kind::Pairs;
+    case PanelLayout::Kind::Codes:
+      return input == Lowered::Kind::Records;
+    }
+    return false;
+  }
+
+  /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
+  SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile) {
+    SmallVector<Value> parts{op.getResult()};
+    if (op.getResult().hasOneUse())
+      if (auto split = dyn_cast<nn::SplitOp>(*op.getResult().user_begin()))
+        parts.assign(split.getResults().begin(), split.getResults().end());
+    SmallVector<int64_t> segments;
+    int64_t panel = 0;
+    bool moved = false;
+    for (Value part : parts) {
+      WidthLayout layout = layoutOf(part);
+      tile.splitBase[part] = panel;
+      panel += layout.panels(f.target.lanes);
+      segments.append({layout.heads, layout.headSize, layout.rotaryDims, layout.style});
+      bool inPlace = layout.rotaryDims == 0 ? layout.headSize % f.target.lanes == 0
+                                            : layout.style == 0 && layout.rotaryDims == layout.headSize &&
+                                                  layout.rotaryDims / 2 % f.target.lanes == 0;
+      // The last part may end within a panel: packing pads it.
+      moved |= !inPlace && !(layout.isPlain() && part == parts.back());
+    }
+    return moved ? segments : SmallVector<int64_t>();
+  }
+
+  LogicalResult addStores(KernelScope &scope, ProductKernel &kernel) {
+    auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
+    for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
+      if (auto append = inner.getDefiningOp<nn::CacheAppendOp>()) {
+        FailureOr<Lowered> cache = operand(append.getCache()), positions = operand(append.getPositions());
+        if (failed(cache) || failed(positions))
+          return failure();
+        kernel.positions = scope.import(positions->memrefs[0]);
+        kernel.stores.push_back({Store::Kind::CacheKey, append.getKey(), scope.import(cache->memrefs[0]), layoutOf(append.getKey())});
+        auto type = append.getCache().getType();
+        kernel.stores.push_back({Store::Kind::CacheValue, append.getValue(), scope.import(cache->memrefs[1]),
+                                 {type.getHeads(), type.getHeadDim(), 0, 0}});
+        f.values[outer] = *cache;
+        continue;
+      }
+      auto type = dyn_cast<RankedTensorType>(inner.getType());
+      if (!type || !type.getElementType().isF32())
+        return fusion.emitOpError() << "yields a value of type " << inner.getType()
+                                    << " from a product, which is not supported by the CPU code generator";
+      Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(kernel.linear.getInput()));
+      bool isOutput = result.memrefs[0] == f.created.getArgument(kOutput) && f.isPublic;
+      kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner, scope.import(result.memrefs[0]),
+                               result.layout});
+      f.values[outer] = result;
+    }
+    return success();
+  }
+
+  LogicalResult lowerProduct(nn::LinearOp op) {
+    auto weightType = cast<RankedTensorType>(op.getWeight().getType());
+    ProductKernel kernel{};
+    kernel.linear = op;
+    kernel.weights = PanelLayout::get(weightType.getElementType(), f.target.lanes);
+    kernel.inputs = weightType.getDimSize(1);
+    if (kernel.weights.source == blocks::StorageFormat::F16)
+      return op.emitOpError() << "has a weight of f16, which nn-set-compute-type converts first";
+
+    FailureOr<Lowered> input =
+        outerValue(op.getInput()) ? operand(op.getInput()) : lowerRowKernel(op.getInput(), isDecode(), "prologue");
+    if (failed(input))
+      return failure();
+    if (!matches(kernel.weights.kind, input->kind))
+      return op.emitOpError() << "has an input of " << op.getInput().getType() << " for a weight of " << weightType
+                              << ", for which the CPU code generator has no kernel";
+
+    KernelScope scope = makeKernel("product");
+    TileEmitter tile(scope.b);
+    SmallVector<int64_t> segments = placeParts(op, tile);
+    FailureOr<Value> weight = f.parameter(loc, outerValue(op.getWeight()), segments);
+    if (failed(weight))
+      return failure();
+    kernel.x = scope.import(input->memrefs[0]);
+    kernel.w = scope.import(*weight);
+    if (op.getBias()) {
+      FailureOr<Value> bias = f.parameter(loc, outerValue(op.getBias()), segments);
+      if (failed(bias))
+        return failure();
+      kernel.bias = scope.import(*bias);
+    }
+    kernel.rows = scope.import(input->rows);
+    if (failed(addStores(scope, kernel)))
+      return failure();
+    for (const Store &store : kernel.stores)
+      if (failed(importOperands(scope, tile, store.value, op.getResult())))
+        return failure();
+    chooseTiles(kernel, tile, cast<MemRefType>(weight->getType()));
+    kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);
+    kernel.emit(scope.b, tile);
+    runChunks(scope, index(kernel.chunks(f.target.lanes)));
+    return success();
+  }
+
+  /// Tiles that fill the registers without spilling, and chunks that are worth claiming.
+  void chooseTiles(ProductKernel &kernel, TileEmitter &tile, MemRefType weight) {
+    // Panels of the product that one panel of a store needs: two for a gated activation.
+    size_t factor = 1;
+    tile.productResult = kernel.linear.getResult();
+    for (const Store &store : kernel.stores) {
+      SmallVector<int64_t> needed;
+      if (store.layout.rotaryDims == 0)
+        tile.demand(store.value, 0, needed);
+      factor = std::max(factor, needed.size());
+    }
+    const bool codes = kernel.weights.kind == PanelLayout::Kind::Codes, wide = f.target.registers >= 32;
+    int64_t panels = 4;
+    if (!isDecode()) {
+      kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
+      panels = 2;
+    }
+    kernel.panelsPerTile = std::max<int64_t>(1, panels / static_cast<int64_t>(factor));
+    const int64_t tiles = kernel.tiles(f.target.lanes), bytes = weight.getNumElements();
+    int64_t perChunk = (tiles + kMaxChunks - 1) / kMaxChunks;
+    if (isDecode())
+      perChunk = std::max(perChunk, kMinBytesPerChunk * tiles / std::max<int64_t>(bytes, 1));
+    kernel.tilesPerChunk = std::clamp<int64_t>(perChunk, 1, tiles);
+  }
+
+  FunctionLowering &f;
+  Location loc;
+  OpBuilder &builder;
+  nn::FusionOp fusion;
+};
+
+LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
+  return FusionLowering(lowering, fusion.getLoc()).lower(fusion);
+}
+
+void lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {
+  FusionLowering(lowering, loc).copyToOutput(source);
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,123 @@
+//===- KernelBuilder.h - vocabulary of the kernel emitters --------------------------------------------===//
+#ifndef LLMC_CODEGEN_CPU_KERNELBUILDER_H
+#define LLMC_CODEGEN_CPU_KERNELBUILDER_H
+
+#include "codegen/common/PanelLayout.h"
+#include "codegen/common/Target.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace llmc::codegen {
+
+/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements,
+/// `memref<rows x groups x 12 x i32>`.
+struct ActivationRecord {
+  static constexpr int64_t groupSize = 32;
+  static constexpr int64_t codes = 0;    ///< 8 words of 4 signed bytes
+  static constexpr int64_t scale = 8;    ///< f32
+  static constexpr int64_t lowSum = 9;   ///< sum of codes 0 .. 15
+  static constexpr int64_t highSum = 10; ///< sum of codes 16 .. 31
+  static constexpr int64_t words = 12;
+};
+
+/// An op builder that speaks of native vectors: `f32Vector` and `i32Vector` have one element a lane, and no kernel uses others across
+/// block boundaries (LLVM splits other phis into scalars).
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  KernelBuilder(mlir::Location loc, mlir::OpBuilder &builder, const Target &target)
+      : ImplicitLocOpBuilder(loc, builder), target(target), lanes(target.lanes),
+        f32Vector(mlir::VectorType::get({lanes}, getF32Type())), i32Vector(mlir::VectorType::get({lanes}, getI32Type())) {}
+
+  const Target &target;
+  const int64_t lanes;
+  const mlir::VectorType f32Vector, i32Vector;
+
+  mlir::Value index(int64_t value) { return mlir::arith::ConstantIndexOp::create(*this, value); }
+  mlir::Value f32(double value) {
+    return mlir::arith::ConstantOp::create(*this, getF32FloatAttr(static_cast<float>(value)));
+  }
+  mlir::Value i32(int32_t value) { return mlir::arith::ConstantOp::create(*this, getI32IntegerAttr(value)); }
+  mlir::Value splat(double value) { return broadcast(f32(value)); }
+  mlir::Value splatInt(int32_t value) { return broadcast(i32(value)); }
+  /// A scalar in every lane.
+  mlir::Value broadcast(mlir::Value scalar) {
+    return mlir::vector::BroadcastOp::create(*this, mlir::VectorType::get({lanes}, scalar.getType()), scalar);
+  }
+
+  mlir::Value add(mlir::Value a, mlir::Value b) { return mlir::arith::AddIOp::create(*this, a, b); }
+  mlir::Value add(mlir::Value a, int64_t b) { return b == 0 ? a : add(a, index(b)); }
+  mlir::Value mul(mlir::Value a, mlir::Value b) { return mlir::arith::MulIOp::create(*this, a, b); }
+  mlir::Value mul(mlir::Value a, int64_t b) { return b == 1 ? a : mul(a, index(b)); }
+  mlir::Value div(mlir::Value a, int64_t b) { return b == 1 ? a : mlir::arith::DivUIOp::create(*this, a, index(b)); }
+  mlir::Value rem(mlir::Value a, int64_t b) { return mlir::arith::RemUIOp::create(*this, a, index(b)); }
+  mlir::Value min(mlir::Value a, mlir::Value b) { return mlir::arith::MinSIOp::create(*this, a, b); }
+  mlir::Value addf(mlir::Value a, mlir::Value b) { return mlir::arith::AddFOp::create(*this, a, b); }
+  mlir::Value subf(mlir::Value a, mlir::Value b) { return mlir::arith::SubFOp::create(*this, a, b); }
+  mlir::Value mulf(mlir::Value a, mlir::Value b) { return mlir::arith::MulFOp::create(*this, a, b); }
+  mlir::Value divf(mlir::Value a, mlir::Value b) { return mlir::arith::DivFOp::create(*this, a, b); }
+  mlir::Value maxf(mlir::Value a, mlir::Value b) { return mlir::arith::MaximumFOp::create(*this, a, b); }
+  mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c) { return mlir::vector::FMAOp::create(*this, a, b, c); }
+  mlir::Value less(mlir::Value a, mlir::Value b) {
+    return mlir::arith::CmpIOp::create(*this, mlir::arith::CmpIPredicate::slt, a, b);
+  }
+  /// Sum of all lanes.
+  mlir::Value sum(mlir::Value vector) {
+    return mlir::vector::ReductionOp::create(*this, mlir::vector::CombiningKind::ADD, vector,
+                                             mlir::arith::FastMathFlags::reassoc);
+  }
+  mlir::Value maximum(mlir::Value vector) {
+    return mlir::vector::ReductionOp::create(*this, mlir::vector::CombiningKind::MAXIMUMF, vector);
+  }
+
+  mlir::Value load(mlir::Value memref, mlir::ValueRange indices) {
+    return mlir::memref::LoadOp::create(*this, memref, indices);
+  }
+  void store(mlir::Value value, mlir::Value memref, mlir::ValueRange indices) {
+    mlir::memref::StoreOp::create(*this, value, memref, indices);
+  }
+  mlir::Value loadVector(mlir::Value memref, mlir::ValueRange indices) {
+    auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
+    return mlir::vector::LoadOp::create(*this, mlir::VectorType::get({lanes}, element), memref, indices);
+  }
+  void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
+    mlir::vector::StoreOp::create(*this, vector, memref, indices);
+  }
+  /// A lane mask that keeps the first `count` lanes.
+  mlir::Value firstLanes(int64_t count) {
+    return mlir::vector::CreateMaskOp::create(*this, mlir::VectorType::get({lanes}, getI1Type()),
+                                              mlir::ValueRange{index(count)});
+  }
+
+  /// for (i = lower; i < upper; i += step) body(i)
+  void loop(mlir::Value lower, mlir::Value upper, int64_t step, llvm::function_ref<void(mlir::Value)> body);
+  /// The same with values carried from one iteration to the next: body returns the next ones.
+  llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper, int64_t step, mlir::ValueRange carried,
+                                      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
+  /// if (condition) then()
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
+
+  /// accumulator[lane] + sum_b codes[lane][b] * activation[lane][b] over the four bytes of each lane; codes are
+  /// unsigned, activations signed. All are i32Vectors.
+  mlir::Value byteDot(mlir::Value accumulator, mlir::Value codes, mlir::Value activation);
+  /// accumulator[lane] + sum of the two bf16 products of each lane. `a` and `b` are i32Vectors of bf16 pairs.
+  mlir::Value bf16Dot(mlir::Value accumulator, mlir::Value a, mlir::Value b);
+
+  /// A private function of this module that takes `inputs`; the insertion point moves into its body.
+  mlir::func::FuncOp beginFunction(mlir::ModuleOp module, llvm::StringRef name, mlir::TypeRange inputs);
+};
+
+/// `memref<shape x element>`, contiguous.
+inline mlir::MemRefType bufferType(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
+  return mlir::MemRefType::get(shape, element);
+}
+
+/// n rounded up to whole vectors.
+inline int64_t padTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CPU_KERNELBUILDER_H

@@ -1,0 +1,113 @@
+//===- LowerToCpu.cpp - from fused nn to kernels and steps -----------------------------------------------------===//
+
+#include "codegen/cpu/LowerToCpu.h"
+
+#include "codegen/cpu/FunctionLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Gives every operation of nn that is not in a fusion one of its own, so that there is one form to lower.
+void wrapInFusions(func::FuncOp function) {
+  SmallVector<Operation *> bare;
+  for (Operation &op : function.front())
+    if (op.getNumResults() > 0 && !isa<nn::FusionOp, nn::LoadOp, nn::EmptyCacheOp, func::CallOp>(op))
+      bare.push_back(&op);
+  for (Operation *op : bare) {
+    OpBuilder builder(op);
+    auto fusion = nn::FusionOp::create(builder, op->getLoc(), op->getResultTypes(), op->getOperands());
+    Block *body = builder.createBlock(&fusion.getBody());
+    op->replaceAllUsesWith(fusion->getResults());
+    IRMapping mapping;
+    for (Value operand : fusion.getInputs())
+      mapping.map(operand, body->addArgument(operand.getType(), operand.getLoc()));
+    Operation *inner = builder.clone(*op, mapping);
+    nn::YieldOp::create(builder, op->getLoc(), inner->getResults());
+    op->erase();
+  }
+}
+
+/// Callees before callers. Calls do not recurse: a model has a finite number of layers.
+SmallVector<func::FuncOp> inCallOrder(ModuleOp module) {
+  SmallVector<func::FuncOp> order;
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  std::function<void(func::FuncOp)> visit = [&](func::FuncOp function) {
+    if (function.isDeclaration() || !seen.insert(function).second)
+      return;
+    function.walk([&](func::CallOp call) {
+      if (auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee()))
+        visit(callee);
+    });
+    order.push_back(function);
+  };
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function.isPublic())
+      visit(function);
+  return order;
+}
+
+class LowerToCpuPass : public PassWrapper<LowerToCpuPass, OperationPass<ModuleOp>> {
+public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerToCpuPass)
+  LowerToCpuPass(const Target &target, const StepSizes &sizes) : target(target), sizes(sizes) {}
+
+  StringRef getArgument() const override { return "lower-to-cpu"; }
+  StringRef getDescription() const override { return "Turn fused nn into CPU kernels and the steps that run them"; }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<arith::ArithDialect, func::FuncDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                    vector::VectorDialect>();
+  }
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SmallVector<func::FuncOp> functions = inCallOrder(module);
+    auto steps = llvm::count_if(functions, [](func::FuncOp f) { return f.isPublic(); });
+    if (steps != 1) {
+      module.emitError() << "has " << steps << " public functions, expected one: the forward pass";
+      return signalPassFailure();
+    }
+    for (func::FuncOp function : functions) {
+      if (!function.getBody().hasOneBlock()) {
+        function.emitOpError() << "has control flow, which the CPU code generator does not support";
+        return signalPassFailure();
+      }
+      wrapInFusions(function);
+    }
+    func::FuncOp forward = functions.back();
+    bool hasCache = llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
+
+    WeightLayout weights(module, target.lanes);
+    int64_t cacheBytes = 0;
+    std::vector<std::pair<StringRef, int64_t>> modes{{"prefill", sizes.maxRows}};
+    if (hasCache)
+      modes.emplace_back("decode", 1);
+    for (auto [name, maxRows] : modes) {
+      FunctionLowering lowering(module, target, sizes, weights, maxRows, name);
+      for (func::FuncOp function : functions)
+        if (failed(lowering.lower(function)))
+          return signalPassFailure();
+      cacheBytes = lowering.cacheBytes();
+    }
+    for (func::FuncOp function : llvm::reverse(functions))
+      function.erase();
+    Builder builder(module.getContext());
+    module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
+    module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(weights.bytes()));
+  }
+
+private:
+  Target target;
+  StepSizes sizes;
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes) {
+  return std::make_unique<LowerToCpuPass>(target, sizes);
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,132 @@
+//===- Pipeline.cpp - the stages below nn ---------------------------------------------------------------------===//
+
+#include "codegen/cpu/Pipeline.h"
+
+#include "codegen/cpu/Passes.h"
+#include "dialects/nn/NN.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+class ApproximateMathPass : public PassWrapper<ApproximateMathPass, OperationPass<func::FuncOp>> {
+public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ApproximateMathPass)
+  StringRef getArgument() const override { return "approximate-math"; }
+  StringRef getDescription() const override { return "Replace exp, tanh and erf on f32 by polynomials"; }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<math::MathDialect, vector::VectorDialect, arith::ArithDialect>();
+  }
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    populateMathPolynomialApproximationPatterns(patterns);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+/// Names of a step's memory in the order of StepArgument, with their offsets in LlmcStep.
+struct StepField {
+  StepArgument argument;
+  int64_t offset;
+};
+constexpr StepField kStepFields[] = {{kRows, 0},        {kOutputRows, 8}, {kTokens, 16}, {kPositions, 24}, {kTokenTypes, 32},
+                                     {kOutputIds, 40},  {kWeights, 48},   {kCache, 64},  {kOutput, 72}};
+constexpr int64_t kArenaOffset = 56;
+
+class StepEntryPass : public PassWrapper<StepEntryPass, OperationPass<ModuleOp>> {
+public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(StepEntryPass)
+  StringRef getArgument() const override { return "step-entry"; }
+  StringRef getDescription() const override { return "Add the functions that the runtime calls"; }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<LLVM::LLVMDialect>(); }
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto step : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
+      if (auto name = step->getAttrOfType<StringAttr>(kStepAttribute))
+        addEntry(module, step, name.getValue());
+    // Parameters live in the artifact, not in the code.
+    for (auto param : llvm::make_early_inc_range(module.getOps<nn::ParamOp>()))
+      param.erase();
+  }
+
+private:
+  void addEntry(ModuleOp module, LLVM::LLVMFuncOp step, StringRef name) {
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    Location loc = step.getLoc();
+    auto pointer = LLVM::LLVMPointerType::get(module.getContext());
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()), {pointer, pointer});
+    auto entry = LLVM::LLVMFuncOp::create(builder, loc, stepSymbol(name), type);
+    builder.setInsertionPointToStart(entry.addEntryBlock(builder));
+    auto field = [&](int64_t offset, Type fieldType) -> Value {
+      Value address = LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), entry.getArgument(0),
+                                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+      return LLVM::LoadOp::create(builder, loc, fieldType, address);
+    };
+    SmallVector<Value> operands(kStepArguments);
+    for (const StepField &stepField : kStepFields)
+      operands[stepField.argument] = field(stepField.offset, step.getArgument(stepField.argument).getType());
+    operands.push_back(field(kArenaOffset, pointer));
+    operands.push_back(entry.getArgument(1));
+    LLVM::CallOp::create(builder, loc, step, operands);
+    LLVM::ReturnOp::create(builder, loc, ValueRange{});
+    step.setLinkage(LLVM::Linkage::Internal);
+  }
+};
+
+} // namespace
+
+std::string stepSymbol(StringRef step) { return ("llmc_step_" + step).str(); }
+
+std::unique_ptr<Pass> createApproximateMathPass() { return std::make_unique<ApproximateMathPass>(); }
+std::unique_ptr<Pass> createStepEntryPass() { return std::make_unique<StepEntryPass>(); }
+
+void buildTiledPipeline(OpPassManager &manager, const Target &target, const StepSizes &sizes) {
+  manager.addPass(createLowerToCpuPass(target, sizes));
+  manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  manager.addNestedPass<func::FuncOp>(createCSEPass());
+  // Kernels that came out equal are one.
+  manager.addPass(func::createDuplicateFunctionEliminationPass());
+  manager.addPass(createPlanArenaPass());
+}
+
+void buildLlvmPipeline(OpPassManager &manager) {
+  manager.addPass(createForallToSpmdPass());
+  manager.addNestedPass<func::FuncOp>(createApproximateMathPass());
+
+  manager.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(createLowerAffinePass());
+  manager.addPass(createConvertVectorToLLVMPass());
+  manager.addPass(createFinalizeMemRefToLLVMConversionPass());
+  manager.addPass(createConvertMathToLLVMPass());
+  ConvertFuncToLLVMPassOptions functions;
+  functions.useBarePtrCallConv = true;
+  manager.addPass(createConvertFuncToLLVMPass(functions));
+  manager.addPass(createArithToLLVMConversionPass());
+  manager.addPass(createConvertIndexToLLVMPass());
+  manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createUBToLLVMConversionPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+  manager.addPass(createStepEntryPass());
+}
+
+void registerCpuDialects(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registerAllToLLVMIRTranslations(registry);
+}
+
+} // namespace llmc::codegen

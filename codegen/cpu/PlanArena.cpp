@@ -1,0 +1,151 @@
+//===- PlanArena.cpp - places buffers of activations in one arena ----------------------------------------------===//
+//
+// Buffers that do not live at the same time share memory. A call's buffers lie within a slice of its caller's arena, as stack frames
+// do, so that all layers use the same memory.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+/// A piece of the arena that is in use from one operation of the function's block to another.
+struct Interval {
+  Operation *owner; ///< memref.alloc or func.call
+  int64_t bytes;
+  int64_t first, last;
+  int64_t offset = 0;
+};
+
+/// Gives each interval an offset such that those that overlap in time do not overlap in memory: largest first, each as low as
+/// possible. Returns the arena's size.
+int64_t place(MutableArrayRef<Interval> intervals) {
+  SmallVector<Interval *> order;
+  for (Interval &interval : intervals)
+    order.push_back(&interval);
+  llvm::sort(order, [](Interval *a, Interval *b) {
+    return a->bytes != b->bytes ? a->bytes > b->bytes : a->owner != b->owner && a->owner->isBeforeInBlock(b->owner);
+  });
+  int64_t size = 0;
+  SmallVector<Interval *> placed;
+  for (Interval *interval : order) {
+    SmallVector<Interval *> rivals;
+    for (Interval *other : placed)
+      if (other->first <= interval->last && interval->first <= other->last)
+        rivals.push_back(other);
+    llvm::sort(rivals, [](Interval *a, Interval *b) { return a->offset < b->offset; });
+    for (Interval *rival : rivals) {
+      if (interval->offset + interval->bytes <= rival->offset)
+        break;
+      interval->offset = std::max(interval->offset, rival->offset + rival->bytes);
+    }
+    placed.push_back(interval);
+    size = std::max(size, interval->offset + interval->bytes);
+  }
+  return size;
+}
+
+class PlanArenaPass : public PassWrapper<PlanArenaPass, OperationPass<ModuleOp>> {
+public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PlanArenaPass)
+  PlanArenaPass() = default;
+  PlanArenaPass(const PlanArenaPass &other) : PassWrapper(other) {}
+  StringRef getArgument() const override { return "plan-arena"; }
+  StringRef getDescription() const override { return "Place the buffers of activations in one arena"; }
+
+  Statistic buffers{this, "buffers", "Buffers placed"};
+  Statistic bytesPlanned{this, "bytes-planned", "Bytes of the largest arena"};
+  Statistic bytesWithoutReuse{this, "bytes-without-reuse", "Bytes that the buffers of that function would take side by side"};
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    sizes.clear();
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      plan(function);
+  }
+
+private:
+  /// Plans a function after those that it calls, and returns the bytes of its arena.
+  int64_t plan(func::FuncOp function) {
+    if (auto it = sizes.find(function); it != sizes.end())
+      return it->second;
+    if (function.isDeclaration())
+      return sizes[function] = 0;
+    Block &block = function.front();
+    DenseMap<Operation *, int64_t> position;
+    for (auto [index, op] : llvm::enumerate(block))
+      position[&op] = index;
+
+    SmallVector<Interval> intervals;
+    int64_t sum = 0;
+    for (Operation &op : block) {
+      Interval interval{&op, 0, position[&op], position[&op]};
+      if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
+        MemRefType type = alloc.getType();
+        interval.bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+        interval.first = block.getOperations().size();
+        for (Operation *user : alloc->getUsers()) {
+          int64_t at = position[block.findAncestorOpInBlock(*user)];
+          interval.first = std::min(interval.first, at);
+          interval.last = std::max(interval.last, at);
+        }
+      } else if (auto call = dyn_cast<func::CallOp>(op)) {
+        interval.bytes = plan(getOperation().lookupSymbol<func::FuncOp>(call.getCallee()));
+      }
+      interval.bytes = (interval.bytes + kAlignment - 1) / kAlignment * kAlignment;
+      sum += interval.bytes;
+      if (interval.bytes > 0)
+        intervals.push_back(interval);
+    }
+    const int64_t size = place(intervals);
+    sizes[function] = size;
+    bool isStep = function->hasAttr(kStepAttribute);
+    if (size == 0 && !isStep)
+      return 0;
+
+    OpBuilder builder(function.getContext());
+    auto bytes = [&](int64_t count) { return MemRefType::get({count}, builder.getI8Type()); };
+    Value arena = block.addArgument(bytes(size), function.getLoc());
+    function.setFunctionType(builder.getFunctionType(block.getArgumentTypes(), function.getResultTypes()));
+    function->setAttr(kArenaBytesAttribute, builder.getI64IntegerAttr(size));
+    for (Interval &interval : intervals) {
+      Operation *op = interval.owner;
+      builder.setInsertionPoint(op);
+      Value offset = arith::ConstantIndexOp::create(builder, op->getLoc(), interval.offset);
+      auto call = dyn_cast<func::CallOp>(op);
+      MemRefType type = call ? bytes(sizes[getOperation().lookupSymbol(call.getCallee())])
+                             : cast<memref::AllocOp>(op).getType();
+      Value view = memref::ViewOp::create(builder, op->getLoc(), type, arena, offset, ValueRange{});
+      if (call) {
+        call->insertOperands(call->getNumOperands(), view);
+        continue;
+      }
+      ++buffers;
+      op->replaceAllUsesWith(ValueRange{view});
+      op->erase();
+    }
+    if (size > static_cast<int64_t>(bytesPlanned.getValue())) {
+      bytesPlanned = size;
+      bytesWithoutReuse = sum;
+    }
+    return size;
+  }
+
+  DenseMap<Operation *, int64_t> sizes;
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createPlanArenaPass() { return std::make_unique<PlanArenaPass>(); }
+
+} // namespace llmc::codegen

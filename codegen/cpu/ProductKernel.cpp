@@ -1,0 +1,271 @@
+//===- ProductKernel.cpp - kernels of matrix products with fused epilogues ------------------------------===//
+//
+// A tile is `rowsPerTile` rows by a few panels of outputs, accumulated in registers over all of K in order: every variant of a
+// kernel adds up an output in the same order, so that it does not depend on what is computed beside it.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/ProductKernel.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// A family of tiles of one store: `count` tiles, each of which holds the panels base + offsets[i].
+struct TileClass {
+  const Store *store;
+  int64_t count;
+  SmallVector<int64_t> offsets;
+  int64_t tilesPerHead; ///< tile t starts at panel t / tilesPerHead * headPanels + firstPanel + t % tilesPerHead * step
+  int64_t headPanels;
+  int64_t firstPanel;
+  int64_t step;
+  bool rotates;
+};
+
+SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile) {
+  SmallVector<TileClass> classes;
+  for (const Store &store : stores) {
+    const WidthLayout &layout = store.layout;
+    const int64_t headPanels = layout.panelsPerHead(lanes), panels = layout.panels(lanes);
+    if (layout.rotaryDims > 0) {
+      int64_t half = padTo(layout.rotaryDims / 2, lanes) / lanes, rest = headPanels - 2 * half;
+      classes.push_back({&store, layout.heads * half, {0, half}, half, headPanels, 0, 1, true});
+      if (rest > 0)
+        classes.push_back({&store, layout.heads * rest, {0}, rest, headPanels, 2 * half, 1, false});
+      continue;
+    }
+    int64_t whole = panels / panelsPerTile, left = panels % panelsPerTile;
+    if (whole > 0)
+      classes.push_back({&store, whole, llvm::to_vector(llvm::seq<int64_t>(0, panelsPerTile)), whole, panels, 0,
+                         panelsPerTile, false});
+    if (left > 0)
+      classes.push_back({&store, 1, llvm::to_vector(llvm::seq<int64_t>(0, left)), 1, panels, whole * panelsPerTile, 1, false});
+  }
+  return classes;
+}
+
+/// Accumulators of a tile: rows x panels.
+class Accumulation {
+public:
+  Accumulation(KernelBuilder &b, ProductKernel &kernel, ArrayRef<Value> rows, ArrayRef<Value> panels)
+      : b(b), kernel(kernel), layout(kernel.weights), rows(rows), panels(panels) {}
+
+  SmallVector<Value> run() {
+    SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
+    Value groups = b.index(layout.groups(kernel.inputs));
+    return b.loop(b.index(0), groups, 1, zeros, [&](Value group, ValueRange sums) {
+      return layout.kind == PanelLayout::Kind::Codes ? codes(group, sums) : floats(group, sums);
+    });
+  }
+
+private:
+  Value record(Value panel, Value group, int64_t offset, int64_t bytes) {
+    auto type = VectorType::get({bytes}, b.getI8Type());
+    return vector::LoadOp::create(b, type, kernel.w, ValueRange{panel, group, b.index(offset)});
+  }
+  Value words(Value panel, Value group, int64_t word) {
+    return vector::BitCastOp::create(b, b.i32Vector, record(panel, group, 4 * b.lanes * word, 4 * b.lanes));
+  }
+  /// Scales or minima of a record, in f32.
+  Value scales(Value panel, Value group, int64_t offset) {
+    Value bytes = record(panel, group, offset, layout.scaleBytes());
+    if (layout.wideScales)
+      return vector::BitCastOp::create(b, b.f32Vector, bytes);
+    Value halves = vector::BitCastOp::create(b, VectorType::get({b.lanes}, b.getF16Type()), bytes);
+    return arith::ExtFOp::create(b, b.f32Vector, halves);
+  }
+
+  SmallVector<Value> floats(Value group, ValueRange sums) {
+    const bool bf16 = layout.kind == PanelLayout::Kind::BF16;
+    SmallVector<Value> next(sums), w;
+    for (Value panel : panels) {
+      Value bits = words(panel, group, 0);
+      w.push_back(bf16 ? bits : Value(vector::BitCastOp::create(b, b.f32Vector, bits)));
+    }
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      Value x = b.broadcast(b.load(kernel.x, {row, group}));
+      for (size_t p = 0; p < panels.size(); ++p) {
+        Value &sum = next[r * panels.size() + p];
+        sum = bf16 ? b.bf16Dot(sum, w[p], x) : b.fma(x, w[p], sum);
+      }
+    }
+    return next;
+  }
+
+  /// One group of codes: integers are summed exactly, then scaled and added in f32.
+  SmallVector<Value> codes(Value group, ValueRange sums) {
+    // Weight groups of 16 share activation groups of 32.
+    const int64_t groupsPerRecord = ActivationRecord::groupSize / layout.groupSize;
+    Value recordIndex = b.div(group, groupsPerRecord);
+    Value half = groupsPerRecord == 1 ? Value() : b.rem(group, groupsPerRecord);
+    auto activation = [&](Value row, int64_t word) {
+      Value index = b.index(word);
+      if (half)
+        index = b.add(index, b.mul(half, layout.groupSize / 4));
+      return b.load(kernel.x, {row, recordIndex, index});
+    };
+    auto field = [&](Value row, int64_t word) { return b.load(kernel.x, {row, recordIndex, b.index(word)}); };
+
+    SmallVector<Value> sumOfCodes; // of each row's group
+    SmallVector<Value> integers;
+    for (Value row : rows) {
+      Value sum;
+      if (half)
+        sum = b.load(kernel.x, {row, recordIndex, b.add(half, ActivationRecord::lowSum)});
+      else
+        sum = b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
+      sumOfCodes.push_back(sum);
+      // value = scale * (code - zero): the zero goes into the integer sum.
+      Value start = layout.zeroCode ? b.broadcast(b.mul(sum, b.i32(-layout.zeroCode))) : b.splatInt(0);
+      integers.append(panels.size(), start);
+    }
+    auto accumulate = [&](size_t p, Value codeBytes, int64_t word) {
+      for (auto [r, row] : llvm::enumerate(rows)) {
+        Value &sum = integers[r * panels.size() + p];
+        sum = b.byteDot(sum, codeBytes, b.broadcast(activation(row, word)));
+      }
+    };
+    for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
+      for (auto [p, panel] : llvm::enumerate(panels)) {
+        Value word = words(panel, group, t);
+        if (layout.codeBits == 8) {
+          accumulate(p, word, t);
+          continue;
+        }
+        Value mask = b.splatInt(0x0f0f0f0f);
+        accumulate(p, arith::AndIOp::create(b, word, mask), 2 * t);
+        accumulate(p, arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.splatInt(4)), mask), 2 * t + 1);
+      }
+
+    SmallVector<Value> next(sums), weightScales, weightMins;
+    for (Value panel : panels) {
+      weightScales.push_back(scales(panel, group, layout.scaleOffset()));
+      if (layout.hasMin)
+        weightMins.push_back(scales(panel, group, layout.minOffset()));
+    }
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      Value scale = arith::BitcastOp::create(b, b.getF32Type(), field(row, ActivationRecord::scale));
+      Value scaledSum;
+      if (layout.hasMin)
+        scaledSum = b.broadcast(b.mulf(scale, arith::SIToFPOp::create(b, b.getF32Type(), sumOfCodes[r])));
+      for (size_t p = 0; p < panels.size(); ++p) {
+        Value &sum = next[r * panels.size() + p];
+        Value product = arith::SIToFPOp::create(b, b.f32Vector, integers[r * panels.size() + p]);
+        sum = b.fma(product, b.mulf(weightScales[p], b.broadcast(scale)), sum);
+        if (layout.hasMin)
+          sum = b.fma(weightMins[p], scaledSum, sum);
+      }
+    }
+    return next;
+  }
+
+  KernelBuilder &b;
+  ProductKernel &kernel;
+  const PanelLayout &layout;
+  ArrayRef<Value> rows, panels;
+};
+
+/// Writes one vector of a stored value.
+void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel, Value positions) {
+  const WidthLayout &layout = store.layout;
+  const int64_t lanes = b.lanes, headPanels = layout.panelsPerHead(lanes);
+  switch (store.kind) {
+  case Store::Kind::Rows:
+    b.storeVector(vector, store.destination, {row, b.mul(panel, lanes)});
+    return;
+  case Store::Kind::Output: {
+    Value column = b.mul(panel, lanes);
+    if (layout.headSize % lanes == 0) {
+      b.storeVector(vector, store.destination, {row, column});
+      return;
+    }
+    Value left = arith::SubIOp::create(b, b.index(layout.headSize), column);
+    Value mask = vector::CreateMaskOp::create(b, VectorType::get({lanes}, b.getI1Type()), ValueRange{left});
+    vector::MaskedStoreOp::create(b, store.destination, ValueRange{row, column}, mask, vector);
+    return;
+  }
+  case Store::Kind::CacheKey: {
+    // Keys of `lanes` positions lie beside each other, so that one vector holds one dimension of all of them.
+    Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
+    Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
+    Value block = b.div(position, lanes), slot = b.rem(position, lanes);
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      b.store(vector::ExtractOp::create(b, vector, lane), store.destination, {head, block, b.add(dim, lane), slot});
+    return;
+  }
+  case Store::Kind::CacheValue: {
+    Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
+    Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
+    b.storeVector(vector, store.destination, {head, position, dim});
+    return;
+  }
+  }
+}
+
+} // namespace
+
+int64_t ProductKernel::tiles(int64_t lanes) const {
+  int64_t count = 0;
+  for (const TileClass &tileClass : tileClasses(stores, lanes, panelsPerTile))
+    count += tileClass.count;
+  return count;
+}
+
+void ProductKernel::emit(KernelBuilder &b, TileEmitter &tile) {
+  tile.productResult = linear.getResult();
+
+  // One tile: rows `row` .. `row + height`, panels base + offsets.
+  auto emitTile = [&](const TileClass &tileClass, Value base, Value panelInHead, Value row, int64_t height) {
+    tile.base = base;
+    tile.panelInHead = tileClass.rotates ? panelInHead : Value();
+    tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
+    SmallVector<int64_t> needed;
+    for (int64_t offset : tileClass.offsets)
+      tile.demand(tileClass.store->value, offset, needed);
+    llvm::sort(needed);
+    SmallVector<Value> panels, rowIndices;
+    for (int64_t offset : needed)
+      panels.push_back(b.add(base, offset));
+    for (int64_t r = 0; r < height; ++r)
+      rowIndices.push_back(b.add(row, r));
+    SmallVector<Value> sums = Accumulation(b, *this, rowIndices, panels).run();
+    for (int64_t r = 0; r < height; ++r) {
+      tile.reset();
+      tile.row = rowIndices[r];
+      tile.product = [&](int64_t offset) {
+        auto *it = llvm::find(needed, offset);
+        Value sum = sums[r * needed.size() + (it - needed.begin())];
+        return bias ? b.addf(sum, b.loadVector(bias, {b.mul(b.add(base, offset), b.lanes)})) : sum;
+      };
+      for (int64_t offset : tileClass.offsets)
+        storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), rowIndices[r], b.add(base, offset),
+                   positions);
+    }
+  };
+
+  Value chunkBegin = b.mul(chunk, tilesPerChunk), chunkEnd = b.add(chunkBegin, tilesPerChunk);
+  int64_t first = 0;
+  for (const TileClass &tileClass : tileClasses(stores, b.lanes, panelsPerTile)) {
+    Value begin = arith::MaxSIOp::create(b, chunkBegin, b.index(first));
+    Value end = b.min(chunkEnd, b.index(first + tileClass.count));
+    b.loop(begin, end, 1, [&](Value t) {
+      Value index = arith::SubIOp::create(b, t, b.index(first));
+      Value inHead = b.rem(index, tileClass.tilesPerHead);
+      Value base = b.add(b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
+                         b.mul(inHead, tileClass.step));
+      if (rowsPerTile == 1) {
+        emitTile(tileClass, base, inHead, b.index(0), 1);
+        return;
+      }
+      Value whole = b.mul(b.div(rows, rowsPerTile), rowsPerTile);
+      b.loop(b.index(0), whole, rowsPerTile, [&](Value row) { emitTile(tileClass, base, inHead, row, rowsPerTile); });
+      b.loop(whole, rows, 1, [&](Value row) { emitTile(tileClass, base, inHead, row, 1); });
+    });
+    first += tileClass.count;
+  }
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,50 @@
+//===- ProductKernel.h - kernels of matrix products with fused epilogues --------------------------------===//
+#ifndef LLMC_CODEGEN_CPU_PRODUCTKERNEL_H
+#define LLMC_CODEGEN_CPU_PRODUCTKERNEL_H
+
+#include "codegen/cpu/TileEmitter.h"
+
+namespace llmc::codegen {
+
+/// Where a kernel puts a value.
+struct Store {
+  enum class Kind {
+    Rows,      ///< rows of f32 of padded width
+    Output,    ///< rows of f32 of the exact width: the step's output
+    CacheKey,  ///< keys of a cache, `memref<heads x blocks x head size x lanes x f32>`
+    CacheValue ///< values of a cache, `memref<heads x positions x head size x f32>`
+  };
+  Kind kind;
+  mlir::Value value;       ///< in the fusion
+  mlir::Value destination; ///< argument of the kernel
+  WidthLayout layout;      ///< of the value's width
+};
+
+/// One product kernel: y = epilogue(x W^T) for all rows of a step and a chunk of the outputs.
+struct ProductKernel {
+  nn::LinearOp linear;
+  PanelLayout weights;
+  int64_t inputs; ///< K
+
+  /// Arguments of the kernel. x is `memref<rows x padded K x f32>`, `memref<rows x padded K / 2 x i32>` of bf16 pairs, or activation
+  /// records; w is `memref<panels x groups x record x i8>`.
+  mlir::Value x, w, bias, positions;
+  mlir::Value rows, chunk;
+  std::vector<Store> stores;
+
+  int64_t rowsPerTile = 1; ///< 1: the step has one row
+  int64_t tilesPerChunk = 1;
+  int64_t panelsPerTile = 4; ///< of stores without rotation
+
+  /// Tiles of all stores.
+  int64_t tiles(int64_t lanes) const;
+  /// Chunks of the parallel region.
+  int64_t chunks(int64_t lanes) const { return (tiles(lanes) + tilesPerChunk - 1) / tilesPerChunk; }
+
+  /// Emits the kernel's body at the builder's insertion point. `tile` knows the buffers of outside values and split bases.
+  void emit(KernelBuilder &b, TileEmitter &tile);
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CPU_PRODUCTKERNEL_H

@@ -1,0 +1,121 @@
+//===- TileEmitter.cpp - values of a fusion on registers -----------------------------------------------===//
+
+#include "codegen/cpu/TileEmitter.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+bool isElementwise(Operation *op) {
+  return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, nn::SiluOp, nn::GeluOp, nn::ReluOp, nn::ScaleOp,
+             nn::SoftcapOp>(op);
+}
+
+// math.exp, math.tanh and math.erf on vectors become polynomials in the lowering to LLVM (Pipeline.cpp).
+Value emitExp(KernelBuilder &b, Value x) { return math::ExpOp::create(b, x); }
+
+Value TileEmitter::at(Value value, int64_t offset) {
+  auto key = std::pair(value, offset);
+  if (auto it = computed.find(key); it != computed.end())
+    return it->second;
+  Value result = compute(value, offset);
+  computed[key] = result;
+  return result;
+}
+
+Value TileEmitter::loadPanel(Value buffer, int64_t offset) {
+  auto type = cast<MemRefType>(buffer.getType());
+  Value column = b.mul(b.add(base, offset), b.lanes);
+  if (type.getRank() == 1)
+    return b.loadVector(buffer, {column});
+  return b.loadVector(buffer, {row, column});
+}
+
+Value TileEmitter::compute(Value value, int64_t offset) {
+  if (value == productResult)
+    return product(offset);
+  if (auto it = known.find(value); it != known.end())
+    return it->second(offset);
+  if (auto it = buffers.find(value); it != buffers.end())
+    return loadPanel(it->second, offset);
+  Operation *op = value.getDefiningOp();
+  if (auto split = dyn_cast<nn::SplitOp>(op))
+    return at(split.getInput(), offset + splitBase.lookup(value));
+  if (auto rotation = dyn_cast<nn::RotateOp>(op))
+    return rotate(rotation, offset);
+  return elementwise(op, offset);
+}
+
+Value TileEmitter::rotate(nn::RotateOp op, int64_t offset) {
+  if (rotaryPanels == 0) // These dimensions do not rotate.
+    return at(op.getInput(), offset);
+  // The tile is one pair of panels: offset 0 holds first members, offset rotaryPanels the second ones.
+  Value table = buffers.lookup(op.getTable());
+  Value column = b.mul(panelInHead, b.lanes);
+  Value cosine = b.loadVector(table, {row, column});
+  Value sine = b.loadVector(table, {row, b.add(column, rotaryPanels * b.lanes)});
+  Value first = at(op.getInput(), 0), second = at(op.getInput(), rotaryPanels);
+  if (offset == 0)
+    return b.subf(b.mulf(first, cosine), b.mulf(second, sine));
+  return b.fma(first, sine, b.mulf(second, cosine));
+}
+
+Value TileEmitter::elementwise(Operation *op, int64_t offset) {
+  SmallVector<Value> x;
+  for (Value operand : op->getOperands())
+    x.push_back(at(operand, offset));
+  auto logistic = [&](Value v) {
+    return b.divf(b.splat(1), b.addf(b.splat(1), emitExp(b, arith::NegFOp::create(b, v))));
+  };
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case<arith::AddFOp>([&](auto) { return b.addf(x[0], x[1]); })
+      .Case<arith::SubFOp>([&](auto) { return b.subf(x[0], x[1]); })
+      .Case<arith::MulFOp>([&](auto) { return b.mulf(x[0], x[1]); })
+      .Case<nn::SiluOp>([&](auto) { return b.mulf(x[0], logistic(x[0])); })
+      .Case<nn::ReluOp>([&](auto) { return b.maxf(x[0], b.splat(0)); })
+      .Case<nn::ScaleOp>([&](auto op) { return b.mulf(x[0], b.splat(op.getFactor().convertToDouble())); })
+      .Case<nn::SoftcapOp>([&](auto op) {
+        double cap = op.getCap().convertToDouble();
+        return b.mulf(math::TanhOp::create(b, b.mulf(x[0], b.splat(1 / cap))), b.splat(cap));
+      })
+      .Case<nn::GeluOp>([&](nn::GeluOp op) -> Value {
+        if (op.getKind() == nn::GeluKind::Sigmoid)
+          return b.mulf(x[0], logistic(b.mulf(x[0], b.splat(1.702))));
+        Value inner;
+        if (op.getKind() == nn::GeluKind::Exact) {
+          inner = math::ErfOp::create(b, b.mulf(x[0], b.splat(0.70710678118654752440)));
+        } else {
+          Value cube = b.mulf(b.mulf(x[0], x[0]), x[0]);
+          inner = math::TanhOp::create(
+              b, b.mulf(b.splat(0.79788456080286535588), b.fma(cube, b.splat(0.044715), x[0])));
+        }
+        return b.mulf(b.mulf(x[0], b.splat(0.5)), b.addf(b.splat(1), inner));
+      })
+      .Default([](Operation *) { return Value(); });
+}
+
+void TileEmitter::demand(Value value, int64_t offset, SmallVectorImpl<int64_t> &panels) {
+  if (value == productResult) {
+    if (!llvm::is_contained(panels, offset))
+      panels.push_back(offset);
+    return;
+  }
+  Operation *op = value.getDefiningOp();
+  if (!op || buffers.contains(value))
+    return;
+  if (auto split = dyn_cast<nn::SplitOp>(op))
+    return demand(split.getInput(), offset + splitBase.lookup(value), panels);
+  if (auto rotation = dyn_cast<nn::RotateOp>(op)) {
+    if (rotaryPanels == 0)
+      return demand(rotation.getInput(), offset, panels);
+    demand(rotation.getInput(), 0, panels);
+    return demand(rotation.getInput(), rotaryPanels, panels);
+  }
+  for (Value operand : op->getOperands())
+    demand(operand, offset, panels);
+}
+
+} // namespace llmc::codegen
