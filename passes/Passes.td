@@ -95,8 +95,7 @@ def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
   let summary = "quantize the inputs of products with quantized weights";
   let description = [{
     Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q8_0>`, so that the product is one of
-    integers. Products with the same input share the conversion. An input whose width is no multiple of a block is left alone, with
-    a remark.
+    integers. Products with the same input share the conversion. An input of unknown width is left alone, with a remark.
 
     Before:
 

@@ -66,9 +66,9 @@ public:
     for (Operation *op = product->getOperand(0).getDefiningOp();
          op && isRowWise(op) && op->getBlock() == product->getBlock();
          op = op->getOperand(0).getDefiningOp()) {
-      if (!llvm::all_of(op->getUsers(), [&](Operation *user) { return contains(user); })) {
+      if (!op->hasOneUse()) {
         remark::missed(op->getLoc(), remarkOpts())
-            << remark::reason("{0} is read by more than one kernel", op->getName().getStringRef());
+            << remark::reason("the result of {0} is read more than once", op->getName().getStringRef());
         return;
       }
       members.insert(op);
@@ -107,25 +107,27 @@ private:
 
   /// Whether `op` reads something that is no member but depends on one, so that fusing it would make a cycle.
   bool dependsAround(Operation *op) const {
-    SmallVector<Operation *> worklist;
-    DenseSet<Operation *> seen;
-    auto visitOperands = [&](Operation *reader) {
+    // What `reader` and its regions read in this block.
+    auto operandsOf = [&](Operation *reader) {
+      SmallVector<Operation *> definitions;
       reader->walk([&](Operation *nested) {
         for (Value operand : nested->getOperands())
           if (Operation *definition = operand.getDefiningOp())
-            if (Operation *here = block()->findAncestorOpInBlock(*definition);
-                here && seen.insert(here).second)
-              worklist.push_back(here);
+            if (Operation *here = block()->findAncestorOpInBlock(*definition); here && here != reader)
+              definitions.push_back(here);
       });
+      return definitions;
     };
-    visitOperands(op);
-    // The operands that are members themselves are no detour.
+    // Members that `op` reads itself are no detour.
+    SmallVector<Operation *> worklist = operandsOf(op);
     llvm::erase_if(worklist, [&](Operation *operand) { return contains(operand); });
+    DenseSet<Operation *> seen;
     while (!worklist.empty()) {
       Operation *reached = worklist.pop_back_val();
       if (contains(reached))
         return true;
-      visitOperands(reached);
+      if (seen.insert(reached).second)
+        llvm::append_range(worklist, operandsOf(reached));
     }
     return false;
   }

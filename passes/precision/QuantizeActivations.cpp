@@ -34,12 +34,11 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
       Value input = op.getInput();
       if (!isBlockQuantized(op.getWeight()) || isBlockQuantized(input))
         return;
-      int64_t width = cast<ShapedType>(input.getType()).getDimSize(1);
-      if (ShapedType::isDynamic(width) || width % format.getBlockSize() != 0) {
+      // A known width is that of the weight, which consists of whole blocks.
+      if (ShapedType::isDynamic(cast<ShapedType>(input.getType()).getDimSize(1))) {
         remark::missed(op.getLoc(),
-                       remark::RemarkOpts::name("QuantizeInput").category("nn-quantize-activations"))
-            << remark::reason("the input's width {0} is not a multiple of the {1} elements of a block", width,
-                              format.getBlockSize());
+                       remark::RemarkOpts::name("QuantizeActivations").category("nn-quantize-activations"))
+            << remark::reason("the width of the input is not known");
         ++numDeclined;
         return;
       }

@@ -1,0 +1,28 @@
+// RUN: llmc-opt %s --nn-quantize-activations | FileCheck %s
+// Another run finds nothing to do.
+// RUN: llmc-opt %s --nn-quantize-activations -o %t
+// RUN: llmc-opt %t --nn-quantize-activations | diff %t -
+// RUN: llmc-opt %s --nn-quantize-activations --remarks-filter=nn-quantize-activations --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// Products with the same input share its quantized form; a product with other weights reads the activation itself.
+// CHECK-LABEL: func.func @shared
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<?x64xf32>
+// CHECK:         %[[H:.+]] = nn.convert %[[X]] : tensor<?x64xf32> -> tensor<?x64x!nn.block<q8_0>>
+// CHECK:         nn.linear %[[H]], %{{.+}} : tensor<?x64x!nn.block<q8_0>>, tensor<48x64x!nn.block<q4_1>>
+// CHECK:         nn.linear %[[H]], %{{.+}} : tensor<?x64x!nn.block<q8_0>>, tensor<16x64x!nn.block<q5_0>>
+// CHECK:         nn.linear %[[X]], %{{.+}} : tensor<?x64xf32>, tensor<16x64xf32>
+func.func @shared(%x: tensor<?x64xf32>, %a: tensor<48x64x!nn.block<q4_1>>, %b: tensor<16x64x!nn.block<q5_0>>,
+                  %c: tensor<16x64xf32>) -> (tensor<?x48xf32>, tensor<?x16xf32>, tensor<?x16xf32>) {
+  %0 = nn.linear %x, %a : tensor<?x64xf32>, tensor<48x64x!nn.block<q4_1>> -> tensor<?x48xf32>
+  %1 = nn.linear %x, %b : tensor<?x64xf32>, tensor<16x64x!nn.block<q5_0>> -> tensor<?x16xf32>
+  %2 = nn.linear %x, %c : tensor<?x64xf32>, tensor<16x64xf32> -> tensor<?x16xf32>
+  return %0, %1, %2 : tensor<?x48xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+}
+
+// REMARK: [Missed]{{.*}}"the width of the input is not known"
+// CHECK-LABEL: func.func @unknown_width
+// CHECK-NOT:     nn.convert
+func.func @unknown_width(%x: tensor<?x?xf32>, %a: tensor<48x64x!nn.block<q4_1>>) -> tensor<?x48xf32> {
+  %0 = nn.linear %x, %a : tensor<?x?xf32>, tensor<48x64x!nn.block<q4_1>> -> tensor<?x48xf32>
+  return %0 : tensor<?x48xf32>
+}
