@@ -16,8 +16,8 @@ namespace llmc::hf {
 /// The configuration files of a Hugging Face directory. Errors are one line that names file and field.
 class Directory {
 public:
-  /// Reads config.json, which must be there, and generation_config.json, tokenizer_config.json and
-  /// special_tokens_map.json, which may be missing.
+  /// Reads config.json, which must be there, and generation_config.json and tokenizer_config.json, which
+  /// may be missing.
   static absl::StatusOr<Directory> open(absl::string_view path);
 
   /// The path as it was given to open().
@@ -34,21 +34,10 @@ public:
   /// a list. Empty if neither says.
   absl::StatusOr<std::vector<int64_t>> endTokens() const;
 
-  /// The id at `field` ("bos_token_id", "pad_token_id") of generation_config.json, or else of config.json.
-  absl::StatusOr<std::optional<int64_t>> tokenId(absl::string_view field) const;
-
-  /// How a special token ("bos_token") is spelled, from tokenizer_config.json or else
-  /// special_tokens_map.json, where it is a string or an object with `content`.
-  absl::StatusOr<std::optional<std::string>> specialToken(absl::string_view field) const;
-
-  /// The chat template: the file chat_template.jinja, or else `chat_template` of tokenizer_config.json, which
-  /// is a string or a list of named templates, of which the one called "default" counts.
-  absl::StatusOr<std::optional<std::string>> chatTemplate() const;
-
   /// The path of a file in this directory, or nothing if it does not exist.
   std::optional<std::string> find(absl::string_view name) const;
 
-  /// Reads a JSON object beside config.json, e.g. "tokenizer.json"; nothing if the file does not exist.
+  /// Reads a JSON object beside config.json, e.g. "modules.json"; nothing if the file does not exist.
   absl::StatusOr<std::optional<json::Object>> readObject(absl::string_view name) const;
 
 private:
@@ -59,7 +48,6 @@ private:
   json::Object configFile;
   std::optional<json::Object> generationFile;
   std::optional<json::Object> tokenizerConfigFile;
-  std::optional<json::Object> specialTokensFile;
 };
 
 } // namespace llmc::hf

@@ -18,9 +18,6 @@ TEST_F(DirectoryTest, ConfigAloneIsEnough) {
   EXPECT_FALSE(directory.generationConfig().has_value());
   EXPECT_FALSE(directory.tokenizerConfig().has_value());
   EXPECT_THAT(*directory.endTokens(), IsEmpty());
-  EXPECT_EQ(*directory.tokenId("bos_token_id"), std::nullopt);
-  EXPECT_EQ(*directory.specialToken("bos_token"), std::nullopt);
-  EXPECT_EQ(*directory.chatTemplate(), std::nullopt);
   EXPECT_EQ(directory.find("tokenizer.json"), std::nullopt);
   EXPECT_EQ(*directory.readObject("tokenizer.json"), std::nullopt);
 }
@@ -47,53 +44,16 @@ TEST_F(DirectoryTest, Architectures) {
 }
 
 TEST_F(DirectoryTest, EndTokensAreOneOrMany) {
-  write("config.json", R"({"eos_token_id": 2, "bos_token_id": 1})");
+  write("config.json", R"({"eos_token_id": 2})");
   EXPECT_THAT(*open().endTokens(), ElementsAre(2));
-  write("generation_config.json", R"({"eos_token_id": [128001, 128009], "bos_token_id": null})");
+  write("generation_config.json", R"({"eos_token_id": [128001, 128009]})");
   EXPECT_THAT(*open().endTokens(), ElementsAre(128001, 128009));
-  EXPECT_EQ(*open().tokenId("bos_token_id"), 1);
   write("generation_config.json", R"({"eos_token_id": "</s>"})");
   EXPECT_EQ(errorOf(open().endTokens()),
             "generation_config.json: field 'eos_token_id': expected a token id or a list "
             "of them, found string '</s>'");
-  write("generation_config.json", R"({"eos_token_id": [1, -1], "bos_token_id": -1})");
+  write("generation_config.json", R"({"eos_token_id": [1, -1]})");
   EXPECT_THAT(errorOf(open().endTokens()), HasSubstr("expected token ids from 0"));
-  EXPECT_THAT(errorOf(open().tokenId("bos_token_id")), HasSubstr("expected a token id, found number -1"));
-}
-
-TEST_F(DirectoryTest, SpecialTokensAreTextsOrObjects) {
-  write("special_tokens_map.json",
-        R"({"bos_token": "<old>", "pad_token": {"content": "<pad>", "lstrip": false}})");
-  EXPECT_EQ(*open().specialToken("bos_token"), "<old>");
-  write("tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "unk_token": 3})");
-  EXPECT_EQ(*open().specialToken("bos_token"), "<s>");
-  EXPECT_EQ(*open().specialToken("eos_token"), "</s>");
-  EXPECT_EQ(*open().specialToken("pad_token"), "<pad>");
-  EXPECT_EQ(errorOf(open().specialToken("unk_token")),
-            "tokenizer_config.json: field 'unk_token': expected a string, found number 3");
-}
-
-TEST_F(DirectoryTest, ChatTemplateOfEachGeneration) {
-  write("tokenizer_config.json", R"({"chat_template": "{{ a }}"})");
-  EXPECT_EQ(*open().chatTemplate(), "{{ a }}");
-  write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "T"},
-                                                       {"name": "default", "template": "D"}]})");
-  EXPECT_EQ(*open().chatTemplate(), "D");
-  write("chat_template.jinja", "{{ file }}\n");
-  EXPECT_EQ(*open().chatTemplate(), "{{ file }}\n");
-}
-
-TEST_F(DirectoryTest, WrongChatTemplates) {
-  write("tokenizer_config.json", R"({"chat_template": 3})");
-  EXPECT_EQ(errorOf(open().chatTemplate()),
-            "tokenizer_config.json: field 'chat_template': expected a string or a list "
-            "of named templates, found number 3");
-  write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "R"}]})");
-  EXPECT_EQ(errorOf(open().chatTemplate()),
-            "tokenizer_config.json: field 'chat_template' has no template called 'default', only 'rag'");
-  write("tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
-  EXPECT_EQ(errorOf(open().chatTemplate()),
-            "tokenizer_config.json: field 'chat_template[0].template' is missing, expected a string");
 }
 
 } // namespace
