@@ -1,0 +1,131 @@
+//===- ParameterStream.cpp - contents of parameters, row by row ----------------------------------------------===//
+
+#include "codegen/common/ParameterStream.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "codegen/common/PanelLayout.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Elements of a row; a vector has rows of one.
+int64_t rowElements(RankedTensorType type) { return type.getRank() == 1 ? 1 : type.getDimSize(1); }
+
+int64_t rowBytes(RankedTensorType type) {
+  if (type.getElementType().isInteger())
+    return rowElements(type) * type.getElementTypeBitWidth() / 8;
+  return blocks::bytesOf(storageFormatOf(type.getElementType()), rowElements(type));
+}
+
+} // namespace
+
+absl::Status ParameterStream::readParamRow(StringRef symbol, int64_t row, uint8_t *target) {
+  auto param = symbols.lookup<nn::ParamOp>(symbol);
+  if (!param)
+    return absl::InternalError(absl::StrCat("no parameter is called ", symbol.str()));
+  if (param.isDerived())
+    return readRow(param.getInitialValue(), row, target);
+  auto type = cast<RankedTensorType>(param.getType());
+  auto [it, isNew] = contents.try_emplace(symbol);
+  if (isNew) {
+    llvm::Expected<ArrayRef<uint8_t>> bytes = source.getContents(param.getTensorName(), type);
+    if (!bytes) {
+      contents.erase(symbol);
+      return absl::InvalidArgumentError(llvm::toString(bytes.takeError()));
+    }
+    it->second = *bytes;
+  }
+  const int64_t size = rowBytes(type);
+  std::memcpy(target, it->second.data() + row * size, size);
+  return absl::OkStatus();
+}
+
+absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target) {
+  Operation *op = value.getDefiningOp();
+  if (auto load = dyn_cast<nn::LoadOp>(op))
+    return readParamRow(load.getParam(), row, target);
+  if (auto concat = dyn_cast<nn::ConcatOp>(op)) {
+    for (Value input : concat.getInputs()) {
+      int64_t rows = typeOf(input).getDimSize(0);
+      if (row < rows)
+        return readRow(input, row, target);
+      row -= rows;
+    }
+    return absl::InternalError("a row of nn.concat lies behind its inputs");
+  }
+  if (auto align = dyn_cast<nn::AlignHeadsOp>(op)) {
+    SmallVector<int64_t> &order = rowOrders[op];
+    if (order.empty())
+      order = align.getRowOrder();
+    if (order[row] >= 0)
+      return readRow(align.getInput(), order[row], target);
+    std::memset(target, 0, rowBytes(typeOf(value)));
+    return absl::OkStatus();
+  }
+  if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
+    RankedTensorType from = typeOf(convert.getInput()), to = typeOf(value);
+    const int64_t elements = rowElements(from);
+    std::vector<uint8_t> stored(rowBytes(from));
+    std::vector<float> values(elements);
+    if (absl::Status status = readRow(convert.getInput(), row, stored.data()); !status.ok())
+      return status;
+    blocks::dequantize(storageFormatOf(from.getElementType()), stored.data(), elements, values.data());
+    blocks::StorageFormat format = storageFormatOf(to.getElementType());
+    if (auto bad = blocks::quantize(format, values.data(), elements, target))
+      return absl::InvalidArgumentError(absl::StrCat("element ", *bad, " of row ", row, " is ", values[*bad],
+                                                     ", which ", std::string(blocks::nameOf(format)), " can not hold"));
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(
+      absl::StrCat("a parameter is computed with ", op->getName().getStringRef().str(),
+                   ", expected nn.load, nn.concat, nn.convert, nn.align_heads or nn.pack"));
+}
+
+absl::Status ParameterStream::streamPacked(nn::PackOp op, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
+  RankedTensorType type = typeOf(op.getInput());
+  const PanelLayout layout = PanelLayout::get(type.getElementType(), op.getLanes());
+  const int64_t outputs = type.getDimSize(0), inputs = type.getDimSize(1), size = rowBytes(type);
+  std::vector<uint8_t> rows(layout.lanes * size), panel(layout.groups(inputs) * layout.recordBytes());
+  for (int64_t first = 0; first < outputs; first += layout.lanes) {
+    SmallVector<const uint8_t *> pointers(layout.lanes, nullptr);
+    for (int64_t lane = 0; lane < std::min(layout.lanes, outputs - first); ++lane) {
+      uint8_t *row = rows.data() + lane * size;
+      if (absl::Status status = readRow(op.getInput(), first + lane, row); !status.ok())
+        return status;
+      pointers[lane] = row;
+    }
+    layout.packPanel(pointers, inputs, panel.data());
+    if (absl::Status status = sink(panel); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParameterStream::stream(nn::ParamOp param, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
+  auto named = [&](absl::Status status) {
+    if (status.ok() || absl::StrContains(status.message(), ": "))
+      return status;
+    return absl::Status(status.code(), absl::StrCat("parameter '", param.getSymName().str(), "': ", std::string(status.message())));
+  };
+  if (param.isDerived())
+    if (auto pack = param.getInitialValue().getDefiningOp<nn::PackOp>())
+      return named(streamPacked(pack, sink));
+  auto type = cast<RankedTensorType>(param.getType());
+  std::vector<uint8_t> row(rowBytes(type));
+  for (int64_t i = 0; i < type.getDimSize(0); ++i) {
+    if (absl::Status status = readParamRow(param.getSymName(), i, row.data()); !status.ok())
+      return named(status);
+    if (absl::Status status = sink(row); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,38 @@
+//===- ParameterStream.h - contents of parameters, row by row ------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
+#define LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
+
+#include "dialects/nn/NN.h"
+#include "dialects/nn/ParameterSource.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace llmc::codegen {
+
+/// Evaluates parameters in the form in which they are stored, a few rows at a time: memory is bounded by a panel of rows whatever the
+/// size of the tensor. Initializers may use nn.load, nn.concat, nn.convert, nn.align_heads and, last, nn.pack.
+class ParameterStream {
+public:
+  ParameterStream(mlir::ModuleOp module, nn::ParameterSource &source) : symbols(module), source(source) {}
+
+  /// Calls `sink` with consecutive pieces of the contents of `param`.
+  absl::Status stream(nn::ParamOp param, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink);
+
+private:
+  /// Writes row `row` of `value` (element `row` of a vector) to `target`.
+  absl::Status readRow(mlir::Value value, int64_t row, uint8_t *target);
+  absl::Status readParamRow(llvm::StringRef symbol, int64_t row, uint8_t *target);
+  absl::Status streamPacked(nn::PackOp op, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink);
+
+  mlir::SymbolTable symbols;
+  nn::ParameterSource &source;
+  llvm::StringMap<llvm::ArrayRef<uint8_t>> contents;
+  llvm::DenseMap<mlir::Operation *, llvm::SmallVector<int64_t>> rowOrders;
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H

@@ -1,0 +1,151 @@
+//===- ArtifactOutput.cpp - writes an artifact -----------------------------------------------------------------===//
+
+#include "codegen/compiler/ArtifactOutput.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "codegen/common/PanelLayout.h"
+#include "codegen/common/ParameterStream.h"
+#include "codegen/cpu/Pipeline.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "runtime/core/ArtifactWriter.h"
+#include "runtime/core/CpuFeatures.h"
+#include "runtime/core/StepAbi.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+int64_t integerAttribute(Operation *op, StringRef name) {
+  auto attribute = op->getAttrOfType<IntegerAttr>(name);
+  return attribute ? attribute.getInt() : 0;
+}
+
+/// Shape and storage format of a parameter as people know it: of what was packed.
+std::pair<RankedTensorType, std::string> describe(nn::ParamOp param) {
+  auto type = cast<RankedTensorType>(param.getType());
+  if (auto pack = param.isDerived() ? param.getInitialValue().getDefiningOp<nn::PackOp>() : nn::PackOp())
+    type = cast<RankedTensorType>(pack.getInput().getType());
+  return {type, std::string(blocks::nameOf(storageFormatOf(type.getElementType())))};
+}
+
+} // namespace
+
+absl::Status ArtifactOutput::plan(ModuleOp tiled) {
+  for (auto function : tiled.getOps<func::FuncOp>()) {
+    auto name = function->getAttrOfType<StringAttr>(kStepAttribute);
+    if (!name)
+      continue;
+    runtime::Step *step = manifest.add_steps();
+    step->set_name(name.getValue().str());
+    step->set_symbol(stepSymbol(name.getValue()));
+    step->set_max_rows(integerAttribute(function, kMaxRowsAttribute));
+    manifest.set_arena_bytes(
+        std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(function, kArenaBytesAttribute)));
+    auto output = cast<MemRefType>(function.getArgumentTypes()[kOutput]);
+    manifest.set_output_width(output.getDimSize(1));
+  }
+  if (manifest.steps().empty())
+    return absl::InvalidArgumentError("the program has no steps: expected functions with the attribute llmc.step");
+  manifest.set_cache_bytes(integerAttribute(tiled, kCacheBytesAttribute));
+  describeModel();
+  return absl::OkStatus();
+}
+
+void ArtifactOutput::describeModel() {
+  const frontend::ModelInfo &info = model.info;
+  manifest.set_abi_version(kLlmcStepAbiVersion);
+  manifest.set_producer("llmc 0.1.0");
+  manifest.set_model_name(info.name);
+  manifest.set_architecture(info.family);
+  manifest.set_source(source);
+  manifest.set_licence(info.licence);
+  manifest.set_vocabulary_size(info.sizes.vocabulary);
+  manifest.set_context_length(sizes.context);
+  manifest.set_tokenizer(info.tokenizer);
+  runtime::Target *described = manifest.mutable_target();
+  described->set_triple(target.triple);
+  described->set_cpu(target.cpu);
+  llvm::StringRef architecture = llvm::StringRef(target.triple).split('-').first;
+  for (absl::string_view feature : runtime::checkableFeatures(absl::string_view(architecture.data(), architecture.size())))
+    // Tiles of AMX are never used without being asked for.
+    if (!absl::StartsWith(feature, "amx") && llvm::is_contained(target.features, std::string(feature)))
+      described->add_required_features(std::string(feature));
+  if (info.kind == frontend::ModelKind::Generate) {
+    manifest.set_kind(runtime::GENERATE);
+    describeGeneration();
+    return;
+  }
+  manifest.set_kind(runtime::EMBED);
+  if (info.pooling) {
+    using Mode = frontend::Pooling::Mode;
+    runtime::Pooling *pooling = manifest.mutable_pooling();
+    pooling->set_method(info.pooling->mode == Mode::Mean    ? runtime::Pooling::MEAN
+                        : info.pooling->mode == Mode::First ? runtime::Pooling::CLS
+                        : info.pooling->mode == Mode::Max   ? runtime::Pooling::MAX
+                                                            : runtime::Pooling::METHOD_UNSPECIFIED);
+    pooling->set_normalize(info.pooling->normalize);
+  }
+}
+
+void ArtifactOutput::describeGeneration() {
+  const frontend::SamplingDefaults &sampling = model.info.sampling;
+  runtime::GenerationDefaults *defaults = manifest.mutable_generation_defaults();
+  if (sampling.sample == false)
+    defaults->set_temperature(0);
+  else if (sampling.temperature)
+    defaults->set_temperature(static_cast<float>(*sampling.temperature));
+  if (sampling.topK)
+    defaults->set_top_k(*sampling.topK);
+  if (sampling.topP)
+    defaults->set_top_p(static_cast<float>(*sampling.topP));
+  if (sampling.minP)
+    defaults->set_min_p(static_cast<float>(*sampling.minP));
+  if (sampling.repetitionPenalty)
+    defaults->set_repetition_penalty(static_cast<float>(*sampling.repetitionPenalty));
+}
+
+absl::Status ArtifactOutput::write(ModuleOp tiled, const std::string &sharedObject, const std::string &path,
+                                   const ProgressCallback &progress) {
+  absl::StatusOr<runtime::ArtifactWriter> writer = runtime::ArtifactWriter::begin(path);
+  if (!writer.ok())
+    return writer.status();
+  auto bytesOf = [](const std::string &text) {
+    return absl::Span<const uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  };
+  if (absl::Status status = writer->writeCode(bytesOf(sharedObject)); !status.ok())
+    return status;
+
+  SmallVector<nn::ParamOp> params;
+  for (auto param : tiled.getOps<nn::ParamOp>())
+    if (param->hasAttr(kOffsetAttribute))
+      params.push_back(param);
+  llvm::sort(params, [](nn::ParamOp a, nn::ParamOp b) {
+    return integerAttribute(a, kOffsetAttribute) < integerAttribute(b, kOffsetAttribute);
+  });
+  ParameterStream stream(tiled, *model.source);
+  const double total = std::max<int64_t>(integerAttribute(tiled, kWeightsBytesAttribute), 1);
+  double done = 0;
+  for (nn::ParamOp param : params) {
+    auto [type, format] = describe(param);
+    StringRef name = param.getSymName();
+    name.consume_back(".kernel");
+    absl::StatusOr<uint64_t> offset =
+        writer->beginParameter(absl::string_view(name.data(), name.size()), {type.getShape().data(), type.getShape().size()}, format,
+                               integerAttribute(param, kOffsetAttribute));
+    if (!offset.ok())
+      return offset.status();
+    absl::Status status = stream.stream(param, [&](absl::Span<const uint8_t> bytes) {
+      done += bytes.size();
+      progress("packing weights", done / total);
+      return writer->appendParameterBytes(bytes);
+    });
+    if (!status.ok())
+      return status;
+  }
+  return writer->finish(std::move(manifest));
+}
+
+} // namespace llmc::codegen

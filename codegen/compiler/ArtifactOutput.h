@@ -1,0 +1,37 @@
+//===- ArtifactOutput.h - writes an artifact -------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
+#define LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
+
+#include "codegen/compiler/Compiler.h"
+#include "codegen/cpu/LowerToCpu.h"
+#include "runtime/core/artifact.pb.h"
+
+namespace llmc::codegen {
+
+/// Fills in the manifest of a compiled model and streams its parameters.
+class ArtifactOutput {
+public:
+  ArtifactOutput(frontend::ImportedModel &model, const Target &target, const StepSizes &sizes, const std::string &source)
+      : model(model), target(target), sizes(sizes), source(source) {}
+
+  /// Reads from a program at the level "tiled" what the manifest says of it.
+  absl::Status plan(mlir::ModuleOp tiled);
+
+  /// Writes code, the parameters that `tiled` places, and the manifest.
+  absl::Status write(mlir::ModuleOp tiled, const std::string &sharedObject, const std::string &path,
+                     const ProgressCallback &progress);
+
+private:
+  void describeModel();
+  void describeGeneration();
+
+  frontend::ImportedModel &model;
+  const Target &target;
+  const StepSizes &sizes;
+  const std::string &source;
+  runtime::Manifest manifest;
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H

@@ -1,0 +1,243 @@
+//===- Compiler.cpp - from an imported model to an artifact ---------------------------------------------------===//
+
+#include "codegen/compiler/Compiler.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "codegen/compiler/ArtifactOutput.h"
+#include "codegen/cpu/MachineCode.h"
+#include "codegen/cpu/Passes.h"
+#include "codegen/cpu/Pipeline.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
+#include "runtime/io/AtomicFile.h"
+#include "llvm/Support/FileSystem.h"
+#include <cstdlib>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Positions that a cache holds unless the user asks for more: models claim contexts whose caches fill a server.
+constexpr int64_t kDefaultContext = 4096;
+constexpr int64_t kDefaultRowsPerStep = 256;
+
+struct LevelName {
+  Level level;
+  const char *name;
+};
+constexpr LevelName kLevels[] = {
+    {Level::Imported, "imported"}, {Level::NN, "nn"},        {Level::Tiled, "tiled"},   {Level::Llvm, "llvm"},
+    {Level::LlvmIr, "llvm-ir"},    {Level::Assembly, "asm"}, {Level::Object, "obj"},    {Level::Shared, "shared"},
+    {Level::Artifact, "artifact"}};
+
+/// Keeps the program as it is after the last run of one pass.
+class Snapshot : public PassInstrumentation {
+public:
+  Snapshot(std::string pass, ModuleOp module) : pass(std::move(pass)), module(module) {}
+  void runAfterPass(Pass *done, Operation *) override {
+    if (done->getArgument() != pass)
+      return;
+    text.clear();
+    llvm::raw_string_ostream(text) << *module;
+  }
+  const std::string pass;
+  std::string text;
+
+private:
+  ModuleOp module;
+};
+
+std::string printed(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream(text) << module;
+  return text;
+}
+
+absl::Status writeText(const std::string &path, const std::string &text) {
+  if (path == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
+  if (!file.ok())
+    return file.status();
+  (void)file->append(text);
+  return file->commit();
+}
+
+/// Where a program that a user brings enters the pipeline.
+Level levelOf(ModuleOp module) {
+  Level level = Level::Imported;
+  module.walk([&](Operation *op) {
+    if (isa<LLVM::LLVMFuncOp>(op))
+      level = Level::Llvm;
+    else if (op->hasAttr(kStepAttribute) && level == Level::Imported)
+      level = Level::Tiled;
+  });
+  return level;
+}
+
+class Compilation {
+public:
+  Compilation(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
+              const ProgressCallback &progress)
+      : model(model), options(options), outputPath(outputPath), progress(progress), context(model.module->getContext()) {}
+
+  absl::Status run() {
+    absl::StatusOr<Target> found = getTarget(options.targetCpu);
+    if (!found.ok())
+      return found.status();
+    target = *found;
+    if (absl::Status status = chooseSizes(); !status.ok())
+      return status;
+    Level start = Level::Imported;
+    if (!options.startFrom.empty()) {
+      model.module = parseSourceFile<ModuleOp>(options.startFrom, context);
+      if (!model.module)
+        return absl::InvalidArgumentError(absl::StrCat(options.startFrom, ": is no valid program"));
+      start = levelOf(*model.module);
+    }
+    if (options.emit == Level::Imported)
+      return writeText(outputPath, printed(*model.module));
+    if (start == Level::Imported) {
+      if (absl::Status status = runPasses("optimizing", [&](OpPassManager &pm) { buildInference(pm); }); !status.ok() || finished)
+        return status;
+      if (options.emit == Level::NN)
+        return writeText(outputPath, printed(*model.module));
+      if (absl::Status status = runPasses("generating kernels", [&](OpPassManager &pm) { buildTiledPipeline(pm, target, sizes); });
+          !status.ok() || finished)
+        return status;
+    }
+    if (options.emit == Level::Tiled)
+      return writeText(outputPath, printed(*model.module));
+    ArtifactOutput output(model, target, sizes, options.source);
+    if (absl::Status status = output.plan(*model.module); !status.ok())
+      return status;
+    // Parameters and what is said of them stay with this copy when the code is lowered further.
+    OwningOpRef<ModuleOp> tiled = model.module->clone();
+    if (start != Level::Llvm)
+      if (absl::Status status = runPasses("lowering", [](OpPassManager &pm) { buildLlvmPipeline(pm); }); !status.ok() || finished)
+        return status;
+    if (!options.stopAfter.empty())
+      return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter, "' ran"));
+    if (options.emit == Level::Llvm)
+      return writeText(outputPath, printed(*model.module));
+    return emitMachineCode(output, *tiled);
+  }
+
+private:
+  absl::Status chooseSizes() {
+    const frontend::ModelSizes &of = model.info.sizes;
+    const bool embeds = model.info.kind == frontend::ModelKind::Embed;
+    sizes.context = options.context ? options.context : std::min(of.contextLength, kDefaultContext);
+    if (sizes.context <= 0 || sizes.context > of.contextLength)
+      return absl::InvalidArgumentError(absl::StrCat("--context: ", sizes.context, " positions, expected 1 to ",
+                                                     of.contextLength, ", for which the model was made"));
+    sizes.maxRows = options.rowsPerStep ? options.rowsPerStep : embeds ? sizes.context : std::min(kDefaultRowsPerStep, sizes.context);
+    if (sizes.maxRows < 1 || sizes.maxRows > sizes.context)
+      return absl::InvalidArgumentError(absl::StrCat("--rows-per-step: ", sizes.maxRows, " tokens, expected 1 to ", sizes.context));
+    return absl::OkStatus();
+  }
+
+  void buildInference(OpPassManager &manager) {
+    passes::InferencePipelineOptions pipeline;
+    pipeline.computeType = options.computeType == "f32"    ? passes::ComputeType::F32
+                           : options.computeType == "bf16" ? passes::ComputeType::BF16
+                                                           : passes::ComputeType::Auto;
+    passes::buildInferencePipeline(manager, pipeline);
+  }
+
+  absl::Status runPasses(absl::string_view stage, llvm::function_ref<void(OpPassManager &)> build) {
+    progress(stage, -1);
+    PassManager manager(context);
+    build(manager);
+    Snapshot *snapshot = nullptr;
+    if (!options.stopAfter.empty()) {
+      auto instrumentation = std::make_unique<Snapshot>(options.stopAfter, *model.module);
+      snapshot = instrumentation.get();
+      manager.addInstrumentation(std::move(instrumentation));
+    }
+    if (options.timing)
+      manager.enableTiming();
+    if (options.statistics)
+      manager.enableStatistics();
+    std::string firstError;
+    {
+      ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+          return failure(); // remarks and notes are for other handlers
+        if (firstError.empty())
+          llvm::raw_string_ostream(firstError) << diagnostic.getLocation() << ": " << diagnostic;
+        return success();
+      });
+      if (failed(manager.run(*model.module)))
+        return absl::InternalError(absl::StrCat(std::string(stage), ": ", firstError));
+    }
+    if (snapshot && !snapshot->text.empty()) {
+      finished = true;
+      return writeText(outputPath, snapshot->text);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status emitMachineCode(ArtifactOutput &output, ModuleOp tiled) {
+    progress("generating code", -1);
+    CodeForm form = options.emit == Level::LlvmIr     ? CodeForm::LlvmIr
+                    : options.emit == Level::Assembly ? CodeForm::Assembly
+                                                      : CodeForm::Object;
+    absl::StatusOr<std::string> code = emitCode(*model.module, target, form);
+    if (!code.ok())
+      return code.status();
+    if (options.emit < Level::Shared)
+      return writeText(outputPath, *code);
+    llvm::SmallString<128> folder;
+    if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
+      return absl::InternalError(absl::StrCat("no folder for temporary files: ", error.message()));
+    absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
+    absl::StatusOr<std::string> shared = linkShared(*code, folder.str().str());
+    if (!shared.ok())
+      return shared.status();
+    if (options.emit == Level::Shared)
+      return writeText(outputPath, *shared);
+    return output.write(tiled, *shared, outputPath, progress);
+  }
+
+  frontend::ImportedModel &model;
+  const CompileOptions &options;
+  const std::string &outputPath;
+  const ProgressCallback &progress;
+  MLIRContext *context;
+  Target target;
+  StepSizes sizes;
+  bool finished = false;
+};
+
+} // namespace
+
+absl::StatusOr<Level> parseLevel(const std::string &name) {
+  std::string known;
+  for (const LevelName &level : kLevels) {
+    if (name == level.name)
+      return level.level;
+    absl::StrAppend(&known, known.empty() ? "" : ", ", level.name);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
+}
+
+void registerCompilerDialects(DialectRegistry &registry) { registerCpuDialects(registry); }
+
+absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
+                          const ProgressCallback &progress) {
+  return Compilation(model, options, outputPath, progress).run();
+}
+
+} // namespace llmc::codegen

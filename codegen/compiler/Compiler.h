@@ -1,0 +1,56 @@
+//===- Compiler.h - from an imported model to an artifact -----------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMPILER_COMPILER_H
+#define LLMC_CODEGEN_COMPILER_COMPILER_H
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "frontend/import/Import.h"
+#include <functional>
+#include <string>
+
+namespace llmc::codegen {
+
+/// The levels at which a program can be written (shared by --emit and documentation).
+enum class Level {
+  Imported, ///< nn as the frontend made it
+  NN,       ///< nn after the target-independent passes: fused kernels
+  Tiled,    ///< kernels on memrefs and vectors
+  Llvm,     ///< the LLVM dialect
+  LlvmIr,   ///< LLVM IR after optimization
+  Assembly,
+  Object,
+  Shared,   ///< a shared object without weights
+  Artifact,
+};
+
+/// The level called `name` on the command line; the error lists all of them.
+absl::StatusOr<Level> parseLevel(const std::string &name);
+
+struct CompileOptions {
+  std::string targetCpu = "native";
+  int64_t context = 0;          ///< positions that a cache holds; 0: the model's own, at most 4096
+  int64_t rowsPerStep = 0;      ///< tokens of one step; 0: 256, or all of the context for an encoder
+  std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
+  Level emit = Level::Artifact;
+  std::string stopAfter;        ///< the argument of the pass after which the program is written as MLIR
+  std::string startFrom;        ///< a file with the program at some level, instead of the imported one
+  bool verifyNumerics = false;  ///< check every pass on nn against the interpreter
+  bool timing = false, statistics = false;
+  std::string source;           ///< how the user named the model
+};
+
+/// Stages of a compilation: what is done now, and how much of it (0 to 1; negative if that is not known).
+using ProgressCallback = std::function<void(absl::string_view stage, double fraction)>;
+
+/// Registers all dialects that compilation needs.
+void registerCompilerDialects(mlir::DialectRegistry &registry);
+
+/// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete. Diagnostics of passes
+/// go to the context's handlers. Errors are one line.
+absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
+                          const ProgressCallback &progress);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMPILER_COMPILER_H
