@@ -1,0 +1,263 @@
+//===- BytePairEncoding.cpp - words to tokens by ranked merges ------------===//
+
+#include "runtime/text/BytePairEncoding.h"
+
+#include <algorithm>
+#include <bit>
+#include <queue>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include "runtime/text/ByteLevelAlphabet.h"
+#include "runtime/text/PieceCache.h"
+#include "runtime/text/Unicode.h"
+
+namespace llmc::text {
+
+namespace {
+
+// Up to here a scan for the lowest rank beats a heap.
+constexpr size_t kShortPiece = 48;
+
+/// Mixes both ids into the low bits.
+size_t slotOf(uint64_t pair, size_t mask) {
+  pair *= 0x9E3779B97F4A7C15u;
+  pair ^= pair >> 32;
+  pair *= 0xD6E8FEB86659FD93u;
+  return static_cast<size_t>(pair >> 32) & mask;
+}
+
+uint64_t pairOf(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
+
+} // namespace
+
+BytePairEncoding::BytePairEncoding(const TokenIndex &index, Symbols symbols)
+    : index(index), kind(symbols), cache(std::make_unique<PieceCache>()) {}
+
+BytePairEncoding::~BytePairEncoding() = default;
+
+absl::StatusOr<std::unique_ptr<BytePairEncoding>>
+BytePairEncoding::create(const BytePairEncodingModel &model, const TokenIndex &index, Symbols symbols) {
+  std::unique_ptr<BytePairEncoding> encoding(new BytePairEncoding(index, symbols));
+  encoding->prefix = model.continuing_subword_prefix();
+  encoding->suffix = model.end_of_word_suffix();
+  encoding->ignoreMerges = model.ignore_merges();
+  encoding->byteFallback = model.byte_fallback();
+  encoding->fuseUnk = model.fuse_unk();
+  if (model.has_unk_id()) {
+    if (model.unk_id() >= index.size())
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "BPE: the unknown token is %d, but the vocabulary has %d tokens", model.unk_id(), index.size()));
+    encoding->unkId = model.unk_id();
+  }
+  if (absl::Status status = encoding->addMerges(model); !status.ok())
+    return status;
+  encoding->findByteTokens();
+  return encoding;
+}
+
+absl::Status BytePairEncoding::addMerges(const BytePairEncodingModel &model) {
+  int count = model.left_size();
+  if (model.right_size() != count || model.merged_size() != count)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("BPE: %d left, %d right and %d merged tokens; expected as many "
+                        "of each",
+                        count, model.right_size(), model.merged_size()));
+  // A third stays free.
+  merges.assign(std::bit_ceil(static_cast<size_t>(count) * 3 / 2 + 2), Merge());
+  size_t mask = merges.size() - 1;
+  for (int rank = 0; rank < count; ++rank) {
+    uint32_t left = model.left(rank), right = model.right(rank), merged = model.merged(rank);
+    if (std::max({left, right, merged}) >= index.size())
+      return absl::InvalidArgumentError(
+          absl::StrFormat("BPE: merge %d is of token %d, but the vocabulary has %d tokens", rank,
+                          std::max({left, right, merged}), index.size()));
+    uint64_t pair = pairOf(left, right);
+    size_t slot = slotOf(pair, mask);
+    while (merges[slot].pair != kNoPair && merges[slot].pair != pair)
+      slot = (slot + 1) & mask;
+    // Of two merges of one pair the last counts.
+    merges[slot] = {pair, static_cast<uint32_t>(rank), merged};
+  }
+  return absl::OkStatus();
+}
+
+void BytePairEncoding::findByteTokens() {
+  if (kind != Symbols::Bytes || !prefix.empty() || !suffix.empty())
+    return;
+  everyByteHasToken = true;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    std::string character;
+    appendUtf8(character, byteLevelCharacter(static_cast<uint8_t>(byte)));
+    std::optional<uint32_t> id = index.find(character);
+    everyByteHasToken = everyByteHasToken && id.has_value();
+    byteTokens[byte] = static_cast<int32_t>(id.value_or(0));
+  }
+}
+
+const BytePairEncoding::Merge &BytePairEncoding::findMerge(uint32_t left, uint32_t right) const {
+  uint64_t pair = pairOf(left, right);
+  size_t mask = merges.size() - 1;
+  size_t slot = slotOf(pair, mask);
+  while (merges[slot].pair != pair && merges[slot].pair != kNoPair)
+    slot = (slot + 1) & mask;
+  return merges[slot];
+}
+
+void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids) const {
+  if (cache->find(piece, ids))
+    return;
+  std::string visible;
+  absl::string_view text = piece;
+  if (kind == Symbols::Bytes && (ignoreMerges || !everyByteHasToken)) {
+    appendByteLevel(visible, piece);
+    text = visible;
+  }
+  if (ignoreMerges)
+    if (std::optional<uint32_t> whole = index.find(text)) {
+      auto id = static_cast<int32_t>(*whole);
+      ids.push_back(id);
+      cache->insert(piece, &id, 1);
+      return;
+    }
+  std::vector<int32_t> symbols;
+  if (everyByteHasToken) {
+    symbols.reserve(piece.size());
+    for (char byte : piece)
+      symbols.push_back(byteTokens[static_cast<unsigned char>(byte)]);
+  } else {
+    initialSymbols(text, symbols);
+  }
+  if (symbols.size() <= kShortPiece)
+    mergeShort(symbols);
+  else
+    mergeLong(symbols);
+  ids.insert(ids.end(), symbols.begin(), symbols.end());
+  cache->insert(piece, symbols.data(), symbols.size());
+}
+
+void BytePairEncoding::initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols) const {
+  int32_t pendingUnknown = -1;
+  auto flush = [&] {
+    if (pendingUnknown >= 0)
+      symbols.push_back(pendingUnknown);
+    pendingUnknown = -1;
+  };
+  std::string symbol;
+  for (size_t at = 0; at < piece.size();) {
+    absl::string_view character = piece.substr(at, decodeFront(piece.substr(at)).length);
+    symbol.clear();
+    absl::StrAppend(&symbol, at == 0 ? "" : prefix, character);
+    at += character.size();
+    if (at == piece.size())
+      symbol += suffix;
+    if (std::optional<uint32_t> id = index.find(symbol)) {
+      flush();
+      symbols.push_back(static_cast<int32_t>(*id));
+      continue;
+    }
+    // As in the reference, an unknown token that waits to be fused is not flushed by bytes.
+    if (byteFallback && appendByteFallback(symbol, symbols))
+      continue;
+    if (!unkId)
+      continue;
+    if (!fuseUnk)
+      flush();
+    pendingUnknown = static_cast<int32_t>(*unkId);
+  }
+  flush();
+}
+
+bool BytePairEncoding::appendByteFallback(absl::string_view character, std::vector<int32_t> &symbols) const {
+  size_t before = symbols.size();
+  for (char byte : character) {
+    std::optional<uint32_t> id = index.find(absl::StrFormat("<0x%02X>", static_cast<unsigned char>(byte)));
+    if (!id) {
+      symbols.resize(before);
+      return false;
+    }
+    symbols.push_back(static_cast<int32_t>(*id));
+  }
+  return true;
+}
+
+void BytePairEncoding::mergeShort(std::vector<int32_t> &symbols) const {
+  size_t count = symbols.size();
+  // Merge i is of symbols i and i + 1.
+  Merge found[kShortPiece];
+  for (size_t i = 0; i + 1 < count; ++i)
+    found[i] = findMerge(symbols[i], symbols[i + 1]);
+  while (count > 1) {
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < count; ++i)
+      if (found[i].rank < found[best].rank)
+        best = i;
+    if (found[best].rank == kNoRank)
+      break;
+    symbols[best] = static_cast<int32_t>(found[best].merged);
+    std::copy(symbols.begin() + best + 2, symbols.begin() + count, symbols.begin() + best + 1);
+    std::copy(found + best + 1, found + count - 1, found + best);
+    --count;
+    if (best > 0)
+      found[best - 1] = findMerge(symbols[best - 1], symbols[best]);
+    if (best + 1 < count)
+      found[best] = findMerge(symbols[best], symbols[best + 1]);
+  }
+  symbols.resize(count);
+}
+
+void BytePairEncoding::mergeLong(std::vector<int32_t> &symbols) const {
+  struct Link {
+    int32_t previous; // -1 at the front
+    int32_t next;     // -1 at the back
+  };
+  struct Candidate {
+    uint32_t rank;
+    int32_t at;
+    bool operator>(const Candidate &other) const {
+      return rank != other.rank ? rank > other.rank : at > other.at;
+    }
+  };
+  auto count = static_cast<int32_t>(symbols.size());
+  std::vector<Link> links(count);
+  std::vector<Candidate> heap;
+  constexpr int32_t kMerged = -1;
+  auto consider = [&](int32_t at, int32_t next) {
+    const Merge &merge = findMerge(symbols[at], symbols[next]);
+    if (merge.rank == kNoRank)
+      return;
+    heap.push_back({merge.rank, at});
+    std::push_heap(heap.begin(), heap.end(), std::greater<>());
+  };
+  for (int32_t i = 0; i < count; ++i) {
+    links[i] = {i - 1, i + 1 < count ? i + 1 : -1};
+    if (i + 1 < count)
+      consider(i, i + 1);
+  }
+  while (!heap.empty()) {
+    auto [rank, at] = heap.front();
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    heap.pop_back();
+    int32_t next = links[at].next;
+    if (symbols[at] == kMerged || next < 0)
+      continue;
+    // The neighbours may have changed since.
+    const Merge &merge = findMerge(symbols[at], symbols[next]);
+    if (merge.rank != rank)
+      continue;
+    symbols[at] = static_cast<int32_t>(merge.merged);
+    symbols[next] = kMerged;
+    links[at].next = links[next].next;
+    if (links[at].next >= 0) {
+      links[links[at].next].previous = at;
+      consider(at, links[at].next);
+    }
+    if (links[at].previous >= 0)
+      consider(links[at].previous, at);
+  }
+  std::erase(symbols, kMerged);
+}
+
+} // namespace llmc::text
