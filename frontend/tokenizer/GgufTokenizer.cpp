@@ -1,0 +1,256 @@
+//===- GgufTokenizer.cpp - tokenizers of GGUF files -----------------------===//
+
+#include "frontend/tokenizer/GgufTokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+
+#include "frontend/tokenizer/TokenizerModelBuilder.h"
+#include "runtime/text/Unicode.h"
+
+namespace llmc::tokenizer {
+
+namespace {
+
+using text::PreTokenizerStep;
+using text::Template;
+using text::TokenizerModel;
+
+// Values of tokenizer.ggml.token_type.
+enum TokenType { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6 };
+
+// GGUF names the pre-tokenizer instead of describing it. These are the ones of the models that go by each
+// name.
+constexpr absl::string_view kGpt2 =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr absl::string_view kLlama3 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr absl::string_view kQwen2 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr absl::string_view kTekken =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+/// A pre-tokenizer by its name in tokenizer.ggml.pre: patterns that cut one after the other.
+struct NamedPreTokenizer {
+  absl::string_view name;
+  std::vector<absl::string_view> patterns;
+  bool ignoreMerges = false;
+  bool addBos = false; // where the file does not say
+};
+
+const std::vector<NamedPreTokenizer> &namedPreTokenizers() {
+  static const auto *const table = new std::vector<NamedPreTokenizer>{
+      {"default", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
+      {"gpt-2", {kGpt2}},
+      {"olmo", {kGpt2}},
+      {"mpt", {kGpt2}},
+      {"smollm", {R"(\p{N})", kGpt2}},
+      {"starcoder", {R"(\p{N})", kGpt2}},
+      {"refact", {R"(\p{N})", kGpt2}},
+      {"command-r", {R"(\p{N})", kGpt2}},
+      {"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2, "[0-9][0-9][0-9]"}},
+      {"llama-bpe", {kLlama3}, /*ignoreMerges=*/true, /*addBos=*/true},
+      {"qwen2", {kQwen2}},
+      {"stablelm2", {kQwen2}},
+      {"deepseek-r1-qwen", {kQwen2}},
+      {"tekken", {kTekken}, /*ignoreMerges=*/true, /*addBos=*/true}};
+  return *table;
+}
+
+absl::Status keyError(absl::string_view key, absl::string_view message) {
+  return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.", key, ": ", message));
+}
+
+absl::StatusOr<const NamedPreTokenizer *> findPreTokenizer(absl::string_view name) {
+  // Files from before the key have no name.
+  if (name.empty())
+    name = "default";
+  std::vector<absl::string_view> names;
+  for (const NamedPreTokenizer &known : namedPreTokenizers()) {
+    if (known.name == name || (known.name == "llama-bpe" && (name == "llama3" || name == "llama-v3")))
+      return &known;
+    names.push_back(known.name);
+  }
+  return absl::UnimplementedError(absl::StrCat("tokenizer.ggml.pre: pre-tokenizer '", name,
+                                               "' is not supported; supported are ",
+                                               absl::StrJoin(names, ", ")));
+}
+
+absl::Status checkFields(const GgufTokenizerFields &fields) {
+  if (fields.tokens.empty())
+    return keyError("tokens", "is missing or empty");
+  if (!fields.tokenTypes.empty() && fields.tokenTypes.size() != fields.tokens.size())
+    return keyError("token_type", absl::StrFormat("has %d entries for %d tokens", fields.tokenTypes.size(),
+                                                  fields.tokens.size()));
+  for (size_t id = 0; id < fields.tokens.size(); ++id)
+    if (!text::isValidUtf8(fields.tokens[id]))
+      return keyError("tokens", absl::StrFormat("token %d is not UTF-8", id));
+  const std::pair<const char *, std::optional<uint32_t>> roles[] = {
+      {"bos_token_id", fields.bosId},      {"eos_token_id", fields.eosId},     {"eot_token_id", fields.eotId},
+      {"unknown_token_id", fields.unkId},  {"padding_token_id", fields.padId}, {"cls_token_id", fields.clsId},
+      {"seperator_token_id", fields.sepId}};
+  for (auto [key, id] : roles)
+    if (id && *id >= fields.tokens.size())
+      return keyError(key, absl::StrFormat("is %d, but there are %d tokens", *id, fields.tokens.size()));
+  return absl::OkStatus();
+}
+
+/// Control tokens become special tokens; tokens of the user are found in the text as well.
+void addTokensByType(const GgufTokenizerFields &fields, const TokenIds &ids, TokenizerModel &model) {
+  for (uint32_t id = 0; id < fields.tokenTypes.size(); ++id) {
+    int32_t type = fields.tokenTypes[id];
+    // Of two tokens with one text the first is found.
+    if ((type != Unknown && type != Control && type != UserDefined) || ids.find(ids.text(id)) != id)
+      continue;
+    text::AddedToken &token = *model.add_added_tokens();
+    token.set_id(id);
+    token.set_content(ids.text(id));
+    token.set_special(type != UserDefined);
+  }
+}
+
+/// Begin and end, where the file or the model asks for them.
+void addTemplates(std::optional<uint32_t> begin, std::optional<uint32_t> separator,
+                  std::optional<uint32_t> end, TokenizerModel &model) {
+  if (!begin && !end)
+    return;
+  for (int texts : {1, 2}) {
+    Template &shape = texts == 1 ? *model.mutable_single_template() : *model.mutable_pair_template();
+    if (begin)
+      shape.add_pieces()->set_token_id(*begin);
+    shape.add_pieces()->set_sequence(Template::Piece::A);
+    if (texts == 2) {
+      if (separator)
+        shape.add_pieces()->set_token_id(*separator);
+      shape.add_pieces()->set_sequence(Template::Piece::B);
+    }
+    if (end)
+      shape.add_pieces()->set_token_id(*end);
+  }
+}
+
+void addRoles(const GgufTokenizerFields &fields, TokenizerModel &model) {
+  if (fields.bosId)
+    model.set_bos_id(*fields.bosId);
+  if (fields.eosId)
+    model.set_eos_id(*fields.eosId);
+  if (fields.padId)
+    model.set_pad_id(*fields.padId);
+  if (fields.unkId)
+    model.set_unk_id(*fields.unkId);
+  for (std::optional<uint32_t> id : {fields.eosId, fields.eotId})
+    if (id)
+      addStopId(*id, model);
+  addKnownStopIds(model);
+  model.set_chat_template(fields.chatTemplate);
+}
+
+absl::Status importBytePairEncoding(const GgufTokenizerFields &fields, TokenizerModel &model) {
+  absl::StatusOr<const NamedPreTokenizer *> pre = findPreTokenizer(fields.pre);
+  if (!pre.ok())
+    return pre.status();
+  model.set_algorithm(TokenizerModel::BYTE_PAIR_ENCODING);
+  TokenIds ids(fields.tokens);
+  ids.store(*model.mutable_vocabulary());
+  text::BytePairEncodingModel &encoding = *model.mutable_byte_pair_encoding();
+  encoding.set_ignore_merges((*pre)->ignoreMerges);
+  for (size_t i = 0; i < fields.merges.size(); ++i) {
+    // The first token may itself be a space only in the byte-level alphabet, so the first space separates.
+    absl::string_view merge = fields.merges[i];
+    size_t space = merge.find(' ', 1);
+    if (space == absl::string_view::npos)
+      return keyError(
+          "merges",
+          absl::StrFormat("merge %d is '%s', expected two tokens with a space between them", i, merge));
+    if (absl::Status status = addMerge(merge.substr(0, space), merge.substr(space + 1), "", ids, encoding);
+        !status.ok())
+      return keyError("merges", status.message());
+  }
+  for (absl::string_view pattern : (*pre)->patterns) {
+    PreTokenizerStep::Split &split = *model.add_pre_tokenizer()->mutable_split();
+    split.mutable_pattern()->set_regex(std::string(pattern));
+    split.set_behavior(PreTokenizerStep::ISOLATED);
+  }
+  model.add_pre_tokenizer()->mutable_byte_level()->set_add_prefix_space(
+      fields.addSpacePrefix.value_or(false));
+  model.mutable_decoder()->mutable_byte_level();
+  addTokensByType(fields, ids, model);
+  bool addBos = fields.addBos.value_or((*pre)->addBos), addEos = fields.addEos.value_or(false);
+  addTemplates(addBos ? fields.bosId : std::nullopt, std::nullopt, addEos ? fields.eosId : std::nullopt,
+               model);
+  return absl::OkStatus();
+}
+
+/// GGUF marks the tokens that begin a word with U+2581 and leaves the others bare, where BERT marks those
+/// that continue a word with ##.
+std::vector<std::string> bertTokens(const GgufTokenizerFields &fields) {
+  std::vector<std::string> tokens = fields.tokens;
+  for (std::string &token : tokens) {
+    absl::string_view text = token;
+    bool special = absl::StartsWith(text, "[") && absl::EndsWith(text, "]");
+    if (absl::ConsumePrefix(&text, "\u2581"))
+      token = std::string(text);
+    else if (!special && !token.empty())
+      token.insert(0, "##");
+  }
+  return tokens;
+}
+
+absl::Status importWordPiece(const GgufTokenizerFields &fields, TokenizerModel &model) {
+  model.set_algorithm(TokenizerModel::WORD_PIECE);
+  TokenIds ids(bertTokens(fields));
+  ids.store(*model.mutable_vocabulary());
+  std::optional<uint32_t> unk = fields.unkId ? fields.unkId : ids.find("[UNK]");
+  if (!unk)
+    return keyError("unknown_token_id", "is missing, and there is no token [UNK]");
+  text::WordPieceModel &wordPiece = *model.mutable_word_piece();
+  wordPiece.set_unk_id(*unk);
+  model.set_unk_id(*unk);
+  wordPiece.set_continuing_subword_prefix("##");
+  wordPiece.set_max_input_chars_per_word(100);
+  text::NormalizerStep::Bert &bert = *model.add_normalizer()->mutable_bert();
+  bert.set_clean_text(true);
+  bert.set_handle_chinese_chars(true);
+  bert.set_strip_accents(true);
+  bert.set_lowercase(true);
+  model.add_pre_tokenizer()->mutable_bert();
+  text::Decoder::WordPiece &decoder = *model.mutable_decoder()->mutable_word_piece();
+  decoder.set_prefix("##");
+  decoder.set_cleanup(true);
+  addTokensByType(fields, ids, model);
+  std::optional<uint32_t> cls = fields.clsId ? fields.clsId : fields.bosId ? fields.bosId : ids.find("[CLS]");
+  std::optional<uint32_t> sep = fields.sepId ? fields.sepId : ids.find("[SEP]");
+  addTemplates(fields.addBos.value_or(true) ? cls : std::nullopt, sep,
+               fields.addEos.value_or(true) ? sep : std::nullopt, model);
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::StatusOr<TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fields) {
+  if (fields.model != "gpt2" && fields.model != "bert")
+    return absl::UnimplementedError(
+        absl::StrCat("tokenizer.ggml.model: tokenizer '", fields.model,
+                     "' is not supported; supported are gpt2 (byte-level BPE) and bert "
+                     "(WordPiece)"));
+  if (absl::Status status = checkFields(fields); !status.ok())
+    return status;
+  TokenizerModel model;
+  absl::Status status =
+      fields.model == "gpt2" ? importBytePairEncoding(fields, model) : importWordPiece(fields, model);
+  if (!status.ok())
+    return status;
+  addRoles(fields, model);
+  return model;
+}
+
+} // namespace llmc::tokenizer

@@ -1,0 +1,123 @@
+//===- gguf_tokenizer_test.cpp - tokenizers of GGUF files ------------------===//
+
+#include "frontend/tokenizer/GgufTokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "frontend/tokenizer/TokenizerJson.h"
+#include "runtime/text/Tokenizer.h"
+#include "test/unit/text/TestFiles.h"
+
+namespace llmc::tokenizer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using text::readTestJson;
+
+/// What a converter writes for a tokenizer.json of byte-level BPE.
+GgufTokenizerFields fieldsOf(const std::string &name, const char *pre) {
+  auto json = readTestJson(name + ".tokenizer.json");
+  GgufTokenizerFields fields;
+  fields.model = "gpt2";
+  fields.pre = pre;
+  auto put = [&](const std::string &token, size_t id, int32_t type) {
+    fields.tokens.resize(std::max(fields.tokens.size(), id + 1));
+    fields.tokenTypes.resize(fields.tokens.size(), 1);
+    fields.tokens[id] = token;
+    fields.tokenTypes[id] = type;
+  };
+  for (auto &[token, id] : json["model"]["vocab"].items())
+    put(token, id, 1);
+  for (auto &token : json["added_tokens"])
+    put(token["content"], token["id"], token["special"].get<bool>() ? 3 : 4);
+  for (auto &merge : json["model"]["merges"])
+    fields.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  return fields;
+}
+
+std::unique_ptr<text::Tokenizer> make(const GgufTokenizerFields &fields) {
+  auto model = importGgufTokenizer(fields);
+  EXPECT_TRUE(model.ok()) << model.status();
+  auto tokenizer = text::Tokenizer::create(*model);
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
+  return *std::move(tokenizer);
+}
+
+TEST(GgufTokenizer, EncodesLikeTheTokenizerJsonItCameFrom) {
+  GgufTokenizerFields fields = fieldsOf("llama3", "llama-bpe");
+  fields.bosId = 0;
+  auto tokenizer = make(fields);
+  for (auto &row : readTestJson("tokenizer_cases.json")["llama3"]) {
+    if (row.contains("pair"))
+      continue;
+    auto ids =
+        tokenizer->encode(row["text"].get<std::string>(), {row.value("add", true), row.value("parse", true)});
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_EQ(*ids, row["ids"].get<std::vector<int32_t>>()) << row.dump();
+  }
+}
+
+TEST(GgufTokenizer, DigitsStandAloneInSmollm) {
+  auto tokenizer = make(fieldsOf("digits", "smollm"));
+  auto ids = tokenizer->encode("abc 12345");
+  ASSERT_TRUE(ids.ok());
+  for (int32_t id : *ids)
+    EXPECT_LT(std::count_if(tokenizer->tokenText(id).begin(), tokenizer->tokenText(id).end(), isdigit), 2);
+  EXPECT_EQ(tokenizer->decode(*ids), "abc 12345");
+}
+
+TEST(GgufTokenizer, UndoesThePhantomSpacesOfBert) {
+  GgufTokenizerFields fields;
+  fields.model = "bert";
+  fields.tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2581un", "aff", "able", "\u2581,", "\u2581able"};
+  fields.tokenTypes = {3, 2, 3, 3, 1, 1, 1, 1, 1};
+  fields.bosId = 2;
+  fields.sepId = 3;
+  auto tokenizer = make(fields);
+  EXPECT_THAT(*tokenizer->encode("Unaffable, \u00E0ble x"), ElementsAre(2, 4, 5, 6, 7, 8, 1, 3));
+  EXPECT_THAT(*tokenizer->encodePair("un", "able"), ElementsAre(2, 4, 3, 8, 3));
+  EXPECT_EQ(tokenizer->tokenText(5), "##aff");
+}
+
+TEST(GgufTokenizer, AddsTokensAsTheFileSays) {
+  GgufTokenizerFields fields = fieldsOf("llama3", "qwen2");
+  fields.bosId = 0;
+  fields.eosId = 1;
+  EXPECT_THAT(*make(fields)->encode(""), ElementsAre());
+  fields.addBos = fields.addEos = true;
+  EXPECT_THAT(*make(fields)->encode(""), ElementsAre(0, 1));
+  fields.eotId = 5;
+  auto tokenizer = make(fields);
+  EXPECT_TRUE(tokenizer->isStop(1) && tokenizer->isStop(5) && !tokenizer->isStop(0));
+}
+
+TEST(GgufTokenizer, RefusesByName) {
+  auto error = [](auto change) {
+    GgufTokenizerFields fields = fieldsOf("llama3", "llama-bpe");
+    change(fields);
+    return std::string(importGgufTokenizer(fields).status().message());
+  };
+  EXPECT_EQ(error([](auto &) {}), "");
+  EXPECT_EQ(
+      error([](auto &f) { f.model = "t5"; }),
+      "tokenizer.ggml.model: tokenizer 't5' is not supported; supported are gpt2 (byte-level BPE) and bert "
+      "(WordPiece)");
+  EXPECT_THAT(
+      error([](auto &f) { f.pre = "viking"; }),
+      HasSubstr(
+          "tokenizer.ggml.pre: pre-tokenizer 'viking' is not supported; supported are default, gpt-2, "));
+  EXPECT_EQ(error([](auto &f) { f.tokens.clear(); }), "tokenizer.ggml.tokens: is missing or empty");
+  EXPECT_THAT(error([](auto &f) { f.tokenTypes.pop_back(); }), HasSubstr("tokenizer.ggml.token_type: has "));
+  EXPECT_THAT(error([](auto &f) { f.eosId = 1000000; }),
+              HasSubstr("tokenizer.ggml.eos_token_id: is 1000000, but"));
+  EXPECT_THAT(error([](auto &f) { f.merges[0] = "ab"; }),
+              HasSubstr("tokenizer.ggml.merges: merge 0 is 'ab'"));
+  EXPECT_THAT(error([](auto &f) { f.merges[0] = "a \u4E1C"; }),
+              HasSubstr("'\u4E1C' is not in the vocabulary"));
+  EXPECT_EQ(error([](auto &f) { f.tokens[4] = "\xFF"; }), "tokenizer.ggml.tokens: token 4 is not UTF-8");
+}
+
+} // namespace
+} // namespace llmc::tokenizer
