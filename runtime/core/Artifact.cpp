@@ -3,6 +3,7 @@
 #include "runtime/core/CpuFeatures.h"
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -54,8 +55,8 @@ absl::Status Artifact::loadCode() {
   for (const auto &step : manifest().steps()) {
     void *symbol = dlsym(library, step.symbol().c_str());
     if (symbol == nullptr)
-      return absl::DataLossError(
-          absl::StrCat("step '", step.name(), "': code has no symbol '", step.symbol(), "'"));
+      return absl::DataLossError(absl::StrCat("step '", absl::Utf8SafeCEscape(step.name()),
+                                              "': code has no symbol '", step.symbol(), "'"));
     stepFunctions.push_back({reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows()});
   }
   std::sort(stepFunctions.begin(), stepFunctions.end(),

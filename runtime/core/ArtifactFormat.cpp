@@ -3,12 +3,14 @@
 #include "runtime/core/StepAbi.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <google/protobuf/stubs/logging.h>
 #include <xxhash.h>
 
 namespace llmc::runtime {
@@ -20,6 +22,11 @@ static constexpr uint64_t kMaxBytes = uint64_t{1} << 47;
 static constexpr uint32_t kMaxCount = uint32_t{1} << 30;
 
 uint64_t checksumOf(absl::Span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+/// A name from the file in quotes, on one line whatever it holds.
+static std::string quoted(absl::string_view name) {
+  return absl::StrCat("'", absl::Utf8SafeCEscape(name), "'");
+}
 
 static uint64_t checksumOf(const Footer &footer) { return XXH3_64bits(&footer, offsetof(Footer, checksum)); }
 
@@ -41,8 +48,8 @@ static absl::Status checkFooter(const Footer &footer, uint64_t fileSize) {
         "is not an artifact, or was cut short: its last 64 bytes do not begin with ", kFooterMagic));
   if (footer.magic[familyLength] != kFooterMagic[familyLength])
     return absl::FailedPreconditionError(
-        absl::StrCat("has artifact format '", std::string(1, footer.magic[familyLength]),
-                     "', but this runtime reads format '", &kFooterMagic[familyLength], "'"));
+        absl::StrCat("has artifact format ", quoted(absl::string_view(&footer.magic[familyLength], 1)),
+                     ", but this runtime reads format '", &kFooterMagic[familyLength], "'"));
   if (checksumOf(footer) != footer.checksum)
     return absl::DataLossError("footer is damaged: its checksum does not match");
   if (footer.fileSize != fileSize)
@@ -67,6 +74,7 @@ static absl::StatusOr<Manifest> parseManifest(absl::Span<const uint8_t> file) {
   if (checksumOf(bytes) != footer.manifestChecksum)
     return absl::DataLossError("manifest is damaged: its checksum does not match");
   Manifest manifest;
+  google::protobuf::LogSilencer silencer; // it would tell the user about UTF-8 on lines of its own
   if (bytes.size() > INT32_MAX || !manifest.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return absl::DataLossError("manifest is not a valid protobuf message");
   if (absl::Status status = checkManifest(manifest, footer.manifestOffset); !status.ok())
@@ -113,7 +121,7 @@ static absl::Status checkWeights(const Manifest &manifest, uint64_t sectionsEnd)
     if (parameter.offset() < end || parameter.offset() % kParameterAlignment != 0 ||
         parameter.offset() > weights.size() || parameter.bytes() > weights.size() - parameter.offset())
       return absl::InvalidArgumentError(
-          absl::StrCat("parameter '", parameter.name(), "' has ", parameter.bytes(), " bytes at byte ",
+          absl::StrCat("parameter ", quoted(parameter.name()), " has ", parameter.bytes(), " bytes at byte ",
                        parameter.offset(), " of the weights, expected a multiple of ", kParameterAlignment,
                        " from ", end, " and an end by ", weights.size()));
     end = parameter.offset() + parameter.bytes();
@@ -126,7 +134,7 @@ static absl::Status checkSteps(const Manifest &manifest) {
     return absl::InvalidArgumentError("has no steps");
   for (const Step &step : manifest.steps()) {
     if (step.max_rows() == 0 || step.max_rows() > kMaxCount)
-      return absl::InvalidArgumentError(absl::StrCat("step '", step.name(), "' has max_rows ",
+      return absl::InvalidArgumentError(absl::StrCat("step ", quoted(step.name()), " has max_rows ",
                                                      step.max_rows(), ", expected 1 to ", kMaxCount));
     const std::string &symbol = step.symbol();
     const bool isName = !symbol.empty() && std::all_of(symbol.begin(), symbol.end(), [](char c) {
@@ -134,7 +142,7 @@ static absl::Status checkSteps(const Manifest &manifest) {
     });
     if (!isName)
       return absl::InvalidArgumentError(
-          absl::StrCat("step '", step.name(), "' has no symbol that a linker would accept"));
+          absl::StrCat("step ", quoted(step.name()), " has no symbol that a linker would accept"));
   }
   return absl::OkStatus();
 }

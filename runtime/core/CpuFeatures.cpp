@@ -1,6 +1,7 @@
 #include "runtime/core/CpuFeatures.h"
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -30,7 +31,6 @@ namespace {
   FEATURE("lzcnt")                                                                                           \
   FEATURE("movbe")                                                                                           \
   FEATURE("avxvnni")                                                                                         \
-  FEATURE("avxvnniint8")                                                                                     \
   FEATURE("avx512f")                                                                                         \
   FEATURE("avx512cd")                                                                                        \
   FEATURE("avx512dq")                                                                                        \
@@ -111,19 +111,22 @@ absl::Status checkTarget(const Target &target, absl::string_view architecture,
                          const std::vector<absl::string_view> &has) {
   const std::vector<absl::string_view> triple = absl::StrSplit(target.triple(), '-');
   if (triple[0] != architecture || !absl::StrContains(target.triple(), "linux"))
-    return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ", target.triple(),
+    return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ",
+                                                      absl::Utf8SafeCEscape(target.triple()),
                                                       ", but this machine is ", architecture, " Linux"));
   std::vector<absl::string_view> missing;
   for (const std::string &feature : target.required_features()) {
     if (!absl::c_linear_search(checkableFeatures(architecture), feature))
-      return absl::InvalidArgumentError(
-          absl::StrCat("artifact needs CPU feature '", feature, "', which this runtime does not know"));
+      return absl::InvalidArgumentError(absl::StrCat("artifact needs CPU feature '",
+                                                     absl::Utf8SafeCEscape(feature),
+                                                     "', which this runtime does not know"));
     if (!absl::c_linear_search(has, feature))
       missing.push_back(feature);
   }
   if (missing.empty())
     return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ", target.cpu(), " and needs ",
+  return absl::FailedPreconditionError(absl::StrCat("artifact was compiled for ",
+                                                    absl::Utf8SafeCEscape(target.cpu()), " and needs ",
                                                     absl::StrJoin(missing, ", "), ", which this CPU lacks"));
 }
 

@@ -3,9 +3,12 @@
 #include "TinyArtifact.h"
 #include "runtime/core/Session.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include <map>
 #include <random>
 
 using namespace llmc::runtime;
@@ -221,6 +224,12 @@ TEST_F(ArtifactTest, ChecksTheManifest) {
   EXPECT_EQ(message([](Manifest &m) { *m.add_parameters() = m.parameters(0); }),
             "parameter 'p' has 36 bytes at byte 64 of the weights, expected a multiple of 64 from 100 and an "
             "end by 100");
+  EXPECT_EQ(message([](Manifest &m) {
+              m.mutable_steps(0)->set_name("a\nb'");
+              m.mutable_steps(0)->clear_symbol();
+            }),
+            "step 'a\\nb\\'' has no symbol that a linker would accept")
+      << "one line whatever the file holds";
   EXPECT_EQ(message([](Manifest &m) { m.clear_steps(); }), "has no steps");
   EXPECT_EQ(message([](Manifest &m) { m.mutable_steps(1)->set_max_rows(0); }),
             "step 'prefill' has max_rows 0, expected 1 to 1073741824");
@@ -263,26 +272,31 @@ TEST(CpuFeaturesTest, NamesWhatIsMissing) {
 
 #if defined(__x86_64__)
 TEST(CpuFeaturesTest, AgreesWithTheKernel) {
-  const std::string cpuinfo = readFile("/proc/cpuinfo") + " ";
+  const std::string cpuinfo = readFile("/proc/cpuinfo");
   const size_t begin = cpuinfo.find("flags");
   const std::string flags = cpuinfo.substr(begin, cpuinfo.find('\n', begin) - begin) + " ";
+  // Where the kernel's name is not LLVM's with '.' and '-' as '_'.
+  const std::map<std::string, std::string> kernelNames = {
+      {"sse3", "pni"},
+      {"bmi", "bmi1"},
+      {"lzcnt", "abm"},
+      {"avxvnni", "avx_vnni"},
+      {"avx512vbmi2", "avx512_vbmi2"},
+      {"avx512vnni", "avx512_vnni"},
+      {"avx512bitalg", "avx512_bitalg"},
+      {"avx512vpopcntdq", "avx512_vpopcntdq"},
+      {"avx512bf16", "avx512_bf16"},
+      {"avx512fp16", "avx512_fp16"},
+  };
   const std::vector<absl::string_view> has = hostFeatures();
-  const std::pair<absl::string_view, absl::string_view> names[] = {{"avx", " avx "},
-                                                                   {"avx2", " avx2 "},
-                                                                   {"fma", " fma "},
-                                                                   {"f16c", " f16c "},
-                                                                   {"bmi2", " bmi2 "},
-                                                                   {"avx512f", " avx512f "},
-                                                                   {"avx512bw", " avx512bw "},
-                                                                   {"avx512vnni", " avx512_vnni "},
-                                                                   {"avx512bf16", " avx512_bf16 "},
-                                                                   {"avxvnni", " avx_vnni "},
-                                                                   {"sse4.2", " sse4_2 "},
-                                                                   {"amx-tile", " amx_tile "}};
-  for (auto [name, flag] : names)
-    EXPECT_EQ(testing::Value(has, testing::Contains(name)),
-              flags.find(std::string(flag)) != std::string::npos)
-        << name;
+  for (absl::string_view feature : checkableFeatures("x86_64")) {
+    const auto known = kernelNames.find(std::string(feature));
+    const std::string flag =
+        known != kernelNames.end() ? known->second : absl::StrReplaceAll(feature, {{".", "_"}, {"-", "_"}});
+    EXPECT_EQ(testing::Value(has, testing::Contains(feature)),
+              absl::StrContains(flags, absl::StrCat(" ", flag, " ")))
+        << feature;
+  }
 }
 #endif
 
