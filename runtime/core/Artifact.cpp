@@ -15,14 +15,16 @@
 
 namespace llmc::runtime {
 
-/// Where the program that contains this code is itself a library that was loaded privately (a Python
-/// extension, a plug-in), its symbols are not visible to what it loads. Makes those of this library visible.
+/// If this code is part of a library that was loaded privately (a Python extension, a plug-in), its symbols
+/// are not visible to what it loads in turn. Makes those of this library visible, once; in a program it
+/// changes nothing.
 static void exportRegionNext() {
-  if (dlsym(RTLD_DEFAULT, "llmc_region_next") != nullptr)
-    return;
-  Dl_info self;
-  if (dladdr(reinterpret_cast<void *>(&llmc_region_next), &self) != 0)
-    dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+  static const bool once = [] {
+    Dl_info self;
+    return dladdr(reinterpret_cast<void *>(&llmc_region_next), &self) != 0 &&
+           dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD) != nullptr;
+  }();
+  static_cast<void>(once);
 }
 
 absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view path, Verify verify) {

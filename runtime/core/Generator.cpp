@@ -5,12 +5,29 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <optional>
 #include <string>
 
 namespace llmc::runtime {
+
+SamplingOptions recommendedSampling(const GenerationDefaults &defaults) {
+  SamplingOptions options;
+  if (defaults.has_temperature())
+    options.temperature = defaults.temperature();
+  if (defaults.has_top_k())
+    options.topK = static_cast<int32_t>(std::min<uint32_t>(defaults.top_k(), INT32_MAX));
+  if (defaults.has_top_p())
+    options.topP = defaults.top_p();
+  if (defaults.has_min_p())
+    options.minP = defaults.min_p();
+  if (defaults.has_repetition_penalty())
+    options.repetitionPenalty = defaults.repetition_penalty();
+  return options;
+}
 
 absl::string_view nameOf(FinishReason reason) {
   switch (reason) {

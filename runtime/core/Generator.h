@@ -27,6 +27,9 @@ enum class FinishReason {
   Caller,    ///< the callback said so
 };
 
+/// The options that a model's authors recommend; greedy where they recommend no temperature.
+SamplingOptions recommendedSampling(const GenerationDefaults &defaults);
+
 /// "stop", "length", "context", "cancelled".
 absl::string_view nameOf(FinishReason reason);
 

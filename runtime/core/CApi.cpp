@@ -1,0 +1,266 @@
+#include "runtime/core/llmc.h"
+
+#include "runtime/core/Artifact.h"
+#include "runtime/core/Generator.h"
+#include "runtime/core/Session.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+
+using namespace llmc::runtime;
+
+struct LlmcModel {
+  std::shared_ptr<const Artifact> artifact;
+  std::vector<int32_t> stopTokens;
+};
+
+struct LlmcSession {
+  std::unique_ptr<Session> session;
+};
+
+namespace {
+
+std::string &lastError() {
+  thread_local std::string message;
+  return message;
+}
+
+LlmcStatus statusOf(absl::StatusCode code) {
+  switch (code) {
+  case absl::StatusCode::kOk:
+    return LLMC_OK;
+  case absl::StatusCode::kInvalidArgument:
+    return LLMC_INVALID_ARGUMENT;
+  case absl::StatusCode::kOutOfRange:
+    return LLMC_TOO_LONG;
+  case absl::StatusCode::kNotFound:
+  case absl::StatusCode::kPermissionDenied:
+    return LLMC_CANNOT_READ;
+  case absl::StatusCode::kDataLoss:
+    return LLMC_DAMAGED;
+  case absl::StatusCode::kFailedPrecondition:
+  case absl::StatusCode::kUnimplemented:
+    return LLMC_UNSUPPORTED;
+  case absl::StatusCode::kResourceExhausted:
+    return LLMC_OUT_OF_MEMORY;
+  default:
+    return LLMC_INTERNAL;
+  }
+}
+
+LlmcStatus finish(const absl::Status &status) {
+  if (!status.ok())
+    lastError() = std::string(status.message());
+  return statusOf(status.code());
+}
+
+/// Runs `body`, which returns a status; no exception gets out of the library.
+template <typename Body> LlmcStatus guarded(Body body) {
+  try {
+    return finish(body());
+  } catch (const std::bad_alloc &) {
+    return finish(absl::ResourceExhaustedError("out of memory"));
+  } catch (const std::exception &error) {
+    return finish(absl::InternalError(error.what()));
+  }
+}
+
+absl::Status requireNotNull(std::initializer_list<std::pair<const char *, const void *>> arguments) {
+  for (auto [name, pointer] : arguments)
+    if (pointer == nullptr)
+      return absl::InvalidArgumentError(absl::StrCat("argument '", name, "' is null"));
+  return absl::OkStatus();
+}
+
+/// Tokens that a caller gave; null is fine if there are none.
+absl::StatusOr<absl::Span<const int32_t>> tokensOf(const char *name, const int32_t *tokens, size_t count) {
+  if (tokens == nullptr && count != 0)
+    return absl::InvalidArgumentError(absl::StrCat("argument '", name, "' is null"));
+  return absl::MakeConstSpan(tokens, count);
+}
+
+absl::StatusOr<GenerationOptions> optionsOf(const LlmcGenerationOptions &options) {
+  absl::StatusOr<absl::Span<const int32_t>> stopTokens =
+      tokensOf("stop_tokens", options.stop_tokens, options.stop_token_count);
+  if (!stopTokens.ok())
+    return stopTokens.status();
+  GenerationOptions result;
+  result.sampling = {.temperature = options.temperature,
+                     .topK = options.top_k,
+                     .topP = options.top_p,
+                     .minP = options.min_p,
+                     .repetitionPenalty = options.repetition_penalty,
+                     .seed = options.seed};
+  result.maxTokens = options.max_tokens;
+  result.stopTokens.assign(stopTokens->begin(), stopTokens->end());
+  return result;
+}
+
+LlmcFinish finishOf(FinishReason reason) {
+  switch (reason) {
+  case FinishReason::StopToken:
+    return LLMC_FINISH_STOP;
+  case FinishReason::MaxTokens:
+    return LLMC_FINISH_LENGTH;
+  case FinishReason::Context:
+    return LLMC_FINISH_CONTEXT;
+  case FinishReason::Caller:
+    return LLMC_FINISH_CANCELLED;
+  }
+  return LLMC_FINISH_STOP;
+}
+
+LlmcGenerationStats statsOf(const Generation &generation) {
+  const GenerationStats &stats = generation.stats;
+  return {.finish = finishOf(generation.reason),
+          .prompt_tokens = stats.promptTokens,
+          .prompt_seconds = stats.promptSeconds,
+          .first_token_seconds = stats.firstTokenSeconds,
+          .decoded_tokens = stats.decodedTokens,
+          .decode_seconds = stats.decodeSeconds,
+          .peak_resident_bytes = stats.peakResidentBytes};
+}
+
+} // namespace
+
+const char *llmc_last_error(void) { return lastError().c_str(); }
+
+LlmcStatus llmc_model_load(const char *path, LlmcModel **model) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"path", path}, {"model", model}}); !status.ok())
+      return status;
+    *model = nullptr;
+    absl::StatusOr<std::shared_ptr<const Artifact>> artifact = Artifact::load(path);
+    if (!artifact.ok())
+      return artifact.status();
+    auto loaded = std::make_unique<LlmcModel>();
+    for (uint32_t id : (*artifact)->manifest().generation_defaults().stop_ids())
+      loaded->stopTokens.push_back(static_cast<int32_t>(id));
+    loaded->artifact = *std::move(artifact);
+    *model = loaded.release();
+    return absl::OkStatus();
+  });
+}
+
+LlmcStatus llmc_model_info(const LlmcModel *model, LlmcModelInfo *info) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"model", model}, {"info", info}}); !status.ok())
+      return status;
+    const Manifest &manifest = model->artifact->manifest();
+    *info = {.name = manifest.model_name().c_str(),
+             .architecture = manifest.architecture().c_str(),
+             .licence = manifest.licence().c_str(),
+             .is_embedder = manifest.kind() == EMBED,
+             .vocabulary_size = static_cast<int32_t>(manifest.vocabulary_size()),
+             .context_length = static_cast<int32_t>(manifest.context_length()),
+             .output_width = static_cast<int32_t>(manifest.output_width()),
+             .weight_bytes = manifest.weights().size(),
+             .session_bytes = manifest.arena_bytes() + manifest.cache_bytes(),
+             .load_seconds = model->artifact->loadSeconds()};
+    return absl::OkStatus();
+  });
+}
+
+void llmc_model_free(LlmcModel *model) { delete model; }
+
+LlmcStatus llmc_session_create(const LlmcModel *model, int32_t threads, LlmcSession **session) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"model", model}, {"session", session}}); !status.ok())
+      return status;
+    *session = nullptr;
+    constexpr int32_t kMaxThreads = 1024;
+    if (threads < 0 || threads > kMaxThreads)
+      return absl::InvalidArgumentError(
+          absl::StrCat("threads is ", threads, ", expected 0 to ", kMaxThreads));
+    absl::StatusOr<std::unique_ptr<Session>> created = Session::create(model->artifact, {.threads = threads});
+    if (!created.ok())
+      return created.status();
+    *session = new LlmcSession{*std::move(created)};
+    return absl::OkStatus();
+  });
+}
+
+void llmc_session_free(LlmcSession *session) { delete session; }
+
+int64_t llmc_session_position(const LlmcSession *session) {
+  return session == nullptr ? 0 : session->session->position();
+}
+
+void llmc_session_reset(LlmcSession *session) {
+  if (session != nullptr)
+    session->session->reset();
+}
+
+LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count, const float **logits) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}, {"logits", logits}}); !status.ok())
+      return status;
+    absl::StatusOr<absl::Span<const int32_t>> next = tokensOf("tokens", tokens, count);
+    if (!next.ok())
+      return next.status();
+    absl::StatusOr<absl::Span<const float>> outputs = session->session->feed(*next);
+    if (outputs.ok())
+      *logits = outputs->data();
+    return outputs.status();
+  });
+}
+
+LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}, {"embedding", embedding}}); !status.ok())
+      return status;
+    absl::StatusOr<absl::Span<const int32_t>> text = tokensOf("tokens", tokens, count);
+    if (!text.ok())
+      return text.status();
+    absl::StatusOr<absl::Span<const float>> result = session->session->embed(*text);
+    if (result.ok())
+      std::copy(result->begin(), result->end(), embedding);
+    return result.status();
+  });
+}
+
+LlmcStatus llmc_default_options(const LlmcModel *model, LlmcGenerationOptions *options) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"model", model}, {"options", options}}); !status.ok())
+      return status;
+    const SamplingOptions sampling = recommendedSampling(model->artifact->manifest().generation_defaults());
+    *options = {.temperature = sampling.temperature,
+                .top_k = sampling.topK,
+                .top_p = sampling.topP,
+                .min_p = sampling.minP,
+                .repetition_penalty = sampling.repetitionPenalty,
+                .seed = sampling.seed,
+                .max_tokens = 0,
+                .stop_tokens = model->stopTokens.data(),
+                .stop_token_count = model->stopTokens.size()};
+    return absl::OkStatus();
+  });
+}
+
+LlmcStatus llmc_generate(LlmcSession *session, const int32_t *prompt, size_t count,
+                         const LlmcGenerationOptions *options, LlmcTokenCallback on_token, void *user_data,
+                         LlmcGenerationStats *stats) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session},
+                                              {"options", options},
+                                              {"on_token", reinterpret_cast<const void *>(on_token)}});
+        !status.ok())
+      return status;
+    absl::StatusOr<absl::Span<const int32_t>> tokens = tokensOf("prompt", prompt, count);
+    if (!tokens.ok())
+      return tokens.status();
+    absl::StatusOr<GenerationOptions> wanted = optionsOf(*options);
+    if (!wanted.ok())
+      return wanted.status();
+    absl::StatusOr<Generation> generation = generate(
+        *session->session, *tokens, *wanted, [&](int32_t token) { return on_token(token, user_data) != 0; });
+    if (generation.ok() && stats != nullptr)
+      *stats = statsOf(*generation);
+    return generation.status();
+  });
+}

@@ -1,0 +1,136 @@
+/*===- llmc.h - running artifacts from any language --------------------------------------------------===*\
+|*
+|* The C interface of the runtime (libllmc.so). Load a model once, make a session for each sequence of tokens,
+feed
+|* it, and take what comes out:
+|*
+|*     LlmcModel *model;
+|*     LlmcSession *session;
+|*     if (llmc_model_load("model.llmc", &model) != LLMC_OK ||
+|*         llmc_session_create(model, 0, &session) != LLMC_OK)
+|*       fprintf(stderr, "%s\n", llmc_last_error());
+|*
+|* Models may be shared by threads, a session is for one thread at a time. Every function that can fail
+returns a
+|* status; the message is one line. Handles are freed by their free function, which takes null.
+|*
+\*===--------------------------------------------------------------------------------------------------===*/
+#ifndef LLMC_RUNTIME_CORE_LLMC_H
+#define LLMC_RUNTIME_CORE_LLMC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LLMC_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum LlmcStatus {
+  LLMC_OK = 0,
+  LLMC_INVALID_ARGUMENT = 1, /**< an argument is null or out of its range */
+  LLMC_TOO_LONG = 2,         /**< more tokens than the context, or more bytes than the caller's buffer */
+  LLMC_CANNOT_READ = 3,      /**< the file is missing or not readable */
+  LLMC_DAMAGED = 4,          /**< the file is not a whole artifact */
+  LLMC_UNSUPPORTED = 5,      /**< made for another CPU or version, or not a thing that this model does */
+  LLMC_OUT_OF_MEMORY = 6,
+  LLMC_INTERNAL = 7
+} LlmcStatus;
+
+/** What went wrong in the last call of this thread that failed; empty if none has. Valid until the next one.
+ */
+LLMC_API const char *llmc_last_error(void);
+
+/*===- Models -----------------------------------------------------------------------------------------===*/
+
+typedef struct LlmcModel LlmcModel;
+
+typedef struct LlmcModelInfo {
+  const char *name; /**< strings live as long as the model */
+  const char *architecture;
+  const char *licence;
+  int32_t is_embedder; /**< 1: llmc_embed, 0: llmc_feed and llmc_generate */
+  int32_t vocabulary_size;
+  int32_t context_length;
+  int32_t output_width; /**< floats of an output row; the first vocabulary_size of a generator's are logits */
+  uint64_t weight_bytes;  /**< mapped, shared by all that run this file */
+  uint64_t session_bytes; /**< activations and caches of a session */
+  double load_seconds;
+} LlmcModelInfo;
+
+/** Maps and checks the artifact at `path`. */
+LLMC_API LlmcStatus llmc_model_load(const char *path, LlmcModel **model);
+LLMC_API LlmcStatus llmc_model_info(const LlmcModel *model, LlmcModelInfo *info);
+/** Sessions that were made of the model stay valid. */
+LLMC_API void llmc_model_free(LlmcModel *model);
+
+/*===- Sessions ---------------------------------------------------------------------------------------===*/
+
+typedef struct LlmcSession LlmcSession;
+
+/** A sequence without tokens, run by `threads` threads, the caller's included; 0: one for each core. */
+LLMC_API LlmcStatus llmc_session_create(const LlmcModel *model, int32_t threads, LlmcSession **session);
+LLMC_API void llmc_session_free(LlmcSession *session);
+
+/** Number of tokens that the sequence has. */
+LLMC_API int64_t llmc_session_position(const LlmcSession *session);
+/** Forgets them. */
+LLMC_API void llmc_session_reset(LlmcSession *session);
+
+/** Appends `count` tokens. `*logits` are then those of the next token, [output_width], valid until the next
+   call on this session. */
+LLMC_API LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count,
+                              const float **logits);
+
+/** The embedding of a text of `count` tokens, written to `embedding`, [output_width]. */
+LLMC_API LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding);
+
+/*===- Generation -------------------------------------------------------------------------------------===*/
+
+typedef struct LlmcGenerationOptions {
+  float temperature;        /**< 0: always the most likely token */
+  int32_t top_k;            /**< 0: all */
+  float top_p;              /**< 1: all */
+  float min_p;              /**< 0: all */
+  float repetition_penalty; /**< 1: none */
+  uint64_t seed;
+  int64_t max_tokens; /**< 0: until the model ends or the context is full */
+  const int32_t *stop_tokens;
+  size_t stop_token_count;
+} LlmcGenerationOptions;
+
+/** What the model's authors recommend, and greedy where they say nothing; with the model's stop tokens, which
+   live as long as the model. */
+LLMC_API LlmcStatus llmc_default_options(const LlmcModel *model, LlmcGenerationOptions *options);
+
+typedef enum LlmcFinish {
+  LLMC_FINISH_STOP = 0,     /**< a stop token */
+  LLMC_FINISH_LENGTH = 1,   /**< max_tokens */
+  LLMC_FINISH_CONTEXT = 2,  /**< the context is full */
+  LLMC_FINISH_CANCELLED = 3 /**< the callback returned 0 */
+} LlmcFinish;
+
+typedef struct LlmcGenerationStats {
+  LlmcFinish finish;
+  int64_t prompt_tokens; /**< those that had to be computed */
+  double prompt_seconds;
+  double first_token_seconds;
+  int64_t decoded_tokens; /**< after the first */
+  double decode_seconds;
+  uint64_t peak_resident_bytes;
+} LlmcGenerationStats;
+
+/** Called for each new token. Returns 0 to stop, anything else to go on. */
+typedef int (*LlmcTokenCallback)(int32_t token, void *user_data);
+
+/** Makes `prompt` the sequence of the session (what the session has of it already is not computed again) and
+    continues it. `stats` may be null. */
+LLMC_API LlmcStatus llmc_generate(LlmcSession *session, const int32_t *prompt, size_t count,
+                                  const LlmcGenerationOptions *options, LlmcTokenCallback on_token,
+                                  void *user_data, LlmcGenerationStats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LLMC_RUNTIME_CORE_LLMC_H */
