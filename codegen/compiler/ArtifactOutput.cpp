@@ -11,6 +11,7 @@
 #include "runtime/core/ArtifactWriter.h"
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/core/StepAbi.h"
+#include "runtime/text/tokenizer.pb.h"
 
 using namespace mlir;
 
@@ -93,6 +94,9 @@ void ArtifactOutput::describeModel() {
 void ArtifactOutput::describeGeneration() {
   const frontend::SamplingDefaults &sampling = model.info.sampling;
   runtime::GenerationDefaults *defaults = manifest.mutable_generation_defaults();
+  text::TokenizerModel tokenizer;
+  if (tokenizer.ParseFromString(model.info.tokenizer))
+    *defaults->mutable_stop_ids() = tokenizer.stop_ids();
   if (sampling.sample == false)
     defaults->set_temperature(0);
   else if (sampling.temperature)
