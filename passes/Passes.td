@@ -47,11 +47,6 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
   let options = [
     Option<"elementType", "element-type", "std::string", "\"f32\"", "Precision in which keys and values are kept: f32, f16 or bf16">,
   ];
-  let statistics = [
-    Statistic<"numCaches", "caches", "Caches that outlive a step, one a call of causal attention">,
-    Statistic<"numLocal", "local-caches", "Caches within a step">,
-    Statistic<"numDeclined", "declined", "Attention operations left alone">,
-  ];
 }
 
 //===----------------------------------------------------------------------===//
@@ -85,10 +80,6 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
       clEnumValN(::llmc::passes::ComputeType::F32, "f32", "single precision"),
       clEnumValN(::llmc::passes::ComputeType::BF16, "bf16", "bfloat16"))}]>,
   ];
-  let statistics = [
-    Statistic<"numWeights", "converted-weights", "Weights and vectors of parameters that were converted">,
-    Statistic<"numInputs", "converted-inputs", "Inputs of products that were converted">,
-  ];
 }
 
 def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
@@ -107,11 +98,6 @@ def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
         %y = nn.linear %h, %w : tensor<?x576x!nn.block<q8_0>>, tensor<576x576x!nn.block<q4_1>> -> tensor<?x576xf32>
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numInputs", "quantized-inputs", "Activations that are quantized">,
-    Statistic<"numProducts", "integer-products", "Products that read a quantized activation now">,
-    Statistic<"numDeclined", "declined", "Products left alone">,
-  ];
 }
 
 //===----------------------------------------------------------------------===//
@@ -139,11 +125,6 @@ def MergeLinears : Pass<"nn-merge-linears", "::mlir::ModuleOp"> {
         %q, %k = nn.split %y : tensor<?x96xf32> -> tensor<?x64xf32>, tensor<?x32xf32>
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numMerged", "merged", "Products that became part of a larger one">,
-    Statistic<"numProducts", "products", "Products that were made of them">,
-    Statistic<"numDeclined", "declined", "Products with siblings that were left alone">,
-  ];
 }
 
 def Fuse : Pass<"nn-fuse", "::mlir::ModuleOp"> {
@@ -174,11 +155,6 @@ def Fuse : Pass<"nn-fuse", "::mlir::ModuleOp"> {
         }
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numProducts", "product-kernels", "Fusions around a product">,
-    Statistic<"numRowWise", "row-wise-kernels", "Fusions of row-wise operations">,
-    Statistic<"numFused", "fused-operations", "Operations inside of fusions">,
-  ];
 }
 
 //===----------------------------------------------------------------------===//
@@ -201,10 +177,6 @@ def ExpandRope : Pass<"nn-expand-rope", "::mlir::ModuleOp"> {
         %y = nn.rotate %q by %t heads 9 half : tensor<?x576xf32>, tensor<?x64xf32>
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numRotations", "rotations", "Rotary embeddings that were expanded">,
-    Statistic<"numTables", "tables", "Tables that they share">,
-  ];
 }
 
 def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
@@ -230,10 +202,6 @@ def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
         %y = call @layer(%x, %w)
   }];
   let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::func::FuncDialect"];
-  let statistics = [
-    Statistic<"numHoisted", "hoisted", "Operations that left a function">,
-    Statistic<"numRemoved", "removed-arguments", "Arguments that were not read any more">,
-  ];
 }
 
 def MaterializeParams : Pass<"nn-materialize-params", "::mlir::ModuleOp"> {
@@ -258,10 +226,6 @@ def MaterializeParams : Pass<"nn-materialize-params", "::mlir::ModuleOp"> {
         %w = nn.load @q.convert : tensor<64x64xf32>
   }];
   let dependentDialects = ["::llmc::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numDerived", "derived", "Parameters that are computed when the program is compiled">,
-    Statistic<"numShared", "shared", "Computations that turned out to be an existing parameter">,
-  ];
 }
 
 #endif // LLMC_PASSES_PASSES_TD

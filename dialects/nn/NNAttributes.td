@@ -20,11 +20,11 @@ def NN_BlockFormat : NN_Enum<"BlockFormat", "block-quantized storage format of G
 
 def NN_RopeStyle : NN_Enum<"RopeStyle", "which dimensions of a head rotate together", [
   I32EnumAttrCase<"Half", 0, "half">, I32EnumAttrCase<"Interleaved", 1, "interleaved">]>;
-def NN_RopeStyleAttr : EnumAttr<NN_Dialect, NN_RopeStyle, "rope_style"> { let assemblyFormat = "$value"; }
+def NN_RopeStyleAttr : EnumAttr<NN_Dialect, NN_RopeStyle, "rope_style"> { let assemblyFormat = "`` $value"; }
 
 def NN_GeluKind : NN_Enum<"GeluKind", "how the Gaussian distribution function is computed", [
   I32EnumAttrCase<"Exact", 0, "exact">, I32EnumAttrCase<"Tanh", 1, "tanh">, I32EnumAttrCase<"Sigmoid", 2, "sigmoid">]>;
-def NN_GeluKindAttr : EnumAttr<NN_Dialect, NN_GeluKind, "gelu_kind"> { let assemblyFormat = "$value"; }
+def NN_GeluKindAttr : EnumAttr<NN_Dialect, NN_GeluKind, "gelu_kind"> { let assemblyFormat = "`` $value"; }
 
 def NN_RopeScalingKind : NN_Enum<"RopeScalingKind", "how rotary frequencies are stretched beyond the trained context", [
   I32EnumAttrCase<"Linear", 0, "linear">, I32EnumAttrCase<"Llama3", 1, "llama3">, I32EnumAttrCase<"Yarn", 2, "yarn">,

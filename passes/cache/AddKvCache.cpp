@@ -5,6 +5,7 @@
 #include "passes/Calls.h"
 #include "passes/NumericBound.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 #include "llvm/ADT/StringSwitch.h"
 
 namespace llmc::passes {
@@ -218,7 +219,7 @@ void CacheInsertion::run() {
       addCaches(function);
 }
 
-struct AddKvCache : passes::impl::AddKvCacheBase<AddKvCache>, NumericallyBounded {
+struct AddKvCache : passes::impl::AddKvCacheBase<AddKvCache>, NumericallyBounded, Counting {
   using AddKvCacheBase::AddKvCacheBase;
 
   NumericBound getNumericBound() const override {
@@ -239,9 +240,9 @@ struct AddKvCache : passes::impl::AddKvCacheBase<AddKvCache>, NumericallyBounded
     }
     CacheInsertion insertion(getOperation(), type);
     insertion.run();
-    numCaches += insertion.numCaches;
-    numLocal += insertion.numLocal;
-    numDeclined += insertion.numDeclined;
+    count(insertion.numCaches, "caches that outlive a step");
+    count(insertion.numLocal, "caches within a step");
+    count(insertion.numDeclined, "attention operations left alone");
   }
 };
 

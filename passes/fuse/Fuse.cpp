@@ -8,6 +8,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace llmc::passes {
@@ -173,7 +174,7 @@ FusionOp KernelPlan::materialize() {
   return fusion;
 }
 
-struct Fuse : passes::impl::FuseBase<Fuse>, NumericallyBounded {
+struct Fuse : passes::impl::FuseBase<Fuse>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override { return NumericBound::exact(); }
 
   void runOnOperation() override {
@@ -203,7 +204,7 @@ private:
       plan.takeConsumers(isEpilogue);
       plan.takePrologue(product);
       if (materialize(plan))
-        ++numProducts;
+        count(1, "kernels around a product");
     }
   }
 
@@ -217,7 +218,7 @@ private:
       KernelPlan plan(op);
       plan.takeConsumers(fitsRowWiseKernel);
       if (materialize(plan)) {
-        ++numRowWise;
+        count(1, "row-wise kernels");
         it = block.begin();
       }
     }
@@ -227,7 +228,7 @@ private:
   bool materialize(KernelPlan &plan) {
     if (plan.size() == 1)
       return false;
-    numFused += plan.size();
+    count(plan.size(), "operations fused");
     FusionOp fusion = plan.materialize();
     std::string names;
     llvm::raw_string_ostream stream(names);

@@ -4,6 +4,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace llmc::passes {
@@ -26,7 +27,7 @@ remark::RemarkOpts remarkOpts() {
   return remark::RemarkOpts::name("MergeLinears").category("nn-merge-linears");
 }
 
-struct MergeLinears : passes::impl::MergeLinearsBase<MergeLinears>, NumericallyBounded {
+struct MergeLinears : passes::impl::MergeLinearsBase<MergeLinears>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override { return NumericBound::exact(); }
 
   void runOnOperation() override {
@@ -95,7 +96,7 @@ private:
 
   void decline(LinearOp op, StringRef reason) {
     remark::missed(op.getLoc(), remarkOpts()) << remark::reason("{0}", reason.str());
-    ++numDeclined;
+    count(1, "products left alone");
   }
 
   /// The concatenation of what each of `group` reads as `operandOf`, before the first of them.
@@ -139,8 +140,8 @@ private:
     }
     remark::passed(loc, remarkOpts())
         << remark::add("{0} products of width {1} in all became one", group.size(), dim(weight, 0));
-    numMerged += group.size();
-    ++numProducts;
+    count(group.size(), "products merged");
+    count(1, "products made of them");
   }
 };
 

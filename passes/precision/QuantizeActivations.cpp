@@ -4,6 +4,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_QUANTIZEACTIVATIONS
@@ -20,7 +21,9 @@ bool isBlockQuantized(Value value) {
   return isa<BlockType>(cast<ShapedType>(value.getType()).getElementType());
 }
 
-struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActivations>, NumericallyBounded {
+struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActivations>,
+                             NumericallyBounded,
+                             Counting {
   NumericBound getNumericBound() const override {
     return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 32 of them");
   }
@@ -39,7 +42,7 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
         remark::missed(op.getLoc(),
                        remark::RemarkOpts::name("QuantizeActivations").category("nn-quantize-activations"))
             << remark::reason("the width of the input is not known");
-        ++numDeclined;
+        count(1, "products left alone");
         return;
       }
       Value &converted = quantized[input];
@@ -47,10 +50,10 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
         OpBuilder builder(op);
         builder.setInsertionPointAfterValue(input);
         converted = ConvertOp::create(builder, op.getLoc(), passes::withElementType(input, format), input);
-        ++numInputs;
+        count(1, "activations quantized");
       }
       op.getInputMutable().assign(converted);
-      ++numProducts;
+      count(1, "products of integers");
     });
   }
 };

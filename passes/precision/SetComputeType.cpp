@@ -3,6 +3,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_SETCOMPUTETYPE
@@ -35,7 +36,7 @@ private:
   DenseMap<std::pair<Value, Type>, Value> known;
 };
 
-struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, NumericallyBounded {
+struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, NumericallyBounded, Counting {
   using SetComputeTypeBase::SetComputeTypeBase;
 
   NumericBound getNumericBound() const override {
@@ -55,8 +56,8 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
         if (readsVector(op, operand.get()))
           operand.set(weights.convert(operand.get(), f32, op->getLoc()));
     });
-    numWeights += weights.count();
-    numInputs += inputs.count();
+    count(weights.count(), "parameters converted");
+    count(inputs.count(), "inputs of products converted");
   }
 
 private:

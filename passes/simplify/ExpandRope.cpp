@@ -3,6 +3,7 @@
 #include "dialects/nn/NN.h"
 #include "passes/NumericBound.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_EXPANDROPE
@@ -15,7 +16,7 @@ using namespace llmc::nn;
 
 namespace {
 
-struct ExpandRope : passes::impl::ExpandRopeBase<ExpandRope>, NumericallyBounded {
+struct ExpandRope : passes::impl::ExpandRopeBase<ExpandRope>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override {
     return NumericBound::relative(
         1e-5, "cosines and sines are rounded to the activation's type before the rotation");
@@ -43,14 +44,14 @@ private:
         OpBuilder builder(rope);
         table = RopeTableOp::create(builder, rope.getLoc(), type, rope.getPositions(), rope.getDimsAttr(),
                                     rope.getThetaAttr(), rope.getScalingAttr());
-        ++numTables;
+        count(1, "tables");
       }
       OpBuilder builder(rope);
       auto rotate = RotateOp::create(builder, rope.getLoc(), rope.getType(), rope.getInput(), table,
                                      rope.getHeadsAttr(), rope.getStyleAttr());
       rope.replaceAllUsesWith(rotate.getResult());
       rope.erase();
-      ++numRotations;
+      count(1, "rotations");
     }
   }
 };

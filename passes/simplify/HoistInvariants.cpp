@@ -5,6 +5,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_HOISTINVARIANTS
@@ -17,7 +18,7 @@ using namespace llmc::nn;
 
 namespace {
 
-struct HoistInvariants : passes::impl::HoistInvariantsBase<HoistInvariants>, NumericallyBounded {
+struct HoistInvariants : passes::impl::HoistInvariantsBase<HoistInvariants>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override { return NumericBound::exact(); }
 
   void runOnOperation() override {
@@ -70,7 +71,7 @@ private:
     }
     for (Operation *op : llvm::reverse(hoisted))
       op->erase();
-    numHoisted += hoisted.size();
+    count(hoisted.size(), "operations moved to callers");
   }
 
   /// Clones the operations `hoisted` of `function` before `call`, with the operands of `call` as arguments.
@@ -99,7 +100,7 @@ private:
     for (func::CallOp call : calling)
       call->eraseOperands(unread);
     (void)function.eraseArguments(unread);
-    numRemoved += unread.count();
+    count(unread.count(), "arguments removed");
   }
 };
 

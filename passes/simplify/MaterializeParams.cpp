@@ -7,6 +7,7 @@
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_MATERIALIZEPARAMS
@@ -47,7 +48,9 @@ private:
   IRMapping mapping;
 };
 
-struct MaterializeParams : passes::impl::MaterializeParamsBase<MaterializeParams>, NumericallyBounded {
+struct MaterializeParams : passes::impl::MaterializeParamsBase<MaterializeParams>,
+                           NumericallyBounded,
+                           Counting {
   NumericBound getNumericBound() const override { return NumericBound::exact(); }
 
   void runOnOperation() override {
@@ -124,11 +127,11 @@ private:
     if (same != end) {
       param.erase();
       param = same->second;
-      ++numShared;
+      count(1, "computations of a known parameter");
     } else {
       symbols.insert(param, insertionPoint());
       derived.insert({key, param});
-      ++numDerived;
+      count(1, "derived parameters");
     }
     builder.setInsertionPointAfterValue(value);
     return LoadOp::create(builder, value.getLoc(), value.getType(),

@@ -9,19 +9,66 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Passes.h"
+#include "passes/Statistics.h"
 #include "passes/verify/InterpretPasses.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+
+namespace {
+
+llvm::cl::opt<bool> printStatistics("nn-statistics", llvm::cl::desc("Print what the passes counted"));
+
+/// Runs the passes that `config` names on the file `input`, with what llmc adds to each pass manager.
+LogicalResult processFile(StringRef input, StringRef output, DialectRegistry &registry,
+                          MlirOptMainConfig config) {
+  llmc::StatisticsReport statistics;
+  config.setPassPipelineSetupFn([&statistics, base = config](PassManager &manager) {
+    if (printStatistics)
+      manager.addInstrumentation(llmc::createStatisticsInstrumentation(statistics));
+    return base.setupPassPipeline(manager);
+  });
+
+  std::string error;
+  auto source = openInputFile(input, &error);
+  auto result = source ? openOutputFile(output, &error) : nullptr;
+  if (!result) {
+    llvm::errs() << error << '\n';
+    return failure();
+  }
+  if (failed(MlirOptMain(result->os(), std::move(source), registry, config)))
+    return failure();
+  llmc::printStatistics(statistics, llvm::errs());
+  result->keep();
+  return success();
+}
+
+} // namespace
 
 int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  mlir::registerAllDialects(registry);
-  mlir::registerAllExtensions(registry);
+  llvm::InitLLVM initialization(argc, argv);
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerAllExtensions(registry);
   llmc::nn::reference::registerReferenceModels(registry);
 
-  mlir::registerAllPasses();
+  registerAllPasses();
   llmc::passes::registerLlmcPasses();
   llmc::registerInterpretPasses();
 
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "llmc's optimizer driver\n", registry));
+  auto [input, output] = registerAndParseCLIOptions(argc, argv, "llmc's optimizer driver\n", registry);
+  MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldListPasses()) {
+    printRegisteredPasses();
+    return EXIT_SUCCESS;
+  }
+  return asMainReturnCode(processFile(input, output, registry, config));
 }

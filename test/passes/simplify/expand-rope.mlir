@@ -3,10 +3,10 @@
 // Query and key share a table; a rotation by other angles has its own.
 // CHECK-LABEL: func.func @layer
 // CHECK:         %[[T:.+]] = nn.rope_table %[[P:.+]] dims 8 theta 1.000000e+04 : tensor<?xi32> -> tensor<?x8xf32>
-// CHECK:         nn.rotate %{{.+}} by %[[T]] heads 5 {{ *}}half
-// CHECK:         nn.rotate %{{.+}} by %[[T]] heads 1 {{ *}}half
+// CHECK:         nn.rotate %{{.+}} by %[[T]] heads 5 half
+// CHECK:         nn.rotate %{{.+}} by %[[T]] heads 1 half
 // CHECK:         %[[S:.+]] = nn.rope_table %[[P]] dims 8 theta 1.000000e+04 scaling <linear, factor = 4.000000e+00 : f64>
-// CHECK:         nn.rotate %{{.+}} by %[[S]] heads 5 {{ *}}interleaved
+// CHECK:         nn.rotate %{{.+}} by %[[S]] heads 5 interleaved
 // CHECK-NOT:     nn.rope %
 func.func @layer(%q: tensor<?x80xf32>, %k: tensor<?x16xf32>, %positions: tensor<?xi32>)
     -> (tensor<?x80xf32>, tensor<?x16xf32>, tensor<?x80xf32>) {
