@@ -1,6 +1,5 @@
-#include "runtime/core/llmc.h"
-
-#include "runtime/core/Artifact.h"
+#include "runtime/core/ArtifactText.h"
+#include "runtime/core/CApiState.h"
 #include "runtime/core/Generator.h"
 #include "runtime/core/Session.h"
 
@@ -13,69 +12,13 @@
 #include <string>
 
 using namespace llmc::runtime;
-
-struct LlmcModel {
-  std::shared_ptr<const Artifact> artifact;
-  std::vector<int32_t> stopTokens;
-};
+using namespace llmc::runtime::c;
 
 struct LlmcSession {
   std::unique_ptr<Session> session;
 };
 
 namespace {
-
-std::string &lastError() {
-  thread_local std::string message;
-  return message;
-}
-
-LlmcStatus statusOf(absl::StatusCode code) {
-  switch (code) {
-  case absl::StatusCode::kOk:
-    return LLMC_OK;
-  case absl::StatusCode::kInvalidArgument:
-    return LLMC_INVALID_ARGUMENT;
-  case absl::StatusCode::kOutOfRange:
-    return LLMC_TOO_LONG;
-  case absl::StatusCode::kNotFound:
-  case absl::StatusCode::kPermissionDenied:
-    return LLMC_CANNOT_READ;
-  case absl::StatusCode::kDataLoss:
-    return LLMC_DAMAGED;
-  case absl::StatusCode::kFailedPrecondition:
-  case absl::StatusCode::kUnimplemented:
-    return LLMC_UNSUPPORTED;
-  case absl::StatusCode::kResourceExhausted:
-    return LLMC_OUT_OF_MEMORY;
-  default:
-    return LLMC_INTERNAL;
-  }
-}
-
-LlmcStatus finish(const absl::Status &status) {
-  if (!status.ok())
-    lastError() = std::string(status.message());
-  return statusOf(status.code());
-}
-
-/// Runs `body`, which returns a status; no exception gets out of the library.
-template <typename Body> LlmcStatus guarded(Body body) {
-  try {
-    return finish(body());
-  } catch (const std::bad_alloc &) {
-    return finish(absl::ResourceExhaustedError("out of memory"));
-  } catch (const std::exception &error) {
-    return finish(absl::InternalError(error.what()));
-  }
-}
-
-absl::Status requireNotNull(std::initializer_list<std::pair<const char *, const void *>> arguments) {
-  for (auto [name, pointer] : arguments)
-    if (pointer == nullptr)
-      return absl::InvalidArgumentError(absl::StrCat("argument '", name, "' is null"));
-  return absl::OkStatus();
-}
 
 /// Tokens that a caller gave; null is fine if there are none.
 absl::StatusOr<absl::Span<const int32_t>> tokensOf(const char *name, const int32_t *tokens, size_t count) {
@@ -128,8 +71,6 @@ LlmcGenerationStats statsOf(const Generation &generation) {
 
 } // namespace
 
-const char *llmc_last_error(void) { return lastError().c_str(); }
-
 LlmcStatus llmc_model_load(const char *path, LlmcModel **model) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"path", path}, {"model", model}}); !status.ok())
@@ -139,8 +80,7 @@ LlmcStatus llmc_model_load(const char *path, LlmcModel **model) {
     if (!artifact.ok())
       return artifact.status();
     auto loaded = std::make_unique<LlmcModel>();
-    for (uint32_t id : (*artifact)->manifest().generation_defaults().stop_ids())
-      loaded->stopTokens.push_back(static_cast<int32_t>(id));
+    loaded->stopTokens = stopTokens((*artifact)->manifest());
     loaded->artifact = *std::move(artifact);
     *model = loaded.release();
     return absl::OkStatus();

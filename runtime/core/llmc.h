@@ -65,6 +65,29 @@ LLMC_API LlmcStatus llmc_model_info(const LlmcModel *model, LlmcModelInfo *info)
 /** Sessions that were made of the model stay valid. */
 LLMC_API void llmc_model_free(LlmcModel *model);
 
+/*===- Text -------------------------------------------------------------------------------------------===*/
+
+/** What becomes of special tokens, such as <|im_start|>; to be combined by |. */
+typedef enum LlmcTokenize {
+  LLMC_TOKENIZE_PLAIN = 0,        /**< they are text like any other: for text from strangers */
+  LLMC_TOKENIZE_ADD_SPECIAL = 1,  /**< the text is surrounded by those that the model wants around any text */
+  LLMC_TOKENIZE_PARSE_SPECIAL = 2 /**< their text stands for them: for the output of a chat template */
+} LlmcTokenize;
+
+/** Turns `length` bytes of UTF-8 into tokens. `*count` is their number even if they do not fit into
+   `capacity`, which is LLMC_TOO_LONG; `tokens` then stays as it was. Only for models with a tokenizer. */
+LLMC_API LlmcStatus llmc_tokenize(const LlmcModel *model, const char *text, size_t length, int32_t flags,
+                                  int32_t *tokens, size_t capacity, size_t *count);
+
+/** Turns tokens into text as they come, in whole characters. */
+typedef struct LlmcDetokenizer LlmcDetokenizer;
+LLMC_API LlmcStatus llmc_detokenizer_create(const LlmcModel *model, LlmcDetokenizer **detokenizer);
+/** `*text` is what `token` completes, perhaps nothing; valid until the next call on this detokenizer. */
+LLMC_API LlmcStatus llmc_detokenizer_push(LlmcDetokenizer *detokenizer, int32_t token, const char **text);
+/** `*text` is what was held back for want of another token. */
+LLMC_API LlmcStatus llmc_detokenizer_finish(LlmcDetokenizer *detokenizer, const char **text);
+LLMC_API void llmc_detokenizer_free(LlmcDetokenizer *detokenizer);
+
 /*===- Sessions ---------------------------------------------------------------------------------------===*/
 
 typedef struct LlmcSession LlmcSession;

@@ -1,6 +1,7 @@
 #include "runtime/core/llmc.h"
 
 #include "TinyArtifact.h"
+#include "runtime/text/tokenizer.pb.h"
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -125,6 +126,80 @@ TEST_F(CApiTest, Embeds) {
   EXPECT_THAT(embedding, ElementsAre(12, -4, 2));
   const float *logits;
   EXPECT_EQ(llmc_feed(session, tokens, 3, &logits), LLMC_UNSUPPORTED);
+}
+
+/// Words of "a" and "bc", and the special token <end>.
+Manifest manifestWithTokenizer() {
+  llmc::text::TokenizerModel tokenizer;
+  tokenizer.set_algorithm(llmc::text::TokenizerModel::WORD_PIECE);
+  std::string text;
+  for (const char *token : {"[UNK]", "a", "b", "##c", "<end>"}) {
+    text += token;
+    tokenizer.mutable_vocabulary()->add_token_end(text.size());
+  }
+  tokenizer.mutable_vocabulary()->set_text(text);
+  tokenizer.mutable_word_piece()->set_unk_id(0);
+  tokenizer.mutable_word_piece()->set_continuing_subword_prefix("##");
+  tokenizer.mutable_word_piece()->set_max_input_chars_per_word(10);
+  tokenizer.add_pre_tokenizer()->mutable_whitespace_split();
+  tokenizer.mutable_decoder()->mutable_word_piece()->set_prefix("##");
+  llmc::text::AddedToken &end = *tokenizer.add_added_tokens();
+  end.set_id(4);
+  end.set_content("<end>");
+  end.set_special(true);
+  tokenizer.add_stop_ids(4);
+  tokenizer.mutable_single_template()->add_pieces()->set_sequence(llmc::text::Template::Piece::A);
+  tokenizer.mutable_single_template()->add_pieces()->set_token_id(4);
+  Manifest manifest = generatorManifest();
+  manifest.set_tokenizer(tokenizer.SerializeAsString());
+  manifest.mutable_generation_defaults()->add_stop_ids(9);
+  return manifest;
+}
+
+TEST_F(CApiTest, TurnsTextIntoTokensAndBack) {
+  open(manifestWithTokenizer());
+  int32_t tokens[8];
+  size_t count = 0;
+  const auto tokenize = [&](absl::string_view text, int32_t flags) {
+    EXPECT_EQ(llmc_tokenize(model, text.data(), text.size(), flags, tokens, 8, &count), LLMC_OK)
+        << llmc_last_error();
+    return std::vector<int32_t>(tokens, tokens + count);
+  };
+  EXPECT_THAT(tokenize("a bc x", LLMC_TOKENIZE_PLAIN), ElementsAre(1, 2, 3, 0));
+  EXPECT_THAT(tokenize("a", LLMC_TOKENIZE_ADD_SPECIAL), ElementsAre(1, 4));
+  EXPECT_THAT(tokenize("a<end>a", LLMC_TOKENIZE_PARSE_SPECIAL), ElementsAre(1, 4, 1));
+  EXPECT_THAT(tokenize("a<end>a", LLMC_TOKENIZE_PLAIN), ElementsAre(0));
+
+  tokens[0] = 77;
+  EXPECT_EQ(llmc_tokenize(model, "a bc", 4, 0, tokens, 2, &count), LLMC_TOO_LONG);
+  EXPECT_STREQ(llmc_last_error(), "the text has 3 tokens, but there is room for 2");
+  EXPECT_EQ(count, 3u);
+  EXPECT_EQ(tokens[0], 77);
+
+  LlmcDetokenizer *detokenizer = nullptr;
+  ASSERT_EQ(llmc_detokenizer_create(model, &detokenizer), LLMC_OK);
+  std::string text;
+  const char *piece = nullptr;
+  for (int32_t token : {1, 2, 3}) {
+    ASSERT_EQ(llmc_detokenizer_push(detokenizer, token, &piece), LLMC_OK);
+    text += piece;
+  }
+  ASSERT_EQ(llmc_detokenizer_finish(detokenizer, &piece), LLMC_OK);
+  EXPECT_EQ(text + piece, "a bc");
+  llmc_detokenizer_free(detokenizer);
+  llmc_detokenizer_free(nullptr);
+
+  LlmcGenerationOptions options;
+  ASSERT_EQ(llmc_default_options(model, &options), LLMC_OK);
+  EXPECT_THAT(std::vector<int32_t>(options.stop_tokens, options.stop_tokens + options.stop_token_count),
+              ElementsAre(4, 9));
+}
+
+TEST_F(CApiTest, SaysThatThereIsNoTokenizer) {
+  open(generatorManifest());
+  size_t count;
+  EXPECT_EQ(llmc_tokenize(model, "a", 1, 0, nullptr, 0, &count), LLMC_UNSUPPORTED);
+  EXPECT_STREQ(llmc_last_error(), "the artifact has no tokenizer, only token ids can be given to it");
 }
 
 TEST_F(CApiTest, SaysWhatWentWrong) {
