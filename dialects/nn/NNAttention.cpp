@@ -66,9 +66,10 @@ LogicalResult RopeOp::verify() {
   if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
     return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
                          << " heads";
-  if (dims <= 0 || dims % 2 != 0 || (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads))
-    return emitOpError() << "rotates " << dims << " dimensions, expected an even number of at most the head size "
-                         << inputWidth / heads;
+  if (dims <= 0 || dims % 2 != 0)
+    return emitOpError() << "rotates " << dims << " dimensions, expected a positive even number";
+  if (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads)
+    return emitOpError() << "rotates " << dims << " dimensions of heads of " << inputWidth / heads;
   if (!(getTheta().convertToDouble() > 0))
     return emitOpError() << "needs a positive theta";
   if (!compatible(rows(getInput()), rows(getPositions())))
@@ -93,10 +94,10 @@ LogicalResult RotateOp::verify() {
   if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
     return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
                          << " heads";
-  if (ShapedType::isDynamic(dims) || dims % 2 != 0 ||
-      (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads))
-    return emitOpError() << "has a table of width " << dims << ", expected an even number of at most the head size "
-                         << inputWidth / heads;
+  if (ShapedType::isDynamic(dims) || dims % 2 != 0)
+    return emitOpError() << "needs a table of a known and even width";
+  if (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads)
+    return emitOpError() << "has a table of width " << dims << " for heads of " << inputWidth / heads;
   if (!compatible(rows(getInput()), rows(getTable())))
     return emitOpError() << "has " << rows(getInput()) << " rows but a table of " << rows(getTable());
   return success();
@@ -179,6 +180,14 @@ LogicalResult AttentionOp::verify() {
   if (getSegments() && (!compatible(rows(getSegments()), rows(getQuery())) || !compatible(rows(getSegments()), rows(getKey()))))
     return emitOpError() << "has " << rows(getSegments()) << " segments for " << rows(getQuery()) << " queries and "
                          << rows(getKey()) << " keys";
+  if (!getBias())
+    return success();
+  int64_t queries = rows(getQuery()), heads = getHeads();
+  if (!compatible(rows(getBias()), ShapedType::isDynamic(queries) ? queries : heads * queries) ||
+      !compatible(width(getBias()), rows(getKey())))
+    return emitOpError() << "has a bias of type " << getBias().getType() << ", expected [heads * queries, keys] for "
+                         << heads << " heads, queries of type " << getQuery().getType() << " and keys of type "
+                         << getKey().getType();
   return success();
 }
 

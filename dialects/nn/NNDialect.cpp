@@ -110,5 +110,9 @@ LogicalResult KvCacheType::verify(function_ref<InFlightDiagnostic()> emitError, 
     return emitError() << "a kv_cache needs positive sizes, but has " << heads << " heads of " << headDim;
   if (!isa<Float16Type, BFloat16Type, Float32Type, Float64Type, BlockType>(elementType))
     return emitError() << "a kv_cache holds floating-point or block-quantized elements, not " << elementType;
+  if (auto block = dyn_cast<BlockType>(elementType); block && headDim % block.getBlockSize() != 0)
+    return emitError() << "a kv_cache has heads of " << headDim << ", which is not a multiple of the "
+                       << block.getBlockSize() << " elements of a " << stringifyBlockFormat(block.getFormat())
+                       << " block";
   return success();
 }

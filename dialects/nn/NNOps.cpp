@@ -27,7 +27,9 @@ LogicalResult verifyVector(Operation *op, Value vector, StringRef name, int64_t 
 LogicalResult verifyBlocks(Operation *op, Value value, StringRef name) {
   auto type = cast<ShapedType>(value.getType());
   auto block = dyn_cast<BlockType>(type.getElementType());
-  int64_t width = type.getShape().back();
+  if (block && type.getShape().empty())
+    return op->emitOpError() << "has a " << name << " of blocks without a dimension";
+  int64_t width = block ? type.getShape().back() : 0;
   if (block && !ShapedType::isDynamic(width) && width % block.getBlockSize() != 0)
     return op->emitOpError() << "has a " << name << " of width " << width << ", which is not a multiple of the "
                              << block.getBlockSize() << " elements of a " << stringifyBlockFormat(block.getFormat())
@@ -138,6 +140,8 @@ LogicalResult ConcatOp::verify() {
   if (getInputs().empty())
     return emitOpError() << "needs at least one input";
   auto type = cast<RankedTensorType>(getResult().getType());
+  if (type.getRank() == 0)
+    return emitOpError() << "needs tensors with at least one dimension";
   int64_t sum = 0;
   for (Value input : getInputs()) {
     auto inputType = cast<RankedTensorType>(input.getType());

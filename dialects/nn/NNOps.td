@@ -304,7 +304,8 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [AttrSizedOperandSegments]> {
 
     Key j is seen by query i if their `segments` agree (packed sequences), if not `causal` or j <= i, and, with a `window` w, if
     i - j < w. In cross attention queries and keys have different numbers of rows; it is not causal. `bias` is
-    `[heads * queries, keys]` (relative position bias of T5). Softmax is taken in f32 (or wider).
+    `[heads * queries, keys]` (relative position bias of T5). Softmax is taken in f32 (or wider). A query that sees no key
+    gives zeros.
 
         %y = nn.attention %q, %k, %v heads 9 kv_heads 3 scale 0.125 causal
                : tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32> -> tensor<?x576xf32>
@@ -436,7 +437,7 @@ def NN_ConvertOp : NN_ComputeOp<"convert"> {
 // Weights as kernels read them: only in initializers of parameters
 //===----------------------------------------------------------------------===//
 
-def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure]> {
+def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
   let summary = "rows of a weight ordered and padded so that heads fit vectors";
   let description = [{
     The rows of the input are consecutive `segments`, each four numbers: heads, head size, rotary dimensions and style (0 half, 1

@@ -59,6 +59,8 @@ LogicalResult AlignHeadsOp::verify() {
     inputRows += segment.heads * segment.size;
     resultRows += segment.heads * getAlignedSize(segment.size, segment.rotaryDims, getLanes());
   }
+  if (cast<ShapedType>(getInput().getType()).getRank() == 0 || cast<ShapedType>(getResult().getType()).getRank() == 0)
+    return emitOpError() << "needs tensors with at least one dimension";
   int64_t given = cast<ShapedType>(getInput().getType()).getDimSize(0);
   int64_t made = cast<ShapedType>(getResult().getType()).getDimSize(0);
   if (inputRows != given || resultRows != made)

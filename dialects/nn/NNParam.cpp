@@ -44,6 +44,8 @@ LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape())
     return emitOpError() << "needs a static shape, but has type " << type;
+  if (isa<BlockType>(type.getElementType()) && type.getRank() == 0)
+    return emitOpError() << "has blocks without a dimension";
   if (auto block = dyn_cast<BlockType>(type.getElementType()))
     if (type.getShape().back() % block.getBlockSize() != 0)
       return emitOpError() << "has rows of " << type.getShape().back() << " elements, which is not a multiple of the "

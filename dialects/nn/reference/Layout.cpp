@@ -1,4 +1,4 @@
-//===- Layout.cpp - nn.embedding, nn.select_rows, nn.split, nn.concat, nn.convert --------------------===//
+//===- Layout.cpp - operations that move numbers and change none --------------------------------------===//
 
 #include "dialects/nn/reference/Frame.h"
 
@@ -78,6 +78,24 @@ template <typename T> LogicalResult evaluate(ConcatOp op, Frame<T> &frame) {
   return frame.set(op.getResult(), stack<T>(inputs));
 }
 
+/// Rows of `input` in the given order; row -1 is zero.
+template <typename U> Tensor<U> reorderRows(const Tensor<U> &input, ArrayRef<int64_t> order) {
+  Tensor<U> result(input.shape);
+  result.shape[0] = order.size();
+  result.values.assign(elementsOf(result.shape), U(0));
+  for (auto [i, index] : llvm::enumerate(order))
+    if (index >= 0)
+      std::copy_n(input.row(index), input.width(), result.row(i));
+  return result;
+}
+
+template <typename T> LogicalResult evaluate(AlignHeadsOp op, Frame<T> &frame) {
+  SmallVector<int64_t> order = op.getRowOrder();
+  if (const IntegerTensor *integers = frame.lookup(op.getInput()).getIntegers())
+    return frame.set(op.getResult(), reorderRows(*integers, order));
+  return frame.setCopied(op.getResult(), op.getInput(), reorderRows(frame.getTensor(op.getInput()), order));
+}
+
 template <typename T> LogicalResult evaluate(ConvertOp op, Frame<T> &frame) {
   // Numbers that the narrower type holds already are not rounded a second time: dequantizing is exact.
   if (op.getInput().getType() == op.getResult().getType())
@@ -95,5 +113,7 @@ LogicalResult SplitOp::evaluateF32(Frame<float> &frame) { return evaluate(*this,
 LogicalResult SplitOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult ConcatOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult ConcatOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult AlignHeadsOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult AlignHeadsOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult ConvertOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult ConvertOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }

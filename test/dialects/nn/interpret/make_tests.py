@@ -323,6 +323,15 @@ def write_layout():
               torch.cat([i, j]))
     file.write()
 
+    # A head of six, whose first four dimensions rotate interleaved, and two heads of three.
+    file = TestFile("align_heads", tolerance="0")
+    w = random(12, 3)
+    order = [0, 2, -1, 1, 3, -1, 4, 5, -1, 6, 7, 8, 9, 10, 11]
+    padded = torch.cat([w, torch.zeros(1, 3)])[order]
+    file.case("align", "%r0 = nn.align_heads %w lanes 3 segments [1, 6, 4, 1, 2, 3, 0, 0] : tensor<12x3xf32> -> "
+              "tensor<15x3xf32>", {"w": w}, padded)
+    file.write()
+
     file = TestFile("select_rows", tolerance="0")
     x, rows = random(5, 3), torch.tensor([4, 1, 1]).int()
     file.case("select", f"%r0 = nn.select_rows %x, %rows : {type_of(x)}, {type_of(rows)} -> tensor<3x3xf32>",

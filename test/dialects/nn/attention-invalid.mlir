@@ -1,0 +1,103 @@
+// RUN: llmc-opt %s -split-input-file -verify-diagnostics
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{needs positive numbers of heads, but has 4 and 0}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 0 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has 9 query heads, which is not a multiple of its 4 key heads}}
+  %0 = nn.attention %q, %k, %v  heads 9 kv_heads 4 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x9xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has queries of width 9, which is not a multiple of its 4 heads}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x9xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{needs a positive window, but has 0}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 window 0 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{needs a positive softcap}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 softcap 0.0 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has 2 alibi slopes for 4 heads}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 alibi [1.0, 2.0] : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has 2 queries but 5 result rows}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<5x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x6xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has keys of width 6, but 2 heads of 2 are expected}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x6xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x6xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has values of width 6 for 2 heads, which does not give results of width 8}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x6xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<5x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has 3 keys but 5 values}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<5x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{is causal, but has 2 queries and 3 keys}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 causal : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has 4 segments for 2 queries and 3 keys}}
+  %0 = nn.attention %q, %k, %v segments %s : tensor<4xi32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
+  // expected-error@+1 {{has a bias of type 'tensor<8x2xf32>', expected [heads * queries, keys] for 4 heads, queries of type 'tensor<2x8xf32>' and keys of type 'tensor<3x4xf32>'}}
+  %0 = nn.attention %q, %k, %v bias %b : tensor<8x2xf32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}

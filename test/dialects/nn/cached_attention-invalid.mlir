@@ -1,0 +1,39 @@
+// RUN: llmc-opt %s -split-input-file -verify-diagnostics
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>) {
+  // expected-error@+1 {{has 4 query heads, which is not a multiple of its 3 key heads}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 3 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<3x2xf32>, %p: tensor<2xi32>) {
+  // expected-error@+1 {{has 2 key heads but a cache of 3}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<3x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x5xf32>, %p: tensor<2xi32>) {
+  // expected-error@+1 {{has queries with heads of 2 but a cache with heads of 5}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x5xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>) {
+  // expected-error@+1 {{has queries of width 8 but a result of width 4}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<3xi32>) {
+  // expected-error@+1 {{has 2 queries but 3 positions}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<3xi32> -> tensor<2x8xf32>
+  return
+}

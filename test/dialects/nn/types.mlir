@@ -1,0 +1,8 @@
+// RUN: llmc-opt %s | llmc-opt | FileCheck %s
+
+// CHECK: !nn.block<q8_0>{{.*}}<q4_0>{{.*}}<q4_1>{{.*}}<q5_0>{{.*}}<q5_1>{{.*}}<q4_k>{{.*}}<q5_k>{{.*}}<q6_k>
+func.func private @blocks(tensor<1x256x!nn.block<q8_0>>, tensor<1x256x!nn.block<q4_0>>, tensor<1x256x!nn.block<q4_1>>,
+                          tensor<1x256x!nn.block<q5_0>>, tensor<1x256x!nn.block<q5_1>>, tensor<1x256x!nn.block<q4_k>>,
+                          tensor<1x256x!nn.block<q5_k>>, tensor<1x256x!nn.block<q6_k>>)
+// CHECK: func.func private @caches(!nn.kv_cache<3x64xf32>, !nn.kv_cache<1x32x!nn.block<q8_0>>)
+func.func private @caches(!nn.kv_cache<3x64xf32>, !nn.kv_cache<1x32x!nn.block<q8_0>>)
