@@ -119,23 +119,6 @@ LogicalResult SplitOp::verify() {
   return success();
 }
 
-namespace {
-/// A split into one part of the operand's own type is the operand.
-struct DropTrivialSplit : OpRewritePattern<SplitOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(SplitOp op, PatternRewriter &rewriter) const override {
-    if (op.getNumResults() != 1 || op.getResult(0).getType() != op.getInput().getType())
-      return failure();
-    rewriter.replaceOp(op, op.getInput());
-    return success();
-  }
-};
-} // namespace
-
-void SplitOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<DropTrivialSplit>(context);
-}
-
 LogicalResult ConcatOp::verify() {
   if (getInputs().empty())
     return emitOpError() << "needs at least one input";

@@ -400,6 +400,7 @@ def NN_ConcatOp : NN_ComputeOp<"concat"> {
   let assemblyFormat = "$inputs attr-dict `:` type($inputs) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def NN_SelectRowsOp : NN_ComputeOp<"select_rows"> {
@@ -431,6 +432,7 @@ def NN_ConvertOp : NN_ComputeOp<"convert"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 //===----------------------------------------------------------------------===//
