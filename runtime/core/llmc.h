@@ -21,6 +21,8 @@ returns a
 #include <stddef.h>
 #include <stdint.h>
 
+/* The names of a C interface are C names. */
+/* NOLINTBEGIN(readability-identifier-naming,performance-enum-size) */
 #define LLMC_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
@@ -156,4 +158,5 @@ LLMC_API LlmcStatus llmc_generate(LlmcSession *session, const int32_t *prompt, s
 #ifdef __cplusplus
 }
 #endif
+/* NOLINTEND(readability-identifier-naming,performance-enum-size) */
 #endif /* LLMC_RUNTIME_CORE_LLMC_H */
