@@ -18,15 +18,14 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Vectors of keys that are scored before the running maximum is updated.
-constexpr int64_t kVectorsPerBlock = 2;
+constexpr int64_t kVectorsPerBlock = AttentionKernel::keysPerBlock(1);
 /// A running maximum before any key was seen: finite, so that the difference of two of them is a number.
 constexpr double kNoMaximum = -1e30;
 
 class AttentionEmitter {
 public:
   AttentionEmitter(KernelBuilder &b, AttentionKernel &k, int64_t height, Value head)
-      : b(b), k(k), height(height), head(head), blockKeys(kVectorsPerBlock * b.lanes), panels(k.alignedValue / b.lanes) {
+      : b(b), k(k), height(height), head(head), blockKeys(AttentionKernel::keysPerBlock(b.lanes)), panels(k.alignedValue / b.lanes) {
     kvHead = b.div(head, static_cast<int64_t>(k.op.getHeads() / k.op.getKvHeads()));
     weights = memref::AllocaOp::create(b, bufferType({height, blockKeys}, b.getF32Type()), b.getI64IntegerAttr(64));
   }
@@ -94,11 +93,11 @@ private:
   /// q . k for all rows and the keys of a block.
   SmallVector<Value> products(Value block) {
     SmallVector<Value> zeros(height * kVectorsPerBlock, b.splat(0));
-    Value firstVector = b.div(block, b.lanes), queryColumn = b.mul(head, k.alignedQuery);
+    Value blockIndex = b.div(block, blockKeys), queryColumn = b.mul(head, k.alignedQuery);
     return b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange sums) {
       SmallVector<Value> next(sums), keys;
       for (int64_t j = 0; j < kVectorsPerBlock; ++j)
-        keys.push_back(b.loadVector(k.keys, {kvHead, b.add(firstVector, j), d, b.index(0)}));
+        keys.push_back(b.loadVector(k.keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
       for (int64_t r = 0; r < height; ++r) {
         Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
         for (int64_t j = 0; j < kVectorsPerBlock; ++j) {

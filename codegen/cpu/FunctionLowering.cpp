@@ -174,9 +174,9 @@ std::pair<WidthLayout, WidthLayout> FunctionLowering::cacheLayouts(Value cache) 
 
 std::pair<MemRefType, MemRefType> FunctionLowering::cacheTypes(Value cache, int64_t positions) {
   auto [key, value] = cacheLayouts(cache);
-  const int64_t lanes = target.lanes, padded = paddedContext(positions);
+  const int64_t lanes = target.lanes, keys = AttentionKernel::keysPerBlock(lanes), padded = padTo(positions, keys);
   Type f32 = builder.getF32Type();
-  return {bufferType({key.heads, padded / lanes, key.alignedHead(lanes), lanes}, f32),
+  return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, f32),
           bufferType({value.heads, padded, value.alignedHead(lanes)}, f32)};
 }
 

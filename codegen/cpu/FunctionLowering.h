@@ -2,6 +2,7 @@
 #ifndef LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 #define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 
+#include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/KernelBuilder.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/TileEmitter.h"
@@ -15,7 +16,7 @@ struct Lowered {
     Records, ///< activation records
     Pairs,   ///< `memref<rows x padded width / 2 x i32>` of bf16
     Ids,     ///< `memref<rows x i32>`
-    Cache    ///< keys `memref<heads x blocks x size x lanes x f32>`, values `memref<heads x positions x size x f32>`
+    Cache    ///< keys `memref<heads x blocks x size x block x f32>`, values `memref<heads x positions x size x f32>`
   };
   Kind kind = Kind::Rows;
   llvm::SmallVector<mlir::Value, 2> memrefs;
@@ -88,7 +89,6 @@ private:
   /// The layouts of keys and values of a cache, from what is appended to it.
   std::pair<WidthLayout, WidthLayout> cacheLayouts(mlir::Value cache);
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(mlir::Value cache, int64_t positions);
-  int64_t paddedContext(int64_t positions) const { return padTo(positions, 2 * target.lanes); }
 
   mlir::ModuleOp module;
   const Target &target;

@@ -7,6 +7,8 @@
 
 #include "codegen/cpu/ProductKernel.h"
 
+#include "codegen/cpu/AttentionKernel.h"
+
 using namespace mlir;
 
 namespace llmc::codegen {
@@ -188,10 +190,11 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
     return;
   }
   case Store::Kind::CacheKey: {
-    // Keys of `lanes` positions lie beside each other, so that one vector holds one dimension of all of them.
+    // Keys of a block of positions lie beside each other, so that a vector holds one dimension of many of them.
+    const int64_t blockKeys = AttentionKernel::keysPerBlock(lanes);
     Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
-    Value block = b.div(position, lanes), slot = b.rem(position, lanes);
+    Value block = b.div(position, blockKeys), slot = b.rem(position, blockKeys);
     for (int64_t lane = 0; lane < lanes; ++lane)
       b.store(vector::ExtractOp::create(b, vector, lane), store.destination, {head, block, b.add(dim, lane), slot});
     return;

@@ -11,7 +11,7 @@ struct Store {
   enum class Kind {
     Rows,      ///< rows of f32 of padded width
     Output,    ///< rows of f32 of the exact width: the step's output
-    CacheKey,  ///< keys of a cache, `memref<heads x blocks x head size x lanes x f32>`
+    CacheKey,  ///< keys of a cache, `memref<heads x blocks x head size x block x f32>`
     CacheValue ///< values of a cache, `memref<heads x positions x head size x f32>`
   };
   Kind kind;
