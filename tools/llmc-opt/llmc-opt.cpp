@@ -16,6 +16,7 @@
 #include "passes/Passes.h"
 #include "passes/Statistics.h"
 #include "passes/verify/InterpretPasses.h"
+#include "passes/verify/VerifyNumerics.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -27,6 +28,10 @@ namespace {
 
 llvm::cl::opt<bool> printStatistics("nn-statistics", llvm::cl::desc("Print what the passes counted"));
 
+llvm::cl::opt<bool>
+    verifyNumerics("verify-numerics",
+                   llvm::cl::desc("Hold each pass to its numeric bound, by the reference semantics"));
+
 /// Runs the passes that `config` names on the file `input`, with what llmc adds to each pass manager.
 LogicalResult processFile(StringRef input, StringRef output, DialectRegistry &registry,
                           MlirOptMainConfig config) {
@@ -34,6 +39,8 @@ LogicalResult processFile(StringRef input, StringRef output, DialectRegistry &re
   config.setPassPipelineSetupFn([&statistics, base = config](PassManager &manager) {
     if (printStatistics)
       manager.addInstrumentation(llmc::createStatisticsInstrumentation(statistics));
+    if (verifyNumerics)
+      llmc::verifyNumerics(manager);
     return base.setupPassPipeline(manager);
   });
 

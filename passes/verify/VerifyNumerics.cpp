@@ -1,0 +1,226 @@
+//===- VerifyNumerics.cpp - holds every pass to its numeric bound --------------------------------------===//
+
+#include "passes/verify/VerifyNumerics.h"
+#include "dialects/nn/NN.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/verify/Compare.h"
+#include "passes/verify/Execution.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+/// A relative or absolute bound may be passed in single precision by this factor if double precision shows
+/// that rounding alone is the cause.
+constexpr double kRoundingSlack = 16;
+
+/// Longest window of attention that is tried by steps with more rows than it.
+constexpr int64_t kLongestWindow = 64;
+
+std::string nameOf(const Pass &pass) {
+  return pass.getArgument().empty() ? pass.getName().str() : pass.getArgument().str();
+}
+
+ModuleOp moduleOf(Operation *op) {
+  while (Operation *parent = op->getParentOp())
+    op = parent;
+  return dyn_cast<ModuleOp>(op);
+}
+
+/// Adds a step that is longer than the windows of attention, so that one that is off by one shows.
+SmallVector<StepSizes> extendSteps(ModuleOp module, SmallVector<StepSizes> steps) {
+  int64_t window = 0;
+  module.walk([&](nn::AttentionOp op) {
+    if (op.getWindow() && static_cast<int64_t>(*op.getWindow()) <= kLongestWindow)
+      window = std::max<int64_t>(window, *op.getWindow());
+  });
+  if (llvm::none_of(steps, [&](const StepSizes &sizes) { return sizes.rows > window; }))
+    steps.push_back({window + 2, 0, steps.back().seed + 1});
+  return steps;
+}
+
+/// Describes the first execution of which `before` and `after` differ by more than `bound`; empty if there is
+/// none.
+template <typename T>
+std::string compareExecutions(ArrayRef<Execution<T>> before, ArrayRef<Execution<T>> after,
+                              const NumericBound &bound) {
+  for (auto [was, is] : llvm::zip_equal(before, after)) {
+    if (!was.results)
+      continue;
+    std::string inputs = " (" + describe(was.sizes) + ")";
+    if (!is.results)
+      return "in @" + was.function + ", evaluation fails after it: " + is.error + inputs;
+    for (auto [i, type] : llvm::enumerate(was.type.getResults())) {
+      std::string departure = describeDeparture<T>(type, (*was.results)[i], (*is.results)[i], bound);
+      if (!departure.empty())
+        return llvm::formatv("in @{0}, result {1}: {2}{3}", was.function, i, departure, inputs);
+    }
+  }
+  return "";
+}
+
+class NumericsVerifier : public PassInstrumentation {
+public:
+  explicit NumericsVerifier(VerifyNumericsOptions options)
+      : options(std::move(options)), parameters(this->options.parameterSeed) {}
+
+  void runBeforePass(Pass *pass, Operation *op) override;
+  void runAfterPass(Pass *pass, Operation *op) override;
+  void runAfterPassFailed(Pass *pass, Operation *op) override {
+    if (!isAdaptor(*pass))
+      --running;
+  }
+
+private:
+  /// The pass that runs passes on nested operations.
+  static bool isAdaptor(const Pass &pass) { return pass.getName().ends_with("OpToOpPassAdaptor"); }
+  void report(Pass *pass, Location loc, const Twine &message);
+  /// The public functions of `module` that can be interpreted. Says once of each other since when it can not.
+  SmallVector<func::FuncOp> findFunctions(ModuleOp module, const Twine &when);
+  /// Says once why a function could not be run.
+  void reportFailures(ModuleOp module);
+  /// What the pass did wrong to `module`, or an empty string. Updates `executions`.
+  std::string judge(ModuleOp module, ArrayRef<func::FuncOp> functions);
+  std::string judgeInterface(ModuleOp module);
+
+  VerifyNumericsOptions options;
+  RandomParameters parameters;
+  bool isOver = false; ///< a pass departed
+  int running = 0;     ///< passes in progress, those that a pass itself runs included
+  NumericBound bound;  ///< of the outermost of these
+  /// What the module computed when it had this fingerprint.
+  std::optional<OperationFingerPrint> fingerprint;
+  std::vector<Execution<float>> executions;
+  OwningOpRef<ModuleOp> original; ///< the module before the pass, where double precision may be asked for
+  std::set<std::string> uninterpretable; ///< functions of which this has been said
+  std::set<std::string> failing; ///< functions that could be interpreted but failed, which has been said
+};
+
+void NumericsVerifier::report(Pass *pass, Location loc, const Twine &message) {
+  emitError(loc) << "pass '" << nameOf(*pass) << "' " << message;
+  isOver = true;
+  signalPassFailure(pass);
+}
+
+SmallVector<func::FuncOp> NumericsVerifier::findFunctions(ModuleOp module, const Twine &when) {
+  SmallVector<func::FuncOp> functions;
+  for (auto function : module.getOps<FunctionOpInterface>()) {
+    if (!function.isPublic() || function.isExternal())
+      continue;
+    auto upstream = dyn_cast<func::FuncOp>(*function);
+    Operation *obstacle = upstream ? findUninterpretable(upstream) : function;
+    if (!obstacle)
+      functions.push_back(upstream);
+    else if (uninterpretable.insert(function.getName().str()).second)
+      emitRemark(function.getLoc()) << "numerics of @" << function.getName() << " are not verified " << when
+                                    << ": '" << obstacle->getName() << "' has no reference semantics";
+  }
+  return functions;
+}
+
+void NumericsVerifier::reportFailures(ModuleOp module) {
+  for (const Execution<float> &execution : executions)
+    if (!execution.results && failing.insert(execution.function).second)
+      emitWarning(module.lookupSymbol(execution.function)->getLoc())
+          << "numerics of @" << execution.function << " are not verified on " << describe(execution.sizes)
+          << ": " << execution.error;
+}
+
+void NumericsVerifier::runBeforePass(Pass *pass, Operation *op) {
+  if (isAdaptor(*pass) || running++ > 0 || isOver)
+    return;
+  ModuleOp module = moduleOf(op);
+  if (!module)
+    return;
+  SmallVector<func::FuncOp> functions = findFunctions(module, "from pass '" + nameOf(*pass) + "' on");
+  std::optional<NumericBound> declared = findNumericBound(*pass);
+  if (!declared && !functions.empty())
+    return report(pass, module.getLoc(),
+                  "declares no numeric bound, so it is not run under --verify-numerics");
+  bound = declared.value_or(NumericBound::exact());
+  if (!fingerprint || *fingerprint != OperationFingerPrint(module)) {
+    executions = execute<float>(module, functions, parameters, extendSteps(module, options.steps));
+    fingerprint.emplace(module);
+    reportFailures(module);
+  }
+  if (bound.kind == NumericBound::Kind::Relative || bound.kind == NumericBound::Kind::Absolute)
+    original = module.clone();
+}
+
+std::string NumericsVerifier::judgeInterface(ModuleOp module) {
+  for (const Execution<float> &execution : executions) {
+    auto function = module.lookupSymbol<FunctionOpInterface>(execution.function);
+    if (!function)
+      return "@" + execution.function + " is gone";
+    auto upstream = dyn_cast<func::FuncOp>(*function);
+    if (upstream && upstream.getFunctionType() != execution.type &&
+        !uninterpretable.count(execution.function))
+      return llvm::formatv("@{0} has type {1} before and {2} after", execution.function, execution.type,
+                           upstream.getFunctionType());
+  }
+  return "";
+}
+
+std::string NumericsVerifier::judge(ModuleOp module, ArrayRef<func::FuncOp> functions) {
+  std::string departure = judgeInterface(module);
+  if (!departure.empty())
+    return departure;
+  // What the pass lowered is out of reach.
+  llvm::erase_if(executions, [&](const Execution<float> &execution) {
+    return uninterpretable.count(execution.function) != 0;
+  });
+  std::vector<Execution<float>> before = std::move(executions);
+  executions = executeAgain<float>(module, parameters, before);
+  departure = compareExecutions<float>(before, executions, bound);
+  if (departure.empty() || !original)
+    return departure;
+  NumericBound loosened = bound;
+  loosened.limit *= kRoundingSlack;
+  if (!compareExecutions<float>(before, executions, loosened).empty())
+    return departure;
+  SmallVector<func::FuncOp> originals;
+  for (func::FuncOp function : functions)
+    if (auto was = original->lookupSymbol<func::FuncOp>(function.getName()))
+      originals.push_back(was);
+  auto exact = execute<double>(*original, originals, parameters, extendSteps(*original, options.steps));
+  return compareExecutions<double>(exact, executeAgain<double>(module, parameters, exact), bound);
+}
+
+void NumericsVerifier::runAfterPass(Pass *pass, Operation *op) {
+  if (isAdaptor(*pass) || --running > 0 || isOver)
+    return;
+  ModuleOp module = moduleOf(op);
+  if (!module || (fingerprint && *fingerprint == OperationFingerPrint(module)))
+    return;
+  fingerprint.reset();
+  if (executions.empty())
+    return;
+  SmallVector<func::FuncOp> functions = findFunctions(module, "after pass '" + nameOf(*pass) + "'");
+  if (bound.kind == NumericBound::Kind::ChangesInterface) {
+    emitRemark(module.getLoc()) << "numerics of pass '" << nameOf(*pass)
+                                << "' are not verified, it changes the interface: " << bound.reason;
+    return;
+  }
+  std::string departure = judge(module, functions);
+  if (!departure.empty())
+    return report(pass, module.getLoc(), "breaks its bound (" + describeBound(bound) + "): " + departure);
+  // The next pass starts from these results, unless there are functions that they do not cover.
+  bool coversAll = llvm::all_of(functions, [&](func::FuncOp function) {
+    return llvm::any_of(executions,
+                        [&](auto &execution) { return execution.function == function.getName(); });
+  });
+  if (coversAll)
+    fingerprint.emplace(module);
+  original = nullptr;
+}
+
+} // namespace
+
+void llmc::verifyNumerics(PassManager &manager, VerifyNumericsOptions options) {
+  manager.getContext()->disableMultithreading();
+  manager.addInstrumentation(std::make_unique<NumericsVerifier>(std::move(options)));
+}
