@@ -6,12 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/common/PanelLayout.h"
 #include "codegen/common/ParameterStream.h"
+#include "codegen/compiler/GenerationDefaults.h"
 #include "codegen/cpu/Pipeline.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "runtime/core/ArtifactWriter.h"
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/core/StepAbi.h"
-#include "runtime/text/tokenizer.pb.h"
 
 using namespace mlir;
 
@@ -66,6 +66,8 @@ void ArtifactOutput::describeModel() {
   manifest.set_vocabulary_size(info.sizes.vocabulary);
   manifest.set_context_length(sizes.context);
   manifest.set_tokenizer(info.tokenizer);
+  manifest.set_flops_per_token(static_cast<uint64_t>(cost.flops));
+  manifest.set_bytes_per_token(static_cast<uint64_t>(cost.parameterBytes + cost.activationBytes));
   runtime::Target *described = manifest.mutable_target();
   described->set_triple(target.triple);
   described->set_cpu(target.cpu);
@@ -76,7 +78,7 @@ void ArtifactOutput::describeModel() {
       described->add_required_features(std::string(feature));
   if (info.kind == frontend::ModelKind::Generate) {
     manifest.set_kind(runtime::GENERATE);
-    describeGeneration();
+    *manifest.mutable_generation_defaults() = generationDefaults(info);
     return;
   }
   manifest.set_kind(runtime::EMBED);
@@ -89,26 +91,6 @@ void ArtifactOutput::describeModel() {
                                                             : runtime::Pooling::METHOD_UNSPECIFIED);
     pooling->set_normalize(info.pooling->normalize);
   }
-}
-
-void ArtifactOutput::describeGeneration() {
-  const frontend::SamplingDefaults &sampling = model.info.sampling;
-  runtime::GenerationDefaults *defaults = manifest.mutable_generation_defaults();
-  text::TokenizerModel tokenizer;
-  if (tokenizer.ParseFromString(model.info.tokenizer))
-    *defaults->mutable_stop_ids() = tokenizer.stop_ids();
-  if (sampling.sample == false)
-    defaults->set_temperature(0);
-  else if (sampling.temperature)
-    defaults->set_temperature(static_cast<float>(*sampling.temperature));
-  if (sampling.topK)
-    defaults->set_top_k(*sampling.topK);
-  if (sampling.topP)
-    defaults->set_top_p(static_cast<float>(*sampling.topP));
-  if (sampling.minP)
-    defaults->set_min_p(static_cast<float>(*sampling.minP));
-  if (sampling.repetitionPenalty)
-    defaults->set_repetition_penalty(static_cast<float>(*sampling.repetitionPenalty));
 }
 
 absl::Status ArtifactOutput::write(ModuleOp tiled, const std::string &sharedObject, const std::string &path,

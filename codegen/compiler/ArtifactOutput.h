@@ -4,6 +4,7 @@
 
 #include "codegen/compiler/Compiler.h"
 #include "codegen/cpu/LowerToCpu.h"
+#include "dialects/nn/NN.h"
 #include "runtime/core/artifact.pb.h"
 
 namespace llmc::codegen {
@@ -14,6 +15,9 @@ public:
   ArtifactOutput(frontend::ImportedModel &model, const Target &target, const StepSizes &sizes, const std::string &source)
       : model(model), target(target), sizes(sizes), source(source) {}
 
+  /// What one token at the start of a sequence costs, for the manifest.
+  void setCost(const nn::OpCost &ofToken) { cost = ofToken; }
+
   /// Reads from a program at the level "tiled" what the manifest says of it.
   absl::Status plan(mlir::ModuleOp tiled);
 
@@ -23,12 +27,12 @@ public:
 
 private:
   void describeModel();
-  void describeGeneration();
 
   frontend::ImportedModel &model;
   const Target &target;
   const StepSizes &sizes;
   const std::string &source;
+  nn::OpCost cost;
   runtime::Manifest manifest;
 };
 

@@ -9,6 +9,7 @@
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
+#include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -106,6 +107,9 @@ public:
         return absl::InvalidArgumentError(absl::StrCat(options.startFrom, ": is no valid program"));
       start = levelOf(*model.module);
     }
+    // Later levels do not say what their operations cost.
+    if (start == Level::Imported)
+      cost = nn::costOfProgram(*model.module, "forward", /*rows=*/1, /*context=*/1);
     if (options.emit == Level::Imported)
       return writeText(outputPath, printed(*model.module));
     if (start == Level::Imported) {
@@ -120,6 +124,7 @@ public:
     if (options.emit == Level::Tiled)
       return writeText(outputPath, printed(*model.module));
     ArtifactOutput output(model, target, sizes, options.source);
+    output.setCost(cost);
     if (absl::Status status = output.plan(*model.module); !status.ok())
       return status;
     // Parameters and what is said of them stay with this copy when the code is lowered further.
@@ -218,6 +223,7 @@ private:
   MLIRContext *context;
   Target target;
   StepSizes sizes;
+  nn::OpCost cost;
   bool finished = false;
 };
 

@@ -1,0 +1,28 @@
+#include "codegen/compiler/GenerationDefaults.h"
+
+#include "runtime/text/tokenizer.pb.h"
+
+namespace llmc::codegen {
+
+runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) {
+  const frontend::SamplingDefaults &sampling = info.sampling;
+  runtime::GenerationDefaults defaults;
+  text::TokenizerModel tokenizer;
+  if (tokenizer.ParseFromString(info.tokenizer))
+    *defaults.mutable_stop_ids() = tokenizer.stop_ids();
+  if (sampling.sample == false)
+    defaults.set_temperature(0);
+  else if (sampling.temperature)
+    defaults.set_temperature(static_cast<float>(*sampling.temperature));
+  if (sampling.topK)
+    defaults.set_top_k(*sampling.topK);
+  if (sampling.topP)
+    defaults.set_top_p(static_cast<float>(*sampling.topP));
+  if (sampling.minP)
+    defaults.set_min_p(static_cast<float>(*sampling.minP));
+  if (sampling.repetitionPenalty)
+    defaults.set_repetition_penalty(static_cast<float>(*sampling.repetitionPenalty));
+  return defaults;
+}
+
+} // namespace llmc::codegen
