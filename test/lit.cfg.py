@@ -38,7 +38,7 @@ if source_dir != config.source_dir:
         ]
 
     lit.TestRunner.getDefaultSubstitutions = substitutions_without_spaces
-config.excludes = ["unit", "fuzz", "e2e", "benchmark", "data", "plugin"]
+config.excludes = ["unit", "fuzz", "e2e", "benchmark", "data", "plugin", "Inputs"]
 
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(build_dir, "bin"), config.llvm_tools_dir, config.environment["PATH"]]
@@ -56,6 +56,7 @@ config.substitutions += [
     ("%build", build_dir),
     ("%data", os.path.join(source_dir, "test", "data")),
     ("%models", models),
+    ("%python", "/usr/bin/python3"),
     ("%smollm2", os.path.join(models, "SmolLM2-135M-Instruct.Q4_1.gguf")),
     ("%minilm", os.path.join(models, "all-MiniLM-L6-v2")),
 ]

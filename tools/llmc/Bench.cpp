@@ -1,0 +1,167 @@
+//===- Bench.cpp - llmc bench ---------------------------------------------------------------------------===//
+#include "tools/llmc/Commands.h"
+#include "tools/llmc/Json.h"
+#include "tools/llmc/Model.h"
+
+#include "runtime/core/Generator.h"
+#include "runtime/io/Message.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace llmc::tool {
+
+namespace {
+
+struct BenchOptions {
+  ModelOptions model;
+  std::optional<std::vector<int>> promptTokens, decodeTokens;
+  int repetitions = 5;
+  bool json = false;
+};
+
+/// What is timed: `tokens` tokens at once, or one after the other, into an empty context.
+struct Workload {
+  enum Kind { Prompt, Decode, Embed } kind;
+  int tokens;
+};
+
+absl::string_view nameOf(Workload::Kind kind) {
+  return kind == Workload::Prompt ? "prompt" : kind == Workload::Decode ? "decode" : "embed";
+}
+
+/// Ids from all over the vocabulary, the same in every run.
+std::vector<int32_t> sampleTokens(int count, int64_t vocabulary) {
+  std::vector<int32_t> ids(count);
+  for (int i = 0; i < count; ++i)
+    ids[i] = (static_cast<uint64_t>(i) * 2654435761u + 12345) % vocabulary;
+  return ids;
+}
+
+absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<const int32_t> ids) {
+  if (kind == Workload::Embed)
+    return session.embed(ids).status();
+  session.reset();
+  if (kind == Workload::Prompt)
+    return session.feed(ids).status();
+  for (const int32_t &id : ids)
+    if (absl::Status status = session.feed(absl::MakeConstSpan(&id, 1)).status(); !status.ok())
+      return status;
+  return absl::OkStatus();
+}
+
+/// Tokens per second of each repetition, after one that warms up.
+absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Workload &workload,
+                                            int repetitions) {
+  std::vector<int32_t> ids = sampleTokens(workload.tokens, session.artifact().manifest().vocabulary_size());
+  std::vector<double> speeds;
+  for (int i = -1; i < repetitions; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    if (absl::Status status = runOnce(session, workload.kind, ids); !status.ok())
+      return status;
+    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (i >= 0)
+      speeds.push_back(workload.tokens / seconds);
+  }
+  return speeds;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kind, int context) {
+  std::vector<int> prompts = options.promptTokens.value_or(
+      kind == runtime::EMBED ? std::vector<int>{std::min(128, context)}
+                             : std::vector<int>{std::min(512, context), std::min(128, context)});
+  std::vector<int> decodes = options.decodeTokens.value_or(
+      kind == runtime::EMBED ? std::vector<int>{} : std::vector<int>{std::min(128, context)});
+  std::vector<Workload> workloads;
+  for (int tokens : prompts)
+    if (tokens > 0)
+      workloads.push_back({kind == runtime::EMBED ? Workload::Embed : Workload::Prompt, tokens});
+  for (int tokens : decodes)
+    if (tokens > 0)
+      workloads.push_back({Workload::Decode, tokens});
+  return workloads;
+}
+
+ExitCode bench(const BenchOptions &options) {
+  ExitCode code = ExitCode::Success;
+  Model model = loadModel(options.model, code);
+  if (!model.artifact)
+    return code;
+  const runtime::Manifest &manifest = model.artifact->manifest();
+  Json measurements = Json::array();
+  if (!options.json)
+    absl::PrintF("%-8s %7s %12s %12s %12s\n", "", "tokens", "tokens/s", "lowest", "highest");
+  for (const Workload &workload : workloadsOf(options, manifest.kind(), manifest.context_length())) {
+    absl::StatusOr<std::vector<double>> speeds = measure(*model.session, workload, options.repetitions);
+    if (!speeds.ok())
+      return fail(io::withContext(
+          absl::StrCat(options.model.path, ": ", nameOf(workload.kind), " of ", workload.tokens, " tokens"),
+          speeds.status()));
+    auto [lowest, highest] = std::minmax_element(speeds->begin(), speeds->end());
+    if (options.json)
+      measurements.push_back({{"kind", std::string(nameOf(workload.kind))},
+                              {"tokens", workload.tokens},
+                              {"tokens_per_second", median(*speeds)},
+                              {"samples", *speeds}});
+    else
+      absl::PrintF("%-8s %7d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens, median(*speeds),
+                   *lowest, *highest);
+  }
+  if (options.json)
+    printJson({{"model", options.model.path},
+               {"threads", model.session->team().size()},
+               {"load_seconds", model.loadSeconds},
+               {"measurements", std::move(measurements)},
+               {"peak_memory_bytes", runtime::peakResidentBytes()}});
+  else
+    absl::FPrintF(stderr, "%d threads; medians of %d; loaded in %.3f s; peak memory %d MiB\n",
+                  model.session->team().size(), options.repetitions, model.loadSeconds,
+                  runtime::peakResidentBytes() >> 20);
+  return ExitCode::Success;
+}
+
+} // namespace
+
+void addBenchCommand(CLI::App &app, Invocation &invocation) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App *command = app.add_subcommand("bench", "Measure how fast an artifact is on this machine");
+  addModelOptions(*command, options->model);
+  command
+      ->add_option(
+          "--prompt-tokens", options->promptTokens,
+          "Lengths of prompts to measure, e.g. 512,128 (the default); 0: none. For an embedding model the "
+          "lengths of texts, by default 128")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N,...");
+  command
+      ->add_option("--decode-tokens", options->decodeTokens,
+                   "Numbers of tokens to decode one by one from an empty context, by default 128; 0: none")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N,...");
+  command
+      ->add_option("--repetitions", options->repetitions,
+                   "Measurements of each, by default 5; medians are printed")
+      ->check(CLI::Range(1, 1000000))
+      ->option_text("N");
+  command->add_flag("--json", options->json, "Print one JSON object instead of a table");
+  command->footer("Examples:\n"
+                  "  llmc bench model.llmc --threads 2\n"
+                  "  llmc bench model.llmc --prompt-tokens 512,128 --decode-tokens 0 --json");
+  command->callback([options, &invocation] { invocation.result = bench(*options); });
+}
+
+} // namespace llmc::tool

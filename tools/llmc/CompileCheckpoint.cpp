@@ -1,0 +1,101 @@
+//===- CompileCheckpoint.cpp - llmc compile -------------------------------------------------------------===//
+#include "tools/llmc/CompilerCommands.h"
+#include "tools/llmc/Progress.h"
+
+#include "codegen/compiler/Compiler.h"
+#include "dialects/nn/reference/UpstreamOps.h"
+#include "runtime/core/Generator.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <filesystem>
+
+using namespace mlir;
+
+namespace llmc::tool {
+
+namespace {
+
+/// What is printed as MLIR or assembly, and so may go to a terminal.
+bool isText(codegen::Level level) { return level <= codegen::Level::Assembly; }
+
+codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::Level level) {
+  codegen::CompileOptions options;
+  options.targetCpu = request.targetCpu;
+  options.context = request.context;
+  options.computeType = request.dtype;
+  options.emit = level;
+  options.stopAfter = request.stopAfter;
+  options.startFrom = request.startFrom;
+  options.verifyNumerics = request.verifyNumerics;
+  options.timing = request.timing;
+  options.statistics = request.statistics;
+  options.source = request.model;
+  return options;
+}
+
+/// Messages about the command line begin with the option.
+ExitCode failCompile(const absl::Status &status) {
+  if (status.code() == absl::StatusCode::kAborted)
+    return fail(status, ExitCode::Numerics);
+  bool usage = absl::StartsWith(status.message(), "--");
+  return fail(status, usage ? ExitCode::Usage : ExitCode::Failure);
+}
+
+absl::Status compile(const CompileRequest &request, codegen::Level level, Progress &progress) {
+  DialectRegistry registry;
+  codegen::registerCompilerDialects(registry);
+  nn::reference::registerReferenceModels(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  // Remarks say what passes declined; diagnostics of errors come back as statuses.
+  ScopedDiagnosticHandler remarks(&context, [&](Diagnostic &diagnostic) {
+    bool isRemark = diagnostic.getSeverity() == DiagnosticSeverity::Remark;
+    if (isRemark && request.remarks) {
+      progress.clear();
+      llvm::errs() << diagnostic.getLocation() << ": remark: " << diagnostic << "\n";
+    }
+    return success(isRemark);
+  });
+  progress.update("reading the model", 0, 0);
+  auto model = frontend::importModel(request.model, {}, &context);
+  if (!model.ok())
+    return model.status();
+  return codegen::compileModel(
+      *model, compileOptions(request, level), request.output.empty() ? "-" : request.output,
+      [&](absl::string_view stage, double fraction) {
+        constexpr int64_t kParts = 1000;
+        progress.update(stage, static_cast<int64_t>(fraction * kParts), fraction < 0 ? 0 : kParts);
+      });
+}
+
+} // namespace
+
+ExitCode compileCheckpoint(const CompileRequest &request) {
+  absl::StatusOr<codegen::Level> level = codegen::parseLevel(request.emit);
+  if (!level.ok())
+    return fail(level.status(), ExitCode::Usage);
+  if (request.output.empty() && !isText(*level) && request.stopAfter.empty())
+    return failUsage(
+        absl::StrCat("-o FILE is required for --emit=", request.emit, "; see llmc compile --help"));
+
+  absl::Time start = absl::Now();
+  Progress progress;
+  absl::Status status = compile(request, *level, progress);
+  progress.clear();
+  if (!status.ok())
+    return failCompile(status);
+  std::error_code ignored;
+  if (!request.quiet && !request.output.empty())
+    absl::FPrintF(stderr, "%s: %.1f MB, made in %.1f s; peak memory %d MiB\n", request.output,
+                  static_cast<double>(std::filesystem::file_size(request.output, ignored)) / 1e6,
+                  absl::ToDoubleSeconds(absl::Now() - start), runtime::peakResidentBytes() >> 20);
+  return ExitCode::Success;
+}
+
+} // namespace llmc::tool

@@ -1,0 +1,42 @@
+//===- CompilerCommands.h - what llmc needs the compiler for
+//---------------------------------------------===//
+//
+// The subcommands, and forms of subcommands, of which llmc itself has only the name. No header of the command
+// line library is needed here: it throws, and compiler libraries are built without exceptions.
+//
+//===----------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_TOOLS_LLMC_COMPILERCOMMANDS_H
+#define LLMC_TOOLS_LLMC_COMPILERCOMMANDS_H
+
+#include "tools/llmc/InspectOptions.h"
+#include "tools/llmc/Program.h"
+#include "tools/llmc/RunOptions.h"
+
+#include <cstdint>
+#include <string>
+
+namespace llmc::tool {
+
+/// The command line of llmc compile.
+struct CompileRequest {
+  std::string model;
+  std::string output; ///< empty: the standard output stream, for levels that are text
+  std::string targetCpu = "native";
+  int64_t context = 0;
+  std::string dtype = "auto";
+  std::string emit = "artifact";
+  std::string stopAfter, startFrom;
+  bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;
+};
+
+ExitCode compileCheckpoint(const CompileRequest &request);
+
+/// llmc run --interpret.
+ExitCode runInterpreted(const RunOptions &options);
+
+/// llmc inspect on a checkpoint.
+ExitCode inspectCheckpoint(const InspectOptions &options);
+
+} // namespace llmc::tool
+
+#endif // LLMC_TOOLS_LLMC_COMPILERCOMMANDS_H

@@ -1,0 +1,105 @@
+//===- CompilerMain.cpp - llmc-compiler -----------------------------------------------------------------===//
+//
+// The part of llmc that has the compiler in it. llmc starts it, with its own command line, where it is
+// needed.
+//
+//===----------------------------------------------------------------------------------------------------===//
+#include "tools/llmc/CompilerCommands.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+using namespace llmc::tool;
+
+static void addCompileOptions(CLI::App &command, CompileRequest &request) {
+  command
+      .add_option("MODEL", request.model,
+                  "A GGUF file, or a Hugging Face directory with config.json and safetensors")
+      ->required();
+  command
+      .add_option("-o,--output", request.output,
+                  "Where the result goes; levels that are text go to the standard output stream by default. "
+                  "An old file "
+                  "is replaced when the new one is complete, and not before")
+      ->option_text("FILE");
+  command
+      .add_option(
+          "--target-cpu", request.targetCpu,
+          "The processor to compile for, by LLVM's name, e.g. x86-64-v3 or znver4; by default this machine's")
+      ->option_text("CPU");
+  command
+      .add_option("--context", request.context,
+                  "Tokens that a sequence can have; by default what the model was made for, at most 4096")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  command
+      .add_option("--dtype", request.dtype,
+                  "What products are computed in: auto (as the weights are stored), f32 or bf16")
+      ->check(CLI::IsMember({"auto", "f32", "bf16"}))
+      ->option_text("TYPE");
+
+  constexpr auto levels = "Levels";
+  command
+      .add_option("--emit", request.emit,
+                  "What to make: imported (nn as the frontend makes it), nn (after fusion), tiled (loops and "
+                  "vectors), "
+                  "llvm (MLIR's LLVM dialect), llvm-ir, asm, obj, shared (a library without weights), or "
+                  "artifact (the "
+                  "default)")
+      ->option_text("LEVEL");
+  command.add_option("--stop-after", request.stopAfter, "Write the program as it is after this pass")
+      ->option_text("PASS")
+      ->group(levels);
+  command
+      .add_option(
+          "--start-from", request.startFrom,
+          "Go on from this program, printed before by --emit or --stop-after, instead of the imported one")
+      ->option_text("FILE.mlir")
+      ->group(levels);
+  command.get_option("--emit")->group(levels);
+
+  constexpr auto looking = "Looking inside";
+  command
+      .add_flag("--verify-numerics", request.verifyNumerics,
+                "Run the program before and after each pass on random inputs through the reference "
+                "semantics, and name "
+                "the first pass that departs beyond the bound that it declares")
+      ->group(looking);
+  command.add_flag("--timing", request.timing, "Print the time that each pass took")->group(looking);
+  command.add_flag("--statistics", request.statistics, "Print what each pass counted")->group(looking);
+  command.add_flag("--remarks", request.remarks, "Print what passes declined to do, and why")->group(looking);
+  command.add_flag("-q,--quiet", request.quiet, "Print nothing when all is well")->group(looking);
+  command.footer("Examples:\n"
+                 "  llmc compile SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.llmc\n"
+                 "  llmc compile all-MiniLM-L6-v2/ --dtype f32 -o minilm.llmc\n"
+                 "  llmc compile model.gguf --emit=nn | less");
+}
+
+static void addCompileCommand(CLI::App &app, Invocation &invocation) {
+  auto request = std::make_shared<CompileRequest>();
+  CLI::App *command = app.add_subcommand("compile", "Turn a checkpoint into an artifact");
+  addCompileOptions(*command, *request);
+  command->callback([request, &invocation] { invocation.result = compileCheckpoint(*request); });
+}
+
+static void addInterpretCommand(CLI::App &app, Invocation &invocation) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App *command = app.add_subcommand("run", "Generate text, or hold a conversation");
+  addRunOptions(*command, *options);
+  command->callback([options, &invocation] { invocation.result = runInterpreted(*options); });
+}
+
+static void addInspectCommand(CLI::App &app, Invocation &invocation) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App *command = app.add_subcommand("inspect", "Show the parameters and costs of a checkpoint");
+  addInspectOptions(*command, *options);
+  command->callback([options, &invocation] { invocation.result = inspectCheckpoint(*options); });
+}
+
+int main(int argc, char **argv) {
+  return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
+    addCompileCommand(app, invocation);
+    addInterpretCommand(app, invocation);
+    addInspectCommand(app, invocation);
+  });
+}

@@ -1,0 +1,45 @@
+//===- Conversation.h - prompts, answers and what is printed of them ------------------------------------===//
+#ifndef LLMC_TOOLS_LLMC_CONVERSATION_H
+#define LLMC_TOOLS_LLMC_CONVERSATION_H
+
+#include "tools/llmc/RunOptions.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llmc::tool {
+
+/// The turns of `llmc run`, whatever engine writes the answers. Standard output gets the answers and nothing
+/// else.
+class Conversation {
+public:
+  /// `loadSeconds` is for the statistics. Fails if the model's chat template is malformed. The references
+  /// must outlive the result.
+  static absl::StatusOr<Conversation> create(const RunOptions &options, const generate::TextOptions &text,
+                                             const text::Tokenizer &tokenizer, double loadSeconds);
+
+  /// Answers --prompt, or the standard input stream, or holds a conversation.
+  ExitCode run(generate::Engine engine);
+
+private:
+  Conversation(const RunOptions &options, const generate::TextOptions &text, const text::Tokenizer &tokenizer,
+               double loadSeconds)
+      : options(options), text(text), tokenizer(tokenizer), loadSeconds(loadSeconds) {}
+
+  ExitCode answerOnce(generate::Engine engine, const std::string &prompt);
+
+  /// The ids that the model continues after the user has said `prompt`.
+  absl::StatusOr<std::vector<int32_t>> encodePrompt(const std::string &prompt) const;
+  absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::string &prompt);
+  void report(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
+
+  const RunOptions &options;
+  const generate::TextOptions &text;
+  const text::Tokenizer &tokenizer;
+  double loadSeconds;
+};
+
+} // namespace llmc::tool
+
+#endif // LLMC_TOOLS_LLMC_CONVERSATION_H

@@ -1,0 +1,83 @@
+//===- Inspect.cpp - llmc inspect -----------------------------------------------------------------------===//
+#include "tools/llmc/Commands.h"
+#include "tools/llmc/InspectOptions.h"
+#include "tools/llmc/Model.h"
+#include "tools/llmc/Summary.h"
+
+#include "runtime/core/ArtifactFile.h"
+
+#include "absl/strings/str_join.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace llmc::tool {
+
+void addInspectOptions(CLI::App &command, InspectOptions &options) {
+  command.add_option("FILE", options.path, "An artifact, a GGUF file or a Hugging Face directory")
+      ->required();
+  command.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  command.footer("Examples:\n"
+                 "  llmc inspect model.llmc\n"
+                 "  llmc inspect model.gguf --json");
+}
+
+static Summary summarize(const runtime::ArtifactFile &file) {
+  const runtime::Manifest &manifest = file.manifest();
+  Summary summary;
+  summary.path = file.path();
+  auto fact = [&](const char *name, Json value) { summary.facts.emplace_back(name, std::move(value)); };
+  int64_t elements = 0;
+  for (const runtime::Parameter &parameter : manifest.parameters()) {
+    summary.parameters.push_back({parameter.name(),
+                                  {parameter.shape().begin(), parameter.shape().end()},
+                                  parameter.format(),
+                                  parameter.bytes()});
+    elements += summary.parameters.back().elements();
+  }
+  std::vector<std::string> steps;
+  for (const runtime::Step &step : manifest.steps())
+    steps.push_back(absl::StrCat(step.name(), " (up to ", step.max_rows(), " rows)"));
+  fact("kind", manifest.kind() == runtime::EMBED ? "embedding model" : "text generator");
+  fact("model_name", manifest.model_name());
+  fact("architecture", manifest.architecture());
+  fact("licence", manifest.licence());
+  fact("source", manifest.source());
+  fact("producer", manifest.producer());
+  fact("target", absl::StrCat(manifest.target().triple(), ", ", manifest.target().cpu()));
+  fact("needs", absl::StrJoin(manifest.target().required_features(), " "));
+  fact("steps", absl::StrJoin(steps, ", "));
+  fact("context_length", manifest.context_length());
+  fact("vocabulary_size", manifest.vocabulary_size());
+  fact("output_width", manifest.output_width());
+  fact("parameter_count", elements);
+  fact("flops_per_token", manifest.flops_per_token());
+  fact("bytes_per_token", manifest.bytes_per_token());
+  fact("file_bytes", file.fileSize());
+  fact("code_bytes", manifest.code().size());
+  fact("weights_bytes", manifest.weights().size());
+  fact("activation_bytes", manifest.arena_bytes());
+  fact("cache_bytes", manifest.cache_bytes());
+  return summary;
+}
+
+static ExitCode inspect(const InspectOptions &options) {
+  auto file = runtime::ArtifactFile::open(options.path, runtime::Verify::Never);
+  if (!file.ok())
+    return fail(file.status());
+  Summary summary = summarize(*file);
+  options.json ? printSummaryJson(summary) : printTable(summary);
+  return ExitCode::Success;
+}
+
+void addInspectCommand(CLI::App &app, Invocation &invocation) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App *command =
+      app.add_subcommand("inspect", "Show the parameters, costs and memory of a checkpoint or an artifact");
+  addInspectOptions(*command, *options);
+  command->callback([options, &invocation] {
+    invocation.result = isCheckpoint(options->path) ? continueInCompiler(invocation) : inspect(*options);
+  });
+}
+
+} // namespace llmc::tool

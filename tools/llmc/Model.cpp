@@ -1,0 +1,109 @@
+#include "tools/llmc/Model.h"
+
+#include "runtime/io/Message.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+namespace llmc::tool {
+
+void addModelOptions(CLI::App &command, ModelOptions &options) {
+  command.add_option("FILE", options.path, "An artifact, made by llmc compile")->required();
+  command
+      .add_option("--threads", options.threads, "Number of threads; by default one for each physical core")
+      ->check(CLI::Range(1, 1024))
+      ->option_text("N");
+  command
+      .add_option(
+          "--verify", options.verify,
+          "Check the weights' checksums: auto (up to 1 GiB), always or never; those of code and manifest are "
+          "always checked")
+      ->transform(CLI::Transformer(std::map<std::string, runtime::Verify>{{"auto", runtime::Verify::Auto},
+                                                                          {"always", runtime::Verify::Always},
+                                                                          {"never", runtime::Verify::Never}})
+                      .description(""))
+      ->option_text("WHEN");
+}
+
+bool isCheckpoint(const std::string &path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return true;
+  char magic[4] = {};
+  std::ifstream(path, std::ios::binary).read(magic, sizeof(magic));
+  return std::string_view(magic, sizeof(magic)) == "GGUF";
+}
+
+absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,
+                                                               const std::string &path) {
+  text::TokenizerModel model;
+  if (!model.ParseFromString(manifest.tokenizer()))
+    return absl::DataLossError(absl::StrCat(path, ": tokenizer: is not a valid message"));
+  absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(model);
+  if (!tokenizer.ok())
+    return io::withContext(absl::StrCat(path, ": tokenizer"), tokenizer.status());
+  return tokenizer;
+}
+
+static absl::Status checkKind(const std::string &path, runtime::Kind has, runtime::Kind wanted) {
+  if (has == wanted)
+    return absl::OkStatus();
+  bool embeds = has == runtime::EMBED;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ",
+                                                 embeds ? "embeddings" : "text", "; use llmc ",
+                                                 embeds ? "embed" : "run"));
+}
+
+static double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Model loadModel(const ModelOptions &options, ExitCode &code) {
+  auto start = std::chrono::steady_clock::now();
+  if (isCheckpoint(options.path)) {
+    code = fail(absl::InvalidArgumentError(
+        absl::StrCat(options.path, ": is a checkpoint, expected an artifact; compile it first: llmc compile ",
+                     options.path, " -o model.llmc")));
+    return {};
+  }
+  auto artifact = runtime::Artifact::load(options.path, options.verify);
+  if (!artifact.ok()) {
+    // The runtime says so of artifacts for other processors and other versions.
+    bool wrongMachine = artifact.status().code() == absl::StatusCode::kFailedPrecondition;
+    code = fail(artifact.status(), wrongMachine ? ExitCode::WrongMachine : ExitCode::Failure);
+    return {};
+  }
+  auto session = runtime::Session::create(*artifact, runtime::TeamOptions{options.threads});
+  if (!session.ok()) {
+    code = fail(io::withContext(options.path, session.status()));
+    return {};
+  }
+  return {*std::move(artifact), nullptr, *std::move(session), secondsSince(start)};
+}
+
+Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code) {
+  auto start = std::chrono::steady_clock::now();
+  Model model = loadModel(options, code);
+  if (!model.artifact)
+    return model;
+  const runtime::Manifest &manifest = model.artifact->manifest();
+  if (absl::Status status = checkKind(options.path, manifest.kind(), kind); !status.ok()) {
+    code = fail(status);
+    return {};
+  }
+  auto tokenizer = loadTokenizer(manifest, options.path);
+  if (!tokenizer.ok()) {
+    code = fail(tokenizer.status());
+    return {};
+  }
+  model.tokenizer = *std::move(tokenizer);
+  model.loadSeconds = secondsSince(start);
+  return model;
+}
+
+} // namespace llmc::tool

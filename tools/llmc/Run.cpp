@@ -1,0 +1,35 @@
+//===- Run.cpp - llmc run -------------------------------------------------------------------------------===//
+#include "tools/llmc/Commands.h"
+#include "tools/llmc/Conversation.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace llmc::tool {
+
+static ExitCode run(const RunOptions &options) {
+  ExitCode code = ExitCode::Success;
+  Model model = loadModel(options.model, runtime::GENERATE, code);
+  if (!model.artifact)
+    return code;
+  absl::StatusOr<generate::TextOptions> text =
+      textOptions(options, model.artifact->manifest().generation_defaults());
+  if (!text.ok())
+    return failUsage(absl::string_view(text.status().message()));
+  absl::StatusOr<Conversation> conversation =
+      Conversation::create(options, *text, *model.tokenizer, model.loadSeconds);
+  if (!conversation.ok())
+    return fail(conversation.status());
+  return conversation->run(generate::engineOf(*model.session));
+}
+
+void addRunCommand(CLI::App &app, Invocation &invocation) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App *command = app.add_subcommand("run", "Generate text, or hold a conversation");
+  addRunOptions(*command, *options);
+  command->callback([options, &invocation] {
+    invocation.result = options->interpret ? continueInCompiler(invocation) : run(*options);
+  });
+}
+
+} // namespace llmc::tool

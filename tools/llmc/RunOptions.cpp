@@ -1,0 +1,101 @@
+#include "tools/llmc/RunOptions.h"
+
+#include <CLI/CLI.hpp>
+#include <random>
+
+namespace llmc::tool {
+
+void addRunOptions(CLI::App &command, RunOptions &options) {
+  addModelOptions(command, options.model);
+  command
+      .add_option("-p,--prompt", options.prompt,
+                  "Answer this and exit. Without it the prompt is read from the standard input stream, as a "
+                  "whole where "
+                  "it is a file or a pipe, as a conversation where it is a terminal")
+      ->option_text("TEXT");
+  command.add_option("--system", options.system, "Instructions that come before the conversation")
+      ->option_text("TEXT");
+  command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");
+
+  constexpr auto length = "Length";
+  command
+      .add_option("-n,--max-tokens", options.maxTokens,
+                  "Make at most so many tokens; 0 (the default): no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N")
+      ->group(length);
+  command
+      .add_option("--stop", options.stopStrings,
+                  "End before the first occurrence of this text; may be given repeatedly")
+      ->option_text("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(length);
+
+  constexpr auto sampling = "Sampling (by default what the model recommends, else greedy)";
+  command
+      .add_option("-t,--temperature", options.temperature,
+                  "Divide the logits by this; 0: always take the most likely token (greedy)")
+      ->option_text("X")
+      ->group(sampling);
+  command.add_option("--top-k", options.topK, "Only the N most likely tokens; 0: all")
+      ->option_text("N")
+      ->group(sampling);
+  command
+      .add_option("--top-p", options.topP,
+                  "Only the most likely tokens that together have probability X; 1: all")
+      ->option_text("X")
+      ->group(sampling);
+  command
+      .add_option("--min-p", options.minP,
+                  "Only tokens at least X times as likely as the most likely one; 0: all")
+      ->option_text("X")
+      ->group(sampling);
+  command
+      .add_option("--repetition-penalty", options.repetitionPenalty,
+                  "Make tokens that were there before less likely by this factor; 1: no change")
+      ->option_text("X")
+      ->group(sampling);
+  command.add_option("--seed", options.seed, "Draw the same each time; by default differently")
+      ->option_text("N")
+      ->group(sampling);
+
+  command.add_flag("--json", options.json, "Print one JSON object an answer, instead of streaming it")
+      ->group("Output");
+  command.add_flag("-q,--quiet", options.quiet, "Print no statistics to the standard error stream")
+      ->group("Output");
+  command
+      .add_flag("--interpret", options.interpret,
+                "FILE is a checkpoint, run by the reference semantics of the compiler's operations: slow, "
+                "and right by "
+                "definition")
+      ->group("Debugging");
+  command.footer(
+      "Examples:\n"
+      "  llmc run model.llmc                                    # a conversation\n"
+      "  llmc run model.llmc --prompt \"What is a compiler?\" --max-tokens 100\n"
+      "  llmc run model.llmc --raw --prompt \"Once upon a time\" --temperature 0.8 --top-p 0.9 --seed 1\n"
+      "  llmc run model.llmc --json < question.txt");
+}
+
+absl::StatusOr<generate::TextOptions> textOptions(const RunOptions &options,
+                                                  const runtime::GenerationDefaults &defaults) {
+  generate::TextOptions text;
+  runtime::SamplingOptions &sampling = text.generation.sampling;
+  sampling.temperature =
+      options.temperature.value_or(defaults.has_temperature() ? defaults.temperature() : 0);
+  sampling.topK = options.topK.value_or(defaults.has_top_k() ? static_cast<int32_t>(defaults.top_k()) : 0);
+  sampling.topP = options.topP.value_or(defaults.has_top_p() ? defaults.top_p() : 1);
+  sampling.minP = options.minP.value_or(defaults.has_min_p() ? defaults.min_p() : 0);
+  sampling.repetitionPenalty = options.repetitionPenalty.value_or(
+      defaults.has_repetition_penalty() ? defaults.repetition_penalty() : 1);
+  sampling.seed = options.seed.value_or(std::random_device()());
+  if (absl::Status status = runtime::checkSamplingOptions(sampling); !status.ok())
+    return status;
+  text.generation.maxTokens = options.maxTokens;
+  text.generation.stopTokens.assign(defaults.stop_ids().begin(), defaults.stop_ids().end());
+  text.stopStrings = options.stopStrings;
+  return text;
+}
+
+} // namespace llmc::tool
