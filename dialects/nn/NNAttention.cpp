@@ -220,3 +220,39 @@ LogicalResult CacheAppendOp::verify() {
   }
   return success();
 }
+
+LogicalResult RelativePositionBiasOp::verify() {
+  auto table = cast<RankedTensorType>(getTable().getType());
+  const int64_t buckets = table.getDimSize(0), heads = table.getDimSize(1);
+  const int64_t least = getBidirectional() ? 4 : 2;
+  if (ShapedType::isDynamic(buckets) || ShapedType::isDynamic(heads) || buckets < least || buckets % least != 0)
+    return emitOpError() << "has a table of " << table << ", expected [buckets, heads] with a multiple of " << least
+                         << " buckets";
+  if (static_cast<int64_t>(getMaxDistance()) <= buckets / least)
+    return emitOpError() << "has max_distance " << getMaxDistance() << ", expected more than the " << buckets / least
+                         << " distances that have a bucket each";
+  int64_t queries = rows(getQueryPositions()), keys = rows(getKeyPositions());
+  if (!ShapedType::isDynamic(queries) && !compatible(rows(getResult()), heads * queries))
+    return emitOpError() << "has " << rows(getResult()) << " result rows for " << heads << " heads and " << queries << " queries";
+  if (!compatible(width(getResult()), keys))
+    return emitOpError() << "has a result of width " << width(getResult()) << " for " << keys << " keys";
+  return success();
+}
+
+int64_t RelativePositionBiasOp::getBucket(int64_t distance) {
+  int64_t buckets = getTable().getType().getDimSize(0), first = 0;
+  if (getBidirectional()) {
+    buckets /= 2;
+    first = distance < 0 ? buckets : 0; // keys behind the query
+    distance = std::abs(distance);
+  } else {
+    distance = std::max<int64_t>(distance, 0);
+  }
+  const int64_t exact = buckets / 2;
+  if (distance < exact)
+    return first + distance;
+  // The logarithm is taken in f32, as the model was trained.
+  float scaled = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
+                 static_cast<float>(std::log(static_cast<double>(getMaxDistance()) / exact));
+  return first + std::min(buckets - 1, exact + static_cast<int64_t>(scaled * static_cast<float>(buckets - exact)));
+}

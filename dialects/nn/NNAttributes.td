@@ -26,6 +26,12 @@ def NN_GeluKind : NN_Enum<"GeluKind", "how the Gaussian distribution function is
   I32EnumAttrCase<"Exact", 0, "exact">, I32EnumAttrCase<"Tanh", 1, "tanh">, I32EnumAttrCase<"Sigmoid", 2, "sigmoid">]>;
 def NN_GeluKindAttr : EnumAttr<NN_Dialect, NN_GeluKind, "gelu_kind"> { let assemblyFormat = "`` $value"; }
 
+def NN_GateActivation : NN_Enum<"GateActivation", "activation of the gate of an MLP", [
+  I32EnumAttrCase<"Silu", 0, "silu">, I32EnumAttrCase<"Gelu", 1, "gelu">]>;
+def NN_GateActivationAttr : EnumAttr<NN_Dialect, NN_GateActivation, "gate_activation"> {
+  let assemblyFormat = "$value";
+}
+
 def NN_RopeScalingKind : NN_Enum<"RopeScalingKind", "how rotary frequencies are stretched beyond the trained context", [
   I32EnumAttrCase<"Linear", 0, "linear">, I32EnumAttrCase<"Llama3", 1, "llama3">, I32EnumAttrCase<"Yarn", 2, "yarn">,
   I32EnumAttrCase<"Factors", 3, "factors">]>;

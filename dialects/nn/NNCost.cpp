@@ -99,6 +99,18 @@ OpCost CachedAttentionOp::getCost(int64_t rows, int64_t context) {
   return cost;
 }
 
+OpCost RelativePositionBiasOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 0); }
+
+OpCost ExpertsOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  const double share = static_cast<double>(getTopK()) / getExperts();
+  const double weights = elementsOf(getGate(), rows) + elementsOf(getUp(), rows) + elementsOf(getDown(), rows);
+  cost.flops = 2 * rows * weights * share;
+  // Tokens choose different experts: few of them read few experts, many read all.
+  cost.parameterBytes *= std::min(1.0, rows * share);
+  return cost;
+}
+
 OpCost CacheAppendOp::getCost(int64_t rows, int64_t) {
   OpCost cost;
   cost.activationBytes = bytesOf(getKey(), rows) + bytesOf(getValue(), rows) + kvBytes(getCache().getType(), rows);
@@ -134,6 +146,8 @@ FusionRole RopeOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole RopeTableOp::getFusionRole() { return FusionRole::RowWise; }
 FusionRole RotateOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole EmptyCacheOp::getFusionRole() { return FusionRole::Store; }
+FusionRole RelativePositionBiasOp::getFusionRole() { return FusionRole::Gather; }
+FusionRole ExpertsOp::getFusionRole() { return FusionRole::Contraction; }
 FusionRole AttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CachedAttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }

@@ -370,6 +370,62 @@ def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "re
   let hasVerifier = 1;
 }
 
+def NN_RelativePositionBiasOp : NN_ComputeOp<"relative_position_bias"> {
+  let summary = "a learned bias for each distance of query and key";
+  let description = [{
+        y[h * queries + i, j] = table[bucket(key_positions[j] - query_positions[i]), h]      (Raffel et al., 2020)
+
+    `table` is `[buckets, heads]`. Half of the buckets stand for one distance each, the rest for ranges that grow with the logarithm of the
+    distance up to `max_distance`. If `bidirectional`, keys behind the query have the second half of all buckets to themselves,
+    else they share bucket 0; "behind" means later. The result is the `bias` of `nn.attention`.
+
+        %b = nn.relative_position_bias %p, %p, %table max_distance 128 bidirectional
+               : tensor<?xi32>, tensor<?xi32>, tensor<32x8xf32> -> tensor<?x?xf32>
+  }];
+  let arguments = (ins NN_Ids:$query_positions, NN_Ids:$key_positions, NN_Weight:$table, I64Attr:$max_distance,
+    UnitAttr:$bidirectional);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $query_positions `,` $key_positions `,` $table `max_distance` $max_distance (`bidirectional` $bidirectional^)? attr-dict
+    `:` type($query_positions) `,` type($key_positions) `,` type($table) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The bucket of a key that lies `distance` positions behind the query.
+    int64_t getBucket(int64_t distance);
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Mixture of experts
+//===----------------------------------------------------------------------===//
+
+def NN_ExpertsOp : NN_ComputeOp<"experts", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "the gated MLPs that a router chooses for each token";
+  let description = [{
+    With E experts, p[t, :] = softmax(router[t, :]), and S[t] the `top_k` experts of the largest p (the lower number wins a tie):
+
+        y[t] = sum_{e in S[t]} g[t, e] * down_e(act(gate_e x[t]) * up_e x[t])      (Shazeer et al., 2017; Jiang et al., 2024)
+
+    where g = p, divided by its sum over S[t] if `renormalize`d (Mixtral; Qwen3 as configured). Weights of all experts lie one below the
+    other: `gate` and `up` are `[E * inner, width]`, `down` is `[E * width, inner]`. `activation` is `silu` or `gelu` (tanh form).
+
+        %y = nn.experts %x, %router, %gate, %up, %down top_k 2 silu renormalize
+               : tensor<?x64xf32>, tensor<?x8xf32>, tensor<1024x64xf32>, tensor<1024x64xf32>, tensor<512x128xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Activation:$router, NN_Weight:$gate, NN_Weight:$up, NN_Weight:$down,
+    I64Attr:$top_k, NN_GateActivationAttr:$activation, UnitAttr:$renormalize);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $input `,` $router `,` $gate `,` $up `,` $down `top_k` $top_k $activation (`renormalize` $renormalize^)? attr-dict
+    `:` type($input) `,` type($router) `,` type($gate) `,` type($up) `,` type($down)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getExperts() { return getRouter().getType().getDimSize(1); }
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Layout and element types
 //===----------------------------------------------------------------------===//

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from gguf import GGMLQuantizationType, quants
-from transformers import LlamaConfig
+from transformers import LlamaConfig, MixtralConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
+from transformers.models.t5.modeling_t5 import T5Attention
 
 folder = pathlib.Path(__file__).parent
 torch.manual_seed(20261124)
@@ -408,6 +410,40 @@ func.func private @twice(%a: {type_of(x)}, %b: {type_of(x)}) -> ({type_of(x)}, {
     file.write()
 
 
+def write_experts():
+    file = TestFile("experts")
+    for name, experts, top_k, width, inner in (("mixtral", 4, 2, 6, 5), ("one", 3, 1, 3, 7)):
+        config = MixtralConfig(num_local_experts=experts, num_experts_per_tok=top_k, hidden_size=width,
+                               intermediate_size=inner, hidden_act="silu", router_jitter_noise=0.0)
+        block = MixtralSparseMoeBlock(config).eval()
+        with torch.no_grad():
+            for parameter in block.parameters():
+                parameter.copy_(random(*parameter.shape))
+        x = random(5, width)
+        with torch.no_grad():
+            output = block(x[None])
+            y = (output[0] if isinstance(output, tuple) else output).reshape(5, width)
+            router = block.gate(x).reshape(5, experts).float().double()
+        weights = [torch.cat([getattr(expert, part).weight.detach() for expert in block.experts]) for part in ("w1", "w3", "w2")]
+        inputs = dict(zip(("x", "r", "g", "u", "d"), (x, router, *weights)))
+        types = ", ".join(map(type_of, inputs.values()))
+        file.case(name, f"%r0 = nn.experts %x, %r, %g, %u, %d top_k {top_k} silu renormalize : {types}", inputs, y)
+    file.write()
+
+    file = TestFile("relative_position_bias", tolerance="0")
+    for name, bidirectional, buckets, heads, largest in (("encoder", True, 32, 2, 128), ("decoder", False, 8, 3, 20)):
+        queries = torch.tensor([0, 3, 200], dtype=torch.int32)
+        keys = torch.tensor([0, 1, 2, 5, 9, 17, 40, 100, 199, 200, 333], dtype=torch.int32)
+        table = random(buckets, heads)
+        bucket = T5Attention._relative_position_bucket(keys[None, :] - queries[:, None], bidirectional, buckets, largest)
+        y = table[bucket].permute(2, 0, 1).reshape(heads * len(queries), len(keys))
+        kind = " bidirectional" if bidirectional else ""
+        file.case(name, f"%r0 = nn.relative_position_bias %q, %k, %t max_distance {largest}{kind}"
+                        f" : {type_of(queries)}, {type_of(keys)}, {type_of(table)} -> {type_of(y)}",
+                  {"q": queries, "k": keys, "t": table}, y)
+    file.write()
+
+
 write_products()
 write_normalization()
 write_elementwise()
@@ -416,3 +452,4 @@ write_attention()
 write_layout()
 write_convert()
 write_structure()
+write_experts()
