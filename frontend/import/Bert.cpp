@@ -44,8 +44,8 @@ BertConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields) {
   config.context = fields.size({"max_position_embeddings", "context_length"});
   config.segments = fields.sizeOr({"type_vocab_size", "tokenizer.ggml.token_type_count"}, {2, "2"});
   config.epsilon = fields.format() == Format::HuggingFace
-                       ? fields.numberOr({"layer_norm_eps", ""}, 1e-12)
-                       : fields.number({"", "attention.layer_norm_epsilon"});
+                       ? fields.epsilon({"layer_norm_eps", ""}, 1e-12)
+                       : fields.epsilon({"", "attention.layer_norm_epsilon"});
   Size headCount = fields.size(heads);
   if (config.hidden.value % headCount.value != 0)
     fields.fail(heads, absl::StrCat("is ", headCount.value, ", expected a divisor of ", config.hidden.meaning,

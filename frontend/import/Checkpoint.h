@@ -6,6 +6,7 @@
 #include "absl/types/span.h"
 #include "dialects/blocks/BlockFormat.h"
 #include "dialects/nn/ParameterSource.h"
+#include "frontend/hf/SentenceEmbedding.h"
 #include "frontend/import/Hyperparameters.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -47,6 +48,10 @@ public:
   virtual Hyperparameters hyperparameters() const = 0;
   /// The same for how text should be generated: generation_config.json, `general.sampling.*` of GGUF.
   virtual Hyperparameters generationDefaults() const = 0;
+  /// The tokenizer as a serialized llmc.text.TokenizerModel.
+  virtual absl::StatusOr<std::string> readTokenizer() const = 0;
+  /// How the model's hidden states become one vector, if the files say.
+  virtual absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const = 0;
 
   const llvm::StringMap<StoredTensor> &tensors() const { return stored; }
   /// The tensor called `name`, or null.

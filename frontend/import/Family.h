@@ -3,22 +3,12 @@
 #define LLMC_FRONTEND_IMPORT_FAMILY_H
 
 #include "frontend/import/Checkpoint.h"
+#include "frontend/import/ModelInfo.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/ArrayRef.h"
 
 namespace llmc::frontend {
-
-/// What a model is for.
-enum class ModelKind { Generate, Embed };
-
-/// Sizes of a model that others than its graph want to know.
-struct ModelSizes {
-  int64_t vocabulary = 0;
-  int64_t contextLength = 0; ///< positions that the model was made for
-  int64_t hiddenSize = 0;
-  int64_t layers = 0;
-};
 
 /// A built model.
 struct Graph {

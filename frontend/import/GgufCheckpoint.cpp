@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "frontend/gguf/Reader.h"
 #include "frontend/import/Formats.h"
+#include "frontend/import/TokenizerFiles.h"
 #include "llvm/Support/Path.h"
 
 using namespace llmc;
@@ -52,6 +53,8 @@ public:
   }
 
   Hyperparameters generationDefaults() const override { return hyperparameters(); }
+  absl::StatusOr<std::string> readTokenizer() const override { return readGgufTokenizer(reader); }
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const override;
   Hyperparameters hyperparameters() const override {
     return Hyperparameters(Format::Gguf, filePath, architectureName + ".",
                            [this](const std::string &key) { return fieldOf(reader.find(key)); });
@@ -60,6 +63,22 @@ public:
 private:
   gguf::Reader reader;
 };
+
+absl::StatusOr<std::optional<hf::SentenceEmbedding>> GgufCheckpoint::readEmbedding() const {
+  // Numbers as in llama.cpp: none (of its own), mean, first token, last token.
+  constexpr Name pooling = {"", "pooling_type"};
+  Hyperparameters fields = hyperparameters();
+  int64_t kind = fields.integerOr(pooling, 0, 0, 4);
+  if (kind == 4)
+    fields.fail(pooling,
+                "is 4 (rank), which is not supported (supported: 1 mean, 2 first token, 3 last token)");
+  if (!fields.ok())
+    return fields.status();
+  if (kind == 0)
+    return std::nullopt;
+  constexpr hf::Pooling poolings[] = {hf::Pooling::Mean, hf::Pooling::FirstToken, hf::Pooling::LastToken};
+  return hf::SentenceEmbedding{poolings[kind - 1], /*normalize=*/true, /*maxTokens=*/{}, /*lowercase=*/false};
+}
 
 } // namespace
 

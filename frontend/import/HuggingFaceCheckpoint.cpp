@@ -1,8 +1,9 @@
 //===- HuggingFaceCheckpoint.cpp - a Hugging Face directory as a checkpoint --------------------------===//
 
 #include "absl/strings/str_cat.h"
+#include "frontend/hf/Directory.h"
 #include "frontend/import/Formats.h"
-#include "frontend/json/Object.h"
+#include "frontend/import/TokenizerFiles.h"
 #include "frontend/json/Parse.h"
 #include "frontend/safetensors/Checkpoint.h"
 #include "llvm/Support/FileSystem.h"
@@ -82,20 +83,17 @@ std::string readLicence(const std::string &path) {
 
 class HuggingFaceCheckpoint : public Checkpoint {
 public:
-  HuggingFaceCheckpoint(std::string path, json::Object config, std::optional<json::Object> generation,
-                        safetensors::Checkpoint tensorFiles)
-      : Checkpoint(Format::HuggingFace, std::move(path)), config(std::move(config)),
-        generation(std::move(generation)), tensorFiles(std::move(tensorFiles)) {}
+  HuggingFaceCheckpoint(hf::Directory directory, safetensors::Checkpoint tensorFiles)
+      : Checkpoint(Format::HuggingFace, directory.path()), directory(std::move(directory)),
+        tensorFiles(std::move(tensorFiles)) {}
 
   absl::Status load() {
-    Hyperparameters fields = hyperparameters();
-    constexpr Name architectures = {"architectures", ""};
-    std::vector<std::string> names = fields.textsOr(architectures, {});
-    if (fields.ok() && names.size() != 1)
-      fields.fail(architectures, absl::StrCat("has ", names.size(), " entries, expected one architecture"));
-    if (!fields.ok())
-      return fields.status();
-    architectureName = names[0];
+    absl::StatusOr<std::vector<std::string>> names = directory.architectures();
+    if (!names.ok())
+      return names.status();
+    if (names->size() != 1)
+      return directory.config().wrong("architectures", "a list of one architecture");
+    architectureName = names->front();
     llvm::SmallString<128> absolute(filePath);
     (void)llvm::sys::fs::make_absolute(absolute);
     llvm::sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
@@ -113,12 +111,16 @@ public:
     return absl::OkStatus();
   }
 
-  Hyperparameters hyperparameters() const override { return viewOf(config); }
+  Hyperparameters hyperparameters() const override { return viewOf(directory.config()); }
   Hyperparameters generationDefaults() const override {
-    if (generation)
-      return viewOf(*generation);
+    if (directory.generationConfig())
+      return viewOf(*directory.generationConfig());
     return Hyperparameters(Format::HuggingFace, filePath, "",
                            [](const std::string &) { return MissingField(); });
+  }
+  absl::StatusOr<std::string> readTokenizer() const override { return readHuggingFaceTokenizer(directory); }
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const override {
+    return hf::readSentenceEmbedding(directory);
   }
 
 private:
@@ -127,29 +129,20 @@ private:
                            [object](const std::string &key) { return lookUp(object.value(), key); });
   }
 
-  json::Object config;
-  std::optional<json::Object> generation;
+  hf::Directory directory;
   safetensors::Checkpoint tensorFiles;
 };
 
 } // namespace
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openHuggingFace(const std::string &path) {
-  absl::StatusOr<json::Object> config = json::Object::readFile(path + "/config.json");
-  if (!config.ok())
-    return config.status();
-  std::optional<json::Object> generation;
-  if (std::string file = path + "/generation_config.json"; llvm::sys::fs::exists(file)) {
-    absl::StatusOr<json::Object> read = json::Object::readFile(file);
-    if (!read.ok())
-      return read.status();
-    generation = *read;
-  }
+  absl::StatusOr<hf::Directory> directory = hf::Directory::open(path);
+  if (!directory.ok())
+    return directory.status();
   absl::StatusOr<safetensors::Checkpoint> tensors = safetensors::Checkpoint::open(path);
   if (!tensors.ok())
     return tensors.status();
-  auto checkpoint = std::make_unique<HuggingFaceCheckpoint>(path, std::move(*config), std::move(generation),
-                                                            std::move(*tensors));
+  auto checkpoint = std::make_unique<HuggingFaceCheckpoint>(std::move(*directory), std::move(*tensors));
   if (absl::Status status = checkpoint->load(); !status.ok())
     return status;
   return checkpoint;

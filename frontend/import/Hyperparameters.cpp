@@ -131,6 +131,13 @@ double Hyperparameters::numberOr(Name name, double missing) {
   return isThere(field) ? checkedNumber(name, field) : missing;
 }
 
+double Hyperparameters::epsilon(Name name, std::optional<double> missing) {
+  double value = missing ? numberOr(name, *missing) : number(name);
+  if (value < 0)
+    fail(name, absl::StrCat("is ", value, ", expected a number that is not negative"));
+  return value;
+}
+
 bool Hyperparameters::flagOr(Name name, bool missing) {
   Field field = find(name);
   if (!isThere(field))

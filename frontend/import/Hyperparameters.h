@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -62,6 +63,8 @@ public:
   /// A finite number. The first form needs the field to be there.
   double number(Name name);
   double numberOr(Name name, double missing);
+  /// The `epsilon` of a norm: a number that is not negative.
+  double epsilon(Name name, std::optional<double> missing = {});
   bool flagOr(Name name, bool missing);
   std::string textOr(Name name, std::string missing);
   /// A list of integers; one integer stands for a list of one.

@@ -3,6 +3,7 @@
 #include "frontend/import/Import.h"
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/import/Family.h"
 #include "frontend/import/Formats.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -35,6 +36,45 @@ absl::Status verifyModule(const std::string &path, ModuleOp module) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": makes an invalid graph: ", message));
 }
 
+absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampling) {
+  Hyperparameters fields = checkpoint.generationDefaults();
+  auto number = [&](Name name) {
+    return fields.has(name) ? std::optional(fields.number(name)) : std::nullopt;
+  };
+  sampling.temperature = number({"temperature", "general.sampling.temp"});
+  sampling.topP = number({"top_p", "general.sampling.top_p"});
+  sampling.minP = number({"min_p", "general.sampling.min_p"});
+  sampling.repetitionPenalty = number({"repetition_penalty", "general.sampling.penalty_repeat"});
+  if (constexpr Name topK = {"top_k", "general.sampling.top_k"}; fields.has(topK))
+    sampling.topK = fields.integerOr(topK, 0, -1, INT32_MAX);
+  if (constexpr Name sample = {"do_sample", ""}; fields.has(sample))
+    sampling.sample = fields.flagOr(sample, false);
+  return fields.status();
+}
+
+absl::Status readEmbedding(const Checkpoint &checkpoint, ModelInfo &info) {
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
+  if (!embedding.ok())
+    return embedding.status();
+  constexpr hf::SentenceEmbedding usual = {hf::Pooling::Mean, /*normalize=*/true, {}, /*lowercase=*/false};
+  info.embedding = embedding->value_or(usual);
+  int64_t limit = info.sizes.contextLength;
+  info.embedding->maxTokens = std::min(info.embedding->maxTokens.value_or(limit), limit);
+  return absl::OkStatus();
+}
+
+absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options, ModelInfo &info) {
+  absl::Status status = info.kind == ModelKind::Embed ? readEmbedding(checkpoint, info)
+                                                      : readSampling(checkpoint, info.sampling);
+  if (!status.ok() || !options.tokenizer)
+    return status;
+  absl::StatusOr<std::string> tokenizer = checkpoint.readTokenizer();
+  if (!tokenizer.ok())
+    return tokenizer.status();
+  info.tokenizer = std::move(*tokenizer);
+  return absl::OkStatus();
+}
+
 } // namespace
 
 absl::StatusOr<ImportedModel>
@@ -53,8 +93,14 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   ImportedModel model;
   model.module = std::move(graph->module);
   const ModelCard &card = (*checkpoint)->card();
-  model.info = {card.name,       card.licence, (*family)->name, (*checkpoint)->architecture(),
-                (*family)->kind, graph->sizes};
+  model.info.name = card.name;
+  model.info.licence = card.licence;
+  model.info.family = (*family)->name;
+  model.info.architecture = (*checkpoint)->architecture();
+  model.info.kind = (*family)->kind;
+  model.info.sizes = graph->sizes;
+  if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
+    return status;
   annotate(*model.module, model.info);
   if (absl::Status status = verifyModule(path, *model.module); !status.ok())
     return status;

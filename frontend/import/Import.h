@@ -4,48 +4,13 @@
 
 #include "absl/status/statusor.h"
 #include "dialects/nn/ParameterSource.h"
-#include "frontend/import/Family.h"
+#include "frontend/import/ModelInfo.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace llmc::frontend {
-
-/// How the files say that text should be sampled. What they do not say is absent.
-struct SamplingDefaults {
-  std::optional<bool> sample; ///< false: greedy
-  std::optional<double> temperature;
-  std::optional<int64_t> topK;
-  std::optional<double> topP;
-  std::optional<double> minP;
-  std::optional<double> repetitionPenalty;
-};
-
-/// How an encoder's hidden states become the embedding of a text.
-struct Pooling {
-  enum class Mode { Mean, First, Last, Max };
-  Mode mode = Mode::Mean;
-  bool normalize = true; ///< divide by the L2 norm
-  int64_t maxTokens = 0; ///< longer texts are cut, special tokens included
-};
-
-/// Facts about a model that its graph does not tell.
-struct ModelInfo {
-  std::string name;
-  std::string licence;      ///< empty if the files do not say
-  std::string family;       ///< "llama", "bert"
-  std::string architecture; ///< as the files name it
-  ModelKind kind = ModelKind::Generate;
-  ModelSizes sizes;
-  /// A serialized llmc.text.TokenizerModel, with the chat template and the ids that end a generation. Empty
-  /// only if ImportOptions did not ask for a tokenizer.
-  std::string tokenizer;
-  SamplingDefaults sampling;      ///< of ModelKind::Generate
-  std::optional<Pooling> pooling; ///< of ModelKind::Embed
-};
 
 struct ImportOptions {
   /// Whether to read the tokenizer too: tests of graphs have none.

@@ -76,8 +76,8 @@ LlamaConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields, ML
   config.intermediate = fields.size({"intermediate_size", "feed_forward_length"});
   config.context = fields.size({"max_position_embeddings", "context_length"});
   readHeads(fields, config);
-  config.epsilon = huggingFace ? fields.numberOr({"rms_norm_eps", ""}, 1e-6)
-                               : fields.number({"", "attention.layer_norm_rms_epsilon"});
+  config.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
+                               : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
   config.rope = readRope(checkpoint, fields, config.headDim, nn::RopeStyle::Interleaved, context);
   double scale = fields.numberOr({"", "attention.scale"}, 1 / std::sqrt(double(config.headDim.value)));
   config.attention = {config.heads.value, config.kvHeads.value, scale, /*causal=*/true,

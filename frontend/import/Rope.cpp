@@ -142,9 +142,9 @@ std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &f
   if (!tensor)
     return {};
   if (tensor->format != blocks::StorageFormat::F32 || tensor->shape != llvm::ArrayRef<int64_t>{dims / 2}) {
-    fields.fail(absl::InvalidArgumentError(
-        absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' is not F32 of shape [", dims / 2,
-                     "], half of the ", fields.nameOf({"", "rope.dimension_count"}), " rotated dimensions")));
+    fields.fail(absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor,
+                                                        "' is not F32 of shape [", dims / 2,
+                                                        "], half of the ", dims, " dimensions that rotate")));
     return {};
   }
   std::vector<double> factors;

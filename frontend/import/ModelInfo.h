@@ -1,0 +1,52 @@
+//===- ModelInfo.h - what a model's graph does not tell ----------------------------------------------===//
+#ifndef LLMC_FRONTEND_IMPORT_MODELINFO_H
+#define LLMC_FRONTEND_IMPORT_MODELINFO_H
+
+#include "frontend/hf/SentenceEmbedding.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace llmc::frontend {
+
+/// What a model is for.
+enum class ModelKind { Generate, Embed };
+
+/// Sizes of a model that others than its graph want to know.
+struct ModelSizes {
+  int64_t vocabulary = 0;
+  int64_t contextLength = 0; ///< positions that the model was made for
+  int64_t hiddenSize = 0;
+  int64_t layers = 0;
+};
+
+/// How the files say that text should be sampled. What they do not say is absent.
+struct SamplingDefaults {
+  std::optional<bool> sample; ///< false: greedy
+  std::optional<double> temperature;
+  std::optional<int64_t> topK;
+  std::optional<double> topP;
+  std::optional<double> minP;
+  std::optional<double> repetitionPenalty;
+};
+
+/// Facts about a model.
+struct ModelInfo {
+  std::string name;
+  std::string licence;      ///< empty if the files do not say
+  std::string family;       ///< "llama", "bert"
+  std::string architecture; ///< as the files name it
+  ModelKind kind = ModelKind::Generate;
+  ModelSizes sizes;
+  /// A serialized llmc.text.TokenizerModel, with the chat template and the ids that end a generation. Empty
+  /// only if ImportOptions did not ask for it.
+  std::string tokenizer;
+  SamplingDefaults sampling; ///< of ModelKind::Generate
+  /// How hidden states become the embedding of a text, with `maxTokens` set; of ModelKind::Embed. Files that
+  /// do not say: the normalized mean.
+  std::optional<hf::SentenceEmbedding> embedding;
+};
+
+} // namespace llmc::frontend
+
+#endif // LLMC_FRONTEND_IMPORT_MODELINFO_H

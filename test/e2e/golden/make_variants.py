@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Write variants.json and variants.safetensors: what transformers computes for the tiny checkpoints with other options.
+
+Each entry of variants.json has a name, the checkpoint whose weights are used, and `config`, the fields of config.json that
+are changed. variants.safetensors holds, under the name of the variant, f32 logits [6, vocab] (or hidden states [6,
+width] of the first sequence, for an encoder) after the last six tokens of the
+checkpoint's own golden.safetensors.
+
+Usage: make_variants.py [DIRECTORY]   (default: the directory of this script, which holds the checkpoints)
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, BertModel, LlamaForCausalLM, MistralForCausalLM
+
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 40}
+
+VARIANTS = [
+    ("linear", "llama-odd", {"rope_scaling": {"rope_type": "linear", "factor": 2.5}}),
+    ("yarn", "llama-odd", {"rope_scaling": YARN}),
+    ("yarn_attention_factor", "llama-odd", {"rope_scaling": YARN | {"attention_factor": 0.75}}),
+    ("yarn_betas", "llama-odd", {"rope_scaling": YARN | {"beta_fast": 8.0, "beta_slow": 0.5}}),
+    ("yarn_mscale", "llama-odd", {"rope_scaling": YARN | {"mscale": 0.9, "mscale_all_dim": 0.4}}),
+    ("yarn_own_context", "llama-odd", {"rope_scaling": {"rope_type": "yarn", "factor": 3.0}}),
+    ("no_scaling", "llama-tied", {"rope_scaling": None}),
+    ("no_window", "mistral-window", {"sliding_window": None}),
+    ("window_1", "mistral-window", {"sliding_window": 1}),
+    ("gelu_new", "bert-odd", {"hidden_act": "gelu_new"}),
+    ("gelu_pytorch_tanh", "bert-odd", {"hidden_act": "gelu_pytorch_tanh"}),
+    ("relu", "bert-odd", {"hidden_act": "relu"}),
+    ("silu", "bert-odd", {"hidden_act": "silu"}),
+]
+
+CLASSES = {"llama": LlamaForCausalLM, "mistral": MistralForCausalLM, "bert": BertModel}
+
+
+@torch.no_grad()
+def compute(directory, changes):
+    config = AutoConfig.from_pretrained(directory)
+    for name, value in changes.items():
+        setattr(config, name, value)
+    model = CLASSES[config.model_type].from_pretrained(
+        directory, config=config, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    golden = load_file(directory / "golden.safetensors")
+    if config.model_type != "bert":
+        return model(golden["tokens"].long().unsqueeze(0), use_cache=False).logits[0, -6:].contiguous()
+    count = int(golden["attention_mask"][0].sum())
+    tokens, types = golden["tokens"][:1, :count].long(), golden["token_types"][:1, :count].long()
+    return model(input_ids=tokens, token_type_ids=types).last_hidden_state[0, -6:].contiguous()
+
+
+def main(root):
+    tensors = {name: compute(root / checkpoint, changes) for name, checkpoint, changes in VARIANTS}
+    save_file(tensors, root / "variants.safetensors", metadata={"reference": "transformers f32"})
+    variants = [{"name": name, "checkpoint": checkpoint, "config": changes} for name, checkpoint, changes in VARIANTS]
+    (root / "variants.json").write_text(json.dumps(variants, indent=1) + "\n")
+    (root / "variants.safetensors").chmod(0o644)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent)

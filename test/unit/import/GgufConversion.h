@@ -1,0 +1,143 @@
+#ifndef LLMC_TEST_UNIT_IMPORT_GGUFCONVERSION_H
+#define LLMC_TEST_UNIT_IMPORT_GGUFCONVERSION_H
+
+#include "frontend/safetensors/Checkpoint.h"
+#include "test/unit/gguf/GgufWriter.h"
+#include "test/unit/import/ImportTest.h"
+
+namespace llmc::frontend::testing {
+
+/// A checkpoint of test/e2e/golden as the GGUF file that llama.cpp's converter makes of it: tensors renamed,
+/// in f32, and for Llama the rows of each head of q and k reordered from (first half, second half) to
+/// neighbours.
+class GgufConversion {
+public:
+  explicit GgufConversion(const std::string &checkpoint)
+      : config(nlohmann::json::parse(std::ifstream(goldenFolder + checkpoint + "/config.json"))),
+        prefix(std::string(config["model_type"] == "bert" ? "bert" : "llama") + ".") {
+    auto opened = safetensors::Checkpoint::open(goldenFolder + checkpoint);
+    EXPECT_TRUE(opened.ok()) << opened.status().message();
+    writer.stringEntry("general.architecture", prefix.substr(0, prefix.size() - 1));
+    u32("block_count", "num_hidden_layers");
+    u32("context_length", "max_position_embeddings");
+    u32("embedding_length", "hidden_size");
+    u32("feed_forward_length", "intermediate_size");
+    u32("attention.head_count", "num_attention_heads");
+    if (prefix == "bert.")
+      addBert(*opened);
+    else
+      addLlama(*opened);
+  }
+
+  GgufConversion &number(const std::string &key, float value) {
+    writer.entry(prefix + key, 6, gguf::testing::Bytes().number(value).content);
+    return *this;
+  }
+  GgufConversion &integer(const std::string &key, uint32_t value) {
+    writer.u32Entry(prefix + key, value);
+    return *this;
+  }
+  GgufConversion &text(const std::string &key, const std::string &value) {
+    writer.stringEntry(prefix + key, value);
+    return *this;
+  }
+  GgufConversion &tensor(const std::string &name, std::vector<uint64_t> shape,
+                         const std::vector<float> &values) {
+    std::reverse(shape.begin(), shape.end());
+    writer.tensors.push_back({name, shape, /*type=*/0, writer.data.size()});
+    gguf::testing::Bytes bytes;
+    for (float value : values)
+      bytes.number(value);
+    writer.data += bytes.alignTo(writer.alignment).content;
+    return *this;
+  }
+
+  std::string file() const { return writer.file(); }
+
+  nlohmann::json config;
+
+private:
+  using Renaming = std::vector<std::pair<std::string, std::string>>;
+
+  void u32(const std::string &key, const char *field) { integer(key, config[field].get<uint32_t>()); }
+
+  void addLlama(const safetensors::Checkpoint &source) {
+    u32("attention.head_count_kv", "num_key_value_heads");
+    number("attention.layer_norm_rms_epsilon", config["rms_norm_eps"]);
+    number("rope.freq_base", config["rope_theta"]);
+    if (config.contains("head_dim"))
+      integer("attention.key_length", config["head_dim"])
+          .integer("attention.value_length", config["head_dim"]);
+    if (config.contains("sliding_window"))
+      u32("attention.sliding_window", "sliding_window");
+    const Renaming names = {{"model.layers.", "blk."},
+                            {"self_attn.q_proj", "attn_q"},
+                            {"self_attn.k_proj", "attn_k"},
+                            {"self_attn.v_proj", "attn_v"},
+                            {"self_attn.o_proj", "attn_output"},
+                            {"mlp.gate_proj", "ffn_gate"},
+                            {"mlp.up_proj", "ffn_up"},
+                            {"mlp.down_proj", "ffn_down"},
+                            {"post_attention_layernorm", "ffn_norm"},
+                            {"input_layernorm", "attn_norm"},
+                            {"model.embed_tokens", "token_embd"},
+                            {"model.norm", "output_norm"},
+                            {"lm_head", "output"}};
+    addTensors(source, names);
+  }
+
+  void addBert(const safetensors::Checkpoint &source) {
+    number("attention.layer_norm_epsilon", config["layer_norm_eps"]);
+    const Renaming names = {{"encoder.layer.", "blk."},
+                            {"attention.self.query", "attn_q"},
+                            {"attention.self.key", "attn_k"},
+                            {"attention.self.value", "attn_v"},
+                            {"attention.output.dense", "attn_output"},
+                            {"attention.output.LayerNorm", "attn_output_norm"},
+                            {"intermediate.dense", "ffn_up"},
+                            {"output.dense", "ffn_down"},
+                            {"output.LayerNorm", "layer_output_norm"},
+                            {"embeddings.word_embeddings", "token_embd"},
+                            {"embeddings.position_embeddings", "position_embd"},
+                            {"embeddings.token_type_embeddings", "token_types"},
+                            {"embeddings.LayerNorm", "token_embd_norm"}};
+    addTensors(source, names);
+  }
+
+  void addTensors(const safetensors::Checkpoint &source, const Renaming &names) {
+    for (const safetensors::Located &located : source.tensors()) {
+      const safetensors::Tensor &stored = *located.tensor;
+      std::string name = stored.name;
+      if (name.rfind("pooler.", 0) == 0)
+        continue;
+      for (const auto &[from, to] : names)
+        if (size_t at = name.find(from); at != std::string::npos)
+          name.replace(at, from.size(), to);
+      std::vector<float> values(stored.elements());
+      blocks::dequantize(*stored.weightFormat(), stored.bytes.data(), stored.elements(), values.data());
+      if (prefix == "llama." && name.find("attn_q.") != std::string::npos)
+        values = interleaved(values, config["num_attention_heads"], stored.shape[0]);
+      if (prefix == "llama." && name.find("attn_k.") != std::string::npos)
+        values = interleaved(values, config["num_key_value_heads"], stored.shape[0]);
+      tensor(name, {stored.shape.begin(), stored.shape.end()}, values);
+    }
+  }
+
+  static std::vector<float> interleaved(const std::vector<float> &values, size_t heads, size_t rows) {
+    size_t width = values.size() / rows, headDim = rows / heads;
+    std::vector<float> result;
+    for (size_t head = 0; head < heads; ++head)
+      for (size_t i = 0; i < headDim; ++i) {
+        size_t row = head * headDim + (i % 2) * headDim / 2 + i / 2;
+        result.insert(result.end(), values.begin() + row * width, values.begin() + (row + 1) * width);
+      }
+    return result;
+  }
+
+  std::string prefix;
+  gguf::testing::GgufWriter writer;
+};
+
+} // namespace llmc::frontend::testing
+
+#endif // LLMC_TEST_UNIT_IMPORT_GGUFCONVERSION_H

@@ -1,0 +1,109 @@
+// GGUF files give what the Hugging Face checkpoints give from which they are made.
+
+#include "test/unit/import/GgufConversion.h"
+#include <cmath>
+
+using namespace llmc;
+using namespace llmc::frontend;
+using namespace llmc::frontend::testing;
+
+namespace {
+
+void expectGoldenLogits(const std::string &path, const std::string &checkpoint) {
+  TensorFile golden = goldenOf(checkpoint);
+  auto tokens = golden.read<int32_t>("tokens");
+  Model model(path);
+  std::vector<float> logits = model.run<float>({ids(tokens), range(tokens.size()), range(tokens.size())});
+  EXPECT_LT(relativeError<float>(logits, golden.read<float>("logits")), 1e-5);
+}
+
+TEST(GgufLlama, RowsOfHeadsAreNeighbours) {
+  TemporaryFolder folder;
+  expectGoldenLogits(folder.write("m.gguf", GgufConversion("llama-odd").file()), "llama-odd");
+}
+
+TEST(GgufLlama, HasItsWindow) {
+  TemporaryFolder folder;
+  expectGoldenLogits(folder.write("m.gguf", GgufConversion("mistral-window").file()), "mistral-window");
+}
+
+/// What llama.cpp's converter writes for the llama3 kind of scaling.
+std::vector<float> llama3Factors(const nlohmann::json &config) {
+  const nlohmann::json &scaling = config["rope_scaling"];
+  double context = scaling["original_max_position_embeddings"], factor = scaling["factor"];
+  double low = scaling["low_freq_factor"], high = scaling["high_freq_factor"];
+  int64_t dims = config["head_dim"];
+  std::vector<float> factors;
+  for (int64_t i = 0; i < dims / 2; ++i) {
+    double wavelength = 2 * M_PI * std::pow(config["rope_theta"].get<double>(), 2.0 * i / dims);
+    double smooth = (context / wavelength - low) / (high - low);
+    factors.push_back(wavelength < context / high  ? 1
+                      : wavelength > context / low ? factor
+                                                   : 1 / ((1 - smooth) / factor + smooth));
+  }
+  return factors;
+}
+
+TEST(GgufLlama, HasBiasesTiedHeadAndRopeFactors) {
+  TemporaryFolder folder;
+  GgufConversion conversion("llama-tied");
+  std::vector<float> factors = llama3Factors(conversion.config);
+  conversion.tensor("rope_freqs.weight", {factors.size()}, factors);
+  expectGoldenLogits(folder.write("m.gguf", conversion.file()), "llama-tied");
+}
+
+TEST(GgufLlama, HasLinearAndYarnScaling) {
+  TensorFile expected(goldenFolder + "variants.safetensors");
+  auto tokens = goldenOf("llama-odd").read<int32_t>("tokens");
+  auto expectVariant = [&](GgufConversion &conversion, const char *variant) {
+    TemporaryFolder folder;
+    Model model(folder.write("m.gguf", conversion.file()));
+    auto logits = model.run<float>({ids(tokens), range(tokens.size()), range(6, tokens.size() - 6)});
+    EXPECT_LT(relativeError<float>(logits, expected.read<float>(variant)), 1e-5) << variant;
+  };
+  GgufConversion linear("llama-odd"), oldLinear("llama-odd"), yarn("llama-odd"), betas("llama-odd");
+  linear.text("rope.scaling.type", "linear").number("rope.scaling.factor", 2.5);
+  expectVariant(linear, "linear");
+  oldLinear.number("rope.scale_linear", 2.5);
+  expectVariant(oldLinear, "linear");
+  auto setYarn = [](GgufConversion &conversion) -> GgufConversion & {
+    return conversion.text("rope.scaling.type", "yarn")
+        .number("rope.scaling.factor", 4)
+        .integer("rope.scaling.original_context_length", 40);
+  };
+  expectVariant(setYarn(yarn), "yarn");
+  expectVariant(
+      setYarn(betas).number("rope.scaling.yarn_beta_fast", 8).number("rope.scaling.yarn_beta_slow", 0.5),
+      "yarn_betas");
+}
+
+TEST(GgufLlama, RotatesAPartOfEachHead) {
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", GgufConversion("llama-odd").integer("rope.dimension_count", 8).file()));
+  int ropes = 0;
+  model.module().walk([&](nn::RopeOp rope) {
+    EXPECT_EQ(rope.getDims(), 8u);
+    EXPECT_EQ(rope.getStyle(), nn::RopeStyle::Interleaved);
+    ++ropes;
+  });
+  EXPECT_EQ(ropes, 6);
+}
+
+TEST(GgufBert, AgreesWithTransformers) {
+  TensorFile golden = goldenOf("bert-odd");
+  auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
+  auto mask = golden.read<int32_t>("attention_mask");
+  auto hidden = golden.read<float>("last_hidden_state");
+  size_t count = std::accumulate(mask.begin(), mask.begin() + mask.size() / 2, 0);
+  tokens.resize(count);
+  types.resize(count);
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 2).file()));
+  hidden.resize(count * model.info().sizes.hiddenSize);
+  EXPECT_LT(relativeError<float>(model.run<float>({ids(tokens), range(count), ids(types)}), hidden), 1e-5);
+  ASSERT_TRUE(model.info().embedding);
+  EXPECT_EQ(model.info().embedding->pooling, hf::Pooling::FirstToken);
+  EXPECT_EQ(model.info().embedding->maxTokens, 64);
+}
+
+} // namespace

@@ -1,0 +1,169 @@
+// What cannot be imported is refused in one line that names file, field, what was found and what was
+// expected.
+
+#include "test/unit/import/GgufConversion.h"
+
+using namespace llmc::frontend::testing;
+using nlohmann::json;
+
+namespace {
+
+std::string refusal(const std::string &checkpoint, const json &changes, const std::string &removed = "") {
+  ChangedCheckpoint changed(checkpoint, changes);
+  if (!removed.empty())
+    changed.remove(removed);
+  return refusalOf(changed.path(), changed.path());
+}
+
+std::string refusal(const GgufConversion &conversion) {
+  TemporaryFolder folder;
+  return refusalOf(folder.write("m.gguf", conversion.file()), folder.path());
+}
+
+TEST(Refusal, OfWhatIsNoModel) {
+  TemporaryFolder folder;
+  const std::string supported =
+      " (supported: a GGUF file, or a Hugging Face directory with config.json and safetensors files)";
+  EXPECT_EQ(refusalOf(folder.path() + "/none", folder.path()),
+            "none: No such file or directory, expected a model" + supported);
+  std::filesystem::create_directory(folder.path() + "/empty");
+  EXPECT_EQ(refusalOf(folder.path() + "/empty", folder.path()), "empty: has no config.json" + supported);
+  EXPECT_EQ(refusalOf(folder.write("m.bin", "GGML"), folder.path()),
+            "m.bin: does not begin with 'GGUF'" + supported);
+  EXPECT_EQ(refusalOf(folder.write("m.bin", ""), folder.path()),
+            "m.bin: does not begin with 'GGUF'" + supported);
+}
+
+TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
+  EXPECT_THAT(
+      refusal("llama-odd", {{"architectures", {"GemmaForCausalLM"}}}),
+      testing::EndsWith(": architecture 'GemmaForCausalLM' is not supported (supported: LlamaForCausalLM, "
+                        "MistralForCausalLM, BertModel, BertForMaskedLM, BertForPreTraining)"));
+  llmc::gguf::testing::GgufWriter writer;
+  TemporaryFolder folder;
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
+                      folder.path()),
+            "m.gguf: architecture 'mamba' is not supported (supported: llama, bert)");
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
+            "m.gguf: general.architecture is missing, expected the name of an architecture");
+}
+
+TEST(Refusal, OfSizesThatContradictTheTensors) {
+  EXPECT_EQ(refusal("llama-odd", {{"hidden_size", 64}, {"head_dim", 12}}),
+            "model.safetensors: tensor 'model.embed_tokens.weight' has shape [197, 60], expected "
+            "[vocab_size, hidden_size] = [197, 64] of config.json");
+  EXPECT_EQ(
+      refusal("llama-odd", {{"num_key_value_heads", 5}}),
+      "model.safetensors: tensor 'model.layers.0.self_attn.k_proj.weight' has shape [12, 60], expected "
+      "[num_key_value_heads * (hidden_size / num_attention_heads), hidden_size] = [60, 60] of config.json");
+  EXPECT_EQ(refusal("llama-odd", {{"intermediate_size", 75}}),
+            "model.safetensors: tensor 'model.layers.0.mlp.gate_proj.weight' has shape [76, 60], expected "
+            "[intermediate_size, hidden_size] = [75, 60] of config.json");
+  EXPECT_EQ(refusal("bert-odd", {{"type_vocab_size", 3}}),
+            "model.safetensors: tensor 'embeddings.token_type_embeddings.weight' has shape [2, 36], expected "
+            "[type_vocab_size, hidden_size] = [3, 36] of config.json");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("vocab_size", 200)),
+            "m.gguf: tensor 'token_embd.weight' has shape [197, 60], expected "
+            "[llama.vocab_size, llama.embedding_length] = [200, 60] of m.gguf");
+}
+
+TEST(Refusal, OfTooFewOrTooManyTensors) {
+  EXPECT_THAT(
+      refusal("llama-odd", {{"num_hidden_layers", 4}}),
+      testing::EndsWith(": has no tensor 'model.layers.3.input_layernorm.weight', expected one of shape "
+                        "[hidden_size] = [60] of config.json"));
+  EXPECT_THAT(refusal("llama-odd", {{"num_hidden_layers", 16777216}}),
+              testing::HasSubstr("has no tensor 'model.layers.3.input_layernorm.weight'"));
+  EXPECT_THAT(
+      refusal("llama-odd", {{"num_hidden_layers", 2}}),
+      testing::EndsWith(": tensor 'model.layers.2.input_layernorm.weight' (and 8 others) has no place in "
+                        "architecture 'LlamaForCausalLM' as config.json describes it"));
+  EXPECT_THAT(refusal("llama-tied", {{"tie_word_embeddings", false}}),
+              testing::HasSubstr("has no tensor 'lm_head.weight'"));
+  EXPECT_THAT(
+      refusal("llama-tied", {{"attention_bias", false}}),
+      testing::HasSubstr("tensor 'model.layers.0.self_attn.k_proj.bias' (and 11 others) has no place"));
+  EXPECT_THAT(refusal(GgufConversion("llama-odd").tensor("blk.0.attn_q_norm.weight", {1}, {1})),
+              testing::HasSubstr("tensor 'blk.0.attn_q_norm.weight' (and 0 others) has no place"));
+}
+
+TEST(Refusal, OfOptionsThatTheGraphHasNot) {
+  EXPECT_EQ(refusal("llama-odd", {{"hidden_act", "gelu"}}),
+            "config.json: hidden_act is 'gelu', which is not supported (supported: 'silu')");
+  EXPECT_EQ(refusal("llama-odd", {{"pretraining_tp", 2}}),
+            "config.json: pretraining_tp is 2, which is not supported (supported: 1)");
+  EXPECT_THAT(refusal("llama-odd", {{"quantization_config", {{"quant_method", "gptq"}}}}),
+              testing::StartsWith("config.json: quantization_config is"));
+  EXPECT_THAT(refusal("llama-odd", {{"sliding_window", 7}}),
+              testing::StartsWith("config.json: sliding_window is 7, which is not supported"));
+  EXPECT_EQ(refusal("llama-odd", {{"partial_rotary_factor", 0.5}}),
+            "config.json: partial_rotary_factor is 0.5, which is not supported (supported: 1)");
+  EXPECT_EQ(refusal("bert-odd", {{"position_embedding_type", "relative_key"}}),
+            "config.json: position_embedding_type is 'relative_key', which is not supported "
+            "(supported: 'absolute')");
+  EXPECT_EQ(refusal("bert-odd", {{"is_decoder", true}}),
+            "config.json: is_decoder is true, which is not supported (supported: false)");
+  EXPECT_THAT(refusal("bert-odd", {{"hidden_act", "quick_gelu"}}),
+              testing::StartsWith("config.json: hidden_act is 'quick_gelu', which is not supported"));
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("expert_count", 8)),
+            "m.gguf: llama.expert_count is 8, which is not supported (supported: 0)");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("attention.value_length", 10)),
+            "m.gguf: llama.attention.value_length is 10, which is not supported (supported: 12)");
+  EXPECT_THAT(refusal(GgufConversion("bert-odd").integer("pooling_type", 4)),
+              testing::StartsWith("m.gguf: bert.pooling_type is 4 (rank), which is not supported"));
+}
+
+TEST(Refusal, OfRopeScalings) {
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}}),
+            "config.json: rope_scaling.rope_type is 'dynamic', which is not supported "
+            "(supported: default, linear, llama3, yarn)");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "su"}}}}),
+            "config.json: rope_scaling.type is 'su', which is not supported "
+            "(supported: default, linear, llama3, yarn)");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}}}}),
+            "config.json: rope_scaling.factor is missing, expected a finite number");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}),
+            "config.json: rope_scaling.factor is -1, expected a positive number");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "yarn"}, {"factor", 2}, {"truncate", false}}}}),
+            "config.json: rope_scaling.truncate is false, which is not supported (supported: true)");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").text("rope.scaling.type", "longrope")),
+            "m.gguf: llama.rope.scaling.type is 'longrope', which is not supported (supported: none, linear, "
+            "yarn)");
+  EXPECT_EQ(
+      refusal(GgufConversion("llama-odd").tensor("rope_freqs.weight", {3}, {1, 1, 1})),
+      "m.gguf: tensor 'rope_freqs.weight' is not F32 of shape [6], half of the 12 dimensions that rotate");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").tensor("rope_freqs.weight", {6}, {1, 1, 0, 1, 1, 1})),
+            "m.gguf: tensor 'rope_freqs.weight' has 0 at index 2, expected a positive number");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("rope.dimension_count", 14)),
+            "m.gguf: llama.rope.dimension_count is 14, expected an even number of at most the head size 12");
+}
+
+TEST(Refusal, OfFieldsThatMakeNoSense) {
+  EXPECT_EQ(refusal("llama-odd", {}, "hidden_size"),
+            "config.json: hidden_size is missing, expected an integer from 1 to 16777216");
+  for (const auto &[value, shown] :
+       std::vector<std::pair<json, std::string>>{{0, "0"},
+                                                 {-5, "-5"},
+                                                 {60.5, "60.5"},
+                                                 {"60", "'60'"},
+                                                 {int64_t(1) << 40, "1099511627776"},
+                                                 {uint64_t(1) << 63, "9.22337e+18"},
+                                                 {true, "true"},
+                                                 {{60}, "a list of 1 integers"}})
+    EXPECT_EQ(refusal("llama-odd", {{"hidden_size", value}}),
+              "config.json: hidden_size is " + shown + ", expected an integer from 1 to 16777216");
+  EXPECT_EQ(refusal("llama-odd", {{"num_attention_heads", 7}}),
+            "config.json: num_attention_heads is 7, expected a divisor of hidden_size (60)");
+  EXPECT_EQ(refusal("llama-odd", {{"num_key_value_heads", 2}}),
+            "config.json: num_attention_heads is 5, expected a multiple of num_key_value_heads (2)");
+  EXPECT_EQ(refusal("llama-odd", {{"rms_norm_eps", "small"}}),
+            "config.json: rms_norm_eps is 'small', expected a finite number");
+  EXPECT_EQ(refusal("llama-odd", {{"rms_norm_eps", -1.0}}),
+            "config.json: rms_norm_eps is -1, expected a number that is not negative");
+  EXPECT_EQ(refusal("llama-odd", {{"tie_word_embeddings", "no"}}),
+            "config.json: tie_word_embeddings is 'no', expected true or false");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_theta", 0}}),
+            "config.json: rope_theta is 0, expected a positive number");
+}
+
+} // namespace
