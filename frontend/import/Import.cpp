@@ -7,6 +7,7 @@
 #include "frontend/import/Formats.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "runtime/text/tokenizer.pb.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -52,27 +53,59 @@ absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampli
   return fields.status();
 }
 
-absl::Status readEmbedding(const Checkpoint &checkpoint, ModelInfo &info) {
-  absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
-  if (!embedding.ok())
-    return embedding.status();
-  constexpr hf::SentenceEmbedding usual = {hf::Pooling::Mean, /*normalize=*/true, {}, /*lowercase=*/false};
-  info.embedding = embedding->value_or(usual);
-  int64_t limit = info.sizes.contextLength;
-  info.embedding->maxTokens = std::min(info.embedding->maxTokens.value_or(limit), limit);
+absl::StatusOr<Pooling::Mode> modeOf(const Checkpoint &checkpoint, hf::Pooling pooling) {
+  switch (pooling) {
+  case hf::Pooling::FirstToken:
+    return Pooling::Mode::First;
+  case hf::Pooling::Mean:
+    return Pooling::Mode::Mean;
+  case hf::Pooling::Max:
+    return Pooling::Mode::Max;
+  case hf::Pooling::LastToken:
+    break;
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(checkpoint.path(), ": pooling 'lasttoken' is not supported (supported: mean, cls, max)"));
+}
+
+/// Text that sentence-transformers puts into lower case before it meets the tokenizer.
+absl::Status lowercaseFirst(std::string &serialized) {
+  text::TokenizerModel tokenizer;
+  if (!tokenizer.ParseFromString(serialized))
+    return absl::InternalError("the imported tokenizer cannot be read back");
+  tokenizer.add_normalizer()->mutable_lowercase();
+  auto &steps = *tokenizer.mutable_normalizer();
+  std::rotate(steps.begin(), steps.end() - 1, steps.end());
+  serialized = tokenizer.SerializeAsString();
   return absl::OkStatus();
 }
 
+absl::Status readPooling(const Checkpoint &checkpoint, ModelInfo &info) {
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
+  if (!embedding.ok())
+    return embedding.status();
+  info.pooling.emplace();
+  if (!*embedding)
+    return absl::OkStatus();
+  const hf::SentenceEmbedding &found = **embedding;
+  absl::StatusOr<Pooling::Mode> mode = modeOf(checkpoint, found.pooling);
+  if (!mode.ok())
+    return mode.status();
+  info.pooling = Pooling{*mode, found.normalize};
+  info.sizes.contextLength =
+      std::min(found.maxTokens.value_or(info.sizes.contextLength), info.sizes.contextLength);
+  return found.lowercase && !info.tokenizer.empty() ? lowercaseFirst(info.tokenizer) : absl::OkStatus();
+}
+
 absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options, ModelInfo &info) {
-  absl::Status status = info.kind == ModelKind::Embed ? readEmbedding(checkpoint, info)
-                                                      : readSampling(checkpoint, info.sampling);
-  if (!status.ok() || !options.tokenizer)
-    return status;
-  absl::StatusOr<std::string> tokenizer = checkpoint.readTokenizer();
-  if (!tokenizer.ok())
-    return tokenizer.status();
-  info.tokenizer = std::move(*tokenizer);
-  return absl::OkStatus();
+  if (options.tokenizer) {
+    absl::StatusOr<std::string> tokenizer = checkpoint.readTokenizer();
+    if (!tokenizer.ok())
+      return tokenizer.status();
+    info.tokenizer = std::move(*tokenizer);
+  }
+  return info.kind == ModelKind::Embed ? readPooling(checkpoint, info)
+                                       : readSampling(checkpoint, info.sampling);
 }
 
 } // namespace

@@ -2,7 +2,6 @@
 #ifndef LLMC_FRONTEND_IMPORT_MODELINFO_H
 #define LLMC_FRONTEND_IMPORT_MODELINFO_H
 
-#include "frontend/hf/SentenceEmbedding.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +14,9 @@ enum class ModelKind { Generate, Embed };
 /// Sizes of a model that others than its graph want to know.
 struct ModelSizes {
   int64_t vocabulary = 0;
-  int64_t contextLength = 0; ///< positions that the model was made for
+  /// Positions that the model was made for. Longer texts are cut by sentence encoders, special tokens
+  /// included.
+  int64_t contextLength = 0;
   int64_t hiddenSize = 0;
   int64_t layers = 0;
 };
@@ -30,6 +31,14 @@ struct SamplingDefaults {
   std::optional<double> repetitionPenalty;
 };
 
+/// How an encoder's hidden states become the embedding of a text.
+struct Pooling {
+  /// Mean over all tokens, the first token, or the largest value of each component.
+  enum class Mode { Mean, First, Max };
+  Mode mode = Mode::Mean;
+  bool normalize = true; ///< divide by the L2 norm
+};
+
 /// Facts about a model.
 struct ModelInfo {
   std::string name;
@@ -42,9 +51,8 @@ struct ModelInfo {
   /// only if ImportOptions did not ask for it.
   std::string tokenizer;
   SamplingDefaults sampling; ///< of ModelKind::Generate
-  /// How hidden states become the embedding of a text, with `maxTokens` set; of ModelKind::Embed. Files that
-  /// do not say: the normalized mean.
-  std::optional<hf::SentenceEmbedding> embedding;
+  /// Of ModelKind::Embed. Files that do not say: the normalized mean.
+  std::optional<Pooling> pooling;
 };
 
 } // namespace llmc::frontend

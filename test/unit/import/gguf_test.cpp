@@ -101,9 +101,10 @@ TEST(GgufBert, AgreesWithTransformers) {
   Model model(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 2).file()));
   hidden.resize(count * model.info().sizes.hiddenSize);
   EXPECT_LT(relativeError<float>(model.run<float>({ids(tokens), range(count), ids(types)}), hidden), 1e-5);
-  ASSERT_TRUE(model.info().embedding);
-  EXPECT_EQ(model.info().embedding->pooling, hf::Pooling::FirstToken);
-  EXPECT_EQ(model.info().embedding->maxTokens, 64);
+  ASSERT_TRUE(model.info().pooling);
+  EXPECT_EQ(model.info().pooling->mode, frontend::Pooling::Mode::First);
+  EXPECT_TRUE(model.info().pooling->normalize);
+  EXPECT_EQ(model.info().sizes.contextLength, 64);
 }
 
 } // namespace

@@ -1,0 +1,104 @@
+// What a model's files say beside its graph.
+
+#include "runtime/text/tokenizer.pb.h"
+#include "test/unit/import/GgufConversion.h"
+
+using namespace llmc::frontend;
+using namespace llmc::frontend::testing;
+
+namespace {
+
+ModelInfo infoOf(const std::string &path, bool tokenizer = false) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto imported = importModel(path, {.tokenizer = tokenizer}, &context);
+  EXPECT_TRUE(imported.ok()) << imported.status().message();
+  return imported.ok() ? imported->info : ModelInfo();
+}
+
+TEST(ModelInfo, OfADirectory) {
+  ModelInfo info = infoOf(goldenFolder + "llama-tied", /*tokenizer=*/true);
+  EXPECT_EQ(info.name, "llama-tied");
+  EXPECT_EQ(info.licence, "");
+  EXPECT_EQ(info.family, "llama");
+  EXPECT_EQ(info.architecture, "LlamaForCausalLM");
+  EXPECT_EQ(info.kind, ModelKind::Generate);
+  EXPECT_EQ(info.sizes.vocabulary, 307);
+  EXPECT_EQ(info.sizes.contextLength, 512);
+  EXPECT_EQ(info.sizes.hiddenSize, 48);
+  EXPECT_EQ(info.sizes.layers, 3);
+  EXPECT_FALSE(info.pooling);
+  llmc::text::TokenizerModel tokenizer;
+  ASSERT_TRUE(tokenizer.ParseFromString(info.tokenizer));
+  EXPECT_THAT(tokenizer.stop_ids(), ::testing::UnorderedElementsAre(1, 3));
+  EXPECT_THAT(tokenizer.chat_template(), ::testing::StartsWith("{{ bos_token }}"));
+}
+
+TEST(ModelInfo, StopIdsMayStandInTheConfigOnly) {
+  ChangedCheckpoint changed("llama-odd", {{"eos_token_id", {5, 7}}});
+  std::filesystem::remove(changed.path() + "/generation_config.json");
+  llmc::text::TokenizerModel tokenizer;
+  ASSERT_TRUE(tokenizer.ParseFromString(infoOf(changed.path(), /*tokenizer=*/true).tokenizer));
+  EXPECT_THAT(tokenizer.stop_ids(), ::testing::IsSupersetOf({5, 7}));
+}
+
+TEST(ModelInfo, LicenceStandsInTheModelCard) {
+  ChangedCheckpoint changed("llama-odd", {});
+  changed.write("README.md", "---\nlanguage: en\nlicense: apache-2.0\n---\nlicense: none\n");
+  EXPECT_EQ(infoOf(changed.path()).licence, "apache-2.0");
+  changed.write("README.md", "license: apache-2.0\n");
+  EXPECT_EQ(infoOf(changed.path()).licence, "");
+}
+
+TEST(ModelInfo, SamplingDefaultsOfADirectory) {
+  ChangedCheckpoint changed("llama-odd", {});
+  changed.write(
+      "generation_config.json",
+      R"({"do_sample": true, "temperature": 0.6, "top_k": 40, "top_p": 0.9, "repetition_penalty": 1.1})");
+  SamplingDefaults sampling = infoOf(changed.path()).sampling;
+  EXPECT_EQ(sampling.sample, true);
+  EXPECT_EQ(sampling.temperature, 0.6);
+  EXPECT_EQ(sampling.topK, 40);
+  EXPECT_EQ(sampling.topP, 0.9);
+  EXPECT_EQ(sampling.minP, std::nullopt);
+  EXPECT_EQ(sampling.repetitionPenalty, 1.1);
+  changed.write("generation_config.json", R"({"temperature": "hot"})");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path()),
+            "generation_config.json: temperature is 'hot', expected a finite number");
+}
+
+TEST(ModelInfo, OfASentenceEncoder) {
+  ChangedCheckpoint changed("bert-odd", {});
+  ModelInfo info = infoOf(changed.path());
+  ASSERT_TRUE(info.pooling);
+  EXPECT_EQ(info.kind, ModelKind::Embed);
+  EXPECT_EQ(info.pooling->mode, Pooling::Mode::Mean);
+  EXPECT_TRUE(info.pooling->normalize);
+  EXPECT_EQ(info.sizes.contextLength, 64);
+
+  changed.write("modules.json", R"([
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  changed.write("sentence_bert_config.json", R"({"max_seq_length": 32, "do_lower_case": true})");
+  std::filesystem::create_directory(changed.path() + "/1_Pooling");
+  changed.write("1_Pooling/config.json", R"({"word_embedding_dimension": 36, "pooling_mode_cls_token": true,
+                                             "pooling_mode_mean_tokens": false})");
+  info = infoOf(changed.path(), /*tokenizer=*/true);
+  ASSERT_TRUE(info.pooling);
+  EXPECT_EQ(info.pooling->mode, Pooling::Mode::First);
+  EXPECT_FALSE(info.pooling->normalize);
+  llmc::text::TokenizerModel tokenizer;
+  ASSERT_TRUE(tokenizer.ParseFromString(info.tokenizer));
+  ASSERT_EQ(tokenizer.normalizer_size(), 2);
+  EXPECT_TRUE(tokenizer.normalizer(0).has_lowercase());
+  EXPECT_TRUE(tokenizer.normalizer(1).has_bert());
+  EXPECT_EQ(info.sizes.contextLength, 32);
+}
+
+TEST(ModelInfo, PoolingOfTheLastTokenIsRefused) {
+  TemporaryFolder folder;
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 3).file()),
+                      folder.path()),
+            "m.gguf: pooling 'lasttoken' is not supported (supported: mean, cls, max)");
+}
+
+} // namespace
