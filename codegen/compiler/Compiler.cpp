@@ -158,6 +158,7 @@ private:
     pipeline.computeType = options.computeType == "f32"    ? passes::ComputeType::F32
                            : options.computeType == "bf16" ? passes::ComputeType::BF16
                                                            : passes::ComputeType::Auto;
+    pipeline.cacheType = options.cacheType;
     passes::buildInferencePipeline(manager, pipeline);
   }
 

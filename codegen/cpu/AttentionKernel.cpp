@@ -97,7 +97,7 @@ private:
     return b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange sums) {
       SmallVector<Value> next(sums), keys;
       for (int64_t j = 0; j < kVectorsPerBlock; ++j)
-        keys.push_back(b.loadVector(k.keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
+        keys.push_back(b.loadFloats(k.keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
       for (int64_t r = 0; r < height; ++r) {
         Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
         for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
@@ -155,7 +155,7 @@ private:
     sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
       SmallVector<Value> result(carried), values;
       for (int64_t p = 0; p < panels; ++p)
-        values.push_back(b.loadVector(k.values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
+        values.push_back(b.loadFloats(k.values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
       for (int64_t r = 0; r < height; ++r) {
         Value weight = b.broadcast(b.load(weights, {b.index(r), i}));
         for (int64_t p = 0; p < panels; ++p) {

@@ -175,12 +175,22 @@ std::pair<WidthLayout, WidthLayout> FunctionLowering::cacheLayouts(Value cache) 
 std::pair<MemRefType, MemRefType> FunctionLowering::cacheTypes(Value cache, int64_t positions) {
   auto [key, value] = cacheLayouts(cache);
   const int64_t lanes = target.lanes, keys = AttentionKernel::keysPerBlock(lanes), padded = padTo(positions, keys);
-  Type f32 = builder.getF32Type();
-  return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, f32),
-          bufferType({value.heads, padded, value.alignedHead(lanes)}, f32)};
+  Type element = cast<nn::KvCacheType>(cache.getType()).getElementType();
+  return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, element),
+          bufferType({value.heads, padded, value.alignedHead(lanes)}, element)};
+}
+
+/// Refuses caches whose elements kernels can not convert.
+static LogicalResult checkCacheElements(Location loc, Type cache) {
+  Type element = cast<nn::KvCacheType>(cache).getElementType();
+  if (element.isF32() || element.isF16() || element.isBF16())
+    return success();
+  return emitError(loc) << "a cache of " << element << " is not supported by the CPU code generator, expected f32, f16 or bf16";
 }
 
 LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
+  if (failed(checkCacheElements(op.getLoc(), op.getResult().getType())))
+    return failure();
   auto [keys, cacheValues] = cacheTypes(op.getResult(), maxRows);
   values[op.getResult()] = {Lowered::Kind::Cache, {allocate(op.getLoc(), keys), allocate(op.getLoc(), cacheValues)}, {}, {}};
   return success();
@@ -224,6 +234,8 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
     if (nn::isParameter(argument))
       continue;
     if (isa<nn::KvCacheType>(argument.getType())) {
+      if (failed(checkCacheElements(loc, argument.getType())))
+        return failure();
       auto [keys, cacheValues] = cacheTypes(argument, sizes.context);
       Value k = entry.addArgument(keys, loc), v = entry.addArgument(cacheValues, loc);
       values[argument] = {Lowered::Kind::Cache, {k, v}, {}, {}};
@@ -330,7 +342,7 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
         auto type = cast<MemRefType>(callee.function.getArgument(operands.size() + i).getType());
         Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
         memrefs.push_back(memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
-        cacheSize += padTo(type.getNumElements() * 4, 64);
+        cacheSize += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
       }
       values[operand] = {Lowered::Kind::Cache, memrefs, {}, {}};
     }

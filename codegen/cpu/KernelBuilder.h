@@ -83,6 +83,21 @@ public:
     auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
     return mlir::vector::LoadOp::create(*this, mlir::VectorType::get({lanes}, element), memref, indices);
   }
+  /// A native vector of f32 from memory that holds f32, f16 or bf16.
+  mlir::Value loadFloats(mlir::Value memref, mlir::ValueRange indices) {
+    mlir::Value vector = loadVector(memref, indices);
+    return vector.getType() == f32Vector ? vector : mlir::arith::ExtFOp::create(*this, f32Vector, vector).getResult();
+  }
+  /// `value`, an f32 or a vector of them, rounded to the element type of `memref`.
+  mlir::Value roundTo(mlir::Value memref, mlir::Value value) {
+    auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
+    if (element.isF32())
+      return value;
+    mlir::Type type = element;
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
+      type = vector.clone(element);
+    return mlir::arith::TruncFOp::create(*this, type, value);
+  }
   void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);
   }

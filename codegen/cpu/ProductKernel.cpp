@@ -195,14 +195,15 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
     Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
     Value block = b.div(position, blockKeys), slot = b.rem(position, blockKeys);
+    Value rounded = b.roundTo(store.destination, vector);
     for (int64_t lane = 0; lane < lanes; ++lane)
-      b.store(vector::ExtractOp::create(b, vector, lane), store.destination, {head, block, b.add(dim, lane), slot});
+      b.store(vector::ExtractOp::create(b, rounded, lane), store.destination, {head, block, b.add(dim, lane), slot});
     return;
   }
   case Store::Kind::CacheValue: {
     Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
-    b.storeVector(vector, store.destination, {head, position, dim});
+    b.storeVector(b.roundTo(store.destination, vector), store.destination, {head, position, dim});
     return;
   }
   }

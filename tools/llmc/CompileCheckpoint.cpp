@@ -29,6 +29,7 @@ codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::L
   options.targetCpu = request.targetCpu;
   options.context = request.context;
   options.computeType = request.dtype;
+  options.cacheType = request.cacheType;
   options.emit = level;
   options.stopAfter = request.stopAfter;
   options.startFrom = request.startFrom;

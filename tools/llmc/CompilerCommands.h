@@ -24,6 +24,7 @@ struct CompileRequest {
   std::string targetCpu = "native";
   int64_t context = 0;
   std::string dtype = "auto";
+  std::string cacheType = "f32";
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;

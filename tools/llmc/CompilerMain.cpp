@@ -37,6 +37,11 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
                   "What products are computed in: auto (as the weights are stored), f32 or bf16")
       ->check(CLI::IsMember({"auto", "f32", "bf16"}))
       ->option_text("TYPE");
+  command
+      .add_option("--cache-type", request.cacheType,
+                  "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->option_text("TYPE");
 
   constexpr auto levels = "Levels";
   command
