@@ -3,13 +3,15 @@
 #define LLMC_PASSES_PARAMETERS_H
 
 #include "dialects/nn/NN.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace llmc::passes {
 
 /// Whether `value` depends on parameters and constants only, on at least one parameter, and is computed by
 /// pure operations without regions, so that it can be computed when the program is compiled.
 bool isParameterExpression(mlir::Value value);
+
+/// The same for values that depend on no argument: on results of nn.load and constants only.
+bool isLoadExpression(mlir::Value value);
 
 /// Moves the operations that compute `value`, as far as they come later in `op`'s block, before `op`. `value`
 /// is a parameter expression that does not depend on `op`.

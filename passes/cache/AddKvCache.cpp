@@ -188,7 +188,6 @@ void CacheInsertion::addCaches(func::FuncOp function) {
       if (attention.getCausal()) {
         Value cache = takeCache(cacheTypeOf(attention), op.getLoc());
         updated.push_back(cacheAttention(attention, cache, positions.lookup(function)));
-        ++numCaches;
       } else {
         OpBuilder here(&op);
         Value cache = EmptyCacheOp::create(here, op.getLoc(), cacheTypeOf(attention));
@@ -204,6 +203,8 @@ void CacheInsertion::addCaches(func::FuncOp function) {
         llvm::append_range(updated, passCaches(call, taken));
     }
   }
+  if (function.isPublic())
+    numCaches += updated.size();
   Operation *terminator = function.getBody().front().getTerminator();
   for (Value cache : updated) {
     (void)function.insertResult(function.getNumResults(), cache.getType(), builder.getDictionaryAttr({}));

@@ -18,8 +18,7 @@ namespace {
 
 struct ExpandRope : passes::impl::ExpandRopeBase<ExpandRope>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override {
-    return NumericBound::relative(
-        1e-5, "cosines and sines are rounded to the activation's type before the rotation");
+    return NumericBound::exact(); // nn.rope is defined as the two operations
   }
 
   void runOnOperation() override {
@@ -31,22 +30,23 @@ private:
     // A table is its positions and its type and attributes.
     DenseMap<std::pair<Value, Attribute>, RopeTableOp> tables;
     for (RopeOp rope : llvm::make_early_inc_range(block.getOps<RopeOp>())) {
+      OpBuilder builder(rope);
       auto inputType = cast<RankedTensorType>(rope.getInput().getType());
       auto positions = cast<RankedTensorType>(rope.getPositions().getType());
-      auto type = RankedTensorType::get({positions.getDimSize(0), static_cast<int64_t>(rope.getDims())},
-                                        inputType.getElementType());
+      // Angles keep their precision where activations are bf16.
+      Type element = inputType.getElementType().isF64() ? builder.getF64Type() : builder.getF32Type();
+      auto type =
+          RankedTensorType::get({positions.getDimSize(0), static_cast<int64_t>(rope.getDims())}, element);
       auto key =
           ArrayAttr::get(&getContext(), {rope.getDimsAttr(), rope.getThetaAttr(), TypeAttr::get(type),
                                          rope.getScalingAttr() ? Attribute(rope.getScalingAttr())
                                                                : Attribute(UnitAttr::get(&getContext()))});
       RopeTableOp &table = tables[{rope.getPositions(), key}];
       if (!table) {
-        OpBuilder builder(rope);
         table = RopeTableOp::create(builder, rope.getLoc(), type, rope.getPositions(), rope.getDimsAttr(),
                                     rope.getThetaAttr(), rope.getScalingAttr());
         count(1, "tables");
       }
-      OpBuilder builder(rope);
       auto rotate = RotateOp::create(builder, rope.getLoc(), rope.getType(), rope.getInput(), table,
                                      rope.getHeadsAttr(), rope.getStyleAttr());
       rope.replaceAllUsesWith(rotate.getResult());

@@ -62,9 +62,7 @@ struct MaterializeParams : passes::impl::MaterializeParamsBase<MaterializeParams
       if (param.isDerived())
         derived.insert({hash(param), param});
     SmallVector<FunctionOpInterface> functions;
-    for (auto function : module.getOps<FunctionOpInterface>())
-      if (function.isPublic())
-        functions.push_back(function);
+    llvm::append_range(functions, module.getOps<FunctionOpInterface>());
     for (FunctionOpInterface function : functions)
       function->walk([&](Operation *op) {
         for (OpOperand &operand : op->getOpOperands())
@@ -81,10 +79,10 @@ private:
   static bool isWanted(OpOperand &operand) {
     Value value = operand.get();
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (!type || !type.hasStaticShape() || isParameter(value) || !passes::isParameterExpression(value))
+    if (!type || !type.hasStaticShape() || value.getDefiningOp<LoadOp>() || !passes::isLoadExpression(value))
       return false;
     Operation *user = operand.getOwner();
-    return user->getNumResults() == 0 || !passes::isParameterExpression(user->getResult(0));
+    return user->getNumResults() == 0 || !passes::isLoadExpression(user->getResult(0));
   }
 
   static size_t hash(ParamOp param) {
@@ -103,9 +101,9 @@ private:
     if (auto load = dyn_cast<LoadOp>(op))
       return load.getParam().str();
     for (Value operand : op->getOperands())
-      if (passes::isParameterExpression(operand))
+      if (passes::isLoadExpression(operand))
         return nameOf(operand) + "." + op->getName().stripDialect().str();
-    llvm_unreachable("a parameter expression reads a parameter");
+    llvm_unreachable("the expression reads a parameter");
   }
 
   /// Loads a parameter that is computed as `value` is. Makes it unless there is one.

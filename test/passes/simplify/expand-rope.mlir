@@ -16,3 +16,12 @@ func.func @layer(%q: tensor<?x80xf32>, %k: tensor<?x16xf32>, %positions: tensor<
          : tensor<?x80xf32>, tensor<?xi32>
   return %0, %1, %2 : tensor<?x80xf32>, tensor<?x16xf32>, tensor<?x80xf32>
 }
+
+// Angles keep their precision.
+// CHECK-LABEL: func.func @brain
+// CHECK:         nn.rope_table %{{.+}} dims 8 theta 1.000000e+04 : tensor<?xi32> -> tensor<?x8xf32>
+// CHECK:         nn.rotate %{{.+}} by %{{.+}} heads 1 half : tensor<?x16xbf16>, tensor<?x8xf32>
+func.func @brain(%k: tensor<?x16xbf16>, %positions: tensor<?xi32>) -> tensor<?x16xbf16> {
+  %0 = nn.rope %k at %positions heads 1 dims 8 theta 1.0e4 half : tensor<?x16xbf16>, tensor<?xi32>
+  return %0 : tensor<?x16xbf16>
+}

@@ -53,9 +53,27 @@ nn.param @q.convert : tensor<32x64xf32> = {
   %w = nn.convert %q : tensor<32x64xf16> -> tensor<32x64xf32>
   nn.yield %w : tensor<32x64xf32>
 }
+// CHECK-LABEL: func.func @forward
 func.func @forward(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %q = nn.load @q.convert : tensor<32x64xf32>
   %w = nn.concat %q, %q : tensor<32x64xf32>, tensor<32x64xf32> -> tensor<64x64xf32>
   %y = nn.linear %x, %w : tensor<?x64xf32>, tensor<64x64xf32> -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
+}
+
+// -----
+
+// Private functions may load parameters too; what depends on an argument is not known here.
+// CHECK: nn.param @q.convert : tensor<32x64xf32>
+nn.param @q : tensor<32x64xf16>
+// CHECK-LABEL: func.func private @layer
+// CHECK:         nn.convert %{{.+}} : tensor<32x64xf16>
+// CHECK:         nn.load @q.convert
+func.func private @layer(%x: tensor<?x64xf32>, %a: tensor<32x64xf16> {nn.parameter}) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+  %u = nn.convert %a : tensor<32x64xf16> -> tensor<32x64xf32>
+  %y = nn.linear %x, %u : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+  %q = nn.load @q : tensor<32x64xf16>
+  %w = nn.convert %q : tensor<32x64xf16> -> tensor<32x64xf32>
+  %z = nn.linear %x, %w : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+  return %y, %z : tensor<?x32xf32>, tensor<?x32xf32>
 }
