@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --canonicalize | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --canonicalize | FileCheck %s
 
 // CHECK-LABEL: func.func @nested_splits
 // CHECK-SAME:    %[[X:[^:]+]]: tensor<?x9xf32>

@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --nn-fuse | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-fuse | FileCheck %s
 // Another run finds nothing to do.
 // RUN: llmc-opt %s --nn-fuse -o %t
 // RUN: llmc-opt %t --nn-fuse | diff %t -

@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --nn-fuse | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-fuse | FileCheck %s
 
 // The sum of a BERT's embeddings and its norm.
 // CHECK-LABEL: func.func @embeddings

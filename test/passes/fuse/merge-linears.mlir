@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --nn-merge-linears | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-merge-linears | FileCheck %s
 // Another run finds nothing to do.
 // RUN: llmc-opt %s --nn-merge-linears -o %t
 // RUN: llmc-opt %t --nn-merge-linears | diff %t -

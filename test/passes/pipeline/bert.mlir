@@ -1,5 +1,5 @@
 // A BERT of one layer with 3 heads goes from the importer's form to kernels.
-// RUN: llmc-opt %s --nn-inference | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-inference | FileCheck %s
 
 // Query, key and value are one product, with their biases.
 // CHECK: nn.param @query.concat : tensor<144x48xf32>

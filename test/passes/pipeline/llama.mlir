@@ -1,5 +1,5 @@
 // A Llama model of two layers with 5 heads and 1 key head goes from the importer's form to kernels.
-// RUN: llmc-opt %s --nn-inference | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-inference | FileCheck %s
 
 // Weights that are read together are one parameter.
 // CHECK: nn.param @blk.0.attn_q.weight.concat : tensor<448x320x!nn.block<q4_1>>

@@ -1,6 +1,6 @@
-// RUN: llmc-opt %s --nn-set-compute-type | FileCheck %s --check-prefixes=CHECK,AUTO
-// RUN: llmc-opt %s --nn-set-compute-type=type=f32 | FileCheck %s --check-prefixes=CHECK,F32
-// RUN: llmc-opt %s --nn-set-compute-type=type=bf16 | FileCheck %s --check-prefixes=CHECK,BF16
+// RUN: llmc-opt %s --verify-numerics --nn-set-compute-type | FileCheck %s --check-prefixes=CHECK,AUTO
+// RUN: llmc-opt %s --verify-numerics --nn-set-compute-type=type=f32 | FileCheck %s --check-prefixes=CHECK,F32
+// RUN: llmc-opt %s --verify-numerics --nn-set-compute-type=type=bf16 | FileCheck %s --check-prefixes=CHECK,BF16
 // Another run finds nothing to do.
 // RUN: llmc-opt %s --nn-set-compute-type=type=bf16 -o %t
 // RUN: llmc-opt %t --nn-set-compute-type=type=bf16 | diff %t -

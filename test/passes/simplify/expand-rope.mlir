@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --nn-expand-rope | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-expand-rope | FileCheck %s
 
 // Query and key share a table; a rotation by other angles has its own.
 // CHECK-LABEL: func.func @layer

@@ -1,9 +1,9 @@
-// RUN: llmc-opt %s --nn-hoist-invariants | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-hoist-invariants | FileCheck %s
 // Another run finds nothing to do.
 // RUN: llmc-opt %s --nn-hoist-invariants -o %t
 // RUN: llmc-opt %t --nn-hoist-invariants | diff %t -
 // The table is computed once.
-// RUN: llmc-opt %s --nn-hoist-invariants --cse | FileCheck %s --check-prefix=CSE
+// RUN: llmc-opt %s --verify-numerics --nn-hoist-invariants --cse | FileCheck %s --check-prefix=CSE
 
 nn.param @a : tensor<64x64xf16>
 nn.param @b : tensor<32x64xf16>

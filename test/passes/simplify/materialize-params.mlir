@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --split-input-file --nn-materialize-params | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --split-input-file --nn-materialize-params | FileCheck %s
 // Another run finds nothing to do.
 // RUN: llmc-opt %s --split-input-file --nn-materialize-params -o %t
 // RUN: llmc-opt %t --split-input-file --nn-materialize-params | diff %t -
