@@ -14,7 +14,11 @@ namespace {
 /// Visits every use of a value once, wherever it is passed on to.
 class UseWalk {
 public:
-  ArgumentUse run(Value value) {
+  ArgumentUse run(BlockArgument value) {
+    auto function = dyn_cast<func::FuncOp>(value.getOwner()->getParentOp());
+    auto input =
+        function ? function.getArgAttrOfType<StringAttr>(value.getArgNumber(), "nn.input") : StringAttr();
+    use.isPosition = input && input.getValue() == "positions";
     use.isCache = isa<KvCacheType>(value.getType());
     visit(value);
     if (limit)

@@ -16,7 +16,8 @@ struct ArgumentUse {
   int64_t window = 0; ///< largest window of an attention to this cache
 };
 
-/// Follows `argument` of a function through its uses, into calls and fusions.
+/// Follows `argument` of a function through its uses, into calls and fusions. Positions may also be marked as
+/// such (`nn.input`).
 ArgumentUse findUse(mlir::BlockArgument argument);
 
 } // namespace llmc

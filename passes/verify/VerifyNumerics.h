@@ -23,15 +23,17 @@ namespace llmc {
 struct VerifyNumericsOptions {
   /// Sizes of the steps, smallest first, so that a counterexample is small. Awkward on purpose.
   llvm::SmallVector<StepSizes> steps = {{1, 3, 1}, {5, 0, 2}, {7, 2, 3}};
+  /// Whether to say what could not be verified, in remarks and warnings.
+  bool saysWhatIsNotVerified = true;
   /// Seed of the weights.
   uint64_t parameterSeed = 1;
 };
 
 /// Makes `manager` check each of its passes. Passes run on one thread from then on, because a pass on one
 /// function is judged by what the whole module computes. A pass that declares no bound (NumericallyBounded,
-/// or declareNumericBound) is refused by name. Where a pass changes the interface nothing can be compared;
-/// where the program leaves what the reference semantics knows, checking ends: both are said in a remark.
-/// `manager` must be nested on a module.
+/// or declareNumericBound) is refused by name. Where a pass changes the interface by more than caches nothing
+/// can be compared; where the program leaves what the reference semantics knows, checking ends: both are said
+/// in a remark. `manager` must be nested on a module.
 void verifyNumerics(mlir::PassManager &manager, VerifyNumericsOptions options = {});
 
 /// Declares the bound of a pass of somebody else by its argument, as "canonicalize" of MLIR. Not thread-safe.

@@ -155,6 +155,24 @@ void addArgument(ModuleOp module) {
                                     function.getLoc());
 }
 
+/// Each public function hands through a cache.
+void addCache(ModuleOp module) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function.isPublic())
+      continue;
+    Type type = nn::KvCacheType::get(module.getContext(), 1, 4, Float32Type::get(module.getContext()));
+    (void)function.insertArgument(function.getNumArguments(), type, {}, function.getLoc());
+    (void)function.insertResult(function.getNumResults(), type, {});
+    Operation *end = function.front().getTerminator();
+    end->insertOperands(end->getNumOperands(), function.getArguments().back());
+  }
+}
+
+void addCacheAndDropCausal(ModuleOp module) {
+  addCache(module);
+  dropCausal(module);
+}
+
 //===----------------------------------------------------------------------===//
 // Passes that keep their bounds
 //===----------------------------------------------------------------------===//
@@ -253,6 +271,8 @@ void registerPasses() {
   registerRewrite("miscompile-origin", wrongOrigin);
   registerRewrite("miscompile-table", lookBehindTable);
   registerRewrite("miscompile-argument", addArgument);
+  registerRewrite("miscompile-add-cache", addCacheAndDropCausal,
+                  NumericBound::changesInterface("hands through a cache"));
   registerPass([] { return std::make_unique<FunctionPass>(); });
   registerPass([] { return std::make_unique<UnboundedPass>(); });
 
@@ -260,6 +280,7 @@ void registerPasses() {
   registerRewrite("right-gelu", geluByTanh, NumericBound::absolute(0.01, "a GELU moves by up to 0.0005"));
   registerRewrite("right-round", roundProducts, NumericBound::relative(0.05, "products are rounded to bf16"));
   registerRewrite("right-reassociate", reassociate, NumericBound::relative(1e-6, "sums in another order"));
+  registerRewrite("right-cache", addCache, NumericBound::changesInterface("hands through a cache"));
   registerRewrite("right-argument", addArgument,
                   NumericBound::changesInterface("it takes one more argument"));
 }

@@ -28,9 +28,14 @@ namespace {
 
 llvm::cl::opt<bool> printStatistics("nn-statistics", llvm::cl::desc("Print what the passes counted"));
 
-llvm::cl::opt<bool>
-    verifyNumerics("verify-numerics",
-                   llvm::cl::desc("Hold each pass to its numeric bound, by the reference semantics"));
+enum class Verification { Off, On, Quiet };
+llvm::cl::opt<Verification> verification(
+    "verify-numerics", llvm::cl::desc("Hold each pass to its numeric bound, by the reference semantics"),
+    llvm::cl::values(clEnumValN(Verification::Off, "off", "do not (the default)"),
+                     clEnumValN(Verification::On, "on", "and say what can not be verified"),
+                     clEnumValN(Verification::On, "", "and say what can not be verified"),
+                     clEnumValN(Verification::Quiet, "quiet", "and say nothing of what can not be verified")),
+    llvm::cl::ValueOptional, llvm::cl::init(Verification::Off));
 
 /// Runs the passes that `config` names on the file `input`, with what llmc adds to each pass manager.
 LogicalResult processFile(StringRef input, StringRef output, DialectRegistry &registry,
@@ -39,8 +44,11 @@ LogicalResult processFile(StringRef input, StringRef output, DialectRegistry &re
   config.setPassPipelineSetupFn([&statistics, base = config](PassManager &manager) {
     if (printStatistics)
       manager.addInstrumentation(llmc::createStatisticsInstrumentation(statistics));
-    if (verifyNumerics)
-      llmc::verifyNumerics(manager);
+    if (verification != Verification::Off) {
+      llmc::VerifyNumericsOptions options;
+      options.saysWhatIsNotVerified = verification == Verification::On;
+      llmc::verifyNumerics(manager, std::move(options));
+    }
     return base.setupPassPipeline(manager);
   });
 

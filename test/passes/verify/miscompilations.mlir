@@ -49,6 +49,9 @@
 // TABLE: error: pass 'miscompile-table' breaks its bound (exact): in @decoder, evaluation fails after it: 'nn.embedding' op id 0 is {{.*}}, but there are 1 rows
 // RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(miscompile-argument)" 2>&1 | FileCheck %s --check-prefix=ARGUMENT
 // ARGUMENT: error: pass 'miscompile-argument' breaks its bound (exact): @decoder has type {{.*}} before and {{.*}} after
+// Caches that a pass adds do not hide what else it does.
+// RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(miscompile-add-cache)" 2>&1 | FileCheck %s --check-prefix=ADD
+// ADD: error: pass 'miscompile-add-cache' breaks its bound (changes the interface): in @decoder, {{.*}} (5 rows
 //
 // The first that departs is the one that is named, and nothing runs after it.
 // RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(canonicalize,right-double,miscompile-epsilon,miscompile-silu,nn-interpret{function=none})" 2>&1 | FileCheck %s --check-prefix=FIRST

@@ -1,7 +1,7 @@
 // Passes that keep their bounds are left alone, in silence.
 // RUN: llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics -o %t --pass-pipeline="builtin.module(canonicalize,cse,right-double,right-gelu,right-reassociate,right-round,inline,symbol-dce)" 2>&1 | count 0
 // RUN: FileCheck %s < %t
-// RUN: llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(func.func(canonicalize,cse),right-double)" -o /dev/null 2>&1 | count 0
+// RUN: llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(func.func(canonicalize,cse),right-double,right-cache)" -o /dev/null 2>&1 | count 0
 
 nn.param @w : tensor<5x7xf16>
 // CHECK-LABEL: @f
