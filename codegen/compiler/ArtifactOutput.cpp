@@ -34,23 +34,23 @@ std::pair<RankedTensorType, std::string> describe(nn::ParamOp param) {
 
 } // namespace
 
-absl::Status ArtifactOutput::plan(ModuleOp tiled) {
-  for (auto function : tiled.getOps<func::FuncOp>()) {
-    auto name = function->getAttrOfType<StringAttr>(kStepAttribute);
+absl::Status ArtifactOutput::plan(ModuleOp program) {
+  // Steps are functions of the dialects func or llvm.
+  for (Operation &function : *program.getBody()) {
+    auto name = function.getAttrOfType<StringAttr>(kStepAttribute);
     if (!name)
       continue;
     runtime::Step *step = manifest.add_steps();
     step->set_name(name.getValue().str());
     step->set_symbol(stepSymbol(name.getValue()));
-    step->set_max_rows(integerAttribute(function, kMaxRowsAttribute));
+    step->set_max_rows(integerAttribute(&function, kMaxRowsAttribute));
     manifest.set_arena_bytes(
-        std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(function, kArenaBytesAttribute)));
-    auto output = cast<MemRefType>(function.getArgumentTypes()[kOutput]);
-    manifest.set_output_width(output.getDimSize(1));
+        std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
+    manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));
   }
   if (manifest.steps().empty())
     return absl::InvalidArgumentError("the program has no steps: expected functions with the attribute llmc.step");
-  manifest.set_cache_bytes(integerAttribute(tiled, kCacheBytesAttribute));
+  manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
   describeModel();
   return absl::OkStatus();
 }
@@ -93,7 +93,7 @@ void ArtifactOutput::describeModel() {
   }
 }
 
-absl::Status ArtifactOutput::write(ModuleOp tiled, const std::string &sharedObject, const std::string &path,
+absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedObject, const std::string &path,
                                    const ProgressCallback &progress) {
   absl::StatusOr<runtime::ArtifactWriter> writer = runtime::ArtifactWriter::begin(path);
   if (!writer.ok())
@@ -105,14 +105,14 @@ absl::Status ArtifactOutput::write(ModuleOp tiled, const std::string &sharedObje
     return status;
 
   SmallVector<nn::ParamOp> params;
-  for (auto param : tiled.getOps<nn::ParamOp>())
+  for (auto param : program.getOps<nn::ParamOp>())
     if (param->hasAttr(kOffsetAttribute))
       params.push_back(param);
   llvm::sort(params, [](nn::ParamOp a, nn::ParamOp b) {
     return integerAttribute(a, kOffsetAttribute) < integerAttribute(b, kOffsetAttribute);
   });
-  ParameterStream stream(tiled, *model.source);
-  const double total = std::max<int64_t>(integerAttribute(tiled, kWeightsBytesAttribute), 1);
+  ParameterStream stream(program, *model.source);
+  const double total = std::max<int64_t>(integerAttribute(program, kWeightsBytesAttribute), 1);
   double done = 0;
   for (nn::ParamOp param : params) {
     auto [type, format] = describe(param);

@@ -18,11 +18,11 @@ public:
   /// What one token at the start of a sequence costs, for the manifest.
   void setCost(const nn::OpCost &ofToken) { cost = ofToken; }
 
-  /// Reads from a program at the level "tiled" what the manifest says of it.
-  absl::Status plan(mlir::ModuleOp tiled);
+  /// Reads from a program at the level "tiled" or "llvm" what the manifest says of it.
+  absl::Status plan(mlir::ModuleOp program);
 
-  /// Writes code, the parameters that `tiled` places, and the manifest.
-  absl::Status write(mlir::ModuleOp tiled, const std::string &sharedObject, const std::string &path,
+  /// Writes code, the parameters that `program` places, and the manifest.
+  absl::Status write(mlir::ModuleOp program, const std::string &sharedObject, const std::string &path,
                      const ProgressCallback &progress);
 
 private:

@@ -127,8 +127,6 @@ public:
     output.setCost(cost);
     if (absl::Status status = output.plan(*model.module); !status.ok())
       return status;
-    // Parameters and what is said of them stay with this copy when the code is lowered further.
-    OwningOpRef<ModuleOp> tiled = model.module->clone();
     if (start != Level::Llvm)
       if (absl::Status status = runPasses("lowering", [](OpPassManager &pm) { buildLlvmPipeline(pm); }); !status.ok() || finished)
         return status;
@@ -136,7 +134,7 @@ public:
       return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter, "' ran"));
     if (options.emit == Level::Llvm)
       return writeText(outputPath, printed(*model.module));
-    return emitMachineCode(output, *tiled);
+    return emitMachineCode(output);
   }
 
 private:
@@ -195,7 +193,7 @@ private:
     return absl::OkStatus();
   }
 
-  absl::Status emitMachineCode(ArtifactOutput &output, ModuleOp tiled) {
+  absl::Status emitMachineCode(ArtifactOutput &output) {
     progress("generating code", -1);
     CodeForm form = options.emit == Level::LlvmIr     ? CodeForm::LlvmIr
                     : options.emit == Level::Assembly ? CodeForm::Assembly
@@ -214,7 +212,7 @@ private:
       return shared.status();
     if (options.emit == Level::Shared)
       return writeText(outputPath, *shared);
-    return output.write(tiled, *shared, outputPath, progress);
+    return output.write(*model.module, *shared, outputPath, progress);
   }
 
   frontend::ImportedModel &model;

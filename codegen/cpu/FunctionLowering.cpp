@@ -303,6 +303,8 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
   if (isPublic) {
     created->setAttr(kStepAttribute, builder.getStringAttr(stepName));
     created->setAttr(kMaxRowsAttribute, builder.getI64IntegerAttr(maxRows));
+    auto outputType = cast<MemRefType>(created.getArgument(kOutput).getType());
+    created->setAttr(kOutputWidthAttribute, builder.getI64IntegerAttr(outputType.getDimSize(1)));
   } else {
     callees[function.getName()] = {created, parameterUses};
   }

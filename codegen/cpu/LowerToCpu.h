@@ -17,6 +17,7 @@ struct StepSizes {
 /// Attributes of the module and its functions that say how compiled steps are used.
 inline constexpr llvm::StringLiteral kStepAttribute = "llmc.step";               ///< on a step: its name
 inline constexpr llvm::StringLiteral kMaxRowsAttribute = "llmc.max_rows";        ///< on a step
+inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width"; ///< on a step
 inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";  ///< on the module
 inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes";  ///< on a function
 inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_bytes"; ///< on the module

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "dialects/nn/NN.h"
 #include "lld/Common/Driver.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -63,7 +64,11 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
   if (!machine)
     return absl::InternalError(absl::StrCat("no code generator for ", target.triple, ": ", error));
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(module, context);
+  // Parameters live in the artifact, not in the code.
+  mlir::OwningOpRef<mlir::ModuleOp> code = module.clone();
+  for (auto param : llvm::make_early_inc_range(code->getOps<nn::ParamOp>()))
+    param.erase();
+  std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(*code, context);
   if (!translated)
     return absl::InternalError("the program could not be translated to LLVM IR");
   translated->setDataLayout(machine->createDataLayout());

@@ -56,9 +56,6 @@ public:
     for (auto step : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
       if (auto name = step->getAttrOfType<StringAttr>(kStepAttribute))
         addEntry(module, step, name.getValue());
-    // Parameters live in the artifact, not in the code.
-    for (auto param : llvm::make_early_inc_range(module.getOps<nn::ParamOp>()))
-      param.erase();
   }
 
 private:
