@@ -56,7 +56,8 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
 def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
   let summary = "choose the element types of products";
   let description = [{
-    Converts the weights of `nn.linear` to the type that products are computed in, and its input where that is bf16. Types:
+    Converts the weights of `nn.linear` and `nn.experts` to the type that products are computed in, and the input of `nn.linear` where that is
+    bf16. Types:
 
     - `auto`: f16 becomes f32, which loses nothing; bf16 and block-quantized weights stay, since they save memory traffic.
     - `f32`: all weights, block-quantized ones included, become f32.

@@ -25,7 +25,7 @@ int64_t widthOf(Value value) { return cast<ShapedType>(value.getType()).getDimSi
 Value originOfRows(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     bool rowByRow = isa<LinearOp, RmsNormOp, LayerNormOp, SiluOp, GeluOp, ReluOp, ScaleOp, SoftcapOp, RopeOp,
-                        RotateOp, SplitOp, ConvertOp, EmbeddingOp, AttentionOp>(op) ||
+                        RotateOp, SplitOp, ConvertOp, EmbeddingOp, AttentionOp, ExpertsOp>(op) ||
                     op->hasTrait<OpTrait::Elementwise>();
     if (!rowByRow)
       break;

@@ -17,6 +17,8 @@ using passes::ComputeType;
 
 namespace {
 
+Type elementTypeOf(Value value) { return cast<ShapedType>(value.getType()).getElementType(); }
+
 /// Converts values, each to a type only once, right after their definition.
 class Converter {
 public:
@@ -49,8 +51,9 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
     Converter weights, inputs;
     auto f32 = Float32Type::get(&getContext());
     getOperation().walk([&](Operation *op) {
+      convertWeights(op, weights);
       if (auto linear = dyn_cast<LinearOp>(op))
-        convertProduct(linear, weights, inputs);
+        convertInput(linear, inputs);
       // Norm weights and biases: a few numbers, which kernels read as f32.
       for (OpOperand &operand : op->getOpOperands())
         if (readsVector(op, operand.get()))
@@ -83,13 +86,23 @@ private:
     llvm_unreachable("unknown compute type");
   }
 
-  void convertProduct(LinearOp op, Converter &weights, Converter &inputs) {
-    Type stored = cast<ShapedType>(op.getWeight().getType()).getElementType();
-    Type computed = computeTypeOf(stored);
-    if (computed != stored && passes::isParameterExpression(op.getWeight()))
-      op.getWeightMutable().assign(weights.convert(op.getWeight(), computed, op.getLoc()));
-    Type weight = cast<ShapedType>(op.getWeight().getType()).getElementType();
-    if (weight.isBF16() && !cast<ShapedType>(op.getInput().getType()).getElementType().isBF16())
+  void convertWeights(Operation *op, Converter &weights) const {
+    SmallVector<OpOperand *> operands;
+    if (auto linear = dyn_cast<LinearOp>(op))
+      operands = {&linear.getWeightMutable()};
+    else if (auto experts = dyn_cast<ExpertsOp>(op))
+      operands = {&experts.getGateMutable(), &experts.getUpMutable(), &experts.getDownMutable()};
+    for (OpOperand *operand : operands) {
+      Type stored = elementTypeOf(operand->get()), computed = computeTypeOf(stored);
+      if (computed != stored && passes::isParameterExpression(operand->get()))
+        operand->set(weights.convert(operand->get(), computed, op->getLoc()));
+    }
+  }
+
+  /// A product of bf16 multiplies bf16 by bf16.
+  static void convertInput(LinearOp op, Converter &inputs) {
+    Type weight = elementTypeOf(op.getWeight());
+    if (weight.isBF16() && !elementTypeOf(op.getInput()).isBF16())
       op.getInputMutable().assign(inputs.convert(op.getInput(), weight, op.getLoc()));
   }
 };
