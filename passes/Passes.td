@@ -26,6 +26,9 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
     Attention that a cache cannot serve is left alone, with a remark: attention over packed sequences (`segments`), with a `bias`, between
     different sequences (cross attention), or in a nested region.
 
+    Results are the same to the bit: a sequence in steps gives what it gives as a whole. With caches in f16 or bf16, keys and values are
+    rounded.
+
     Before:
 
         func.func private @layer(%q: tensor<?x64xf32>, %k: tensor<?x32xf32>, %v: tensor<?x32xf32>) -> tensor<?x64xf32> {
@@ -45,7 +48,7 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::func::FuncDialect"];
   let options = [
-    Option<"elementType", "element-type", "std::string", "\"f32\"", "Precision in which keys and values are kept: f32, f16 or bf16">,
+    Option<"elementType", "element-type", "std::string", "\"f32\"", "Precision in which keys and values are kept beyond a step: f32, f16 or bf16">,
   ];
 }
 
@@ -64,6 +67,8 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
     - `bf16`: all weights become bf16.
 
     In all of these, vectors of parameters (norm weights, biases) become f32.
+
+    Results are the same to the bit for `f32`, and for `auto` without bf16 weights. bf16 rounds operands to 8 bits of mantissa.
 
     Before:
 
@@ -88,6 +93,8 @@ def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
   let description = [{
     Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q8_0>`, so that the product is one of
     integers. Products with the same input share the conversion. An input of unknown width is left alone, with a remark.
+
+    Activations are rounded to 8 bits, with one scale for 32 of them: results stay within 5% of the largest.
 
     Before:
 
@@ -114,6 +121,8 @@ def MergeLinears : Pass<"nn-merge-linears", "::mlir::ModuleOp"> {
     Weights must be parameters of the same element type, and all or none of the products have a bias; what prevents a merge is said in a
     remark.
 
+    Results are the same to the bit.
+
     Before:
 
         %q = nn.linear %x, %wq : tensor<?x64xf32>, tensor<64x64xf32> -> tensor<?x64xf32>
@@ -139,6 +148,8 @@ def Fuse : Pass<"nn-fuse", "::mlir::ModuleOp"> {
     2. Connected row-wise and element-wise operations that are left become row-wise kernels: sums of embeddings with their norm.
 
     Operations that stay alone are kernels of their own. Nothing is moved across an operation that it depends on.
+
+    Results are the same to the bit: a fusion means what its body means.
 
     Before:
 
@@ -168,6 +179,8 @@ def ExpandRope : Pass<"nn-expand-rope", "::mlir::ModuleOp"> {
     Replaces `nn.rope` by an `nn.rope_table`, which depends on positions only, and an `nn.rotate` by it. Rotations by the same angles
     share the table.
 
+    Results are the same to the bit: tables are f32 (or f64) whatever the activations are.
+
     Before:
 
         %y = nn.rope %q at %positions heads 9 dims 64 theta 1.0e5 half : tensor<?x576xf32>, tensor<?xi32>
@@ -187,6 +200,8 @@ def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
     parameters. In private functions that are only called, operations on parameters move to every call site, and their results become
     arguments, marked `nn.parameter`. So do rotary tables that depend on an argument, which all layers then share (after `cse`). Arguments
     that nothing reads any more are removed.
+
+    Results are the same to the bit.
 
     Before:
 
@@ -211,6 +226,8 @@ def MaterializeParams : Pass<"nn-materialize-params", "::mlir::ModuleOp"> {
     What depends on loads of parameters only is computed once, when the program is compiled: it becomes the initializer of a new
     `nn.param`, and its result a load of that. Equal initializers are one parameter. Initializers do not refer to derived parameters: these
     are written out, and removed if nothing else reads them.
+
+    Results are the same to the bit.
 
     Before:
 

@@ -53,9 +53,11 @@ private:
   Value cacheAttention(AttentionOp op, Value cache, Value positions);
   ValueRange passCaches(func::CallOp call, ArrayRef<Value> caches);
 
+  /// A cache that does not outlive the step keeps what is put into it.
   KvCacheType cacheTypeOf(AttentionOp op) const {
     int64_t heads = op.getKvHeads();
-    return KvCacheType::get(op.getContext(), heads, widthOf(op.getKey()) / heads, elementType);
+    return KvCacheType::get(op.getContext(), heads, widthOf(op.getKey()) / heads,
+                            op.getCausal() ? elementType : Float32Type::get(op.getContext()));
   }
 
   passes::Calls calls;

@@ -1,6 +1,6 @@
 //===- HoistInvariants.cpp - work that callers can do once -------------------------------------------===//
 
-#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/IR/IRMapping.h"
 #include "passes/Calls.h"
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"

@@ -3,11 +3,11 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Iterators.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
 #include "passes/Statistics.h"
+#include <unordered_map>
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_MATERIALIZEPARAMS

@@ -8,3 +8,12 @@ func.func @forward(%x: tensor<?x32xf32>, %positions: tensor<?xi32> {nn.input = "
          : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x32xf32>
   return %y : tensor<?x32xf32>
 }
+
+// What does not outlive the step is not rounded.
+// CHECK-LABEL: func.func @encode
+// CHECK:         nn.empty_cache : <2x16xf32>
+func.func @encode(%x: tensor<?x32xf32>, %positions: tensor<?xi32> {nn.input = "positions"}) -> tensor<?x32xf32> {
+  %y = nn.attention %x, %x, %x heads 2 kv_heads 2 scale 0.25
+         : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}

@@ -44,6 +44,23 @@ func.func @head_norms(%x: tensor<?x48xf32>, %w: tensor<80x48xf32>, %g: tensor<16
   return %qr, %kr : tensor<?x64xf32>, tensor<?x16xf32>
 }
 
+// What two products read is normalized and quantized once.
+// CHECK-LABEL: func.func @shared_quantized
+// CHECK:         %[[H:.+]] = nn.fusion
+// CHECK-NEXT:      nn.rms_norm
+// CHECK-NEXT:      nn.convert
+// CHECK-NEXT:      nn.yield
+// CHECK:         nn.linear %[[H]]
+// CHECK:         nn.linear %[[H]]
+func.func @shared_quantized(%x: tensor<?x256xf32>, %g: tensor<256xf32>, %k: tensor<16x256x!nn.block<q4_k>>,
+                            %v: tensor<16x256x!nn.block<q6_k>>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %n = nn.rms_norm %x, %g epsilon 1.0e-5 : tensor<?x256xf32>, tensor<256xf32>
+  %h = nn.convert %n : tensor<?x256xf32> -> tensor<?x256x!nn.block<q8_0>>
+  %0 = nn.linear %h, %k : tensor<?x256x!nn.block<q8_0>>, tensor<16x256x!nn.block<q4_k>> -> tensor<?x16xf32>
+  %1 = nn.linear %h, %v : tensor<?x256x!nn.block<q8_0>>, tensor<16x256x!nn.block<q6_k>> -> tensor<?x16xf32>
+  return %0, %1 : tensor<?x16xf32>, tensor<?x16xf32>
+}
+
 // Tables, gathers and single operations are kernels of their own; work on parameters is none.
 // CHECK-LABEL: func.func @alone
 // CHECK-NOT:     nn.fusion
