@@ -41,6 +41,8 @@ public:
     modelCard.licence = fields.textOr({"", "general.license"}, "");
     if (architectureName.empty())
       fields.fail({"", "general.architecture"}, "is missing, expected the name of an architecture");
+    fields.expect({"", "general.type"}, {std::string("model")});
+    fields.expect({"", "split.count"}, {int64_t(0), int64_t(1)});
     for (const gguf::Tensor &tensor : reader.tensors()) {
       StoredTensor &target = stored[llvm::StringRef(tensor.name.data(), tensor.name.size())];
       target.file = filePath;

@@ -63,8 +63,10 @@ Size llmc::frontend::operator*(const Size &a, const Size &b) {
 
 std::string Hyperparameters::nameOf(Name name) const {
   std::string key = name.in(formatKind);
-  // `general.*` and `tokenizer.*` are not the architecture's.
-  bool own = formatKind == Format::Gguf && key.rfind("general.", 0) != 0 && key.rfind("tokenizer.", 0) != 0;
+  bool own = formatKind == Format::Gguf;
+  // These are not the architecture's.
+  for (const char *common : {"general.", "tokenizer.", "split."})
+    own = own && key.rfind(common, 0) != 0;
   return own ? prefix + key : key;
 }
 

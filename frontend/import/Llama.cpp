@@ -30,10 +30,14 @@ void refuseUnknownOptions(Hyperparameters &fields) {
   fields.expect({"hidden_act", ""}, {std::string("silu")});
   fields.expect({"pretraining_tp", ""}, {int64_t(1)});
   fields.refuse({"quantization_config", ""}, "quantized weights are read from GGUF files only");
-  fields.expect({"", "expert_count"}, {int64_t(0)});
+  fields.expect({"num_local_experts", "expert_count"}, {int64_t(0)});
   fields.expect({"", "use_parallel_residual"}, {false});
-  fields.expect({"", "tensor_data_layout"}, {std::string("Meta AI original pth"), std::string("reference")});
-  fields.expect({"", "rope.scaling.finetuned"}, {true, false});
+  fields.expect({"", "tensor_data_layout"}, {std::string("Meta AI original pth")});
+  fields.expect({"embedding_multiplier", "embedding_scale"}, {1.0});
+  fields.expect({"residual_multiplier", "residual_scale"}, {1.0});
+  fields.expect({"logits_scaling", "logit_scale"}, {1.0});
+  fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"}, "attention has no soft limit here");
+  fields.refuse({"final_logit_softcapping", "final_logit_softcapping"}, "logits have no soft limit here");
 }
 
 std::optional<int64_t> readWindow(const Checkpoint &checkpoint, Hyperparameters &fields) {
@@ -79,7 +83,8 @@ LlamaConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields, ML
   config.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
                                : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
   config.rope = readRope(checkpoint, fields, config.headDim, nn::RopeStyle::Interleaved, context);
-  double scale = fields.numberOr({"", "attention.scale"}, 1 / std::sqrt(double(config.headDim.value)));
+  double scale = fields.numberOr({"attention_multiplier", "attention.scale"},
+                                 1 / std::sqrt(double(config.headDim.value)));
   config.attention = {config.heads.value, config.kvHeads.value, scale, /*causal=*/true,
                       readWindow(checkpoint, fields)};
   refuseUnknownOptions(fields);

@@ -89,4 +89,20 @@ TEST(Variants, AgreeWithTransformers) {
   }
 }
 
+TEST(Variants, RopeParametersAreRopeScalingOfNewerFiles) {
+  TensorFile golden = goldenOf("llama-odd");
+  auto values = TensorFile(goldenFolder + "variants.safetensors").read<float>("yarn_betas");
+  ChangedCheckpoint changed("llama-odd", {{"rope_parameters",
+                                           {{"rope_theta", 1234.5},
+                                            {"rope_type", "yarn"},
+                                            {"factor", 4.0},
+                                            {"original_max_position_embeddings", 40},
+                                            {"beta_fast", 8.0},
+                                            {"beta_slow", 0.5}}}});
+  changed.remove("rope_theta");
+  changed.remove("rope_scaling");
+  Model model(changed.path());
+  EXPECT_LT(relativeError<float>(lastRows(model, golden), values), 1e-5);
+}
+
 } // namespace

@@ -48,6 +48,18 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
 
+TEST(Refusal, OfPartsOfAModel) {
+  llmc::gguf::testing::GgufWriter writer;
+  TemporaryFolder folder;
+  writer.stringEntry("general.architecture", "llama").u32Entry("split.count", 3);
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.file()), folder.path()),
+            "m.gguf: split.count is 3, which is not supported (supported: 0, 1)");
+  llmc::gguf::testing::GgufWriter adapter;
+  adapter.stringEntry("general.architecture", "llama").stringEntry("general.type", "adapter");
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", adapter.file()), folder.path()),
+            "m.gguf: general.type is 'adapter', which is not supported (supported: 'model')");
+}
+
 TEST(Refusal, OfSizesThatContradictTheTensors) {
   EXPECT_EQ(refusal("llama-odd", {{"hidden_size", 64}, {"head_dim", 12}}),
             "model.safetensors: tensor 'model.embed_tokens.weight' has shape [197, 60], expected "
@@ -107,6 +119,10 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
               testing::StartsWith("config.json: hidden_act is 'quick_gelu', which is not supported"));
   EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("expert_count", 8)),
             "m.gguf: llama.expert_count is 8, which is not supported (supported: 0)");
+  EXPECT_EQ(refusal("llama-odd", {{"residual_multiplier", 0.22}}),
+            "config.json: residual_multiplier is 0.22, which is not supported (supported: 1)");
+  EXPECT_EQ(refusal(GgufConversion("llama-odd").number("logit_scale", 8)),
+            "m.gguf: llama.logit_scale is 8, which is not supported (supported: 1)");
   EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("attention.value_length", 10)),
             "m.gguf: llama.attention.value_length is 10, which is not supported (supported: 12)");
   EXPECT_THAT(refusal(GgufConversion("bert-odd").integer("pooling_type", 4)),
