@@ -41,6 +41,8 @@ public:
       return std::isnan(a) && std::isnan(b);
     if (a == b)
       return bound.kind != NumericBound::Kind::Exact || std::signbit(a) == std::signbit(b);
+    if (std::isinf(a) || std::isinf(b))
+      return false;
     double distance = std::fabs(static_cast<double>(a) - static_cast<double>(b));
     switch (bound.kind) {
     case NumericBound::Kind::Exact:
