@@ -22,8 +22,9 @@ if [ ! -f "$peers/complete" ]; then
   rm -rf "$peers"
   mkdir -p "$(dirname "$peers")"
   /usr/bin/python3 -m venv "$peers" || die "cannot make a Python environment for llama.cpp"
-  # The peer's defaults: its own flags for this CPU and, where gcc is there, OpenMP.
-  command -v g++ > /dev/null || export CC=clang-22 CXX=clang++-22
+  # The peer's own flags for this CPU. gcc 12 sets up AMX tiles wrongly, and the program then faults on its first tile; clang is the
+  # compiler of this project too.
+  export CC=clang-22 CXX=clang++-22
   "$peers/bin/python" -m pip install --quiet --no-binary llama-cpp-python "$peer" ||
     die "llama.cpp could not be built; its error is above"
   touch "$peers/complete"
