@@ -173,6 +173,31 @@ def Fuse : Pass<"nn-fuse", "::mlir::ModuleOp"> {
 // simplify: work that needs not be done, or not more than once
 //===----------------------------------------------------------------------===//
 
+def ShareFunctions : Pass<"nn-share-functions", "::mlir::ModuleOp"> {
+  let summary = "make equal layers one function";
+  let description = [{
+    Private functions that do the same become one, with the parameters of each layer as arguments of its call, so that what follows is
+    done, and generated, once for all of them. Callers of functions that became one may become one too. Public functions stay: they are
+    called by name. (`duplicate-function-elimination` of MLIR removes those as well.)
+
+    Results are the same to the bit.
+
+    Before:
+
+        %1 = call @layer_0(%0, %w0) : ...
+        %2 = call @layer_1(%1, %w1) : ...
+        func.func private @layer_0(%x: tensor<?x64xf32>, %w: tensor<64x64xf32> {nn.parameter}) ... { ... }
+        func.func private @layer_1(%x: tensor<?x64xf32>, %w: tensor<64x64xf32> {nn.parameter}) ... { ... the same ... }
+
+    After:
+
+        %1 = call @layer_0(%0, %w0) : ...
+        %2 = call @layer_0(%1, %w1) : ...
+        func.func private @layer_0(%x: tensor<?x64xf32>, %w: tensor<64x64xf32> {nn.parameter}) ... { ... }
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 def ExpandRope : Pass<"nn-expand-rope", "::mlir::ModuleOp"> {
   let summary = "compute rotary angles apart from the rotation";
   let description = [{

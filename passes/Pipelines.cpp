@@ -1,7 +1,6 @@
 //===- Pipelines.cpp - the table of contents of the compiler, above the target -----------------------===//
 
 #include "passes/Pipelines.h"
-#include "mlir/Dialect/Func/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -13,7 +12,7 @@ void passes::buildInferencePipeline(OpPassManager &manager, const InferencePipel
   // Equal layers become one function, so that all that follows is done once for them.
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
-  manager.addPass(func::createDuplicateFunctionEliminationPass());
+  manager.addPass(createShareFunctions());
 
   // A step computes its own tokens only.
   manager.addPass(createAddKvCache({options.cacheType}));
