@@ -56,6 +56,7 @@ public:
     for (auto function : module.getOps<func::FuncOp>()) {
       if (!parallel.contains(function))
         continue;
+      giveRegionsToKernels(function, parallel);
       Value worker = function.front().addArgument(pointer, function.getLoc());
       function.setFunctionType(builder.getFunctionType(function.front().getArgumentTypes(), function.getResultTypes()));
       WalkResult result = function.walk([&](Operation *op) {
@@ -75,6 +76,18 @@ public:
   }
 
 private:
+  /// Puts calls of kernels that are in no parallel region into regions of one chunk: scf.forall (%chunk) in (1) { call }
+  void giveRegionsToKernels(func::FuncOp function, const llvm::SmallPtrSetImpl<Operation *> &parallel) {
+    for (auto call : llvm::make_early_inc_range(function.front().getOps<func::CallOp>())) {
+      if (call->hasAttr(kEveryThreadAttribute) || parallel.contains(getOperation().lookupSymbol(call.getCallee())))
+        continue;
+      OpBuilder builder(call);
+      auto region = scf::ForallOp::create(builder, call.getLoc(), ArrayRef<OpFoldResult>{builder.getIndexAttr(1)}, ValueRange{},
+                                          std::nullopt);
+      call->moveBefore(region.getTerminator());
+    }
+  }
+
   /// while ((chunk = llmc_region_next(worker, chunks)) >= 0) body(chunk)
   LogicalResult lower(scf::ForallOp op, Value worker) {
     if (op.getRank() != 1 || !op.isNormalized() || op.getNumResults() != 0)

@@ -232,7 +232,8 @@ private:
       KernelScope scope = makeKernel(name);
       emit(scope, scope.b.index(0), scope.b.index(1));
       scope.seal();
-      func::CallOp::create(builder, loc, scope.function, scope.operands);
+      auto call = func::CallOp::create(builder, loc, scope.function, scope.operands);
+      call->setAttr(kEveryThreadAttribute, builder.getUnitAttr());
     } else {
       runOverRows(name, lowered.rows, emit);
     }
@@ -405,7 +406,7 @@ private:
         return fusion.emitOpError() << "yields a value of type " << inner.getType()
                                     << " from a product, which is not supported by the CPU code generator";
       Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(kernel.linear.getInput()));
-      bool isOutput = result.memrefs[0] == f.created.getArgument(kOutput) && f.isPublic;
+      bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
       kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner, scope.import(result.memrefs[0]),
                                result.layout});
       f.values[outer] = result;

@@ -23,6 +23,10 @@ inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes"; 
 inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_bytes"; ///< on the module
 inline constexpr llvm::StringLiteral kOffsetAttribute = "llmc.offset"; ///< on nn.param: where it lies in the weights
 
+/// On func.call: every thread calls this kernel for itself, into memory of its own. Kernels that are called without it run in parallel
+/// regions, be it of one chunk: canonicalization replaces an scf.forall of one iteration by its body.
+inline constexpr llvm::StringLiteral kEveryThreadAttribute = "llmc.every_thread";
+
 /// The memory of a step, as trailing arguments of the functions that are steps, in this order.
 enum StepArgument : unsigned {
   kRows, kOutputRows, kTokens, kPositions, kTokenTypes, kOutputIds, kWeights, kCache, kOutput, kStepArguments

@@ -3,6 +3,9 @@
 // Buffers that do not live at the same time share memory. A call's buffers lie within a slice of its caller's arena, as stack frames
 // do, so that all layers use the same memory.
 //
+// Threads meet in parallel regions and nowhere else: what a thread reads between two regions it may still be reading while another
+// one works in the second.
+//
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cpu/Passes.h"
@@ -10,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
@@ -86,6 +90,15 @@ private:
     for (auto [index, op] : llvm::enumerate(block))
       position[&op] = index;
 
+    // Where a buffer that is read at each position may be overwritten at the earliest: behind the region that all threads enter next.
+    SmallVector<int64_t> lastAccess(position.size());
+    int64_t nextRegion = position.size() - 1;
+    for (Operation &op : llvm::reverse(block)) {
+      if (hasRegion(op))
+        nextRegion = position[&op];
+      lastAccess[position[&op]] = nextRegion;
+    }
+
     SmallVector<Interval> intervals;
     int64_t sum = 0;
     for (Operation &op : block) {
@@ -97,7 +110,7 @@ private:
         for (Operation *user : alloc->getUsers()) {
           int64_t at = position[block.findAncestorOpInBlock(*user)];
           interval.first = std::min(interval.first, at);
-          interval.last = std::max(interval.last, at);
+          interval.last = std::max(interval.last, lastAccess[at]);
         }
       } else if (auto call = dyn_cast<func::CallOp>(op)) {
         interval.bytes = plan(getOperation().lookupSymbol<func::FuncOp>(call.getCallee()));
@@ -139,6 +152,11 @@ private:
       bytesWithoutReuse = sum;
     }
     return size;
+  }
+
+  /// Whether all threads enter a parallel region in `op`.
+  static bool hasRegion(Operation &op) {
+    return isa<scf::ForallOp>(op) || (isa<func::CallOp>(op) && !op.hasAttr(kEveryThreadAttribute));
   }
 
   DenseMap<Operation *, int64_t> sizes;
