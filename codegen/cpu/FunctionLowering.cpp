@@ -92,6 +92,10 @@ int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
   OpBuilder builder(source->getContext());
   builder.setInsertionPointAfter(source);
   int64_t rows = type.getDimSize(0);
+  // Kernels read whole vectors of a 1-D parameter, so its padding is written too.
+  const int64_t whole[] = {1, rows, 0, 0};
+  if (type.getRank() == 1 && segments.empty() && rows % lanes != 0)
+    segments = whole;
   for (size_t i = 0; i + 3 < segments.size(); i += 4)
     rows = (i == 0 ? 0 : rows) + segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
   SmallVector<int64_t> alignedShape(type.getShape());

@@ -3,6 +3,7 @@
 #include "codegen/cpu/LowerToCpu.h"
 
 #include "codegen/cpu/FunctionLowering.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -58,8 +59,8 @@ public:
   StringRef getArgument() const override { return "lower-to-cpu"; }
   StringRef getDescription() const override { return "Turn fused nn into CPU kernels and the steps that run them"; }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<arith::ArithDialect, func::FuncDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                    vector::VectorDialect>();
+    registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                    scf::SCFDialect, vector::VectorDialect>();
   }
 
   void runOnOperation() override {

@@ -42,8 +42,7 @@ public:
 
   void storeBf16(Value value, Value destination) {
     forEachPanel(widthOf(value), [&](Value panel) {
-      auto narrow = VectorType::get({b.lanes}, b.getBF16Type());
-      Value rounded = arith::TruncFOp::create(b, narrow, tile.at(value, 0));
+      Value rounded = roundToBf16(tile.at(value, 0));
       auto words = VectorType::get({b.lanes / 2}, b.getI32Type());
       vector::StoreOp::create(b, Value(vector::BitCastOp::create(b, words, rounded)), destination,
                               ValueRange{tile.row, b.mul(panel, b.lanes / 2)});
@@ -92,6 +91,19 @@ private:
 
   void store(Value destination, Value group, int64_t word, Value value) {
     b.store(value, destination, {tile.row, group, b.index(word)});
+  }
+
+  /// The bits of the nearest bf16 numbers, ties to even.
+  Value roundToBf16(Value x) {
+    if (b.target.hasBf16Dot)
+      return arith::TruncFOp::create(b, VectorType::get({b.lanes}, b.getBF16Type()), x);
+    // LLVM would call a function for each element.
+    Value bits = arith::BitcastOp::create(b, b.i32Vector, x), sixteen = b.splatInt(16);
+    Value isOdd = arith::AndIOp::create(b, arith::ShRUIOp::create(b, bits, sixteen), b.splatInt(1));
+    Value rounded = arith::ShRUIOp::create(b, b.add(bits, b.add(isOdd, b.splatInt(0x7fff))), sixteen);
+    Value isNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+    rounded = arith::SelectOp::create(b, isNan, b.splatInt(0x7fc0), rounded);
+    return arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI16Type()), rounded);
   }
 
   /// Nearest integer, halves away from zero, of |x| below 2^22.
@@ -228,6 +240,10 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
         put(minimum ? b.addf(value, minimum) : value, i);
       }
     });
+    // Keep the padding of the row zero.
+    const int64_t padded = cast<MemRefType>(destination.getType()).getDimSize(1);
+    for (int64_t i = layout.groups(width) * layout.groupSize; i < padded; ++i)
+      b.store(b.f32(0), destination, {row, b.index(i)});
   });
 }
 
