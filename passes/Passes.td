@@ -66,7 +66,7 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
     - `f32`: all weights, block-quantized ones included, become f32.
     - `bf16`: all weights become bf16.
 
-    In all of these, vectors of parameters (norm weights, biases) become f32.
+    In all of these, vectors of parameters (norm weights, biases) and f16 tables of `nn.embedding` become f32.
 
     Results are the same to the bit for `f32`, and for `auto` without bf16 weights. bf16 rounds operands to 8 bits of mantissa.
 

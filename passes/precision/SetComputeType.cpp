@@ -54,6 +54,8 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
       convertWeights(op, weights);
       if (auto linear = dyn_cast<LinearOp>(op))
         convertInput(linear, inputs);
+      if (auto embedding = dyn_cast<EmbeddingOp>(op))
+        convertTable(embedding, weights);
       // Norm weights and biases: a few numbers, which kernels read as f32.
       for (OpOperand &operand : op->getOpOperands())
         if (readsVector(op, operand.get()))
@@ -97,6 +99,13 @@ private:
       if (computed != stored && passes::isParameterExpression(operand->get()))
         operand->set(weights.convert(operand->get(), computed, op->getLoc()));
     }
+  }
+
+  /// Kernels read no f16. A tied table becomes f32 once.
+  static void convertTable(EmbeddingOp op, Converter &weights) {
+    if (elementTypeOf(op.getTable()).isF16() && passes::isParameterExpression(op.getTable()))
+      op.getTableMutable().assign(
+          weights.convert(op.getTable(), Float32Type::get(op.getContext()), op.getLoc()));
   }
 
   /// A product of bf16 multiplies bf16 by bf16.
