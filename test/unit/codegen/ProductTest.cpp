@@ -1,0 +1,81 @@
+// Products: every storage format of weights, awkward sizes, and everything that is fused with them.
+
+#include "absl/strings/str_cat.h"
+#include "test/unit/codegen/CompiledProgram.h"
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+constexpr int64_t kVocabulary = 37;
+
+/// y = x W^T (+ bias)
+std::string product(const std::string &element, int64_t k, int64_t n, bool bias) {
+  return filled(R"(
+nn.param @table : tensor<37x$Kxf32>
+nn.param @weight : tensor<$Nx$Kx$E>
+nn.param @bias : tensor<$Nxf32>
+func.func @forward$ARGUMENTS -> tensor<?x$Nxf32> {
+  %table = nn.load @table : tensor<37x$Kxf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x$Kxf32> -> tensor<?x$Kxf32>
+  %w = nn.load @weight : tensor<$Nx$Kx$E>
+  %b = nn.load @bias : tensor<$Nxf32>
+  %y = nn.linear %x, %w $BIAS : tensor<?x$Kxf32>, tensor<$Nx$Kx$E> $BTYPE -> tensor<?x$Nxf32>
+  return %y : tensor<?x$Nxf32>
+})",
+                {{"$K", absl::StrCat(k)},
+                 {"$N", absl::StrCat(n)},
+                 {"$E", element},
+                 {"$BIAS", bias ? "bias %b" : ""},
+                 {"$BTYPE", bias ? absl::StrCat(", tensor<", n, "xf32>") : ""}});
+}
+
+struct ProductCase {
+  const char *cpu;
+  const char *element;
+};
+
+void PrintTo(const ProductCase &c, std::ostream *out) { *out << c.cpu << ' ' << c.element; }
+
+class ProductTest : public testing::TestWithParam<ProductCase> {};
+
+TEST_P(ProductTest, AgreesWithTheReference) {
+  const std::string element = GetParam().element;
+  const bool isNative = std::string(GetParam().cpu) == "native", isK = element.find("_k") != std::string::npos;
+  std::vector<std::array<int64_t, 2>> sizes = {{32, 1}, {96, 17}, {256, 33}, {96, 100}, {32, 16}, {256, 5}};
+  if (isK)
+    sizes = {{256, 1}, {512, 33}, {256, 100}, {256, 5}};
+  else if (element[0] != '!')
+    sizes = {{32, 1}, {95, 17}, {33, 33}, {1, 100}, {16, 16}, {256, 5}};
+  if (!isNative)
+    sizes.resize(3);
+  for (auto [k, n] : sizes) {
+    SCOPED_TRACE(absl::StrCat("K ", k, " N ", n));
+    const bool bias = n % 2 == 1;
+    auto program = CompiledProgram::compile(product(element, k, n, bias), {.cpu = GetParam().cpu});
+    if (program)
+      checkRows(*program, kVocabulary, 2e-6);
+  }
+}
+
+std::vector<ProductCase> productCases() {
+  std::vector<ProductCase> cases;
+  for (const char *cpu : {"native", "x86-64-v3", "x86-64"})
+    for (const char *element :
+         {"f32", "f16", "bf16", "!nn.block<q8_0>", "!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q5_0>", "!nn.block<q5_1>",
+          "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>"})
+      cases.push_back({cpu, element});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(, ProductTest, testing::ValuesIn(productCases()), [](const auto &info) {
+  std::string name = absl::StrCat(info.param.cpu, "_", info.param.element);
+  std::string letters;
+  for (char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_')
+      letters += c == '_' ? std::string() : std::string(1, c);
+  return letters;
+});
+
+} // namespace
