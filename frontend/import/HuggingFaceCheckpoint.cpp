@@ -44,6 +44,8 @@ Field fieldOf(const nlohmann::json &value) {
     return value.get<double>();
   if (value.is_string())
     return value.get<std::string>();
+  if (value.is_object())
+    return ObjectField();
   if (value.is_array()) {
     if (auto integers = listOf<int64_t>(value, isInteger))
       return *integers;

@@ -30,6 +30,7 @@ std::string describe(const Field &field) {
     std::string operator()(const std::vector<std::string> &value) {
       return absl::StrCat("a list of ", value.size(), " strings");
     }
+    std::string operator()(const ObjectField &) { return "an object"; }
     std::string operator()(const OtherField &value) { return value.description; }
   };
   return std::visit(Describe(), field);
@@ -63,11 +64,20 @@ Size llmc::frontend::operator*(const Size &a, const Size &b) {
 
 std::string Hyperparameters::nameOf(Name name) const {
   std::string key = name.in(formatKind);
-  bool own = formatKind == Format::Gguf;
   // These are not the architecture's.
   for (const char *common : {"general.", "tokenizer.", "split."})
-    own = own && key.rfind(common, 0) != 0;
-  return own ? prefix + key : key;
+    if (formatKind == Format::Gguf && key.rfind(common, 0) == 0)
+      return key;
+  return prefix + key;
+}
+
+Hyperparameters Hyperparameters::inside(Name object) const {
+  Hyperparameters fields(formatKind, filePath, nameOf(object) + ".", lookup);
+  Field field = find(object);
+  if (isThere(field) && !std::holds_alternative<ObjectField>(field))
+    fields.fail(absl::InvalidArgumentError(
+        absl::StrCat(filePath, ": ", nameOf(object), " is ", describe(field), ", expected an object")));
+  return fields;
 }
 
 Field Hyperparameters::find(Name name) const {

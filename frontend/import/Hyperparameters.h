@@ -35,14 +35,16 @@ Size operator*(const Size &a, const Size &b);
 
 /// `null` in JSON.
 struct NullField {};
-/// A field whose value is none of the others (an object, a list of lists), described for messages.
+/// A JSON object, whose fields have keys of their own.
+struct ObjectField {};
+/// A field whose value is none of the others (a list of lists), described for messages.
 struct OtherField {
   std::string description;
 };
 /// A field that is not there.
 struct MissingField {};
 using Field = std::variant<MissingField, NullField, bool, int64_t, double, std::string, std::vector<int64_t>,
-                           std::vector<std::string>, OtherField>;
+                           std::vector<std::string>, ObjectField, OtherField>;
 
 /// Typed access to config.json or to GGUF metadata. The first error is kept and the accessors go on with a
 /// default, so that a family reads all its fields and asks for the status once.
@@ -53,6 +55,9 @@ public:
   Hyperparameters(Format format, std::string file, std::string prefix,
                   std::function<Field(const std::string &)> lookup)
       : formatKind(format), filePath(std::move(file)), prefix(std::move(prefix)), lookup(std::move(lookup)) {}
+
+  /// The fields of an object among these fields, with a status of their own. None if it is missing or null.
+  Hyperparameters inside(Name object) const;
 
   /// A size: an integer from 1 to 2^24.
   Size size(Name name);

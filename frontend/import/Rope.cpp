@@ -61,59 +61,46 @@ double yarnMagnitude(double factor, double strength = 1) {
 // Hugging Face: rope_scaling, or rope_parameters since transformers 5
 //===----------------------------------------------------------------------===//
 
-/// The members of the object that holds the scaling, under its name in this file.
-struct HuggingFaceScaling {
-  Name type, legacyType, factor, lowFreq, highFreq, trainedContext, attentionFactor, betaFast, betaSlow,
-      mscale, mscaleAllDim, truncate, theta;
-};
+constexpr Name kFactor = {"factor", ""};
+constexpr Name kTrainedContext = {"original_max_position_embeddings", ""};
 
-#define LLMC_ROPE_FIELDS(object)                                                                             \
-  HuggingFaceScaling {                                                                                       \
-    {object ".rope_type", ""}, {object ".type", ""}, {object ".factor", ""},                                 \
-        {object ".low_freq_factor", ""}, {object ".high_freq_factor", ""},                                   \
-        {object ".original_max_position_embeddings", ""}, {object ".attention_factor", ""},                  \
-        {object ".beta_fast", ""}, {object ".beta_slow", ""}, {object ".mscale", ""},                        \
-        {object ".mscale_all_dim", ""}, {object ".truncate", ""}, {object ".rope_theta", ""}                 \
-  }
-
-constexpr HuggingFaceScaling kRopeScaling = LLMC_ROPE_FIELDS("rope_scaling");
-constexpr HuggingFaceScaling kRopeParameters = LLMC_ROPE_FIELDS("rope_parameters");
-#undef LLMC_ROPE_FIELDS
-
-nn::RopeScalingAttr readYarn(Hyperparameters &fields, const HuggingFaceScaling &names,
-                             ScalingBuilder &build) {
-  fields.expect(names.truncate, {true});
-  double factor = positiveNumber(fields, names.factor);
-  Size context = fields.sizeOr(names.trainedContext, fields.sizeOr({"max_position_embeddings", ""}, {}));
+/// `scaling` are the fields of the object that holds the scaling; `context` is the model's context length.
+nn::RopeScalingAttr readYarn(Hyperparameters &scaling, int64_t context, ScalingBuilder &build) {
+  scaling.expect({"truncate", ""}, {true});
+  double factor = positiveNumber(scaling, kFactor);
   double magnitude = yarnMagnitude(factor);
-  if (double strength = fields.numberOr(names.mscale, 0), all = fields.numberOr(names.mscaleAllDim, 0);
+  if (double strength = scaling.numberOr({"mscale", ""}, 0),
+      all = scaling.numberOr({"mscale_all_dim", ""}, 0);
       strength != 0 && all != 0)
     magnitude = yarnMagnitude(factor, strength) / yarnMagnitude(factor, all);
-  return build.yarn(factor, positiveNumber(fields, names.betaSlow, 1),
-                    positiveNumber(fields, names.betaFast, 32), context.value,
-                    positiveNumber(fields, names.attentionFactor, magnitude));
+  return build.yarn(factor, positiveNumber(scaling, {"beta_slow", ""}, 1),
+                    positiveNumber(scaling, {"beta_fast", ""}, 32),
+                    scaling.sizeOr(kTrainedContext, {context, ""}).value,
+                    positiveNumber(scaling, {"attention_factor", ""}, magnitude));
 }
 
-nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &fields, const HuggingFaceScaling &names,
-                                           ScalingBuilder &build) {
-  Name typeName = fields.has(names.type) ? names.type : names.legacyType;
-  std::string type = fields.textOr(typeName, "default");
+nn::RopeScalingAttr readLlama3(Hyperparameters &scaling, ScalingBuilder &build) {
+  constexpr Name highName = {"high_freq_factor", ""};
+  double low = positiveNumber(scaling, {"low_freq_factor", ""}), high = positiveNumber(scaling, highName);
+  if (scaling.ok() && low >= high)
+    scaling.fail(highName, absl::StrCat("is ", high, ", expected more than low_freq_factor (", low, ")"));
+  return build.llama3(positiveNumber(scaling, kFactor), low, high, scaling.size(kTrainedContext).value);
+}
+
+nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &scaling, int64_t context, ScalingBuilder &build) {
+  // It was `type` once.
+  Name typeName = scaling.has({"rope_type", ""}) ? Name{"rope_type", ""} : Name{"type", ""};
+  std::string type = scaling.textOr(typeName, "default");
   if (type == "default")
     return {};
   if (type == "linear")
-    return build.linear(positiveNumber(fields, names.factor));
+    return build.linear(positiveNumber(scaling, kFactor));
+  if (type == "llama3")
+    return readLlama3(scaling, build);
   if (type == "yarn")
-    return readYarn(fields, names, build);
-  if (type == "llama3") {
-    double low = positiveNumber(fields, names.lowFreq), high = positiveNumber(fields, names.highFreq);
-    if (fields.ok() && low >= high)
-      fields.fail(names.highFreq,
-                  absl::StrCat("is ", high, ", expected more than low_freq_factor (", low, ")"));
-    return build.llama3(positiveNumber(fields, names.factor), low, high,
-                        fields.size(names.trainedContext).value);
-  }
-  fields.fail(typeName, absl::StrCat("is ", io::quote(type),
-                                     ", which is not supported (supported: default, linear, llama3, yarn)"));
+    return readYarn(scaling, context, build);
+  scaling.fail(typeName, absl::StrCat("is ", io::quote(type),
+                                      ", which is not supported (supported: default, linear, llama3, yarn)"));
   return {};
 }
 
@@ -209,10 +196,14 @@ Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fie
     rope.scaling = readGgufScaling(checkpoint, fields, dims.value, build);
     return rope;
   }
-  const HuggingFaceScaling &names = fields.has({"rope_parameters", ""}) ? kRopeParameters : kRopeScaling;
+  bool isNew = fields.has({"rope_parameters", ""});
+  Hyperparameters scaling = fields.inside({isNew ? "rope_parameters" : "rope_scaling", ""});
   fields.expect({"partial_rotary_factor", ""}, {1.0});
-  fields.expect({"rope_parameters.partial_rotary_factor", ""}, {1.0});
-  rope.theta = positiveNumber(fields, fields.has(names.theta) ? names.theta : thetaName, 10000);
-  rope.scaling = readHuggingFaceScaling(fields, names, build);
+  scaling.expect({"partial_rotary_factor", ""}, {1.0});
+  rope.theta =
+      scaling.has(thetaName) ? positiveNumber(scaling, thetaName) : positiveNumber(fields, thetaName, 10000);
+  int64_t trained = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
+  rope.scaling = readHuggingFaceScaling(scaling, trained, build);
+  fields.fail(scaling.status());
   return rope;
 }

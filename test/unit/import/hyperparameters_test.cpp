@@ -13,7 +13,7 @@ const std::map<std::string, Field> kFields = {{"heads", int64_t(9)},
                                               {"nothing", NullField()},
                                               {"act", std::string("silu")},
                                               {"ends", std::vector<int64_t>{1, 3}},
-                                              {"object", OtherField{"an object"}}};
+                                              {"object", ObjectField()}};
 
 Hyperparameters fieldsOf(Format format, const std::string &prefix = "") {
   return Hyperparameters(format, "f", prefix, [prefix](const std::string &key) -> Field {
@@ -33,6 +33,17 @@ TEST(Hyperparameters, HaveANameInEachFormat) {
   EXPECT_EQ(gguf.textOr({"", "general.name"}, ""), "outside");
   EXPECT_EQ(gguf.integerOr({"heads", ""}, 7, 0, 10), 7) << "has no name in GGUF";
   EXPECT_TRUE(huggingFace.ok() && gguf.ok());
+}
+
+TEST(Hyperparameters, OfObjectsAreNamedByTheirPath) {
+  Hyperparameters fields(Format::HuggingFace, "f", "", [](const std::string &key) -> Field {
+    return key == "rope.factor" ? Field(int64_t(8)) : key == "factor" ? Field(int64_t(9)) : MissingField();
+  });
+  Hyperparameters rope = fields.inside({"rope", ""});
+  EXPECT_EQ(rope.number({"factor", ""}), 8);
+  rope.number({"theta", ""});
+  EXPECT_EQ(rope.status().message(), "f: rope.theta is missing, expected a finite number");
+  EXPECT_TRUE(fields.ok());
 }
 
 TEST(Hyperparameters, ProductsOfSizesSayWhatTheyMean) {

@@ -105,7 +105,7 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
   EXPECT_EQ(refusal("llama-odd", {{"pretraining_tp", 2}}),
             "config.json: pretraining_tp is 2, which is not supported (supported: 1)");
   EXPECT_THAT(refusal("llama-odd", {{"quantization_config", {{"quant_method", "gptq"}}}}),
-              testing::StartsWith("config.json: quantization_config is"));
+              testing::StartsWith("config.json: quantization_config is an object, which is not supported"));
   EXPECT_THAT(refusal("llama-odd", {{"sliding_window", 7}}),
               testing::StartsWith("config.json: sliding_window is 7, which is not supported"));
   EXPECT_EQ(refusal("llama-odd", {{"partial_rotary_factor", 0.5}}),
@@ -130,6 +130,15 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
 }
 
 TEST(Refusal, OfRopeScalings) {
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", "linear"}}),
+            "config.json: rope_scaling is 'linear', expected an object");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling",
+                                   {{"type", "llama3"},
+                                    {"factor", 8},
+                                    {"low_freq_factor", 4},
+                                    {"high_freq_factor", 4},
+                                    {"original_max_position_embeddings", 64}}}}),
+            "config.json: rope_scaling.high_freq_factor is 4, expected more than low_freq_factor (4)");
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}}),
             "config.json: rope_scaling.rope_type is 'dynamic', which is not supported "
             "(supported: default, linear, llama3, yarn)");
