@@ -14,7 +14,7 @@ model=$("$root/scripts/fetch-model.sh" smollm2) || die "there is no model to mea
 
 say "building llmc into build/release"
 configure release
-build release llmc
+build release llmc >&2
 
 peers=$cache/peers/${peer/==/-}
 if [ ! -f "$peers/complete" ]; then

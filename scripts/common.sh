@@ -16,7 +16,7 @@ die() {
 }
 
 # Processes that compile at once: one a core, but at least 1 GiB of memory for each.
-jobs() {
+parallel_jobs() {
   local cores memory
   cores=$(nproc)
   memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
@@ -45,6 +45,6 @@ configure() {
 build() {
   local preset=$1
   shift
-  cmake --build "$root/build/$preset" --parallel "$(jobs)" ${1:+--target "$@"} ||
+  cmake --build "$root/build/$preset" --parallel "$(parallel_jobs)" ${1:+--target "$@"} ||
     die "building failed; the first error is above"
 }

@@ -10,7 +10,7 @@ prompt=${1:-"What is a compiler? Answer in two sentences."}
 
 say "building llmc into build/release (ten minutes or so the first time)"
 configure release
-build release llmc
+build release llmc >&2
 
 llmc=$root/build/release/bin/llmc
 status=0

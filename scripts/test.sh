@@ -19,4 +19,4 @@ build "$preset"
 
 export LLMC_MODELS=$cache/models
 # Timing is part of no test, so they may share the cores.
-ctest --test-dir "$root/build/$preset" --output-on-failure --parallel "$(jobs)" "$@"
+ctest --test-dir "$root/build/$preset" --output-on-failure --parallel "$(parallel_jobs)" "$@"

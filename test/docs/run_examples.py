@@ -4,7 +4,7 @@
     run_examples.py BIN_FOLDER SOURCE_FOLDER PAGE.md...
 
 Blocks that open with ```console are sessions: lines that begin with "$ " are commands (a line that ends in a backslash goes
-on in the next one), the lines below them what they print on both streams. "..." in an expected line stands for any text
+on in the next one, a here-document goes on to its END), the lines below them what they print on both streams. "..." in an expected line stands for any text
 within the line; a line that is only "..." for any number of lines. A command that shows no output must succeed. Blocks that open with ```console norun are not run.
 The commands of one page run in one bash, in order, in an empty folder, with BIN_FOLDER first on PATH, so that a page can
 be read from top to bottom. A page that needs a model has a line <!-- needs: smollm2 --> (or minilm) and is skipped where
@@ -42,6 +42,8 @@ def examples(page):
         closes = line.strip() == "```"
         if command is not None and command.endswith("\\"):
             command = command[:-1] + line.strip()
+        elif command is not None and "<< 'END'\n" in command + "\n" and not command.endswith("\nEND"):
+            command += "\n" + line
         elif line.startswith("$ ") or closes:
             if command is not None:
                 yield start, command, expected
