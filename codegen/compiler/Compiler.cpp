@@ -16,6 +16,7 @@
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
+#include "passes/verify/VerifyNumerics.h"
 #include "runtime/io/AtomicFile.h"
 #include "llvm/Support/FileSystem.h"
 #include <cstdlib>
@@ -113,7 +114,7 @@ public:
     if (options.emit == Level::Imported)
       return writeText(outputPath, printed(*model.module));
     if (start == Level::Imported) {
-      if (absl::Status status = runPasses("optimizing", [&](OpPassManager &pm) { buildInference(pm); }); !status.ok() || finished)
+      if (absl::Status status = optimize(); !status.ok() || finished)
         return status;
       if (options.emit == Level::NN)
         return writeText(outputPath, printed(*model.module));
@@ -160,7 +161,16 @@ private:
     passes::buildInferencePipeline(manager, pipeline);
   }
 
-  absl::Status runPasses(absl::string_view stage, llvm::function_ref<void(OpPassManager &)> build) {
+  /// The passes on nn, each of which can be held to its numeric bound: reference semantics end where loops begin.
+  absl::Status optimize() {
+    return runPasses("optimizing", [&](PassManager &manager) {
+      buildInference(manager);
+      if (options.verifyNumerics)
+        verifyNumerics(manager);
+    });
+  }
+
+  absl::Status runPasses(absl::string_view stage, llvm::function_ref<void(PassManager &)> build) {
     progress(stage, -1);
     PassManager manager(context);
     build(manager);
@@ -175,16 +185,21 @@ private:
     if (options.statistics)
       manager.enableStatistics();
     std::string firstError;
+    bool passIsToBlame = false;
     {
       ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
           return failure(); // remarks and notes are for other handlers
-        if (firstError.empty())
+        if (firstError.empty()) {
+          // What verifyNumerics() reports begins with the name of the pass.
+          passIsToBlame = options.verifyNumerics && absl::StartsWith(diagnostic.str(), "pass '");
           llvm::raw_string_ostream(firstError) << diagnostic.getLocation() << ": " << diagnostic;
+        }
         return success();
       });
       if (failed(manager.run(*model.module)))
-        return absl::InternalError(absl::StrCat(std::string(stage), ": ", firstError));
+        return passIsToBlame ? absl::AbortedError(firstError)
+                             : absl::InternalError(absl::StrCat(std::string(stage), ": ", firstError));
     }
     if (snapshot && !snapshot->text.empty()) {
       finished = true;

@@ -28,6 +28,7 @@ codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::L
   codegen::CompileOptions options;
   options.targetCpu = request.targetCpu;
   options.context = request.context;
+  options.rowsPerStep = request.rowsPerStep;
   options.computeType = request.dtype;
   options.cacheType = request.cacheType;
   options.emit = level;

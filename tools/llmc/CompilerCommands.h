@@ -23,6 +23,7 @@ struct CompileRequest {
   std::string output; ///< empty: the standard output stream, for levels that are text
   std::string targetCpu = "native";
   int64_t context = 0;
+  int64_t rowsPerStep = 0;
   std::string dtype = "auto";
   std::string cacheType = "f32";
   std::string emit = "artifact";

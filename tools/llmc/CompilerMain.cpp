@@ -38,10 +38,17 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
       ->check(CLI::IsMember({"auto", "f32", "bf16"}))
       ->option_text("TYPE");
   command
-      .add_option("--cache-type", request.cacheType,
-                  "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory")
+      .add_option(
+          "--cache-type", request.cacheType,
+          "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->option_text("TYPE");
+  command
+      .add_option("--rows-per-step", request.rowsPerStep,
+                  "Tokens of a prompt that are computed at once; by default 256, or all of the context for "
+                  "an embedding model. Activations take memory for it")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
 
   constexpr auto levels = "Levels";
   command

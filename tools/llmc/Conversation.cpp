@@ -19,13 +19,41 @@ absl::StatusOr<Conversation> Conversation::create(const RunOptions &options,
                                                   const generate::TextOptions &text,
                                                   const text::Tokenizer &tokenizer, double loadSeconds) {
   Conversation conversation(options, text, tokenizer, loadSeconds);
-  if (!options.raw && !tokenizer.chatTemplate().empty())
-    return absl::UnimplementedError(absl::StrCat(
-        options.model.path, ": chat templates are not supported; --raw gives the prompt as it is"));
+  if (!options.raw && !tokenizer.chatTemplate().empty()) {
+    auto chatTemplate = text::ChatTemplate::create(tokenizer);
+    if (!chatTemplate.ok())
+      return io::withContext(options.model.path, chatTemplate.status());
+    conversation.chatTemplate = *std::move(chatTemplate);
+  }
+  conversation.startAnew();
   return conversation;
 }
 
+void Conversation::startAnew() {
+  said = {};
+  if (!options.system.empty())
+    say("system", options.system);
+}
+
+void Conversation::say(const char *role, const std::string &content) {
+  said.messages.push_back({{"role", role}, {"content", content}});
+}
+
 ExitCode Conversation::run(generate::Engine engine) {
+  bool interactive = !options.prompt && isatty(STDIN_FILENO);
+  if (!chatTemplate && !options.raw) {
+    if (interactive)
+      return fail(absl::InvalidArgumentError(absl::StrCat(
+          options.model.path, ": the model has no chat template, so it holds no conversation; give it "
+                              "something to continue with --prompt")));
+    if (!options.system.empty())
+      return fail(absl::InvalidArgumentError(
+          absl::StrCat(options.model.path, ": the model has no chat template, so --system has no place")));
+    if (!options.quiet)
+      std::fprintf(stderr, "llmc: the model has no chat template; the prompt goes to it as it is\n");
+  }
+  if (interactive)
+    return chat(engine);
   if (options.prompt)
     return answerOnce(engine, *options.prompt);
   std::string input{std::istreambuf_iterator<char>(std::cin), {}};
@@ -40,8 +68,44 @@ ExitCode Conversation::answerOnce(generate::Engine engine, const std::string &pr
   return completion->finishReason == "cancelled" ? ExitCode::Interrupted : ExitCode::Success;
 }
 
+ExitCode Conversation::chat(generate::Engine engine) {
+  std::fprintf(
+      stderr,
+      "A line is a message; /new forgets what was said, /exit or Ctrl-D ends, Ctrl-C ends an answer.\n");
+  Interrupt interrupt;
+  while (true) {
+    std::fprintf(stderr, "> ");
+    std::string line;
+    if (!std::getline(std::cin, line) || line == "/exit") {
+      if (std::cin.eof() || Interrupt::requested())
+        std::fprintf(stderr, "\n");
+      return ExitCode::Success;
+    }
+    if (line.empty())
+      continue;
+    if (line == "/new") {
+      startAnew();
+      continue;
+    }
+    absl::StatusOr<generate::Completion> completion = answer(engine, line);
+    if (!completion.ok())
+      return fail(io::withContext(options.model.path, completion.status()));
+    say("user", line);
+    say("assistant", completion->text);
+    interrupt.rearm();
+  }
+}
+
 absl::StatusOr<std::vector<int32_t>> Conversation::encodePrompt(const std::string &prompt) const {
-  return tokenizer.encode(prompt);
+  if (!chatTemplate)
+    return tokenizer.encode(prompt);
+  text::ChatInputs all = said;
+  all.messages.push_back({{"role", "user"}, {"content", prompt}});
+  absl::StatusOr<std::string> rendered = chatTemplate->render(all);
+  if (!rendered.ok())
+    return rendered.status();
+  // The template writes the special tokens itself.
+  return tokenizer.encode(*rendered, {.addSpecialTokens = false});
 }
 
 absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engine,

@@ -2,6 +2,7 @@
 #ifndef LLMC_TOOLS_LLMC_CONVERSATION_H
 #define LLMC_TOOLS_LLMC_CONVERSATION_H
 
+#include "runtime/text/ChatTemplate.h"
 #include "tools/llmc/RunOptions.h"
 
 #include <optional>
@@ -28,6 +29,9 @@ private:
       : options(options), text(text), tokenizer(tokenizer), loadSeconds(loadSeconds) {}
 
   ExitCode answerOnce(generate::Engine engine, const std::string &prompt);
+  ExitCode chat(generate::Engine engine);
+  void startAnew();
+  void say(const char *role, const std::string &content);
 
   /// The ids that the model continues after the user has said `prompt`.
   absl::StatusOr<std::vector<int32_t>> encodePrompt(const std::string &prompt) const;
@@ -38,6 +42,8 @@ private:
   const generate::TextOptions &text;
   const text::Tokenizer &tokenizer;
   double loadSeconds;
+  std::optional<text::ChatTemplate> chatTemplate; ///< none: the prompt goes to the model as it is
+  text::ChatInputs said;                          ///< what was said so far
 };
 
 } // namespace llmc::tool

@@ -18,7 +18,8 @@ TEST(Progress, ShowsNoShareOfAnUnknownTotal) {
 
 TEST(Progress, FitsIntoEveryTerminal) {
   for (int columns = 1; columns <= 200; ++columns)
-    EXPECT_LE(Progress::draw("packing weights", 3, 7, columns).size(), static_cast<size_t>(std::max(columns - 1, 1)));
+    EXPECT_LE(Progress::draw("packing weights", 3, 7, columns).size(),
+              static_cast<size_t>(std::max(columns - 1, 1)));
 }
 
 TEST(Progress, StaysWithinItsBounds) {

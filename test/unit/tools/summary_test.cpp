@@ -46,8 +46,10 @@ TEST(Summary, PrintsTotalsOfEachFormat) {
   printTable(summary);
   std::string text = testing::internal::GetCapturedStdout();
   EXPECT_NE(text.find("weights bytes                1.50 kB (1500)"), std::string::npos) << text;
-  EXPECT_NE(text.find("F32                                   2           30          120"), std::string::npos) << text;
-  EXPECT_NE(text.find("Q4_1                                  1           32           20"), std::string::npos) << text;
+  EXPECT_NE(text.find("F32                                   2           30          120"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("Q4_1                                  1           32           20"), std::string::npos)
+      << text;
 }
 
 } // namespace
