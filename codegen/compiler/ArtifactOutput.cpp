@@ -8,6 +8,7 @@
 #include "codegen/common/ParameterStream.h"
 #include "codegen/compiler/GenerationDefaults.h"
 #include "codegen/cpu/Pipeline.h"
+#include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "runtime/core/ArtifactWriter.h"
 #include "runtime/core/CpuFeatures.h"
@@ -33,6 +34,16 @@ std::pair<RankedTensorType, std::string> describe(nn::ParamOp param) {
 }
 
 } // namespace
+
+void ArtifactOutput::describeImported(ModuleOp imported) {
+  int64_t elements = 0;
+  for (auto param : imported.getOps<nn::ParamOp>())
+    elements += cast<RankedTensorType>(param.getType()).getNumElements();
+  manifest.set_parameter_count(elements);
+  const nn::OpCost cost = nn::costOfProgram(imported, "forward", /*rows=*/1, /*context=*/1);
+  manifest.set_flops_per_token(static_cast<uint64_t>(cost.flops));
+  manifest.set_bytes_per_token(static_cast<uint64_t>(cost.parameterBytes + cost.activationBytes));
+}
 
 absl::Status ArtifactOutput::plan(ModuleOp program) {
   // Steps are functions of the dialects func or llvm.
@@ -66,8 +77,6 @@ void ArtifactOutput::describeModel() {
   manifest.set_vocabulary_size(info.sizes.vocabulary);
   manifest.set_context_length(sizes.context);
   manifest.set_tokenizer(info.tokenizer);
-  manifest.set_flops_per_token(static_cast<uint64_t>(cost.flops));
-  manifest.set_bytes_per_token(static_cast<uint64_t>(cost.parameterBytes + cost.activationBytes));
   runtime::Target *described = manifest.mutable_target();
   described->set_triple(target.triple);
   described->set_cpu(target.cpu);

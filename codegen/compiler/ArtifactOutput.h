@@ -15,8 +15,8 @@ public:
   ArtifactOutput(frontend::ImportedModel &model, const Target &target, const StepSizes &sizes, const std::string &source)
       : model(model), target(target), sizes(sizes), source(source) {}
 
-  /// What one token at the start of a sequence costs, for the manifest.
-  void setCost(const nn::OpCost &ofToken) { cost = ofToken; }
+  /// What the imported program tells and later ones do not: its parameters, and what one token at the start of a sequence costs.
+  void describeImported(mlir::ModuleOp imported);
 
   /// Reads from a program at the level "tiled" or "llvm" what the manifest says of it.
   absl::Status plan(mlir::ModuleOp program);
@@ -32,7 +32,6 @@ private:
   const Target &target;
   const StepSizes &sizes;
   const std::string &source;
-  nn::OpCost cost;
   runtime::Manifest manifest;
 };
 

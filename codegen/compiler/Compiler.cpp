@@ -9,7 +9,6 @@
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
-#include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -101,6 +100,8 @@ public:
     target = *found;
     if (absl::Status status = chooseSizes(); !status.ok())
       return status;
+    ArtifactOutput output(model, target, sizes, options.source);
+    output.describeImported(*model.module);
     Level start = Level::Imported;
     if (!options.startFrom.empty()) {
       model.module = parseSourceFile<ModuleOp>(options.startFrom, context);
@@ -108,9 +109,6 @@ public:
         return absl::InvalidArgumentError(absl::StrCat(options.startFrom, ": is no valid program"));
       start = levelOf(*model.module);
     }
-    // Later levels do not say what their operations cost.
-    if (start == Level::Imported)
-      cost = nn::costOfProgram(*model.module, "forward", /*rows=*/1, /*context=*/1);
     if (options.emit == Level::Imported)
       return writeText(outputPath, printed(*model.module));
     if (start == Level::Imported) {
@@ -124,8 +122,6 @@ public:
     }
     if (options.emit == Level::Tiled)
       return writeText(outputPath, printed(*model.module));
-    ArtifactOutput output(model, target, sizes, options.source);
-    output.setCost(cost);
     if (absl::Status status = output.plan(*model.module); !status.ok())
       return status;
     if (start != Level::Llvm)
@@ -237,7 +233,6 @@ private:
   MLIRContext *context;
   Target target;
   StepSizes sizes;
-  nn::OpCost cost;
   bool finished = false;
 };
 

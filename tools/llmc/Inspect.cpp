@@ -27,14 +27,11 @@ static Summary summarize(const runtime::ArtifactFile &file) {
   Summary summary;
   summary.path = file.path();
   auto fact = [&](const char *name, Json value) { summary.facts.emplace_back(name, std::move(value)); };
-  int64_t elements = 0;
-  for (const runtime::Parameter &parameter : manifest.parameters()) {
+  for (const runtime::Parameter &parameter : manifest.parameters())
     summary.parameters.push_back({parameter.name(),
                                   {parameter.shape().begin(), parameter.shape().end()},
                                   parameter.format(),
                                   parameter.bytes()});
-    elements += summary.parameters.back().elements();
-  }
   std::vector<std::string> steps;
   for (const runtime::Step &step : manifest.steps())
     steps.push_back(absl::StrCat(step.name(), " (up to ", step.max_rows(), " rows)"));
@@ -50,7 +47,7 @@ static Summary summarize(const runtime::ArtifactFile &file) {
   fact("context_length", manifest.context_length());
   fact("vocabulary_size", manifest.vocabulary_size());
   fact("output_width", manifest.output_width());
-  fact("parameter_count", elements);
+  fact("parameter_count", manifest.parameter_count());
   fact("flops_per_token", manifest.flops_per_token());
   fact("bytes_per_token", manifest.bytes_per_token());
   fact("file_bytes", file.fileSize());

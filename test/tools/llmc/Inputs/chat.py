@@ -39,11 +39,14 @@ class Terminal:
 
 chat = Terminal(sys.argv[1:])
 chat.read_until(b"> ")
-first = chat.say("My name is Ada. What is the capital of France?")
-assert "Paris" in first, first
-assert "Ada" in chat.say("What is my name?")
+france, italy = "What is the capital of France?", "And the capital of Italy?"
+first = chat.say(france)
+assert first != ""
+second = chat.say(italy)
 assert chat.say("/new") == ""
-assert chat.say("My name is Ada. What is the capital of France?") == first, "after /new nothing is remembered"
+assert chat.say(italy) != second, "the answer does not depend on what was said before"
+chat.say("/new")
+assert chat.say(france) == first, "/new does not forget what was said"
 
 # Ctrl-C while an answer is being written: the prompt comes back.
 os.write(chat.terminal, b"Count from one to one hundred in words.\n")
