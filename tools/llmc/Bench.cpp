@@ -125,10 +125,12 @@ ExitCode bench(const BenchOptions &options) {
                {"load_seconds", model.loadSeconds},
                {"measurements", std::move(measurements)},
                {"peak_memory_bytes", runtime::peakResidentBytes()}});
-  else
+  else {
+    std::fflush(stdout); // The table comes first where both streams go to one place.
     absl::FPrintF(stderr, "%d threads; medians of %d; loaded in %.3f s; peak memory %d MiB\n",
                   model.session->team().size(), options.repetitions, model.loadSeconds,
                   runtime::peakResidentBytes() >> 20);
+  }
   return ExitCode::Success;
 }
 
