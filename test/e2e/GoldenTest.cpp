@@ -1,0 +1,127 @@
+// Tiny models with awkward sizes, compiled and run, against what transformers computes for the same files.
+
+#include "absl/strings/str_cat.h"
+#include "runtime/core/Team.h"
+#include "test/e2e/CompiledModel.h"
+#include <algorithm>
+#include <numeric>
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+std::string nameOfTest(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+class DecoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
+  auto [model, cpu] = GetParam();
+  Golden golden(absl::StrCat(model, "/golden.safetensors"));
+  const auto tokens = golden.read<int32_t>("tokens"), greedy = golden.read<int32_t>("greedy");
+  const auto logits = golden.read<float>("logits"), margin = golden.read<float>("margin");
+  codegen::CompileOptions options;
+  options.targetCpu = cpu;
+  options.computeType = "f32";
+  auto artifact = compileAndLoad(kGolden + model, options);
+  ASSERT_TRUE(artifact);
+  auto session = makeSession(artifact, 2);
+  auto found = session->feed(tokens, runtime::Rows::All);
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  EXPECT_LT(departure(*found, logits).largest, 1e-4);
+  const std::vector<float> whole(found->begin(), found->end());
+  const std::vector<float> last(whole.end() - artifact->manifest().output_width(), whole.end());
+
+  // To the bit the same: one token at a time, and on one thread.
+  session->reset();
+  std::vector<float> single;
+  for (int32_t token : tokens) {
+    auto row = session->feed(absl::MakeConstSpan(&token, 1));
+    ASSERT_TRUE(row.ok());
+    single.insert(single.end(), row->begin(), row->end());
+  }
+  EXPECT_EQ(single, whole);
+  auto alone = makeSession(artifact, 1);
+  auto again = alone->feed(tokens);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(std::vector<float>(again->begin(), again->end()), last);
+
+  // The tokens that transformers generates.
+  std::vector<float> next = last;
+  for (size_t i = 0; i < greedy.size(); ++i) {
+    const int32_t best = static_cast<int32_t>(std::max_element(next.begin(), next.end()) - next.begin());
+    ASSERT_EQ(best, greedy[i]) << "token " << i << ", which transformers chose by " << margin[i];
+    auto row = session->feed(absl::MakeConstSpan(&best, 1));
+    ASSERT_TRUE(row.ok());
+    next.assign(row->begin(), row->end());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
+                         testing::Combine(testing::Values("llama-odd", "llama-tied", "mistral-window"),
+                                          testing::Values("native", "x86-64-v3", "x86-64")),
+                         [](const auto &info) {
+                           return nameOfTest(
+                               absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param)));
+                         });
+
+/// Hidden states of all rows of one text by the step itself: a session gives only what is pooled of them.
+std::vector<float> hiddenStates(const runtime::Artifact &artifact, absl::Span<const int32_t> tokens,
+                                absl::Span<const int32_t> types, int threads) {
+  const runtime::Manifest &manifest = artifact.manifest();
+  auto aligned = [](size_t bytes) {
+    return std::unique_ptr<uint8_t, decltype(&std::free)>(
+        static_cast<uint8_t *>(std::aligned_alloc(64, (bytes + 127) / 64 * 64)), std::free);
+  };
+  auto arena = aligned(manifest.arena_bytes()), output = aligned(tokens.size() * manifest.output_width() * 4);
+  std::memset(arena.get(), 0xff, manifest.arena_bytes());
+  std::vector<int32_t> numbers(tokens.size());
+  std::iota(numbers.begin(), numbers.end(), 0);
+  LlmcStep step = {};
+  step.rows = step.output_rows = static_cast<int64_t>(tokens.size());
+  step.tokens = tokens.data();
+  step.positions = step.output_ids = numbers.data();
+  step.token_types = types.data();
+  step.weights = artifact.weights().data();
+  step.arena = arena.get();
+  step.output = reinterpret_cast<float *>(output.get());
+  runtime::Team team({.threads = threads});
+  team.run(artifact.stepFor(step.rows).function, step);
+  team.settle();
+  return std::vector<float>(step.output, step.output + tokens.size() * manifest.output_width());
+}
+
+class EncoderGolden : public testing::TestWithParam<const char *> {};
+
+TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
+  Golden golden("bert-odd/golden.safetensors");
+  const auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
+  const auto mask = golden.read<int32_t>("attention_mask");
+  const auto hidden = golden.read<float>("last_hidden_state");
+  codegen::CompileOptions options;
+  options.targetCpu = GetParam();
+  auto artifact = compileAndLoad(kGolden + "bert-odd", options);
+  ASSERT_TRUE(artifact);
+  EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
+  EXPECT_EQ(artifact->manifest().cache_bytes(), 0u) << "the keys of an encoder do not outlive the step";
+  const size_t length = tokens.size() / 2, width = artifact->manifest().output_width();
+  for (size_t sequence : {0, 1}) {
+    // Padding is not computed at all.
+    const size_t start = sequence * length;
+    const size_t count = std::accumulate(mask.begin() + start, mask.begin() + start + length, 0);
+    auto text = absl::MakeConstSpan(tokens).subspan(start, count),
+         kinds = absl::MakeConstSpan(types).subspan(start, count);
+    const std::vector<float> found = hiddenStates(*artifact, text, kinds, 1);
+    EXPECT_LT(departure(found, absl::MakeConstSpan(hidden).subspan(start * width, count * width)).largest,
+              1e-4);
+    EXPECT_EQ(hiddenStates(*artifact, text, kinds, 2), found) << "on two threads";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, EncoderGolden, testing::Values("native", "x86-64-v3", "x86-64"),
+                         [](const auto &info) { return nameOfTest(info.param); });
+
+} // namespace

@@ -1,0 +1,141 @@
+// SmolLM2-135M-Instruct: logits against an f32 evaluation, and greedy answers against llama.cpp.
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "test/e2e/CompiledModel.h"
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+using namespace llmc;
+using namespace llmc::test;
+
+namespace {
+
+class SmolLm2 : public testing::Test {
+protected:
+  static void SetUpTestSuite() {
+    if (auto path = findModel("SmolLM2-135M-Instruct.Q4_1.gguf")) {
+      codegen::CompileOptions options;
+      options.context = 512;
+      artifact = compileAndLoad(*path, options);
+    }
+    std::ifstream file(kGolden + "smollm2.json");
+    golden = nlohmann::json::parse(file);
+  }
+  static void TearDownTestSuite() { artifact.reset(); }
+
+  void SetUp() override {
+    if (!findModel("SmolLM2-135M-Instruct.Q4_1.gguf"))
+      GTEST_SKIP()
+          << "SmolLM2-135M-Instruct.Q4_1.gguf is not there: fetch it with scripts/fetch-model.sh smollm2";
+    ASSERT_TRUE(artifact);
+    session = makeSession(artifact, 2);
+    ASSERT_TRUE(session);
+  }
+
+  static std::shared_ptr<const runtime::Artifact> artifact;
+  static nlohmann::json golden;
+  std::unique_ptr<runtime::Session> session;
+};
+std::shared_ptr<const runtime::Artifact> SmolLm2::artifact;
+nlohmann::json SmolLm2::golden;
+
+TEST_F(SmolLm2, LogitsAreNearThoseOfF32) {
+  const auto tokens = golden.at("evaluation").at("ids").get<std::vector<int32_t>>();
+  auto found = session->feed(tokens, runtime::Rows::All);
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  const size_t width = artifact->manifest().output_width();
+  Golden f32("smollm2_f32_logits.safetensors");
+  const Departure last = departure(found->last(width), f32.read<float>("evaluation_last_logits"));
+  std::cout << "logits after the last token: " << last.largest << " at most, " << last.rootMeanSquare
+            << " rms\n";
+
+  const auto ids = f32.read<int32_t>("evaluation_top_ids");
+  const auto logits = f32.read<float>("evaluation_top_logits");
+  const size_t kept = ids.size() / tokens.size();
+  std::vector<float> same;
+  size_t agreeing = 0;
+  for (size_t i = 0; i < ids.size(); ++i)
+    same.push_back((*found)[i / kept * width + ids[i]]);
+  for (size_t row = 0; row < tokens.size(); ++row) {
+    auto rowLogits = found->subspan(row * width, width);
+    agreeing += std::max_element(rowLogits.begin(), rowLogits.end()) - rowLogits.begin() == ids[row * kept];
+  }
+  const Departure top = departure(same, logits);
+  std::cout << "largest 64 logits after each token: " << top.largest << " at most, " << top.rootMeanSquare
+            << " rms; the largest of " << agreeing << " of " << tokens.size() << " is the same\n";
+  // Activations are rounded to 8 bits, as in llama.cpp, whose own departure is 0.18 rms and 0.97 at most
+  // where logits reach 30. The target of the project is 2e-2 at most; docs/performance.md says how far it is
+  // met.
+  EXPECT_LT(last.largest, 4e-2);
+  EXPECT_LT(last.rootMeanSquare, 1.5e-2);
+  EXPECT_LT(top.largest, 4e-2);
+  EXPECT_LT(top.rootMeanSquare, 1e-2);
+  EXPECT_GE(agreeing, tokens.size() - 1);
+}
+
+TEST_F(SmolLm2, LogitsInF32AreThoseOfF32) {
+  codegen::CompileOptions options;
+  options.context = 128;
+  options.computeType = "f32";
+  auto exact = compileAndLoad(*findModel("SmolLM2-135M-Instruct.Q4_1.gguf"), options);
+  ASSERT_TRUE(exact);
+  auto alone = makeSession(exact, 2);
+  const auto tokens = golden.at("evaluation").at("ids").get<std::vector<int32_t>>();
+  auto found = alone->feed(tokens);
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  const Departure last =
+      departure(*found, Golden("smollm2_f32_logits.safetensors").read<float>("evaluation_last_logits"));
+  std::cout << "logits after the last token in f32: " << last.largest << " at most, " << last.rootMeanSquare
+            << " rms\n";
+  EXPECT_LT(last.largest, 1e-4);
+}
+
+TEST_F(SmolLm2, GreedyAnswersAreThoseOfLlamaCppUntilANearTie) {
+  const auto f32Ids = Golden("smollm2_f32_logits.safetensors").read<int32_t>("forced_top_ids");
+  const auto f32Logits = Golden("smollm2_f32_logits.safetensors").read<float>("forced_top_logits");
+  for (size_t p = 0; p < golden.at("prompts").size(); ++p) {
+    const auto &prompt = golden.at("prompts")[p];
+    const auto ids = prompt.at("ids").get<std::vector<int32_t>>(),
+               greedy = prompt.at("greedy").get<std::vector<int32_t>>();
+    session->reset();
+    auto logits = session->feed(ids);
+    size_t same = 0;
+    for (; same < greedy.size(); ++same) {
+      ASSERT_TRUE(logits.ok()) << logits.status().message();
+      const auto best =
+          static_cast<int32_t>(std::max_element(logits->begin(), logits->end()) - logits->begin());
+      if (best != greedy[same]) {
+        auto [low, high] = std::minmax_element(logits->begin(), logits->end());
+        const double range = *high - *low, margin = (*logits)[best] - (*logits)[greedy[same]];
+        const double f32Margin =
+            f32Logits[(p * greedy.size() + same) * 2] - f32Logits[(p * greedy.size() + same) * 2 + 1];
+        std::cout << "prompt " << p << " parts after " << same << " tokens: ours " << best << " by " << margin
+                  << ", llama.cpp " << greedy[same] << ", f32 " << f32Ids[(p * greedy.size() + same) * 2]
+                  << " by " << f32Margin << "; range " << range << '\n';
+        EXPECT_LT(margin, 0.02 * range) << "prompt " << p << ", token " << same;
+        break;
+      }
+      logits = session->feed(absl::MakeConstSpan(&best, 1));
+    }
+    if (same == greedy.size())
+      std::cout << "prompt " << p << ": all " << same << " tokens are the same\n";
+  }
+}
+
+TEST_F(SmolLm2, PiecesAndThreadsChangeNothing) {
+  const auto tokens = golden.at("evaluation").at("ids").get<std::vector<int32_t>>();
+  auto found = session->feed(tokens);
+  ASSERT_TRUE(found.ok());
+  const std::vector<float> whole(found->begin(), found->end());
+  auto alone = makeSession(artifact, 1);
+  for (size_t done = 0, piece = 1; done < tokens.size(); done += piece, piece = piece % 13 + 3) {
+    piece = std::min(piece, tokens.size() - done);
+    found = alone->feed(absl::MakeConstSpan(tokens).subspan(done, piece));
+    ASSERT_TRUE(found.ok());
+  }
+  EXPECT_EQ(std::vector<float>(found->begin(), found->end()), whole);
+}
+
+} // namespace
