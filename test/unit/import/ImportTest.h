@@ -141,6 +141,26 @@ public:
       config[name] = value;
     write("config.json", config.dump());
   }
+  /// Changes the header of model.safetensors: `change` gets a tensor's name and description.
+  void changeTensors(llvm::function_ref<void(std::string &, nlohmann::json &)> change) const {
+    std::ifstream file(path() + "/model.safetensors", std::ios::binary);
+    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    uint64_t size;
+    std::memcpy(&size, content.data(), sizeof(size));
+    nlohmann::json tensors = nlohmann::json::parse(content.substr(8, size)), changed;
+    for (const auto &[name, description] : tensors.items()) {
+      std::string newName = name;
+      nlohmann::json newDescription = description;
+      if (name != "__metadata__")
+        change(newName, newDescription);
+      changed[newName] = newDescription;
+    }
+    std::string header = changed.dump();
+    size_t data = 8 + size;
+    size = header.size();
+    write("model.safetensors",
+          std::string(reinterpret_cast<char *>(&size), 8) + header + content.substr(data));
+  }
   void remove(const std::string &field) const {
     nlohmann::json config = nlohmann::json::parse(std::ifstream(path() + "/config.json"));
     config.erase(field);

@@ -60,6 +60,23 @@ TEST(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   }
 }
 
+TEST(EncoderGolden, TheOldestNamesAreUnderstood) {
+  // The encoder as a member of a model with heads, whose norms have a gamma and a beta.
+  ChangedCheckpoint old("bert-odd", {{"architectures", {"BertForPreTraining"}}});
+  old.changeTensors([](std::string &name, nlohmann::json &) {
+    name = "bert." + name;
+    for (const auto &[from, to] :
+         {std::pair("LayerNorm.weight", "LayerNorm.gamma"), {"LayerNorm.bias", "LayerNorm.beta"}})
+      if (size_t at = name.find(from); at != std::string::npos)
+        name.replace(at, std::strlen(from), to);
+  });
+  Model model(old.path()), plain(goldenFolder + "bert-odd");
+  std::vector<IntegerTensor> inputs = {ids({2, 9, 40, 3}), range(4), ids({0, 0, 0, 0})};
+  std::vector<float> rows = model.run<float>(inputs);
+  ASSERT_FALSE(rows.empty());
+  EXPECT_EQ(rows, plain.run<float>(inputs));
+}
+
 /// The last six rows of what a model gives for the tokens of its golden file.
 std::vector<float> lastRows(Model &model, const TensorFile &golden) {
   auto tokens = golden.read<int32_t>("tokens");

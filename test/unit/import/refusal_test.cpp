@@ -99,6 +99,17 @@ TEST(Refusal, OfTooFewOrTooManyTensors) {
               testing::HasSubstr("tensor 'blk.0.attn_q_norm.weight' (and 0 others) has no place"));
 }
 
+TEST(Refusal, OfElementTypesThatNoGraphComputesWith) {
+  ChangedCheckpoint changed("mistral-window", {});
+  changed.changeTensors([](std::string &name, json &description) {
+    if (name == "model.norm.weight")
+      description["dtype"] = "I32";
+  });
+  EXPECT_EQ(refusalOf(changed.path(), changed.path()),
+            "model.safetensors: tensor 'model.norm.weight' has elements of type I32, which is not supported "
+            "(supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K)");
+}
+
 TEST(Refusal, OfOptionsThatTheGraphHasNot) {
   EXPECT_EQ(refusal("llama-odd", {{"hidden_act", "gelu"}}),
             "config.json: hidden_act is 'gelu', which is not supported (supported: 'silu')");
