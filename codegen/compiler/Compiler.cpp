@@ -161,8 +161,11 @@ private:
   absl::Status optimize() {
     return runPasses("optimizing", [&](PassManager &manager) {
       buildInference(manager);
-      if (options.verifyNumerics)
-        verifyNumerics(manager);
+      if (!options.verifyNumerics)
+        return;
+      VerifyNumericsOptions verification;
+      verification.isUntrusted = &passIsToBlame;
+      verifyNumerics(manager, std::move(verification));
     });
   }
 
@@ -181,16 +184,12 @@ private:
     if (options.statistics)
       manager.enableStatistics();
     std::string firstError;
-    bool passIsToBlame = false;
     {
       ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
           return failure(); // remarks and notes are for other handlers
-        if (firstError.empty()) {
-          // What verifyNumerics() reports begins with the name of the pass.
-          passIsToBlame = options.verifyNumerics && absl::StartsWith(diagnostic.str(), "pass '");
+        if (firstError.empty())
           llvm::raw_string_ostream(firstError) << diagnostic.getLocation() << ": " << diagnostic;
-        }
         return success();
       });
       if (failed(manager.run(*model.module)))
@@ -234,6 +233,7 @@ private:
   Target target;
   StepSizes sizes;
   bool finished = false;
+  bool passIsToBlame = false; ///< a pass departed from its numeric bound or declares none
 };
 
 } // namespace

@@ -114,6 +114,8 @@ private:
 void NumericsVerifier::report(Pass *pass, Location loc, const Twine &message) {
   emitError(loc) << "pass '" << nameOf(*pass) << "' " << message;
   isOver = true;
+  if (options.isUntrusted)
+    *options.isUntrusted = true;
   signalPassFailure(pass);
 }
 

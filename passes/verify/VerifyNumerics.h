@@ -25,6 +25,8 @@ struct VerifyNumericsOptions {
   llvm::SmallVector<StepSizes> steps = {{1, 3, 1}, {5, 0, 2}, {7, 2, 3}};
   /// Whether to say what could not be verified, in remarks and warnings.
   bool saysWhatIsNotVerified = true;
+  /// Set when a pass is refused or caught, so that a caller can tell this from a pass that fails by itself.
+  bool *isUntrusted = nullptr;
   /// Seed of the weights.
   uint64_t parameterSeed = 1;
 };
