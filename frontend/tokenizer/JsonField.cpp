@@ -2,39 +2,14 @@
 
 #include "frontend/tokenizer/JsonField.h"
 
-#include <algorithm>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+
+#include "frontend/json/Parse.h"
 
 namespace llmc::tokenizer {
 
 namespace {
-
-constexpr int kMaxDepth = 64;
-
-/// The deepest nesting of brackets outside strings.
-int nestingOf(absl::string_view text) {
-  int depth = 0, deepest = 0;
-  bool inString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (inString) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        inString = false;
-    } else if (c == '"') {
-      inString = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
 
 const nlohmann::json &nullValue() {
   static const nlohmann::json null;
@@ -44,11 +19,9 @@ const nlohmann::json &nullValue() {
 } // namespace
 
 absl::StatusOr<nlohmann::json> parseJson(absl::string_view file, absl::string_view text) {
-  if (nestingOf(text) > kMaxDepth)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: nested deeper than %d levels", file, kMaxDepth));
-  nlohmann::json json = nlohmann::json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded())
-    return absl::InvalidArgumentError(absl::StrCat(file, ": not valid JSON"));
+  absl::StatusOr<nlohmann::json> json = json::parse(text);
+  if (!json.ok())
+    return absl::Status(json.status().code(), absl::StrCat(file, ": ", json.status().message()));
   return json;
 }
 

@@ -17,7 +17,7 @@
 
 namespace llmc::tokenizer {
 
-/// Parses `text`, the content of the file `file`. Fails on malformed JSON and on nesting deeper than 64.
+/// Parses `text`, the content of the file `file`. Fails on malformed JSON, repeated keys and deep nesting.
 absl::StatusOr<nlohmann::json> parseJson(absl::string_view file, absl::string_view text);
 
 /// A value at a place in a file. Views the parsed document.

@@ -64,11 +64,15 @@ TEST(TokenizerJson, RefusesByNameWhatIsNotSupported) {
 }
 
 TEST(TokenizerJson, RefusesBrokenJson) {
-  EXPECT_EQ(importTokenizerJson({"{", {}, {}, {}}).status().message(), "tokenizer.json: not valid JSON");
-  EXPECT_EQ(importTokenizerJson({"[]", {}, {}, {}}).status().message(), "tokenizer.json: is not an object");
-  std::string deep = std::string(100000, '[') + std::string(100000, ']');
-  EXPECT_EQ(importTokenizerJson({deep, {}, {}, {}}).status().message(),
-            "tokenizer.json: nested deeper than 64 levels");
+  auto message = [](absl::string_view text) {
+    return std::string(importTokenizerJson({text, {}, {}, {}}).status().message());
+  };
+  EXPECT_THAT(message("{"), HasSubstr("tokenizer.json: line 1, column 1: "));
+  EXPECT_THAT(message(R"({"model": 1, "model": 2})"),
+              HasSubstr("key 'model' appears twice in the same object"));
+  EXPECT_EQ(message("[]"), "tokenizer.json: is not an object");
+  EXPECT_THAT(message(std::string(100000, '[') + std::string(100000, ']')),
+              HasSubstr("arrays and objects are nested more than 64 deep"));
 }
 
 TEST(TokenizerJson, ReadsRolesTemplateAndStopTokens) {
