@@ -43,6 +43,9 @@ int64_t RandomNumbers::below(int64_t count) {
 
 namespace {
 
+/// So many bytes of tensors are made at most.
+constexpr int64_t kMostBytes = int64_t(4) << 30;
+
 /// A uniform distribution with variance one reaches this far.
 const double kUnitRange = std::sqrt(3.0);
 
@@ -128,11 +131,16 @@ std::vector<uint8_t> makeTensor(RankedTensorType type, RandomNumbers &numbers) {
 } // namespace
 
 llvm::Expected<ArrayRef<uint8_t>> RandomParameters::getContents(StringRef name, RankedTensorType type) {
+  if (!made.contains(name) && getStorageBytes(type) > kMostBytes - madeBytes)
+    return llvm::createStringError("tensor '" + name +
+                                   "' is one too many, all that are made up would take more than " +
+                                   llvm::Twine(kMostBytes >> 30) + " GiB");
   auto [entry, isNew] = made.try_emplace(name);
   Made &tensor = entry->second;
   if (isNew) {
     RandomNumbers numbers(seed, name);
     tensor = {type, makeTensor(type, numbers)};
+    madeBytes += tensor.bytes.size();
   } else if (tensor.type != type) {
     std::string text;
     llvm::raw_string_ostream(text) << "tensor '" << name << "' is " << tensor.type

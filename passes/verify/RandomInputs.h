@@ -26,7 +26,8 @@ private:
 
 /// A checkpoint of random tensors, each of which depends on the seed and its name only. Weights are scaled by
 /// their width so that products of numbers around one are around one; vectors are around one, as the weights
-/// of norms are. Remembers what it made, and refuses to give a tensor in another type than the first time.
+/// of norms are. Remembers what it made, refuses to give a tensor in another type than the first time, and to
+/// make more than 4 GiB.
 class RandomParameters : public nn::ParameterSource {
 public:
   explicit RandomParameters(uint64_t seed) : seed(seed) {}
@@ -39,6 +40,7 @@ private:
     std::vector<uint8_t> bytes;
   };
   uint64_t seed;
+  int64_t madeBytes = 0;
   llvm::StringMap<Made> made;
 };
 

@@ -81,6 +81,14 @@ TEST_F(RandomInputsTest, ATensorHasOneType) {
             "tensor 'a' is tensor<3xf32> in the checkpoint, but the program declares tensor<3xf16>");
 }
 
+TEST_F(RandomInputsTest, RefusesMoreThanTheMemoryOfAWorkstation) {
+  RandomParameters parameters(1);
+  auto type = cast<RankedTensorType>(parseType("tensor<1000000x1000000x!nn.block<q4_0>>", &context));
+  auto contents = parameters.getContents("a", type);
+  EXPECT_EQ(llvm::toString(contents.takeError()),
+            "tensor 'a' is one too many, all that are made up would take more than 4 GiB");
+}
+
 TEST_F(RandomInputsTest, ArgumentsFitTheirUses) {
   func::FuncOp main = parse(R"(
     func.func private @embed(%t: tensor<?xi32>, %p: tensor<?xi32>, %a: tensor<11x4xf32>, %b: tensor<9x4xf32>) -> tensor<?x4xf32> {
