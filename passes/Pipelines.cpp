@@ -21,7 +21,7 @@ void passes::buildInferencePipeline(OpPassManager &manager, const InferencePipel
   manager.addPass(createSetComputeType({options.computeType}));
   manager.addPass(createMergeLinears());
   if (options.quantizeActivations)
-    manager.addPass(createQuantizeActivations());
+    manager.addPass(createQuantizeActivations({options.activationBits}));
 
   // What does not depend on the layer's input leaves the layer, and what depends on parameters only leaves
   // the program.

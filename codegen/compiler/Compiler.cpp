@@ -154,6 +154,7 @@ private:
                            : options.computeType == "bf16" ? passes::ComputeType::BF16
                                                            : passes::ComputeType::Auto;
     pipeline.cacheType = options.cacheType;
+    pipeline.activationBits = options.activationBits;
     passes::buildInferencePipeline(manager, pipeline);
   }
 

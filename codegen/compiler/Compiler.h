@@ -32,6 +32,7 @@ struct CompileOptions {
   int64_t context = 0;          ///< positions that a cache holds; 0: the model's own, at most 4096
   int64_t rowsPerStep = 0;      ///< tokens of one step; 0: 256, or all of the context for an encoder
   std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
+  int64_t activationBits = 16;      ///< codes of activations that quantized weights are multiplied by: 8 or 16
   std::string cacheType = "f32";    ///< precision of cached keys and values: f32, f16 or bf16
   Level emit = Level::Artifact;
   std::string stopAfter;        ///< the argument of the pass after which the program is written as MLIR

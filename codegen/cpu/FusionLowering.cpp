@@ -191,8 +191,10 @@ private:
       return {Lowered::Kind::Rows, {allocate(bufferType({rowCount, padded}, builder.getF32Type()))}, rows, {1, width, 0, 0}};
     if (element.isBF16())
       return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
+    const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_0;
+    const int64_t words = wide ? ActivationRecord::wideWords : ActivationRecord::words;
     return {Lowered::Kind::Records,
-            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, ActivationRecord::words}, i32))}, rows, {}};
+            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, words}, i32))}, rows, {}};
   }
 
   /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for itself, which costs less

@@ -13,15 +13,20 @@
 
 namespace llmc::codegen {
 
-/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements,
-/// `memref<rows x groups x 12 x i32>`.
+/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements, `memref<rows x groups x words x i32>`.
+/// A code of 16 bits is 256 times a signed high byte and a signed low byte, so that products of bytes serve it too.
 struct ActivationRecord {
   static constexpr int64_t groupSize = 32;
-  static constexpr int64_t codes = 0;    ///< 8 words of 4 signed bytes
-  static constexpr int64_t scale = 8;    ///< f32
-  static constexpr int64_t lowSum = 9;   ///< sum of codes 0 .. 15
-  static constexpr int64_t highSum = 10; ///< sum of codes 16 .. 31
-  static constexpr int64_t words = 12;
+  static constexpr int64_t scale = 0;     ///< f32
+  static constexpr int64_t lowSum = 1;    ///< sum of codes 0 .. 15
+  static constexpr int64_t highSum = 2;   ///< sum of codes 16 .. 31
+  static constexpr int64_t codes = 4;     ///< 8 words of 4 signed bytes: codes, or their high bytes
+  static constexpr int64_t lowCodes = 12; ///< 8 words of low bytes
+  static constexpr int64_t words = 12;     ///< of a record of 8-bit codes
+  static constexpr int64_t wideWords = 20; ///< of a record of 16-bit codes
+
+  /// Whether rows of this type hold 16-bit codes.
+  static bool isWide(mlir::Type memref) { return mlir::cast<mlir::MemRefType>(memref).getShape().back() == wideWords; }
 };
 
 /// An op builder that speaks of native vectors: `f32Vector` and `i32Vector` have one element a lane, and no kernel uses others across

@@ -103,16 +103,17 @@ private:
     const int64_t groupsPerRecord = ActivationRecord::groupSize / layout.groupSize;
     Value recordIndex = b.div(group, groupsPerRecord);
     Value half = groupsPerRecord == 1 ? Value() : b.rem(group, groupsPerRecord);
-    auto activation = [&](Value row, int64_t word) {
-      Value index = b.index(word);
+    const bool wide = ActivationRecord::isWide(kernel.x.getType());
+    auto activation = [&](Value row, int64_t part, int64_t word) {
+      Value index = b.index(part + word);
       if (half)
         index = b.add(index, b.mul(half, layout.groupSize / 4));
       return b.load(kernel.x, {row, recordIndex, index});
     };
     auto field = [&](Value row, int64_t word) { return b.load(kernel.x, {row, recordIndex, b.index(word)}); };
 
-    SmallVector<Value> sumOfCodes; // of each row's group
-    SmallVector<Value> integers;
+    SmallVector<Value> sumOfCodes;     // of each row's group
+    SmallVector<Value> integers, lows; // sums of products with codes, or with high and low bytes
     for (Value row : rows) {
       Value sum;
       if (half)
@@ -122,12 +123,18 @@ private:
       sumOfCodes.push_back(sum);
       // value = scale * (code - zero): the zero goes into the integer sum.
       Value start = layout.zeroCode ? b.broadcast(b.mul(sum, b.i32(-layout.zeroCode))) : b.splatInt(0);
-      integers.append(panels.size(), start);
+      integers.append(panels.size(), wide ? b.splatInt(0) : start);
+      if (wide)
+        lows.append(panels.size(), start);
     }
     auto accumulate = [&](size_t p, Value codeBytes, int64_t word) {
       for (auto [r, row] : llvm::enumerate(rows)) {
-        Value &sum = integers[r * panels.size() + p];
-        sum = b.byteDot(sum, codeBytes, b.broadcast(activation(row, word)));
+        auto add = [&](Value &sum, int64_t part) {
+          sum = b.byteDot(sum, codeBytes, b.broadcast(activation(row, part, word)));
+        };
+        add(integers[r * panels.size() + p], ActivationRecord::codes);
+        if (wide)
+          add(lows[r * panels.size() + p], ActivationRecord::lowCodes);
       }
     };
     for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
@@ -155,7 +162,10 @@ private:
         scaledSum = b.broadcast(b.mulf(scale, arith::SIToFPOp::create(b, b.getF32Type(), sumOfCodes[r])));
       for (size_t p = 0; p < panels.size(); ++p) {
         Value &sum = next[r * panels.size() + p];
-        Value product = arith::SIToFPOp::create(b, b.f32Vector, integers[r * panels.size() + p]);
+        Value integer = integers[r * panels.size() + p];
+        if (wide)
+          integer = b.add(arith::ShLIOp::create(b, integer, b.splatInt(8)), lows[r * panels.size() + p]);
+        Value product = arith::SIToFPOp::create(b, b.f32Vector, integer);
         sum = b.fma(product, b.mulf(weightScales[p], b.broadcast(scale)), sum);
         if (layout.hasMin)
           sum = b.fma(weightMins[p], scaledSum, sum);

@@ -49,9 +49,10 @@ public:
     });
   }
 
-  /// Quantizes each group of 32 by its largest magnitude, as GGUF's Q8_0.
+  /// Quantizes each group of 32 by its largest magnitude: as GGUF's Q8_0, or to 16 bits where records are wide.
   void storeRecords(Value value, Value destination) {
     const int64_t panelsPerGroup = ActivationRecord::groupSize / b.lanes;
+    const bool wide = ActivationRecord::isWide(destination.getType());
     b.loop(b.index(0), b.index(widthOf(value) / ActivationRecord::groupSize), 1, [&](Value group) {
       at(b.mul(group, panelsPerGroup));
       SmallVector<Value> x;
@@ -61,22 +62,29 @@ public:
         Value magnitude = math::AbsFOp::create(b, x.back());
         largest = largest ? b.maxf(largest, magnitude) : magnitude;
       }
-      Value scale = b.divf(b.maximum(largest), b.f32(127));
+      Value scale = b.divf(b.maximum(largest), b.f32(wide ? 32512 : 127));
       Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, scale, b.f32(0));
       Value inverse = arith::SelectOp::create(b, isZero, b.f32(0), b.divf(b.f32(1), scale));
-      // The format keeps its scale in f16.
-      Value half = arith::TruncFOp::create(b, b.getF16Type(), scale);
-      Value kept = arith::ExtFOp::create(b, b.getF32Type(), half);
+      Value kept = scale;
+      if (!wide) { // Q8_0 keeps its scale in f16.
+        Value half = arith::TruncFOp::create(b, b.getF16Type(), scale);
+        kept = arith::ExtFOp::create(b, b.getF32Type(), half);
+      }
       store(destination, group, ActivationRecord::scale, arith::BitcastOp::create(b, b.getI32Type(), kept));
       Value sums[2] = {b.i32(0), b.i32(0)};
       for (int64_t i = 0; i < panelsPerGroup; ++i) {
         Value codes = arith::FPToSIOp::create(b, b.i32Vector, roundHalfAway(b.mulf(x[i], b.broadcast(inverse))));
         Value &sum = sums[i * b.lanes / 16];
         sum = b.add(sum, b.sum(codes));
-        Value bytes = arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI8Type()), codes);
-        Value words = vector::BitCastOp::create(b, VectorType::get({b.lanes / 4}, b.getI32Type()), bytes);
-        vector::StoreOp::create(b, words, destination,
-                                ValueRange{tile.row, group, b.index(ActivationRecord::codes + i * b.lanes / 4)});
+        if (!wide) {
+          storeBytes(destination, group, ActivationRecord::codes + i * b.lanes / 4, codes);
+          continue;
+        }
+        // code = 256 high + low with low in -128 .. 127
+        Value high = arith::ShRSIOp::create(b, b.add(codes, b.splatInt(128)), b.splatInt(8));
+        Value low = arith::SubIOp::create(b, codes, Value(arith::ShLIOp::create(b, high, b.splatInt(8))));
+        storeBytes(destination, group, ActivationRecord::codes + i * b.lanes / 4, high);
+        storeBytes(destination, group, ActivationRecord::lowCodes + i * b.lanes / 4, low);
       }
       store(destination, group, ActivationRecord::lowSum, sums[0]);
       store(destination, group, ActivationRecord::highSum, sums[1]);
@@ -104,6 +112,13 @@ private:
     Value isNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
     rounded = arith::SelectOp::create(b, isNan, b.splatInt(0x7fc0), rounded);
     return arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI16Type()), rounded);
+  }
+
+  /// The lanes of `values` as bytes, from word `word` of a record on.
+  void storeBytes(Value destination, Value group, int64_t word, Value values) {
+    Value bytes = arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI8Type()), values);
+    Value words = vector::BitCastOp::create(b, VectorType::get({b.lanes / 4}, b.getI32Type()), bytes);
+    vector::StoreOp::create(b, words, destination, ValueRange{tile.row, group, b.index(word)});
   }
 
   /// Nearest integer, halves away from zero, of |x| below 2^22.

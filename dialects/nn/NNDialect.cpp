@@ -60,6 +60,8 @@ int64_t BlockType::getBlockBytes() const {
     return 176;
   case BlockFormat::Q6_K:
     return 210;
+  case BlockFormat::Q16_0:
+    return 68;
   }
   llvm_unreachable("unknown block format");
 }

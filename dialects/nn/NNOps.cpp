@@ -159,8 +159,9 @@ LogicalResult ConvertOp::verify() {
   if (input.getElementType().isInteger() || result.getElementType().isInteger())
     return emitOpError() << "converts floating-point and block-quantized elements only";
   if (auto block = dyn_cast<BlockType>(result.getElementType()))
-    if (!llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1}, block.getFormat()))
-      return emitOpError() << "quantizes to q8_0, q4_0 and q4_1, not to " << stringifyBlockFormat(block.getFormat());
+    if (!llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q16_0},
+                            block.getFormat()))
+      return emitOpError() << "quantizes to q8_0, q4_0, q4_1 and q16_0, not to " << stringifyBlockFormat(block.getFormat());
   if (failed(verifyBlocks(*this, getInput(), "input")))
     return failure();
   return verifyBlocks(*this, getResult(), "result");

@@ -50,6 +50,8 @@ LogicalResult ParamOp::verify() {
     if (type.getShape().back() % block.getBlockSize() != 0)
       return emitOpError() << "has rows of " << type.getShape().back() << " elements, which is not a multiple of the "
                            << block.getBlockSize() << " of a " << stringifyBlockFormat(block.getFormat()) << " block";
+  if (auto block = dyn_cast<BlockType>(type.getElementType()); block && block.getFormat() == BlockFormat::Q16_0)
+    return emitOpError() << "has type " << type << ", which only activations can have";
   if (isDerived() && getOrigin())
     return emitOpError() << "is either computed or read from a tensor, not both";
   return success();

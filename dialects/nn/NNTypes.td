@@ -12,7 +12,8 @@ def NN_BlockType : TypeDef<NN_Dialect, "Block"> {
   let summary = "element of a block-quantized tensor";
   let description = [{
     The element type of a tensor whose last dimension is stored in blocks with a scale each (and, for some formats, an
-    offset), as GGUF defines them. The last dimension is a multiple of the block's size. An element stands for the number
+    offset), as GGUF defines them, or `q16_0`, which only activations have: code = round(x * 32512 / largest magnitude of the block),
+    halves away from zero. The last dimension is a multiple of the block's size. An element stands for the number
     that the format's dequantization gives.
 
         tensor<576x1536x!nn.block<q4_1>>

@@ -24,12 +24,20 @@ bool isBlockQuantized(Value value) {
 struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActivations>,
                              NumericallyBounded,
                              Counting {
+  using QuantizeActivationsBase::QuantizeActivationsBase;
+
   NumericBound getNumericBound() const override {
+    if (bits == 16)
+      return NumericBound::relative(5e-4, "activations are rounded to 16 bits, with one scale for 32 of them");
     return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 32 of them");
   }
 
   void runOnOperation() override {
-    auto format = BlockType::get(&getContext(), BlockFormat::Q8_0);
+    if (bits != 8 && bits != 16) {
+      getOperation()->emitError() << "nn-quantize-activations makes codes of 8 or 16 bits, not " << bits;
+      return signalPassFailure();
+    }
+    auto format = BlockType::get(&getContext(), bits == 16 ? BlockFormat::Q16_0 : BlockFormat::Q8_0);
     // The quantized form of each activation. A value is quantized where it is defined, so that all readers
     // can share it.
     DenseMap<Value, Value> quantized;

@@ -31,6 +31,7 @@ codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::L
   options.rowsPerStep = request.rowsPerStep;
   options.computeType = request.dtype;
   options.cacheType = request.cacheType;
+  options.activationBits = request.activationBits;
   options.emit = level;
   options.stopAfter = request.stopAfter;
   options.startFrom = request.startFrom;

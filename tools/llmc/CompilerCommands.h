@@ -26,6 +26,7 @@ struct CompileRequest {
   int64_t rowsPerStep = 0;
   std::string dtype = "auto";
   std::string cacheType = "f32";
+  int64_t activationBits = 16;
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;

@@ -39,6 +39,14 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
       ->option_text("TYPE");
   command
       .add_option(
+          "--activation-bits", request.activationBits,
+          "Bits of the activations that quantized weights are multiplied by: 16 is nearly exact, 8 is faster "
+          "and what llama.cpp does")
+      ->check(CLI::IsMember({8, 16}))
+      ->capture_default_str()
+      ->option_text("BITS");
+  command
+      .add_option(
           "--cache-type", request.cacheType,
           "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))

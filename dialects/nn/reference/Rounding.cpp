@@ -39,6 +39,8 @@ std::optional<llmc::blocks::StorageFormat> reference::storageFormatOf(Type type)
     return StorageFormat::Q5_K;
   case BlockFormat::Q6_K:
     return StorageFormat::Q6_K;
+  case BlockFormat::Q16_0:
+    return std::nullopt; // no storage has it
   }
   llvm_unreachable("unknown block format");
 }
@@ -84,8 +86,27 @@ llvm::Error roundToBlocks(blocks::StorageFormat format, int64_t rowSize, Mutable
 
 } // namespace
 
+/// Rounds each block of 32 to 16-bit codes of one scale.
+template <typename T> static llvm::Error roundToQ16(int64_t rowSize, MutableArrayRef<T> values) {
+  if (rowSize % 32 != 0)
+    return llvm::createStringError(llvm::Twine("rows of ") + llvm::Twine(rowSize) +
+                                   " elements are no whole blocks of q16_0");
+  for (size_t first = 0; first < values.size(); first += 32) {
+    MutableArrayRef<T> block = values.slice(first, 32);
+    float largest = 0;
+    for (T value : block)
+      largest = std::max(largest, std::fabs(static_cast<float>(value)));
+    const float scale = largest / 32512.0f, inverse = scale != 0 ? 1.0f / scale : 0.0f;
+    for (T &value : block)
+      value = std::round(static_cast<float>(value) * inverse) * scale;
+  }
+  return llvm::Error::success();
+}
+
 template <typename T>
 llvm::Error reference::roundTo(Type elementType, int64_t rowSize, MutableArrayRef<T> values) {
+  if (auto block = dyn_cast<BlockType>(elementType); block && block.getFormat() == BlockFormat::Q16_0)
+    return roundToQ16(rowSize, values);
   auto format = storageFormatOf(elementType);
   if (!format || *format == blocks::StorageFormat::F32)
     return llvm::Error::success();

@@ -17,7 +17,7 @@ func.func @f(%x: tensor<2x64xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x256xf32>) {
-  // expected-error@+1 {{quantizes to q8_0, q4_0 and q4_1, not to q4_k}}
+  // expected-error@+1 {{quantizes to q8_0, q4_0, q4_1 and q16_0, not to q4_k}}
   %0 = nn.convert %x : tensor<2x256xf32> -> tensor<2x256x!nn.block<q4_k>>
   return
 }

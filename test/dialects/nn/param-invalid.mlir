@@ -56,3 +56,8 @@ nn.param @p : tensor<3xf32> = {
 
 // expected-error@+1 {{attribute 'type' failed to satisfy constraint}}
 nn.param @p : tensor<3xi64>
+
+// -----
+
+// expected-error @+1 {{which only activations can have}}
+nn.param @w : tensor<2x32x!nn.block<q16_0>>

@@ -1,8 +1,8 @@
-// RUN: llmc-opt %s --verify-numerics --nn-quantize-activations | FileCheck %s
+// RUN: llmc-opt %s --verify-numerics --nn-quantize-activations=bits=8 | FileCheck %s
 // Another run finds nothing to do.
-// RUN: llmc-opt %s --nn-quantize-activations -o %t
+// RUN: llmc-opt %s --nn-quantize-activations=bits=8 -o %t
 // RUN: llmc-opt %t --nn-quantize-activations | diff %t -
-// RUN: llmc-opt %s --verify-numerics --nn-quantize-activations --remarks-filter=nn-quantize-activations --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: llmc-opt %s --verify-numerics --nn-quantize-activations=bits=8 --remarks-filter=nn-quantize-activations --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // Products with the same input share its quantized form; a product with other weights reads the activation itself.
 // CHECK-LABEL: func.func @shared
