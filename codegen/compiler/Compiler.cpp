@@ -15,6 +15,7 @@
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
+#include "passes/Statistics.h"
 #include "passes/verify/VerifyNumerics.h"
 #include "runtime/io/AtomicFile.h"
 #include "llvm/Support/FileSystem.h"
@@ -182,8 +183,9 @@ private:
     }
     if (options.timing)
       manager.enableTiming();
+    StatisticsReport statistics;
     if (options.statistics)
-      manager.enableStatistics();
+      manager.addInstrumentation(createStatisticsInstrumentation(statistics));
     std::string firstError;
     {
       ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
@@ -197,6 +199,7 @@ private:
         return passIsToBlame ? absl::AbortedError(firstError)
                              : absl::InternalError(absl::StrCat(std::string(stage), ": ", firstError));
     }
+    printStatistics(statistics, llvm::errs());
     if (snapshot && !snapshot->text.empty()) {
       finished = true;
       return writeText(outputPath, snapshot->text);

@@ -4,6 +4,7 @@
 
 #include "codegen/compiler/Compiler.h"
 #include "dialects/nn/reference/UpstreamOps.h"
+#include "passes/Remarks.h"
 #include "runtime/core/Generator.h"
 
 #include "absl/strings/match.h"
@@ -65,6 +66,8 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
     }
     return success(isRemark);
   });
+  if (request.remarks)
+    enableRemarks(context);
   progress.update("reading the model", 0, 0);
   auto model = frontend::importModel(request.model, {}, &context);
   if (!model.ok())
