@@ -34,7 +34,7 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
 
   void runOnOperation() override {
     if (bits != 8 && bits != 16) {
-      getOperation()->emitError() << "nn-quantize-activations makes codes of 8 or 16 bits, not " << bits;
+      getOperation()->emitError() << "nn-quantize-activations makes codes of 8 or 16 bits, not " << bits.getValue();
       return signalPassFailure();
     }
     auto format = BlockType::get(&getContext(), bits == 16 ? BlockFormat::Q16_0 : BlockFormat::Q8_0);
