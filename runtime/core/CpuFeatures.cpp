@@ -22,15 +22,22 @@ namespace {
   FEATURE("sse4.1")                                                                                          \
   FEATURE("sse4.2")                                                                                          \
   FEATURE("popcnt")                                                                                          \
+  FEATURE("sse4a")                                                                                           \
   FEATURE("avx")                                                                                             \
   FEATURE("avx2")                                                                                            \
   FEATURE("bmi")                                                                                             \
   FEATURE("bmi2")                                                                                            \
   FEATURE("fma")                                                                                             \
+  FEATURE("fma4")                                                                                            \
+  FEATURE("xop")                                                                                             \
   FEATURE("f16c")                                                                                            \
   FEATURE("lzcnt")                                                                                           \
   FEATURE("movbe")                                                                                           \
   FEATURE("avxvnni")                                                                                         \
+  FEATURE("avxvnniint8")                                                                                     \
+  FEATURE("avxvnniint16")                                                                                    \
+  FEATURE("avxifma")                                                                                         \
+  FEATURE("avxneconvert")                                                                                    \
   FEATURE("avx512f")                                                                                         \
   FEATURE("avx512cd")                                                                                        \
   FEATURE("avx512dq")                                                                                        \
@@ -44,6 +51,7 @@ namespace {
   FEATURE("avx512vpopcntdq")                                                                                 \
   FEATURE("avx512bf16")                                                                                      \
   FEATURE("avx512fp16")                                                                                      \
+  FEATURE("avx512vp2intersect")                                                                              \
   FEATURE("gfni")                                                                                            \
   FEATURE("vaes")                                                                                            \
   FEATURE("vpclmulqdq")                                                                                      \
