@@ -286,6 +286,8 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
   if (failed(lowerArguments(function)))
     return failure();
   auto results = cast<func::ReturnOp>(function.front().getTerminator());
+  const bool choosesRows =
+      isPublic && llvm::any_of(values, [&](const auto &entry) { return entry.second.rows == created.getArgument(kOutputRows); });
   for (Value result : results.getOperands()) {
     if (isa<nn::KvCacheType>(result.getType()))
       continue;
@@ -293,8 +295,8 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
       return results.emitOpError() << "returns an argument or one value twice, which can not be lowered";
     auto fusion = result.getDefiningOp<nn::FusionOp>();
     bool isProduct = fusion && !fusion.getBody().front().getOps<nn::LinearOp>().empty();
-    // Only products write rows of any width in place; other results are copied on return.
-    if (isPublic && !isProduct && widthOf(result) % target.lanes != 0)
+    // Only products write rows of any width in place; other results are copied on return, and those whose rows are not chosen yet.
+    if (isPublic && (!choosesRows || (!isProduct && widthOf(result) % target.lanes != 0)))
       continue;
     destinations[result] = isPublic ? created.getArgument(kOutput)
                                     : Value(created.front().addArgument(

@@ -117,7 +117,7 @@ WidthLayout layoutOf(mlir::Value value);
 /// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
 mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion);
 
-/// Copies rows of padded width to the step's output.
+/// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen them already.
 void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
 
 /// The operand of a fusion that its block argument `value` stands for; null for other values.

@@ -76,9 +76,11 @@ public:
   }
 
   void copyToOutput(const Lowered &source) {
-    runOverRows("copy", source.rows, [&](KernelScope &scope, Value begin, Value end) {
+    Value wantedRows = f.created.getArgument(kOutputRows);
+    runOverRows("copy", wantedRows, [&](KernelScope &scope, Value begin, Value end) {
       Value from = scope.import(source.memrefs[0]), to = scope.import(f.created.getArgument(kOutput));
-      emitCopyRows(scope.b, from, to, begin, end);
+      Value ids = source.rows == wantedRows ? Value() : scope.import(f.created.getArgument(kOutputIds));
+      emitCopyRows(scope.b, from, ids, to, begin, end);
     });
   }
 

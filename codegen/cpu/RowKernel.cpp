@@ -272,13 +272,14 @@ void emitSelectRows(KernelBuilder &b, Value source, Value ids, Value destination
   });
 }
 
-void emitCopyRows(KernelBuilder &b, Value source, Value destination, Value rowBegin, Value rowEnd) {
+void emitCopyRows(KernelBuilder &b, Value source, Value ids, Value destination, Value rowBegin, Value rowEnd) {
   const int64_t width = cast<MemRefType>(destination.getType()).getDimSize(1);
   b.loop(rowBegin, rowEnd, 1, [&](Value row) {
+    Value from = ids ? Value(arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}))) : row;
     b.loop(b.index(0), b.index(width), b.lanes, [&](Value column) {
       Value left = arith::SubIOp::create(b, b.index(width), column);
       Value mask = vector::CreateMaskOp::create(b, VectorType::get({b.lanes}, b.getI1Type()), ValueRange{left});
-      vector::MaskedStoreOp::create(b, destination, ValueRange{row, column}, mask, b.loadVector(source, {row, column}));
+      vector::MaskedStoreOp::create(b, destination, ValueRange{row, column}, mask, b.loadVector(source, {from, column}));
     });
   });
 }

@@ -25,8 +25,8 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, m
 void emitSelectRows(KernelBuilder &b, mlir::Value source, mlir::Value ids, mlir::Value destination,
                     mlir::Value rowBegin, mlir::Value rowEnd);
 
-/// y[i, :] = x[i, :], from rows of padded width to rows of the exact one.
-void emitCopyRows(KernelBuilder &b, mlir::Value source, mlir::Value destination, mlir::Value rowBegin,
+/// y[i, :] = x[ids[i], :], or x[i, :] without ids, from rows of padded width to rows of the exact one.
+void emitCopyRows(KernelBuilder &b, mlir::Value source, mlir::Value ids, mlir::Value destination, mlir::Value rowBegin,
                   mlir::Value rowEnd);
 
 /// Cosines and sines of nn.rope_table, each part padded to whole vectors.

@@ -201,6 +201,10 @@ TEST_P(EncoderTest, SeesAllTokens) {
     const std::vector<float> one = program->runStep("prefill", tokens, 1);
     expectNear(one, program->reference(tokens), 2e-5, absl::StrCat(rows, " rows"));
     expectSameBits(program->runStep("prefill", tokens, 2), one, absl::StrCat(rows, " rows on 2 threads"));
+    // Programs that do not choose rows themselves write those that are wanted, and no others.
+    const int64_t last = rows - 1, width = program->width();
+    const std::vector<float> lastRow = program->feed(tokens, {rows}, 2, {static_cast<int32_t>(last)});
+    expectSameBits(lastRow, {one.begin() + last * width, one.end()}, "the last row alone");
   }
 }
 
