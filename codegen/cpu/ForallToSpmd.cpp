@@ -6,28 +6,21 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Statistics.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
 
+#define GEN_PASS_DEF_FORALLTOSPMD
+#include "codegen/cpu/Passes.h.inc"
+
 namespace {
 
 constexpr StringLiteral kRegionNext = "llmc_region_next";
 
-class ForallToSpmdPass : public PassWrapper<ForallToSpmdPass, OperationPass<ModuleOp>> {
+class ForallToSpmd : public impl::ForallToSpmdBase<ForallToSpmd>, public Counting {
 public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ForallToSpmdPass)
-  ForallToSpmdPass() = default;
-  ForallToSpmdPass(const ForallToSpmdPass &other) : PassWrapper(other) {}
-  StringRef getArgument() const override { return "forall-to-spmd"; }
-  StringRef getDescription() const override { return "Turn scf.forall into loops that claim chunks"; }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<LLVM::LLVMDialect, func::FuncDialect, arith::ArithDialect>();
-  }
-
-  Statistic regions{this, "regions", "Parallel regions"};
-
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
@@ -92,7 +85,7 @@ private:
   LogicalResult lower(scf::ForallOp op, Value worker) {
     if (op.getRank() != 1 || !op.isNormalized() || op.getNumResults() != 0)
       return op.emitOpError() << "has not the form of a parallel region: one dimension from 0 in steps of 1, no results";
-    ++regions;
+    count(1, "parallel regions");
     OpBuilder builder(op);
     Location loc = op.getLoc();
     Type i64 = builder.getI64Type(), index = builder.getIndexType();
@@ -116,17 +109,5 @@ private:
 };
 
 } // namespace
-
-std::unique_ptr<Pass> createForallToSpmdPass() { return std::make_unique<ForallToSpmdPass>(); }
-
-void registerCpuPasses() {
-  registerPass([] { return createPlanArenaPass(); });
-  registerPass([] { return createForallToSpmdPass(); });
-  // Tests of the lowering name the processor that they are about; users compile with llmc.
-  registerPass([]() -> std::unique_ptr<Pass> {
-    auto target = getTarget("native");
-    return createLowerToCpuPass(target.ok() ? *target : Target(), StepSizes());
-  });
-}
 
 } // namespace llmc::codegen

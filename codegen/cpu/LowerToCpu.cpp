@@ -3,12 +3,16 @@
 #include "codegen/cpu/LowerToCpu.h"
 
 #include "codegen/cpu/FunctionLowering.h"
+#include "codegen/cpu/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
+
+#define GEN_PASS_DEF_LOWERTOCPU
+#include "codegen/cpu/Passes.h.inc"
 
 namespace {
 
@@ -51,16 +55,24 @@ SmallVector<func::FuncOp> inCallOrder(ModuleOp module) {
   return order;
 }
 
-class LowerToCpuPass : public PassWrapper<LowerToCpuPass, OperationPass<ModuleOp>> {
+class LowerToCpu : public impl::LowerToCpuBase<LowerToCpu> {
 public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerToCpuPass)
-  LowerToCpuPass(const Target &target, const StepSizes &sizes) : target(target), sizes(sizes) {}
+  using LowerToCpuBase::LowerToCpuBase;
+  /// For a target that is known already: one that was named "native" has what this machine has.
+  LowerToCpu(const Target &target, const StepSizes &sizes) : given(target) {
+    targetCpu = target.cpu;
+    context = sizes.context;
+    maxRows = sizes.maxRows;
+  }
 
-  StringRef getArgument() const override { return "lower-to-cpu"; }
-  StringRef getDescription() const override { return "Turn fused nn into CPU kernels and the steps that run them"; }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
-                    scf::SCFDialect, vector::VectorDialect>();
+  LogicalResult initialize(MLIRContext *mlirContext) override {
+    if (given)
+      return success();
+    absl::StatusOr<Target> found = getTarget(targetCpu);
+    if (!found.ok())
+      return emitError(UnknownLoc::get(mlirContext)) << std::string(found.status().message());
+    given = *std::move(found);
+    return success();
   }
 
   void runOnOperation() override {
@@ -78,6 +90,8 @@ public:
       }
       wrapInFusions(function);
     }
+    const Target &target = *given;
+    const StepSizes sizes{maxRows, context};
     func::FuncOp forward = functions.back();
     bool hasCache = llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
 
@@ -101,14 +115,13 @@ public:
   }
 
 private:
-  Target target;
-  StepSizes sizes;
+  std::optional<Target> given;
 };
 
 } // namespace
 
 std::unique_ptr<Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes) {
-  return std::make_unique<LowerToCpuPass>(target, sizes);
+  return std::make_unique<LowerToCpu>(target, sizes);
 }
 
 } // namespace llmc::codegen

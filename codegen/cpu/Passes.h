@@ -1,4 +1,8 @@
 //===- Passes.h - passes below nn for the CPU --------------------------------------------------------------------===//
+//
+// Constructors of the passes (createX, with an options struct where the pass has options). Passes.td describes them.
+//
+//===--------------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_PASSES_H
 #define LLMC_CODEGEN_CPU_PASSES_H
 
@@ -6,15 +10,10 @@
 
 namespace llmc::codegen {
 
-/// Replaces memref.alloc in steps and layers by places in one arena, which becomes the last argument of each function
-/// that needs it.
-std::unique_ptr<mlir::Pass> createPlanArenaPass();
+#define GEN_PASS_DECL
+#include "codegen/cpu/Passes.h.inc"
 
-/// Turns scf.forall into a loop that claims chunks (runtime/core/StepAbi.h). Functions with such loops get the calling thread's worker
-/// as their last argument. All threads run them.
-std::unique_ptr<mlir::Pass> createForallToSpmdPass();
-
-/// Registers the passes of this folder under their names, lower-to-cpu for this machine.
+/// Registers the passes of this folder under their names.
 void registerCpuPasses();
 
 } // namespace llmc::codegen

@@ -17,16 +17,15 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
+#define GEN_PASS_DEF_APPROXIMATEMATH
+#define GEN_PASS_DEF_STEPENTRY
+#define GEN_PASS_REGISTRATION
+#include "codegen/cpu/Passes.h.inc"
+
 namespace {
 
-class ApproximateMathPass : public PassWrapper<ApproximateMathPass, OperationPass<func::FuncOp>> {
+class ApproximateMath : public impl::ApproximateMathBase<ApproximateMath> {
 public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ApproximateMathPass)
-  StringRef getArgument() const override { return "approximate-math"; }
-  StringRef getDescription() const override { return "Replace exp, tanh and erf on f32 by polynomials"; }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<math::MathDialect, vector::VectorDialect, arith::ArithDialect>();
-  }
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
@@ -44,13 +43,8 @@ constexpr StepField kStepFields[] = {{kRows, 0},        {kOutputRows, 8}, {kToke
                                      {kOutputIds, 40},  {kWeights, 48},   {kCache, 64},  {kOutput, 72}};
 constexpr int64_t kArenaOffset = 56;
 
-class StepEntryPass : public PassWrapper<StepEntryPass, OperationPass<ModuleOp>> {
+class StepEntry : public impl::StepEntryBase<StepEntry> {
 public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(StepEntryPass)
-  StringRef getArgument() const override { return "step-entry"; }
-  StringRef getDescription() const override { return "Add the functions that the runtime calls"; }
-  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<LLVM::LLVMDialect>(); }
-
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (auto step : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
@@ -86,21 +80,18 @@ private:
 
 std::string stepSymbol(StringRef step) { return ("llmc_step_" + step).str(); }
 
-std::unique_ptr<Pass> createApproximateMathPass() { return std::make_unique<ApproximateMathPass>(); }
-std::unique_ptr<Pass> createStepEntryPass() { return std::make_unique<StepEntryPass>(); }
-
 void buildTiledPipeline(OpPassManager &manager, const Target &target, const StepSizes &sizes) {
   manager.addPass(createLowerToCpuPass(target, sizes));
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(createCSEPass());
   // Kernels that came out equal are one.
   manager.addPass(func::createDuplicateFunctionEliminationPass());
-  manager.addPass(createPlanArenaPass());
+  manager.addPass(createPlanArena());
 }
 
 void buildLlvmPipeline(OpPassManager &manager) {
-  manager.addPass(createForallToSpmdPass());
-  manager.addNestedPass<func::FuncOp>(createApproximateMathPass());
+  manager.addPass(createForallToSpmd());
+  manager.addNestedPass<func::FuncOp>(createApproximateMath());
 
   manager.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
   manager.addPass(createSCFToControlFlowPass());
@@ -117,8 +108,10 @@ void buildLlvmPipeline(OpPassManager &manager) {
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createUBToLLVMConversionPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
-  manager.addPass(createStepEntryPass());
+  manager.addPass(createStepEntry());
 }
+
+void registerCpuPasses() { registerCpuTablegenPasses(); }
 
 void registerCpuDialects(DialectRegistry &registry) {
   registry.insert<nn::NNDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,

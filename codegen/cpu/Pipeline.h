@@ -16,13 +16,6 @@ void buildLlvmPipeline(mlir::OpPassManager &manager);
 /// Registers the dialects and extensions that these pipelines need.
 void registerCpuDialects(mlir::DialectRegistry &registry);
 
-/// Replaces exp, tanh and erf on f32 by polynomials; each declares its error (facts of upstream's approximations: at most 4 ulp).
-std::unique_ptr<mlir::Pass> createApproximateMathPass();
-
-/// Adds to a module of the LLVM dialect, for each step, the function that the runtime calls (LlmcStepFunction of
-/// runtime/core/StepAbi.h), `llmc_step_NAME`.
-std::unique_ptr<mlir::Pass> createStepEntryPass();
-
 /// The symbol of a step's entry.
 std::string stepSymbol(llvm::StringRef step);
 

@@ -14,10 +14,14 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Statistics.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
+
+#define GEN_PASS_DEF_PLANARENA
+#include "codegen/cpu/Passes.h.inc"
 
 namespace {
 
@@ -59,23 +63,17 @@ int64_t place(MutableArrayRef<Interval> intervals) {
   return size;
 }
 
-class PlanArenaPass : public PassWrapper<PlanArenaPass, OperationPass<ModuleOp>> {
+class PlanArena : public impl::PlanArenaBase<PlanArena>, public Counting {
 public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PlanArenaPass)
-  PlanArenaPass() = default;
-  PlanArenaPass(const PlanArenaPass &other) : PassWrapper(other) {}
-  StringRef getArgument() const override { return "plan-arena"; }
-  StringRef getDescription() const override { return "Place the buffers of activations in one arena"; }
-
-  Statistic buffers{this, "buffers", "Buffers placed"};
-  Statistic bytesPlanned{this, "bytes-planned", "Bytes of the largest arena"};
-  Statistic bytesWithoutReuse{this, "bytes-without-reuse", "Bytes that the buffers of that function would take side by side"};
-
   void runOnOperation() override {
     ModuleOp module = getOperation();
     sizes.clear();
+    buffers = largest = withoutReuse = 0;
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       plan(function);
+    count(buffers, "buffers placed");
+    count(largest, "bytes in the largest arena");
+    count(withoutReuse, "bytes of its buffers side by side");
   }
 
 private:
@@ -147,9 +145,9 @@ private:
       op->replaceAllUsesWith(ValueRange{view});
       op->erase();
     }
-    if (size > static_cast<int64_t>(bytesPlanned.getValue())) {
-      bytesPlanned = size;
-      bytesWithoutReuse = sum;
+    if (size > largest) {
+      largest = size;
+      withoutReuse = sum;
     }
     return size;
   }
@@ -160,10 +158,9 @@ private:
   }
 
   DenseMap<Operation *, int64_t> sizes;
+  int64_t buffers = 0, largest = 0, withoutReuse = 0;
 };
 
 } // namespace
-
-std::unique_ptr<Pass> createPlanArenaPass() { return std::make_unique<PlanArenaPass>(); }
 
 } // namespace llmc::codegen

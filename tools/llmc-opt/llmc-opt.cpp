@@ -5,6 +5,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
+#include "codegen/cpu/Passes.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -78,6 +79,7 @@ int main(int argc, char **argv) {
   registerAllPasses();
   llmc::passes::registerLlmcPasses();
   llmc::registerInterpretPasses();
+  llmc::codegen::registerCpuPasses();
 
   auto [input, output] = registerAndParseCLIOptions(argc, argv, "llmc's optimizer driver\n", registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();

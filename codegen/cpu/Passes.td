@@ -1,0 +1,138 @@
+//===- Passes.td - the passes below nn for the CPU, in the order of the pipeline -------*- tablegen -*-===//
+
+#ifndef LLMC_CODEGEN_CPU_PASSES_TD
+#define LLMC_CODEGEN_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// To kernels on memrefs and vectors: the level "tiled"
+//===----------------------------------------------------------------------===//
+
+def LowerToCpu : Pass<"lower-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "make kernels of fused nn, and the steps that run them";
+  let description = [{
+    Lowers every function from values to memory, for one number of rows at a time: the public function becomes the step `prefill` for up
+    to `max-rows` rows and, if it has a cache, the step `decode` for one; private functions get a version for each step. A step is marked
+    `llmc.step`; its arguments are the fields of LlmcStep (runtime/core/StepAbi.h).
+
+    Each `nn.fusion`, and each operation of nn outside of one, becomes a private function, the kernel, that does one chunk of the work,
+    and an `scf.forall` over the chunks. All threads run the code outside of `scf.forall`. In a step of one row the operations before a
+    product are done by every thread for itself, which is marked `llmc.every_thread` on the call.
+
+    Parameters get derived ones, `NAME.kernel`, that hold them as kernels read them (`nn.align_heads`, `nn.pack`), with their place in the
+    weights as `llmc.offset`. Caches are updated in place.
+
+    Before:
+
+        %y = nn.linear %x, %w : tensor<?x64xf32>, tensor<128x64xf32> -> tensor<?x128xf32>
+
+    After:
+
+        %y = memref.alloc() {alignment = 64 : i64} : memref<256x128xf32>
+        scf.forall (%chunk) in (4) {
+          func.call @product_prefill(%x, %w, %rows, %y, %chunk) : ...
+        }
+  }];
+  let options = [
+    Option<"targetCpu", "target-cpu", "std::string", "\"native\"", "Processor to make code for, by LLVM's names">,
+    Option<"context", "context", "int64_t", "2048", "Positions that a cache holds">,
+    Option<"maxRows", "max-rows", "int64_t", "256", "Rows of one step at most">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def PlanArena : Pass<"plan-arena", "::mlir::ModuleOp"> {
+  let summary = "place the buffers of activations in one arena";
+  let description = [{
+    Replaces `memref.alloc` in steps and the functions that they call by views of one arena, which becomes the last argument of each
+    function that needs it. Buffers that are not in use at the same time share memory; what a function calls gets a piece of its arena, as
+    stack frames do. A function's size is its attribute `llmc.arena_bytes`.
+
+    A buffer is in use until the next parallel region that all threads enter has ended: threads meet nowhere else.
+
+    Before:
+
+        %a = memref.alloc() {alignment = 64 : i64} : memref<256x64xf32>
+        scf.forall (%c) in (4) { func.call @one(%x, %a, %c) : ... }
+        scf.forall (%c) in (4) { func.call @two(%a, %y, %c) : ... }
+
+    After:
+
+        %a = memref.view %arena[%c0][] : memref<65536xi8> to memref<256x64xf32>
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// To the LLVM dialect
+//===----------------------------------------------------------------------===//
+
+def ForallToSpmd : Pass<"forall-to-spmd", "::mlir::ModuleOp"> {
+  let summary = "turn parallel loops into regions that all threads enter";
+  let description = [{
+    Turns `scf.forall` into a loop in which the calling thread claims chunks until all are done (`llmc_region_next` of
+    runtime/core/StepAbi.h). Functions with such loops, and those that call them, get the thread's worker as their last argument.
+
+    Calls of kernels outside of `scf.forall` (canonicalization leaves them of loops with one chunk) become regions of one chunk, unless
+    they are marked `llmc.every_thread`.
+
+    Before:
+
+        scf.forall (%c) in (7) {
+          func.call @kernel(%x, %c) : (memref<64xf32>, index) -> ()
+        }
+
+    After:
+
+        scf.while : () -> i64 {
+          %c = func.call @llmc_region_next(%worker, %c7) : (!llvm.ptr, i64) -> i64
+          %claimed = arith.cmpi sge, %c, %c0 : i64
+          scf.condition(%claimed) %c : i64
+        } do {
+        ^bb0(%c: i64):
+          %chunk = arith.index_cast %c : i64 to index
+          func.call @kernel(%x, %chunk) : (memref<64xf32>, index) -> ()
+          scf.yield
+        }
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::scf::SCFDialect"];
+}
+
+def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
+  let summary = "replace exp, tanh and erf on f32 by polynomials";
+  let description = [{
+    Replaces `math.exp`, `math.tanh`, `math.erf` and their like on f32 by polynomials that work on whole vectors, which are off by a few
+    ulps. What is computed in f64 (the angles of rotary tables) stays and calls the C library.
+
+    Before:
+
+        %y = math.exp %x : vector<16xf32>
+
+    After: about twenty operations of `arith` and `math.fma` on `vector<16xf32>`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+def StepEntry : Pass<"step-entry", "::mlir::ModuleOp"> {
+  let summary = "add the functions that the runtime calls";
+  let description = [{
+    Adds for each step `NAME` of the LLVM dialect the function `llmc_step_NAME`, which takes the LlmcStep and the worker
+    (LlmcStepFunction of runtime/core/StepAbi.h) and calls the step with the fields. Removes `nn.param`: parameters lie in the artifact,
+    beside the code.
+
+    After:
+
+        llvm.func @llmc_step_prefill(%step: !llvm.ptr, %worker: !llvm.ptr) {
+          %rows = llvm.load %step : !llvm.ptr -> i64
+          ...
+          llvm.call @prefill(%rows, ..., %worker)
+          llvm.return
+        }
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // LLMC_CODEGEN_CPU_PASSES_TD

@@ -1,0 +1,31 @@
+// Products use the dot products that the processor has, and no others.
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=znver4 max-rows=8" | FileCheck %s --check-prefix=ZEN4
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=alderlake max-rows=8" | FileCheck %s --check-prefix=ALDERLAKE
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=x86-64-v3 max-rows=8" | FileCheck %s --check-prefix=AVX2
+
+// ZEN4-LABEL: func.func private @product_prefill(
+// ZEN4:         "llvm.x86.avx512.vpdpbusd.512"
+// ZEN4-LABEL: func.func private @product_prefill_0(
+// ZEN4:         "llvm.x86.avx512bf16.dpbf16ps.512"
+
+// ALDERLAKE:     "llvm.x86.avx512.vpdpbusd.256"
+// ALDERLAKE-NOT: dpbf16ps
+
+// AVX2-NOT: llvm.x86
+// AVX2:     vector.fma {{.*}} : vector<8xf32>
+// AVX2-NOT: llvm.x86
+nn.param @table : tensor<37x64xf32>
+nn.param @codes : tensor<64x64x!nn.block<q4_1>>
+nn.param @brain : tensor<64x64xbf16>
+
+func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"}) -> tensor<?x64xf32> {
+  %table = nn.load @table : tensor<37x64xf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x64xf32> -> tensor<?x64xf32>
+  %codes = nn.load @codes : tensor<64x64x!nn.block<q4_1>>
+  %0 = nn.convert %x : tensor<?x64xf32> -> tensor<?x64x!nn.block<q8_0>>
+  %1 = nn.linear %0, %codes : tensor<?x64x!nn.block<q8_0>>, tensor<64x64x!nn.block<q4_1>> -> tensor<?x64xf32>
+  %brain = nn.load @brain : tensor<64x64xbf16>
+  %2 = nn.convert %1 : tensor<?x64xf32> -> tensor<?x64xbf16>
+  %3 = nn.linear %2, %brain : tensor<?x64xbf16>, tensor<64x64xbf16> -> tensor<?x64xf32>
+  return %3 : tensor<?x64xf32>
+}

@@ -1,0 +1,24 @@
+// RUN: llmc-opt %s --step-entry | FileCheck %s
+
+// Parameters lie beside the code.
+// CHECK-NOT: nn.param
+nn.param @weight : tensor<4xf32>
+
+// CHECK: llvm.func internal @prefill(
+llvm.func @prefill(%rows: i64, %outputRows: i64, %tokens: !llvm.ptr, %positions: !llvm.ptr, %types: !llvm.ptr, %ids: !llvm.ptr,
+                   %weights: !llvm.ptr, %cache: !llvm.ptr, %output: !llvm.ptr, %arena: !llvm.ptr, %worker: !llvm.ptr)
+    attributes {llmc.step = "prefill"} {
+  llvm.return
+}
+
+// The places are those of LlmcStep's fields; the arena comes behind them.
+// CHECK:      llvm.func @llmc_step_prefill(%[[STEP:.+]]: !llvm.ptr, %[[WORKER:.+]]: !llvm.ptr)
+// CHECK:        llvm.getelementptr %[[STEP]][0]
+// CHECK-NEXT:   %[[ROWS:.+]] = llvm.load %{{.+}} : !llvm.ptr -> i64
+// CHECK:        llvm.getelementptr %[[STEP]][16]
+// CHECK-NEXT:   %[[TOKENS:.+]] = llvm.load
+// CHECK:        llvm.getelementptr %[[STEP]][72]
+// CHECK-NEXT:   %[[OUTPUT:.+]] = llvm.load
+// CHECK:        llvm.getelementptr %[[STEP]][56]
+// CHECK-NEXT:   %[[ARENA:.+]] = llvm.load
+// CHECK:        llvm.call @prefill(%[[ROWS]], %{{.+}}, %[[TOKENS]], {{.*}}, %[[OUTPUT]], %[[ARENA]], %[[WORKER]])
