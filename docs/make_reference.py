@@ -19,6 +19,7 @@ pages = {
         ("-gen-op-interface-docs", "dialects/nn/NNInterfaces.td"),
     ]),
     "passes.md": ("# Passes", [("-gen-pass-doc", "passes/Passes.td")]),
+    "passes-cpu.md": ("# Passes below nn for the CPU", [("-gen-pass-doc", "codegen/cpu/Passes.td")]),
 }
 titles = {
     "# 'nn' Dialect": None,

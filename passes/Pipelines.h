@@ -22,9 +22,10 @@ struct InferencePipelineOptions : mlir::PassPipelineOptions<InferencePipelineOpt
   Option<std::string> cacheType{*this, "cache-type",
                                 llvm::cl::desc("Precision of cached keys and values: f32, f16, bf16"),
                                 llvm::cl::init("f32")};
-  Option<int64_t> activationBits{*this, "activation-bits",
-                                 llvm::cl::desc("Bits of the activations that quantized weights are multiplied by: 8 or 16"),
-                                 llvm::cl::init(16)};
+  Option<int64_t> activationBits{
+      *this, "activation-bits",
+      llvm::cl::desc("Bits of the activations that quantized weights are multiplied by: 8 or 16"),
+      llvm::cl::init(16)};
   Option<bool> quantizeActivations{*this, "quantize-activations",
                                    llvm::cl::desc("Multiply quantized weights by quantized activations"),
                                    llvm::cl::init(true)};

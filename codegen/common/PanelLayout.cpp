@@ -54,7 +54,8 @@ void packFloats(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64
   const int64_t bytes = layout.kind == PanelLayout::Kind::F32 ? 4 : 2;
   for (auto [lane, row] : llvm::enumerate(rows))
     for (int64_t k = 0; row && k < inputs; ++k)
-      std::memcpy(target + (k / layout.groupSize) * layout.recordBytes() + lane * 4 + k % layout.groupSize * bytes,
+      std::memcpy(target + (k / layout.groupSize) * layout.recordBytes() + lane * 4 +
+                      k % layout.groupSize * bytes,
                   row + k * bytes, bytes);
 }
 

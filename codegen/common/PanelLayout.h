@@ -1,15 +1,17 @@
 //===- PanelLayout.h - packed weights ------------------------------------------------------------------===//
 //
-// A packed weight is `[panels][groups][record bytes]`. A panel is `lanes` consecutive outputs, one a vector lane. A group is
-// `groupSize` consecutive inputs. A record holds what a product kernel needs of one group for all lanes of its panel, in the order
-// in which it reads it:
+// A packed weight is `[panels][groups][record bytes]`. A panel is `lanes` consecutive outputs, one a vector
+// lane. A group is `groupSize` consecutive inputs. A record holds what a product kernel needs of one group
+// for all lanes of its panel, in the order in which it reads it:
 //
 //   f32    one f32 a lane                                            (groupSize 1)
 //   bf16   two bf16 a lane                                           (groupSize 2)
-//   codes  groupSize / (32 / codeBits) words of 32 bits a lane, then a scale a lane, then (with minimum) a minimum a lane
+//   codes  groupSize / (32 / codeBits) words of 32 bits a lane, then a scale a lane, then (with minimum) a
+//   minimum a lane
 //
-// Word t of 8-bit codes holds inputs 4t .. 4t+3 from the low byte up. Word t of 4-bit codes holds inputs 8t .. 8t+3 in the low
-// and 8t+4 .. 8t+7 in the high halves of its bytes, so that a mask and a shift give two vectors of bytes.
+// Word t of 8-bit codes holds inputs 4t .. 4t+3 from the low byte up. Word t of 4-bit codes holds inputs 8t
+// .. 8t+3 in the low and 8t+4 .. 8t+7 in the high halves of its bytes, so that a mask and a shift give two
+// vectors of bytes.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMMON_PANELLAYOUT_H
@@ -31,9 +33,9 @@ struct PanelLayout {
   blocks::StorageFormat source = blocks::StorageFormat::F32; ///< what is packed
   int64_t lanes = 16;
   int64_t groupSize = 1;
-  int64_t codeBits = 0;   ///< 4 or 8: codes of 5 and 6 bits are stored in 8
-  int64_t zeroCode = 0;   ///< value = scale * (code - zeroCode) ...
-  bool hasMin = false;    ///< ... or scale * code + minimum
+  int64_t codeBits = 0;    ///< 4 or 8: codes of 5 and 6 bits are stored in 8
+  int64_t zeroCode = 0;    ///< value = scale * (code - zeroCode) ...
+  bool hasMin = false;     ///< ... or scale * code + minimum
   bool wideScales = false; ///< scales and minima are f32 and not f16
 
   /// The layout of a weight whose elements are `element` (f32, bf16 or !nn.block).
@@ -48,8 +50,8 @@ struct PanelLayout {
   int64_t panels(int64_t outputs) const { return (outputs + lanes - 1) / lanes; }
   int64_t groups(int64_t inputs) const { return (inputs + groupSize - 1) / groupSize; }
 
-  /// Packs one panel. `rows` are up to `lanes` weight rows of `inputs` elements in storage format `source`; a null row is
-  /// zeros. Writes groups(inputs) records to `target`.
+  /// Packs one panel. `rows` are up to `lanes` weight rows of `inputs` elements in storage format `source`; a
+  /// null row is zeros. Writes groups(inputs) records to `target`.
   void packPanel(llvm::ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) const;
 };
 

@@ -1,4 +1,5 @@
-//===- ParameterStream.cpp - contents of parameters, row by row ----------------------------------------------===//
+//===- ParameterStream.cpp - contents of parameters, row by row
+//----------------------------------------------===//
 
 #include "codegen/common/ParameterStream.h"
 
@@ -80,7 +81,8 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
     blocks::StorageFormat format = storageFormatOf(to.getElementType());
     if (auto bad = blocks::quantize(format, values.data(), elements, target))
       return absl::InvalidArgumentError(absl::StrCat("element ", *bad, " of row ", row, " is ", values[*bad],
-                                                     ", which ", std::string(blocks::nameOf(format)), " can not hold"));
+                                                     ", which ", std::string(blocks::nameOf(format)),
+                                                     " can not hold"));
     return absl::OkStatus();
   }
   return absl::UnimplementedError(
@@ -88,7 +90,8 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
                    ", expected nn.load, nn.concat, nn.convert, nn.align_heads or nn.pack"));
 }
 
-absl::Status ParameterStream::streamPacked(nn::PackOp op, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
+absl::Status ParameterStream::streamPacked(nn::PackOp op,
+                                           absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
   RankedTensorType type = typeOf(op.getInput());
   const PanelLayout layout = PanelLayout::get(type.getElementType(), op.getLanes());
   const int64_t outputs = type.getDimSize(0), inputs = type.getDimSize(1), size = rowBytes(type);
@@ -108,11 +111,13 @@ absl::Status ParameterStream::streamPacked(nn::PackOp op, absl::FunctionRef<absl
   return absl::OkStatus();
 }
 
-absl::Status ParameterStream::stream(nn::ParamOp param, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
+absl::Status ParameterStream::stream(nn::ParamOp param,
+                                     absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
   auto named = [&](absl::Status status) {
     if (status.ok() || absl::StrContains(status.message(), ": "))
       return status;
-    return absl::Status(status.code(), absl::StrCat("parameter '", param.getSymName().str(), "': ", std::string(status.message())));
+    return absl::Status(status.code(), absl::StrCat("parameter '", param.getSymName().str(),
+                                                    "': ", std::string(status.message())));
   };
   if (param.isDerived())
     if (auto pack = param.getInitialValue().getDefiningOp<nn::PackOp>())

@@ -1,19 +1,21 @@
-//===- ParameterStream.h - contents of parameters, row by row ------------------------------------------------===//
+//===- ParameterStream.h - contents of parameters, row by row
+//------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
 #define LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
 
-#include "dialects/nn/NN.h"
-#include "dialects/nn/ParameterSource.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "dialects/nn/NN.h"
+#include "dialects/nn/ParameterSource.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace llmc::codegen {
 
-/// Evaluates parameters in the form in which they are stored, a few rows at a time: memory is bounded by a panel of rows whatever the
-/// size of the tensor. Initializers may use nn.load, nn.concat, nn.convert, nn.align_heads and, last, nn.pack.
+/// Evaluates parameters in the form in which they are stored, a few rows at a time: memory is bounded by a
+/// panel of rows whatever the size of the tensor. Initializers may use nn.load, nn.concat, nn.convert,
+/// nn.align_heads and, last, nn.pack.
 class ParameterStream {
 public:
   ParameterStream(mlir::ModuleOp module, nn::ParameterSource &source) : symbols(module), source(source) {}

@@ -30,8 +30,9 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
     std::vector<std::string> names;
     for (const llvm::SubtargetSubTypeKV &entry : known->getAllProcessorDescriptions())
       names.push_back(entry.Key);
-    return absl::InvalidArgumentError(absl::StrCat("--target-cpu: unknown processor '", target.cpu,
-                                                   "', expected native or one of: ", absl::StrJoin(names, " ")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--target-cpu: unknown processor '", target.cpu,
+                     "', expected native or one of: ", absl::StrJoin(names, " ")));
   }
 
   // A virtual machine may hide features that the processor has.
@@ -39,7 +40,8 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
   if (cpu.empty() || cpu == "native")
     for (const auto &[name, present] : llvm::sys::getHostCPUFeatures())
       absl::StrAppend(&adjust, adjust.empty() ? "" : ",", present ? "+" : "-", name.str());
-  std::unique_ptr<llvm::MCSubtargetInfo> subtarget(llvmTarget->createMCSubtargetInfo(triple, target.cpu, adjust));
+  std::unique_ptr<llvm::MCSubtargetInfo> subtarget(
+      llvmTarget->createMCSubtargetInfo(triple, target.cpu, adjust));
   for (const llvm::SubtargetFeatureKV &entry : subtarget->getEnabledProcessorFeatures())
     target.features.push_back(entry.Key);
   std::sort(target.features.begin(), target.features.end());

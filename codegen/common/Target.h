@@ -28,8 +28,8 @@ struct Target {
   bool hasBf16Dot = false;
 };
 
-/// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for "native".
-/// Fails, listing the known names, if there is none.
+/// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for
+/// "native". Fails, listing the known names, if there is none.
 absl::StatusOr<Target> getTarget(const std::string &cpu);
 
 } // namespace llmc::codegen

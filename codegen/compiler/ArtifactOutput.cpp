@@ -1,4 +1,5 @@
-//===- ArtifactOutput.cpp - writes an artifact -----------------------------------------------------------------===//
+//===- ArtifactOutput.cpp - writes an artifact
+//-----------------------------------------------------------------===//
 
 #include "codegen/compiler/ArtifactOutput.h"
 
@@ -60,7 +61,8 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));
   }
   if (manifest.steps().empty())
-    return absl::InvalidArgumentError("the program has no steps: expected functions with the attribute llmc.step");
+    return absl::InvalidArgumentError(
+        "the program has no steps: expected functions with the attribute llmc.step");
   manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
   describeModel();
   return absl::OkStatus();
@@ -81,7 +83,8 @@ void ArtifactOutput::describeModel() {
   described->set_triple(target.triple);
   described->set_cpu(target.cpu);
   llvm::StringRef architecture = llvm::StringRef(target.triple).split('-').first;
-  for (absl::string_view feature : runtime::checkableFeatures(absl::string_view(architecture.data(), architecture.size())))
+  for (absl::string_view feature :
+       runtime::checkableFeatures(absl::string_view(architecture.data(), architecture.size())))
     // Tiles of AMX are never used without being asked for.
     if (!absl::StartsWith(feature, "amx") && llvm::is_contained(target.features, std::string(feature)))
       described->add_required_features(std::string(feature));
@@ -127,9 +130,9 @@ absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedOb
     auto [type, format] = describe(param);
     StringRef name = param.getSymName();
     name.consume_back(".kernel");
-    absl::StatusOr<uint64_t> offset =
-        writer->beginParameter(absl::string_view(name.data(), name.size()), {type.getShape().data(), type.getShape().size()}, format,
-                               integerAttribute(param, kOffsetAttribute));
+    absl::StatusOr<uint64_t> offset = writer->beginParameter(
+        absl::string_view(name.data(), name.size()), {type.getShape().data(), type.getShape().size()}, format,
+        integerAttribute(param, kOffsetAttribute));
     if (!offset.ok())
       return offset.status();
     absl::Status status = stream.stream(param, [&](absl::Span<const uint8_t> bytes) {

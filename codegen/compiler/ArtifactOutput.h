@@ -1,4 +1,5 @@
-//===- ArtifactOutput.h - writes an artifact -------------------------------------------------------------------===//
+//===- ArtifactOutput.h - writes an artifact
+//-------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 #define LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 
@@ -12,10 +13,12 @@ namespace llmc::codegen {
 /// Fills in the manifest of a compiled model and streams its parameters.
 class ArtifactOutput {
 public:
-  ArtifactOutput(frontend::ImportedModel &model, const Target &target, const StepSizes &sizes, const std::string &source)
+  ArtifactOutput(frontend::ImportedModel &model, const Target &target, const StepSizes &sizes,
+                 const std::string &source)
       : model(model), target(target), sizes(sizes), source(source) {}
 
-  /// What the imported program tells and later ones do not: its parameters, and what one token at the start of a sequence costs.
+  /// What the imported program tells and later ones do not: its parameters, and what one token at the start
+  /// of a sequence costs.
   void describeImported(mlir::ModuleOp imported);
 
   /// Reads from a program at the level "tiled" or "llvm" what the manifest says of it.

@@ -1,4 +1,5 @@
-//===- Compiler.cpp - from an imported model to an artifact ---------------------------------------------------===//
+//===- Compiler.cpp - from an imported model to an artifact
+//---------------------------------------------------===//
 
 #include "codegen/compiler/Compiler.h"
 
@@ -27,7 +28,8 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Positions that a cache holds unless the user asks for more: models claim contexts whose caches fill a server.
+/// Positions that a cache holds unless the user asks for more: models claim contexts whose caches fill a
+/// server.
 constexpr int64_t kDefaultContext = 4096;
 constexpr int64_t kDefaultRowsPerStep = 256;
 
@@ -36,9 +38,9 @@ struct LevelName {
   const char *name;
 };
 constexpr LevelName kLevels[] = {
-    {Level::Imported, "imported"}, {Level::NN, "nn"},        {Level::Tiled, "tiled"},   {Level::Llvm, "llvm"},
-    {Level::LlvmIr, "llvm-ir"},    {Level::Assembly, "asm"}, {Level::Object, "obj"},    {Level::Shared, "shared"},
-    {Level::Artifact, "artifact"}};
+    {Level::Imported, "imported"}, {Level::NN, "nn"},          {Level::Tiled, "tiled"},
+    {Level::Llvm, "llvm"},         {Level::LlvmIr, "llvm-ir"}, {Level::Assembly, "asm"},
+    {Level::Object, "obj"},        {Level::Shared, "shared"},  {Level::Artifact, "artifact"}};
 
 /// Keeps the program as it is after the last run of one pass.
 class Snapshot : public PassInstrumentation {
@@ -92,9 +94,24 @@ class Compilation {
 public:
   Compilation(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
               const ProgressCallback &progress)
-      : model(model), options(options), outputPath(outputPath), progress(progress), context(model.module->getContext()) {}
+      : model(model), options(options), outputPath(outputPath), progress(progress),
+        context(model.module->getContext()) {}
 
   absl::Status run() {
+    absl::Status status = compile();
+    if (status.ok() && !options.stopAfter.empty() && !finished)
+      return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter,
+                                                     "' ran before the level of --emit"));
+    return status;
+  }
+
+private:
+  /// Writes a level, unless the user wants the program after a pass that did not run.
+  absl::Status writeLevel(const std::string &text) {
+    return options.stopAfter.empty() ? writeText(outputPath, text) : absl::OkStatus();
+  }
+
+  absl::Status compile() {
     absl::StatusOr<Target> found = getTarget(options.targetCpu);
     if (!found.ok())
       return found.status();
@@ -111,41 +128,46 @@ public:
       start = levelOf(*model.module);
     }
     if (options.emit == Level::Imported)
-      return writeText(outputPath, printed(*model.module));
+      return writeLevel(printed(*model.module));
     if (start == Level::Imported) {
       if (absl::Status status = optimize(); !status.ok() || finished)
         return status;
       if (options.emit == Level::NN)
-        return writeText(outputPath, printed(*model.module));
-      if (absl::Status status = runPasses("generating kernels", [&](OpPassManager &pm) { buildTiledPipeline(pm, target, sizes); });
+        return writeLevel(printed(*model.module));
+      if (absl::Status status = runPasses("generating kernels",
+                                          [&](OpPassManager &pm) { buildTiledPipeline(pm, target, sizes); });
           !status.ok() || finished)
         return status;
     }
     if (options.emit == Level::Tiled)
-      return writeText(outputPath, printed(*model.module));
+      return writeLevel(printed(*model.module));
     if (absl::Status status = output.plan(*model.module); !status.ok())
       return status;
     if (start != Level::Llvm)
-      if (absl::Status status = runPasses("lowering", [](OpPassManager &pm) { buildLlvmPipeline(pm); }); !status.ok() || finished)
+      if (absl::Status status = runPasses("lowering", [](OpPassManager &pm) { buildLlvmPipeline(pm); });
+          !status.ok() || finished)
         return status;
     if (!options.stopAfter.empty())
-      return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter, "' ran"));
+      return absl::OkStatus();
     if (options.emit == Level::Llvm)
-      return writeText(outputPath, printed(*model.module));
+      return writeLevel(printed(*model.module));
     return emitMachineCode(output);
   }
 
-private:
   absl::Status chooseSizes() {
     const frontend::ModelSizes &of = model.info.sizes;
     const bool embeds = model.info.kind == frontend::ModelKind::Embed;
     sizes.context = options.context ? options.context : std::min(of.contextLength, kDefaultContext);
     if (sizes.context <= 0 || sizes.context > of.contextLength)
-      return absl::InvalidArgumentError(absl::StrCat("--context: ", sizes.context, " positions, expected 1 to ",
-                                                     of.contextLength, ", for which the model was made"));
-    sizes.maxRows = options.rowsPerStep ? options.rowsPerStep : embeds ? sizes.context : std::min(kDefaultRowsPerStep, sizes.context);
+      return absl::InvalidArgumentError(absl::StrCat("--context: ", sizes.context,
+                                                     " positions, expected 1 to ", of.contextLength,
+                                                     ", for which the model was made"));
+    sizes.maxRows = options.rowsPerStep ? options.rowsPerStep
+                    : embeds            ? sizes.context
+                                        : std::min(kDefaultRowsPerStep, sizes.context);
     if (sizes.maxRows < 1 || sizes.maxRows > sizes.context)
-      return absl::InvalidArgumentError(absl::StrCat("--rows-per-step: ", sizes.maxRows, " tokens, expected 1 to ", sizes.context));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--rows-per-step: ", sizes.maxRows, " tokens, expected 1 to ", sizes.context));
     return absl::OkStatus();
   }
 
@@ -159,7 +181,8 @@ private:
     passes::buildInferencePipeline(manager, pipeline);
   }
 
-  /// The passes on nn, each of which can be held to its numeric bound: reference semantics end where loops begin.
+  /// The passes on nn, each of which can be held to its numeric bound: reference semantics end where loops
+  /// begin.
   absl::Status optimize() {
     return runPasses("optimizing", [&](PassManager &manager) {
       buildInference(manager);
@@ -249,13 +272,14 @@ absl::StatusOr<Level> parseLevel(const std::string &name) {
       return level.level;
     absl::StrAppend(&known, known.empty() ? "" : ", ", level.name);
   }
-  return absl::InvalidArgumentError(absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
 }
 
 void registerCompilerDialects(DialectRegistry &registry) { registerCpuDialects(registry); }
 
-absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
-                          const ProgressCallback &progress) {
+absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options,
+                          const std::string &outputPath, const ProgressCallback &progress) {
   return Compilation(model, options, outputPath, progress).run();
 }
 

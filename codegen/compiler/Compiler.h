@@ -1,4 +1,5 @@
-//===- Compiler.h - from an imported model to an artifact -----------------------------------------------------===//
+//===- Compiler.h - from an imported model to an artifact
+//-----------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMPILER_COMPILER_H
 #define LLMC_CODEGEN_COMPILER_COMPILER_H
 
@@ -20,7 +21,7 @@ enum class Level {
   LlvmIr,   ///< LLVM IR after optimization
   Assembly,
   Object,
-  Shared,   ///< a shared object without weights
+  Shared, ///< a shared object without weights
   Artifact,
 };
 
@@ -29,17 +30,17 @@ absl::StatusOr<Level> parseLevel(const std::string &name);
 
 struct CompileOptions {
   std::string targetCpu = "native";
-  int64_t context = 0;          ///< positions that a cache holds; 0: the model's own, at most 4096
-  int64_t rowsPerStep = 0;      ///< tokens of one step; 0: 256, or all of the context for an encoder
+  int64_t context = 0;              ///< positions that a cache holds; 0: the model's own, at most 4096
+  int64_t rowsPerStep = 0;          ///< tokens of one step; 0: 256, or all of the context for an encoder
   std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
-  int64_t activationBits = 16;      ///< codes of activations that quantized weights are multiplied by: 8 or 16
-  std::string cacheType = "f32";    ///< precision of cached keys and values: f32, f16 or bf16
+  int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
+  std::string cacheType = "f32"; ///< precision of cached keys and values: f32, f16 or bf16
   Level emit = Level::Artifact;
-  std::string stopAfter;        ///< the argument of the pass after which the program is written as MLIR
-  std::string startFrom;        ///< a file with the program at some level, instead of the imported one
-  bool verifyNumerics = false;  ///< check every pass on nn against the interpreter
+  std::string stopAfter;       ///< the argument of the pass after which the program is written as MLIR
+  std::string startFrom;       ///< a file with the program at some level, instead of the imported one
+  bool verifyNumerics = false; ///< check every pass on nn against the interpreter
   bool timing = false, statistics = false;
-  std::string source;           ///< how the user named the model
+  std::string source; ///< how the user named the model
 };
 
 /// Stages of a compilation: what is done now, and how much of it (0 to 1; negative if that is not known).
@@ -48,10 +49,11 @@ using ProgressCallback = std::function<void(absl::string_view stage, double frac
 /// Registers all dialects that compilation needs.
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
-/// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete. Diagnostics of passes
-/// go to the context's handlers. Errors are one line; kAborted means that a pass broke the numeric bound that it declares, or declares none.
-absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
-                          const ProgressCallback &progress);
+/// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete.
+/// Diagnostics of passes go to the context's handlers. Errors are one line; kAborted means that a pass broke
+/// the numeric bound that it declares, or declares none.
+absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options,
+                          const std::string &outputPath, const ProgressCallback &progress);
 
 } // namespace llmc::codegen
 

@@ -14,7 +14,7 @@ runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) 
     defaults.set_temperature(0);
   else if (sampling.temperature)
     defaults.set_temperature(static_cast<float>(*sampling.temperature));
-  if (sampling.topK)
+  if (sampling.topK && *sampling.topK >= 0) // a negative number means none
     defaults.set_top_k(*sampling.topK);
   if (sampling.topP)
     defaults.set_top_p(static_cast<float>(*sampling.topP));

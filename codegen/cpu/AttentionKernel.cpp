@@ -1,8 +1,8 @@
 //===- AttentionKernel.cpp - attention to a cache with online softmax -----------------------------------===//
 //
-// Keys are read in blocks of a fixed number of positions from the beginning (or from the block in which the window begins), so that
-// a query's result does not depend on the rows beside it: blocks that a query does not see change nothing, to the bit.
-// Online softmax: Milakov and Gimelshein, 2018; Dao et al., 2022.
+// Keys are read in blocks of a fixed number of positions from the beginning (or from the block in which the
+// window begins), so that a query's result does not depend on the rows beside it: blocks that a query does
+// not see change nothing, to the bit. Online softmax: Milakov and Gimelshein, 2018; Dao et al., 2022.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -25,9 +25,11 @@ constexpr double kNoMaximum = -1e30;
 class AttentionEmitter {
 public:
   AttentionEmitter(KernelBuilder &b, AttentionKernel &k, int64_t height, Value head)
-      : b(b), k(k), height(height), head(head), blockKeys(AttentionKernel::keysPerBlock(b.lanes)), panels(k.alignedValue / b.lanes) {
+      : b(b), k(k), height(height), head(head), blockKeys(AttentionKernel::keysPerBlock(b.lanes)),
+        panels(k.alignedValue / b.lanes) {
     kvHead = b.div(head, static_cast<int64_t>(k.op.getHeads() / k.op.getKvHeads()));
-    weights = memref::AllocaOp::create(b, bufferType({height, blockKeys}, b.getF32Type()), b.getI64IntegerAttr(64));
+    weights =
+        memref::AllocaOp::create(b, bufferType({height, blockKeys}, b.getF32Type()), b.getI64IntegerAttr(64));
   }
 
   /// Rows firstRow .. firstRow + height.
@@ -37,7 +39,8 @@ public:
     Value highest, lowest;
     for (int64_t r = 0; r < height; ++r) {
       rows.push_back(b.add(firstRow, r));
-      positions.push_back(arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {rows.back()})));
+      positions.push_back(
+          arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {rows.back()})));
       highest = highest ? Value(arith::MaxSIOp::create(b, highest, positions.back())) : positions.back();
       lowest = lowest ? b.min(lowest, positions.back()) : positions.back();
     }
@@ -118,11 +121,13 @@ private:
       double limit = cap->convertToDouble();
       score = b.mulf(math::TanhOp::create(b, b.mulf(score, b.splat(1 / limit))), b.splat(limit));
     }
-    Value steps = arith::IndexCastOp::create(b, b.i32Vector, Value(vector::StepOp::create(b, VectorType::get({b.lanes}, b.getIndexType()))));
+    Value steps = arith::IndexCastOp::create(
+        b, b.i32Vector, Value(vector::StepOp::create(b, VectorType::get({b.lanes}, b.getIndexType()))));
     Value key = b.add(steps, b.broadcast(toInt(b.add(block, j * b.lanes))));
     Value position = b.broadcast(toInt(positions[r]));
     if (k.op.getAlibi()) {
-      Value distance = arith::SIToFPOp::create(b, b.f32Vector, Value(arith::SubIOp::create(b, key, position)));
+      Value distance =
+          arith::SIToFPOp::create(b, b.f32Vector, Value(arith::SubIOp::create(b, key, position)));
       score = b.fma(distance, b.broadcast(slope()), score);
     }
     auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {

@@ -9,8 +9,8 @@ namespace llmc::codegen {
 
 /// One attention kernel: a chunk is one query head of one block of rows.
 struct AttentionKernel {
-  /// Keys that are scored before the running maximum is updated: measured, four vectors are 6% slower. Caches hold
-  /// a multiple of it.
+  /// Keys that are scored before the running maximum is updated: measured, four vectors are 6% slower. Caches
+  /// hold a multiple of it.
   static constexpr int64_t keysPerBlock(int64_t lanes) { return 2 * lanes; }
 
   nn::CachedAttentionOp op;
@@ -26,7 +26,7 @@ struct AttentionKernel {
   mlir::Value destination; ///< `memref<rows x padded (heads * headDim) x f32>`
   mlir::Value rows, chunk;
 
-  int64_t rowsPerTile = 1;  ///< query rows that share each key and value load
+  int64_t rowsPerTile = 1; ///< query rows that share each key and value load
   int64_t rowsPerChunk = 1;
 
   /// Emits the kernel's body.

@@ -1,4 +1,5 @@
-//===- ForallToSpmd.cpp - parallel loops as regions of an SPMD program -----------------------------------------===//
+//===- ForallToSpmd.cpp - parallel loops as regions of an SPMD program
+//-----------------------------------------===//
 
 #include "codegen/cpu/Passes.h"
 
@@ -51,7 +52,8 @@ public:
         continue;
       giveRegionsToKernels(function, parallel);
       Value worker = function.front().addArgument(pointer, function.getLoc());
-      function.setFunctionType(builder.getFunctionType(function.front().getArgumentTypes(), function.getResultTypes()));
+      function.setFunctionType(
+          builder.getFunctionType(function.front().getArgumentTypes(), function.getResultTypes()));
       WalkResult result = function.walk([&](Operation *op) {
         if (auto call = dyn_cast<func::CallOp>(op)) {
           if (parallel.contains(module.lookupSymbol(call.getCallee())))
@@ -69,14 +71,17 @@ public:
   }
 
 private:
-  /// Puts calls of kernels that are in no parallel region into regions of one chunk: scf.forall (%chunk) in (1) { call }
+  /// Puts calls of kernels that are in no parallel region into regions of one chunk: scf.forall (%chunk) in
+  /// (1) { call }
   void giveRegionsToKernels(func::FuncOp function, const llvm::SmallPtrSetImpl<Operation *> &parallel) {
     for (auto call : llvm::make_early_inc_range(function.front().getOps<func::CallOp>())) {
-      if (call->hasAttr(kEveryThreadAttribute) || parallel.contains(getOperation().lookupSymbol(call.getCallee())))
+      if (call->hasAttr(kEveryThreadAttribute) ||
+          parallel.contains(getOperation().lookupSymbol(call.getCallee())))
         continue;
       OpBuilder builder(call);
-      auto region = scf::ForallOp::create(builder, call.getLoc(), ArrayRef<OpFoldResult>{builder.getIndexAttr(1)}, ValueRange{},
-                                          std::nullopt);
+      auto region =
+          scf::ForallOp::create(builder, call.getLoc(), ArrayRef<OpFoldResult>{builder.getIndexAttr(1)},
+                                ValueRange{}, std::nullopt);
       call->moveBefore(region.getTerminator());
     }
   }
@@ -84,7 +89,8 @@ private:
   /// while ((chunk = llmc_region_next(worker, chunks)) >= 0) body(chunk)
   LogicalResult lower(scf::ForallOp op, Value worker) {
     if (op.getRank() != 1 || !op.isNormalized() || op.getNumResults() != 0)
-      return op.emitOpError() << "has not the form of a parallel region: one dimension from 0 in steps of 1, no results";
+      return op.emitOpError()
+             << "has not the form of a parallel region: one dimension from 0 in steps of 1, no results";
     count(1, "parallel regions");
     OpBuilder builder(op);
     Location loc = op.getLoc();
@@ -92,7 +98,8 @@ private:
     Value count = arith::IndexCastOp::create(builder, loc, i64, op.getUpperBound(builder)[0]);
     auto loop = scf::WhileOp::create(builder, loc, TypeRange{i64}, ValueRange{});
     builder.createBlock(&loop.getBefore());
-    Value chunk = func::CallOp::create(builder, loc, kRegionNext, TypeRange{i64}, ValueRange{worker, count}).getResult(0);
+    Value chunk = func::CallOp::create(builder, loc, kRegionNext, TypeRange{i64}, ValueRange{worker, count})
+                      .getResult(0);
     Value zero = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
     Value claimed = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, chunk, zero);
     scf::ConditionOp::create(builder, loc, claimed, ValueRange{chunk});

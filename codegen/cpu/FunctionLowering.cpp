@@ -1,4 +1,5 @@
-//===- FunctionLowering.cpp - one function from nn to kernels -----------------------------------------------===//
+//===- FunctionLowering.cpp - one function from nn to kernels
+//-----------------------------------------------===//
 
 #include "codegen/cpu/FunctionLowering.h"
 
@@ -37,8 +38,8 @@ Value outerValue(Value value) {
 WidthLayout layoutOf(Value value) {
   const int64_t width = widthOf(value);
   if (auto rotation = value.getDefiningOp<nn::RotateOp>())
-    return {static_cast<int64_t>(rotation.getHeads()), width / static_cast<int64_t>(rotation.getHeads()), rotation.getDims(),
-            rotation.getStyle() == nn::RopeStyle::Interleaved};
+    return {static_cast<int64_t>(rotation.getHeads()), width / static_cast<int64_t>(rotation.getHeads()),
+            rotation.getDims(), rotation.getStyle() == nn::RopeStyle::Interleaved};
   for (OpOperand &use : value.getUses()) {
     if (auto rotation = dyn_cast<nn::RotateOp>(use.getOwner()))
       return layoutOf(rotation.getResult());
@@ -47,7 +48,8 @@ WidthLayout layoutOf(Value value) {
     if (auto yield = dyn_cast<nn::YieldOp>(use.getOwner()))
       if (auto fusion = dyn_cast<nn::FusionOp>(yield->getParentOp()))
         if (auto attention = queryReader(fusion.getResult(use.getOperandNumber())))
-          return {static_cast<int64_t>(attention.getHeads()), width / static_cast<int64_t>(attention.getHeads()), 0, 0};
+          return {static_cast<int64_t>(attention.getHeads()),
+                  width / static_cast<int64_t>(attention.getHeads()), 0, 0};
   }
   return {1, width, 0, 0};
 }
@@ -56,7 +58,8 @@ WidthLayout layoutOf(Value value) {
 // Parameters
 //===----------------------------------------------------------------------===//
 
-FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType type, ArrayRef<int64_t> segments) const {
+FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType type,
+                                               ArrayRef<int64_t> segments) const {
   auto alignedRows = [&](int64_t rows) {
     int64_t aligned = segments.empty() ? rows : 0;
     for (size_t i = 0; i + 3 < segments.size(); i += 4)
@@ -97,11 +100,13 @@ int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
   if (type.getRank() == 1 && segments.empty() && rows % lanes != 0)
     segments = whole;
   for (size_t i = 0; i + 3 < segments.size(); i += 4)
-    rows = (i == 0 ? 0 : rows) + segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
+    rows = (i == 0 ? 0 : rows) +
+           segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
   SmallVector<int64_t> alignedShape(type.getShape());
   alignedShape[0] = rows;
   auto aligned = RankedTensorType::get(alignedShape, type.getElementType());
-  auto packed = type.getRank() == 1 ? aligned : RankedTensorType::get(stored.getShape(), stored.getElementType());
+  auto packed =
+      type.getRank() == 1 ? aligned : RankedTensorType::get(stored.getShape(), stored.getElementType());
   auto param = nn::ParamOp::create(builder, loc, (symbol + ".kernel").str(), packed, StringAttr());
   symbols.insert(param);
   builder.createBlock(&param.getInitializer());
@@ -137,8 +142,9 @@ FailureOr<Value> FunctionLowering::parameter(Location loc, Value value, ArrayRef
     memref = created.front().addArgument(*type, loc);
     parameterUses.push_back({value, llvm::to_vector(segments)});
   } else {
-    return emitError(loc) << "expected a parameter, but its value depends on the step: nn-hoist-invariants and "
-                             "nn-materialize-params come first";
+    return emitError(loc)
+           << "expected a parameter, but its value depends on the step: nn-hoist-invariants and "
+              "nn-materialize-params come first";
   }
   parameterMemrefs[key] = memref;
   return memref;
@@ -157,8 +163,9 @@ Lowered FunctionLowering::allocateRows(Value value, const WidthLayout &layout, V
   if (Value destination = destinations.lookup(value))
     lowered.memrefs.push_back(destination);
   else
-    lowered.memrefs.push_back(allocate(
-        value.getLoc(), bufferType({maxRows, layout.panels(target.lanes) * target.lanes}, builder.getF32Type())));
+    lowered.memrefs.push_back(
+        allocate(value.getLoc(),
+                 bufferType({maxRows, layout.panels(target.lanes) * target.lanes}, builder.getF32Type())));
   return lowered;
 }
 
@@ -178,7 +185,8 @@ std::pair<WidthLayout, WidthLayout> FunctionLowering::cacheLayouts(Value cache) 
 
 std::pair<MemRefType, MemRefType> FunctionLowering::cacheTypes(Value cache, int64_t positions) {
   auto [key, value] = cacheLayouts(cache);
-  const int64_t lanes = target.lanes, keys = AttentionKernel::keysPerBlock(lanes), padded = padTo(positions, keys);
+  const int64_t lanes = target.lanes, keys = AttentionKernel::keysPerBlock(lanes),
+                padded = padTo(positions, keys);
   Type element = cast<nn::KvCacheType>(cache.getType()).getElementType();
   return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, element),
           bufferType({value.heads, padded, value.alignedHead(lanes)}, element)};
@@ -189,14 +197,16 @@ static LogicalResult checkCacheElements(Location loc, Type cache) {
   Type element = cast<nn::KvCacheType>(cache).getElementType();
   if (element.isF32() || element.isF16() || element.isBF16())
     return success();
-  return emitError(loc) << "a cache of " << element << " is not supported by the CPU code generator, expected f32, f16 or bf16";
+  return emitError(loc) << "a cache of " << element
+                        << " is not supported by the CPU code generator, expected f32, f16 or bf16";
 }
 
 LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
   if (failed(checkCacheElements(op.getLoc(), op.getResult().getType())))
     return failure();
   auto [keys, cacheValues] = cacheTypes(op.getResult(), maxRows);
-  values[op.getResult()] = {Lowered::Kind::Cache, {allocate(op.getLoc(), keys), allocate(op.getLoc(), cacheValues)}, {}, {}};
+  values[op.getResult()] = {
+      Lowered::Kind::Cache, {allocate(op.getLoc(), keys), allocate(op.getLoc(), cacheValues)}, {}, {}};
   return success();
 }
 
@@ -210,12 +220,14 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
   Type index = builder.getIndexType(), i32 = builder.getI32Type(), f32 = builder.getF32Type();
   if (isPublic) {
     auto ids = bufferType({maxRows}, i32);
-    auto result = dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
+    auto result =
+        dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
     if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
       return function.emitOpError() << "is a step and needs a result of type tensor<?xWIDTHxf32>";
     // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
     auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
-    Type types[kStepArguments] = {index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
+    Type types[kStepArguments] = {
+        index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
     for (Type type : types)
       entry.addArgument(type, loc);
     rows = entry.getArgument(kRows);
@@ -224,11 +236,15 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
       if (isa<nn::KvCacheType>(argument.getType()))
         continue; // Its layout is known at the first call that takes it.
       auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
-                       .Case("tokens", kTokens).Case("positions", kPositions).Case("token_types", kTokenTypes)
-                       .Cases({"output_ids", "output_rows"}, kOutputIds).Default(-1);
+                       .Case("tokens", kTokens)
+                       .Case("positions", kPositions)
+                       .Case("token_types", kTokenTypes)
+                       .Cases({"output_ids", "output_rows"}, kOutputIds)
+                       .Default(-1);
       if (place < 0)
-        return function.emitOpError() << "has argument " << argument.getArgNumber()
-                                      << " without a known nn.input: expected tokens, positions, token_types or output_ids";
+        return function.emitOpError()
+               << "has argument " << argument.getArgNumber()
+               << " without a known nn.input: expected tokens, positions, token_types or output_ids";
       Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
       values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
     }
@@ -253,12 +269,17 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
       // A table of angles has two padded halves.
       bool isTable = llvm::any_of(argument.getUses(), [&](OpOperand &use) {
         auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
-        return fusion && llvm::any_of(fusion.getBody().getArgument(use.getOperandNumber()).getUses(), [](OpOperand &inner) {
-                 return isa<nn::RotateOp>(inner.getOwner()) && inner.getOperandNumber() == 1;
-               });
+        return fusion && llvm::any_of(fusion.getBody().getArgument(use.getOperandNumber()).getUses(),
+                                      [](OpOperand &inner) {
+                                        return isa<nn::RotateOp>(inner.getOwner()) &&
+                                               inner.getOperandNumber() == 1;
+                                      });
       });
       int64_t padded = isTable ? 2 * padTo(width / 2, target.lanes) : padTo(width, target.lanes);
-      values[argument] = {Lowered::Kind::Rows, {entry.addArgument(bufferType({maxRows, padded}, f32), loc)}, {}, {1, width, 0, 0}};
+      values[argument] = {Lowered::Kind::Rows,
+                          {entry.addArgument(bufferType({maxRows, padded}, f32), loc)},
+                          {},
+                          {1, width, 0, 0}};
     } else {
       return function.emitOpError() << "has an argument of type " << type << ", which can not be lowered";
     }
@@ -279,15 +300,17 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
   parameterMemrefs.clear();
   destinations.clear();
   Location loc = function.getLoc();
-  created = func::FuncOp::create(builder, loc, isPublic ? stepName : loweredName(function.getName(), stepName),
-                                 builder.getFunctionType({}, {}));
+  created =
+      func::FuncOp::create(builder, loc, isPublic ? stepName : loweredName(function.getName(), stepName),
+                           builder.getFunctionType({}, {}));
   created.setVisibility(function.getVisibility());
   builder.setInsertionPointToStart(created.addEntryBlock());
   if (failed(lowerArguments(function)))
     return failure();
   auto results = cast<func::ReturnOp>(function.front().getTerminator());
-  const bool choosesRows =
-      isPublic && llvm::any_of(values, [&](const auto &entry) { return entry.second.rows == created.getArgument(kOutputRows); });
+  const bool choosesRows = isPublic && llvm::any_of(values, [&](const auto &entry) {
+                             return entry.second.rows == created.getArgument(kOutputRows);
+                           });
   for (Value result : results.getOperands()) {
     if (isa<nn::KvCacheType>(result.getType()))
       continue;
@@ -295,12 +318,15 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
       return results.emitOpError() << "returns an argument or one value twice, which can not be lowered";
     auto fusion = result.getDefiningOp<nn::FusionOp>();
     bool isProduct = fusion && !fusion.getBody().front().getOps<nn::LinearOp>().empty();
-    // Only products write rows of any width in place; other results are copied on return, and those whose rows are not chosen yet.
+    // Only products write rows of any width in place; other results are copied on return, and those whose
+    // rows are not chosen yet.
     if (isPublic && (!choosesRows || (!isProduct && widthOf(result) % target.lanes != 0)))
       continue;
-    destinations[result] = isPublic ? created.getArgument(kOutput)
-                                    : Value(created.front().addArgument(
-                                          bufferType({maxRows, padTo(widthOf(result), target.lanes)}, builder.getF32Type()), loc));
+    destinations[result] =
+        isPublic
+            ? created.getArgument(kOutput)
+            : Value(created.front().addArgument(
+                  bufferType({maxRows, padTo(widthOf(result), target.lanes)}, builder.getF32Type()), loc));
   }
   for (Operation &op : llvm::make_early_inc_range(function.front()))
     if (failed(lowerOperation(&op)))
@@ -349,7 +375,8 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
       for (int i = 0; i < 2; ++i) {
         auto type = cast<MemRefType>(callee.function.getArgument(operands.size() + i).getType());
         Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
-        memrefs.push_back(memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
+        memrefs.push_back(
+            memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
         cacheSize += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
       }
       values[operand] = {Lowered::Kind::Cache, memrefs, {}, {}};
@@ -381,8 +408,10 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
       }
       auto argument = dyn_cast_or_null<BlockArgument>(source);
       if (!argument)
-        return op.emitOpError() << "returns a cache that is none of its operands with appended keys and values";
-      values[result] = values[op.getOperand(argument.getArgNumber())];
+        return op.emitOpError()
+               << "returns a cache that is none of its operands with appended keys and values";
+      Lowered cache = values.lookup(op.getOperand(argument.getArgNumber()));
+      values[result] = cache;
       continue;
     }
     Lowered lowered = allocateRows(result, {1, widthOf(result), 0, 0}, callRows);

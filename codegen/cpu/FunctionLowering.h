@@ -1,4 +1,5 @@
-//===- FunctionLowering.h - one function from nn to kernels -------------------------------------------------===//
+//===- FunctionLowering.h - one function from nn to kernels
+//-------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 #define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 
@@ -16,7 +17,8 @@ struct Lowered {
     Records, ///< activation records
     Pairs,   ///< `memref<rows x padded width / 2 x i32>` of bf16
     Ids,     ///< `memref<rows x i32>`
-    Cache    ///< keys `memref<heads x blocks x size x block x f32>`, values `memref<heads x positions x size x f32>`
+    Cache ///< keys `memref<heads x blocks x size x block x f32>`, values `memref<heads x positions x size x
+          ///< f32>`
   };
   Kind kind = Kind::Rows;
   llvm::SmallVector<mlir::Value, 2> memrefs;
@@ -26,8 +28,8 @@ struct Lowered {
 
 /// A parameter as kernels want it: packed in panels (2-D) or as padded f32 (1-D), its rows in aligned heads.
 struct ParameterUse {
-  mlir::Value value;                    ///< in the function: nn.load or an argument
-  llvm::SmallVector<int64_t> segments;  ///< of nn.align_heads; empty: as they are
+  mlir::Value value;                   ///< in the function: nn.load or an argument
+  llvm::SmallVector<int64_t> segments; ///< of nn.align_heads; empty: as they are
 };
 
 /// Adds derived parameters to a module and gives them places in the weights section.
@@ -50,12 +52,14 @@ private:
   std::map<std::pair<std::string, std::vector<int64_t>>, int64_t> offsets;
 };
 
-/// Lowers functions for one number of rows. Private functions first, so that calls know what their callees want.
+/// Lowers functions for one number of rows. Private functions first, so that calls know what their callees
+/// want.
 class FunctionLowering {
 public:
   FunctionLowering(mlir::ModuleOp module, const Target &target, const StepSizes &sizes, WeightLayout &weights,
                    int64_t maxRows, llvm::StringRef stepName)
-      : module(module), target(target), sizes(sizes), weights(weights), maxRows(maxRows), stepName(stepName) {}
+      : module(module), target(target), sizes(sizes), weights(weights), maxRows(maxRows), stepName(stepName) {
+  }
 
   /// Lowers a function; the result has the name of the original with the step's name behind it.
   mlir::LogicalResult lower(mlir::func::FuncOp function);
@@ -67,8 +71,8 @@ private:
   friend class FusionLowering;
   friend void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
 
-  /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none), the number of rows,
-  /// destinations of results that are tensors, then the parameters that its kernels read.
+  /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none),
+  /// the number of rows, destinations of results that are tensors, then the parameters that its kernels read.
   struct Callee {
     mlir::func::FuncOp function;
     std::vector<ParameterUse> parameters;
@@ -82,7 +86,8 @@ private:
   mlir::LogicalResult lowerEmptyCache(nn::EmptyCacheOp op);
 
   /// The memref of a parameter as kernels want it, in the function being lowered.
-  mlir::FailureOr<mlir::Value> parameter(mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> segments);
+  mlir::FailureOr<mlir::Value> parameter(mlir::Location loc, mlir::Value value,
+                                         llvm::ArrayRef<int64_t> segments);
   /// Rows of f32 for `value`: its destination if the function returns it, else in the arena.
   Lowered allocateRows(mlir::Value value, const WidthLayout &layout, mlir::Value rows);
   mlir::Value allocate(mlir::Location loc, mlir::MemRefType type);
@@ -111,13 +116,15 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> destinations;
 };
 
-/// The layout of the width of `value`, defined in a fusion, from who reads it: rotation, caches and attention want heads.
+/// The layout of the width of `value`, defined in a fusion, from who reads it: rotation, caches and attention
+/// want heads.
 WidthLayout layoutOf(mlir::Value value);
 
 /// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
 mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion);
 
-/// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen them already.
+/// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen
+/// them already.
 void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
 
 /// The operand of a fusion that its block argument `value` stands for; null for other values.

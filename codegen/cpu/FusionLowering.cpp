@@ -1,4 +1,5 @@
-//===- FusionLowering.cpp - from a fusion to kernels and the regions that run them ---------------------------===//
+//===- FusionLowering.cpp - from a fusion to kernels and the regions that run them
+//---------------------------===//
 
 #include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/FunctionLowering.h"
@@ -95,7 +96,8 @@ private:
   /// scf.forall (chunk) in (chunks) { kernel(operands, chunk) }
   void runChunks(KernelScope &scope, Value chunks) {
     scope.seal();
-    auto region = scf::ForallOp::create(builder, loc, getAsOpFoldResult(ValueRange{chunks}), ValueRange{}, std::nullopt);
+    auto region = scf::ForallOp::create(builder, loc, getAsOpFoldResult(ValueRange{chunks}), ValueRange{},
+                                        std::nullopt);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(region.getBody());
     SmallVector<Value> operands = scope.operands;
@@ -104,12 +106,14 @@ private:
   }
 
   /// Runs a kernel over all rows, in chunks of a few.
-  void runOverRows(StringRef name, Value rows, function_ref<void(KernelScope &, Value begin, Value end)> emit) {
+  void runOverRows(StringRef name, Value rows,
+                   function_ref<void(KernelScope &, Value begin, Value end)> emit) {
     KernelScope scope = makeKernel(name);
     Value limit = scope.import(rows);
     // The chunk is the last argument, behind those that emit() imports.
     Value chunk = arith::ConstantIndexOp::create(scope.b, 0);
-    Value begin = scope.b.mul(chunk, kRowsPerChunk), end = scope.b.min(scope.b.add(begin, kRowsPerChunk), limit);
+    Value begin = scope.b.mul(chunk, kRowsPerChunk),
+          end = scope.b.min(scope.b.add(begin, kRowsPerChunk), limit);
     emit(scope, begin, end);
     Value argument = scope.function.front().addArgument(builder.getIndexType(), loc);
     chunk.replaceAllUsesWith(argument);
@@ -133,8 +137,8 @@ private:
     return it->second;
   }
 
-  /// Makes the outside values that `value` is computed from known to a tile emitter, as arguments of the kernel. Stops at
-  /// `stop` (the product's result).
+  /// Makes the outside values that `value` is computed from known to a tile emitter, as arguments of the
+  /// kernel. Stops at `stop` (the product's result).
   LogicalResult importOperands(KernelScope &scope, TileEmitter &tile, Value value, Value stop) {
     if (value == stop || tile.buffers.contains(value))
       return success();
@@ -160,7 +164,19 @@ private:
     return success();
   }
 
-  LogicalResult checkRowOperation(Operation *op) {
+  /// Refuses what no row kernel that stores `result` can compute.
+  LogicalResult checkRowOperation(Operation *op, Value result) {
+    if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
+      Type element = cast<RankedTensorType>(convert.getType()).getElementType();
+      auto block = dyn_cast<nn::BlockType>(element);
+      bool stored =
+          element.isBF16() ||
+          (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
+      if (convert.getResult() != result || !stored)
+        return op->emitOpError() << "to " << element
+                                 << " is not supported here by the CPU code generator: a row kernel converts "
+                                    "last, to bf16, q8_0 or q16_0";
+    }
     if (auto norm = dyn_cast<nn::RmsNormOp>(op))
       if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))
         return op->emitOpError() << "over groups is not supported by the CPU code generator";
@@ -186,24 +202,30 @@ private:
   //===--------------------------------------------------------------------===//
 
   /// What rows of `value` are stored as, with storage for `rowCount` rows that `allocate` provides.
-  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate, int64_t rowCount) {
+  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate,
+                         int64_t rowCount) {
     Type element = cast<RankedTensorType>(value.getType()).getElementType(), i32 = builder.getI32Type();
     const int64_t width = widthOf(value), padded = padTo(width, f.target.lanes);
     if (element.isF32())
-      return {Lowered::Kind::Rows, {allocate(bufferType({rowCount, padded}, builder.getF32Type()))}, rows, {1, width, 0, 0}};
+      return {Lowered::Kind::Rows,
+              {allocate(bufferType({rowCount, padded}, builder.getF32Type()))},
+              rows,
+              {1, width, 0, 0}};
     if (element.isBF16())
       return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
     const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_0;
     const int64_t words = wide ? ActivationRecord::wideWords : ActivationRecord::words;
     return {Lowered::Kind::Records,
-            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, words}, i32))}, rows, {}};
+            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, words}, i32))},
+            rows,
+            {}};
   }
 
-  /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for itself, which costs less
-  /// than waiting for another.
+  /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for
+  /// itself, which costs less than waiting for another.
   FailureOr<Lowered> lowerRowKernel(Value result, bool privately, StringRef name) {
     for (Value pending = result; !outerValue(pending);) {
-      if (failed(checkRowOperation(pending.getDefiningOp())))
+      if (failed(checkRowOperation(pending.getDefiningOp(), result)))
         return failure();
       pending = pending.getDefiningOp()->getOperand(0);
     }
@@ -254,12 +276,13 @@ private:
         return fusion.emitOpError() << "yields a value of type " << inner.getType()
                                     << " that no row kernel of the CPU code generator makes";
       for (Operation &op : fusion.getBody().front().without_terminator())
-        if (failed(checkRowOperation(&op)))
+        if (failed(checkRowOperation(&op, inner)))
           return failure();
       Value rows = rowsOf(inner);
-      Lowered lowered = type.getElementType().isF32()
-                            ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
-                            : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); }, f.maxRows);
+      Lowered lowered =
+          type.getElementType().isF32()
+              ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
+              : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); }, f.maxRows);
       FailureOr<Lowered> made = emitRowKernel(inner, lowered, /*privately=*/false, "rows");
       if (failed(made))
         return failure();
@@ -281,7 +304,9 @@ private:
       return failure();
     if (auto table = dyn_cast<nn::RopeTableOp>(op)) {
       const int64_t half = padTo(table.getDims() / 2, f.target.lanes);
-      Lowered lowered{Lowered::Kind::Rows, {f.allocate(loc, bufferType({f.maxRows, 2 * half}, builder.getF32Type()))}, ids->rows,
+      Lowered lowered{Lowered::Kind::Rows,
+                      {f.allocate(loc, bufferType({f.maxRows, 2 * half}, builder.getF32Type()))},
+                      ids->rows,
                       {1, static_cast<int64_t>(table.getDims()), 0, 0}};
       runOverRows("rope_table", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
         Value positions = scope.import(ids->memrefs[0]), to = scope.import(lowered.memrefs[0]);
@@ -295,10 +320,11 @@ private:
       FailureOr<Value> table = f.parameter(loc, outerValue(embedding.getTable()), {});
       if (failed(table))
         return failure();
-      PanelLayout layout =
-          PanelLayout::get(cast<RankedTensorType>(embedding.getTable().getType()).getElementType(), f.target.lanes);
+      PanelLayout layout = PanelLayout::get(
+          cast<RankedTensorType>(embedding.getTable().getType()).getElementType(), f.target.lanes);
       runOverRows("embedding", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
-        Value from = scope.import(*table), which = scope.import(ids->memrefs[0]), to = scope.import(lowered.memrefs[0]);
+        Value from = scope.import(*table), which = scope.import(ids->memrefs[0]),
+              to = scope.import(lowered.memrefs[0]);
         emitEmbedding(scope.b, layout, widthOf(result), from, which, to, begin, end);
       });
     } else {
@@ -322,7 +348,8 @@ private:
   LogicalResult lowerAttention(nn::CachedAttentionOp op) {
     if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
       return op->emitOpError() << "is not supported together with other operations in one kernel";
-    FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()), positions = operand(op.getPositions());
+    FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()),
+                       positions = operand(op.getPositions());
     if (failed(query) || failed(cache) || failed(positions))
       return failure();
     const int64_t heads = op.getHeads();
@@ -346,7 +373,8 @@ private:
     kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
     kernel.rowsPerChunk = isDecode() ? 1 : 32;
     kernel.emit(scope.b);
-    runChunks(scope, arith::MulIOp::create(builder, loc, ceilDiv(query->rows, kernel.rowsPerChunk), index(heads)));
+    runChunks(scope,
+              arith::MulIOp::create(builder, loc, ceilDiv(query->rows, kernel.rowsPerChunk), index(heads)));
     f.values[fusion.getResult(0)] = result;
     return success();
   }
@@ -367,12 +395,19 @@ private:
     return false;
   }
 
+  /// The split that takes the product's result apart, if there is one.
+  static nn::SplitOp splitOf(nn::LinearOp op) {
+    for (Operation *user : op.getResult().getUsers())
+      if (auto split = dyn_cast<nn::SplitOp>(user))
+        return split;
+    return {};
+  }
+
   /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
   SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile) {
     SmallVector<Value> parts{op.getResult()};
-    if (op.getResult().hasOneUse())
-      if (auto split = dyn_cast<nn::SplitOp>(*op.getResult().user_begin()))
-        parts.assign(split.getResults().begin(), split.getResults().end());
+    if (nn::SplitOp split = splitOf(op))
+      parts.assign(split.getResults().begin(), split.getResults().end());
     SmallVector<int64_t> segments;
     int64_t panel = 0;
     bool moved = false;
@@ -398,9 +433,12 @@ private:
         if (failed(cache) || failed(positions))
           return failure();
         kernel.positions = scope.import(positions->memrefs[0]);
-        kernel.stores.push_back({Store::Kind::CacheKey, append.getKey(), scope.import(cache->memrefs[0]), layoutOf(append.getKey())});
+        kernel.stores.push_back({Store::Kind::CacheKey, append.getKey(), scope.import(cache->memrefs[0]),
+                                 layoutOf(append.getKey())});
         auto type = append.getCache().getType();
-        kernel.stores.push_back({Store::Kind::CacheValue, append.getValue(), scope.import(cache->memrefs[1]),
+        kernel.stores.push_back({Store::Kind::CacheValue,
+                                 append.getValue(),
+                                 scope.import(cache->memrefs[1]),
                                  {type.getHeads(), type.getHeadDim(), 0, 0}});
         f.values[outer] = *cache;
         continue;
@@ -411,8 +449,8 @@ private:
                                     << " from a product, which is not supported by the CPU code generator";
       Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(kernel.linear.getInput()));
       bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
-      kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner, scope.import(result.memrefs[0]),
-                               result.layout});
+      kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner,
+                               scope.import(result.memrefs[0]), result.layout});
       f.values[outer] = result;
     }
     return success();
@@ -427,14 +465,18 @@ private:
     if (kernel.weights.source == blocks::StorageFormat::F16)
       return op.emitOpError() << "has a weight of f16, which nn-set-compute-type converts first";
 
-    FailureOr<Lowered> input =
-        outerValue(op.getInput()) ? operand(op.getInput()) : lowerRowKernel(op.getInput(), isDecode(), "prologue");
+    FailureOr<Lowered> input = outerValue(op.getInput())
+                                   ? operand(op.getInput())
+                                   : lowerRowKernel(op.getInput(), isDecode(), "prologue");
     if (failed(input))
       return failure();
     if (!matches(kernel.weights.kind, input->kind))
-      return op.emitOpError() << "has an input of " << op.getInput().getType() << " for a weight of " << weightType
-                              << ", for which the CPU code generator has no kernel";
+      return op.emitOpError() << "has an input of " << op.getInput().getType() << " for a weight of "
+                              << weightType << ", for which the CPU code generator has no kernel";
 
+    if (splitOf(op) && !op.getResult().hasOneUse())
+      return op.emitOpError() << "has a result that is split and read in another way too, which is not "
+                                 "supported by the CPU code generator";
     KernelScope scope = makeKernel("product");
     TileEmitter tile(scope.b);
     SmallVector<int64_t> segments = placeParts(op, tile);

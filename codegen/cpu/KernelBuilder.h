@@ -13,29 +13,33 @@
 
 namespace llmc::codegen {
 
-/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements, `memref<rows x groups x words x i32>`.
-/// A code of 16 bits is 256 times a signed high byte and a signed low byte, so that products of bytes serve it too.
+/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements, `memref<rows x
+/// groups x words x i32>`. A code of 16 bits is 256 times a signed high byte and a signed low byte, so that
+/// products of bytes serve it too.
 struct ActivationRecord {
   static constexpr int64_t groupSize = 32;
-  static constexpr int64_t scale = 0;     ///< f32
-  static constexpr int64_t lowSum = 1;    ///< sum of codes 0 .. 15
-  static constexpr int64_t highSum = 2;   ///< sum of codes 16 .. 31
-  static constexpr int64_t codes = 4;     ///< 8 words of 4 signed bytes: codes, or their high bytes
-  static constexpr int64_t lowCodes = 12; ///< 8 words of low bytes
+  static constexpr int64_t scale = 0;      ///< f32
+  static constexpr int64_t lowSum = 1;     ///< sum of codes 0 .. 15
+  static constexpr int64_t highSum = 2;    ///< sum of codes 16 .. 31
+  static constexpr int64_t codes = 4;      ///< 8 words of 4 signed bytes: codes, or their high bytes
+  static constexpr int64_t lowCodes = 12;  ///< 8 words of low bytes
   static constexpr int64_t words = 12;     ///< of a record of 8-bit codes
   static constexpr int64_t wideWords = 20; ///< of a record of 16-bit codes
 
   /// Whether rows of this type hold 16-bit codes.
-  static bool isWide(mlir::Type memref) { return mlir::cast<mlir::MemRefType>(memref).getShape().back() == wideWords; }
+  static bool isWide(mlir::Type memref) {
+    return mlir::cast<mlir::MemRefType>(memref).getShape().back() == wideWords;
+  }
 };
 
-/// An op builder that speaks of native vectors: `f32Vector` and `i32Vector` have one element a lane, and no kernel uses others across
-/// block boundaries (LLVM splits other phis into scalars).
+/// An op builder that speaks of native vectors: `f32Vector` and `i32Vector` have one element a lane, and no
+/// kernel uses others across block boundaries (LLVM splits other phis into scalars).
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   KernelBuilder(mlir::Location loc, mlir::OpBuilder &builder, const Target &target)
       : ImplicitLocOpBuilder(loc, builder), target(target), lanes(target.lanes),
-        f32Vector(mlir::VectorType::get({lanes}, getF32Type())), i32Vector(mlir::VectorType::get({lanes}, getI32Type())) {}
+        f32Vector(mlir::VectorType::get({lanes}, getF32Type())),
+        i32Vector(mlir::VectorType::get({lanes}, getI32Type())) {}
 
   const Target &target;
   const int64_t lanes;
@@ -57,7 +61,9 @@ public:
   mlir::Value add(mlir::Value a, int64_t b) { return b == 0 ? a : add(a, index(b)); }
   mlir::Value mul(mlir::Value a, mlir::Value b) { return mlir::arith::MulIOp::create(*this, a, b); }
   mlir::Value mul(mlir::Value a, int64_t b) { return b == 1 ? a : mul(a, index(b)); }
-  mlir::Value div(mlir::Value a, int64_t b) { return b == 1 ? a : mlir::arith::DivUIOp::create(*this, a, index(b)); }
+  mlir::Value div(mlir::Value a, int64_t b) {
+    return b == 1 ? a : mlir::arith::DivUIOp::create(*this, a, index(b));
+  }
   mlir::Value rem(mlir::Value a, int64_t b) { return mlir::arith::RemUIOp::create(*this, a, index(b)); }
   mlir::Value min(mlir::Value a, mlir::Value b) { return mlir::arith::MinSIOp::create(*this, a, b); }
   mlir::Value addf(mlir::Value a, mlir::Value b) { return mlir::arith::AddFOp::create(*this, a, b); }
@@ -65,7 +71,9 @@ public:
   mlir::Value mulf(mlir::Value a, mlir::Value b) { return mlir::arith::MulFOp::create(*this, a, b); }
   mlir::Value divf(mlir::Value a, mlir::Value b) { return mlir::arith::DivFOp::create(*this, a, b); }
   mlir::Value maxf(mlir::Value a, mlir::Value b) { return mlir::arith::MaximumFOp::create(*this, a, b); }
-  mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c) { return mlir::vector::FMAOp::create(*this, a, b, c); }
+  mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c) {
+    return mlir::vector::FMAOp::create(*this, a, b, c);
+  }
   mlir::Value less(mlir::Value a, mlir::Value b) {
     return mlir::arith::CmpIOp::create(*this, mlir::arith::CmpIPredicate::slt, a, b);
   }
@@ -91,8 +99,11 @@ public:
   /// A native vector of f32 from memory that holds f32, f16 or bf16.
   mlir::Value loadFloats(mlir::Value memref, mlir::ValueRange indices) {
     mlir::Value vector = loadVector(memref, indices);
-    return vector.getType() == f32Vector ? vector : mlir::arith::ExtFOp::create(*this, f32Vector, vector).getResult();
+    return vector.getType() == f32Vector ? vector
+                                         : mlir::arith::ExtFOp::create(*this, f32Vector, vector).getResult();
   }
+  /// The nearest bf16 numbers, ties to even, of `value`, an f32 or an f32Vector.
+  mlir::Value roundToBf16(mlir::Value value);
   /// `value`, an f32 or a vector of them, rounded to the element type of `memref`.
   mlir::Value roundTo(mlir::Value memref, mlir::Value value) {
     auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
@@ -101,7 +112,8 @@ public:
     mlir::Type type = element;
     if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
       type = vector.clone(element);
-    return mlir::arith::TruncFOp::create(*this, type, value);
+    return element.isBF16() ? roundToBf16(value)
+                            : mlir::arith::TruncFOp::create(*this, type, value).getResult();
   }
   void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);
@@ -115,13 +127,14 @@ public:
   /// for (i = lower; i < upper; i += step) body(i)
   void loop(mlir::Value lower, mlir::Value upper, int64_t step, llvm::function_ref<void(mlir::Value)> body);
   /// The same with values carried from one iteration to the next: body returns the next ones.
-  llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper, int64_t step, mlir::ValueRange carried,
-                                      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
+  llvm::SmallVector<mlir::Value>
+  loop(mlir::Value lower, mlir::Value upper, int64_t step, mlir::ValueRange carried,
+       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
   /// if (condition) then()
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
-  /// accumulator[lane] + sum_b codes[lane][b] * activation[lane][b] over the four bytes of each lane; codes are
-  /// unsigned, activations signed. All are i32Vectors.
+  /// accumulator[lane] + sum_b codes[lane][b] * activation[lane][b] over the four bytes of each lane; codes
+  /// are unsigned, activations signed. All are i32Vectors.
   mlir::Value byteDot(mlir::Value accumulator, mlir::Value codes, mlir::Value activation);
   /// accumulator[lane] + sum of the two bf16 products of each lane. `a` and `b` are i32Vectors of bf16 pairs.
   mlir::Value bf16Dot(mlir::Value accumulator, mlir::Value a, mlir::Value b);

@@ -1,4 +1,5 @@
-//===- LowerToCpu.cpp - from fused nn to kernels and steps -----------------------------------------------------===//
+//===- LowerToCpu.cpp - from fused nn to kernels and steps
+//-----------------------------------------------------===//
 
 #include "codegen/cpu/LowerToCpu.h"
 

@@ -1,4 +1,5 @@
-//===- LowerToCpu.h - from fused nn to kernels and steps ---------------------------------------------------===//
+//===- LowerToCpu.h - from fused nn to kernels and steps
+//---------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_LOWERTOCPU_H
 #define LLMC_CODEGEN_CPU_LOWERTOCPU_H
 
@@ -15,26 +16,37 @@ struct StepSizes {
 };
 
 /// Attributes of the module and its functions that say how compiled steps are used.
-inline constexpr llvm::StringLiteral kStepAttribute = "llmc.step";               ///< on a step: its name
-inline constexpr llvm::StringLiteral kMaxRowsAttribute = "llmc.max_rows";        ///< on a step
-inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width"; ///< on a step
-inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";  ///< on the module
-inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes";  ///< on a function
+inline constexpr llvm::StringLiteral kStepAttribute = "llmc.step";                  ///< on a step: its name
+inline constexpr llvm::StringLiteral kMaxRowsAttribute = "llmc.max_rows";           ///< on a step
+inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width";   ///< on a step
+inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";     ///< on the module
+inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes";     ///< on a function
 inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_bytes"; ///< on the module
-inline constexpr llvm::StringLiteral kOffsetAttribute = "llmc.offset"; ///< on nn.param: where it lies in the weights
+inline constexpr llvm::StringLiteral kOffsetAttribute =
+    "llmc.offset"; ///< on nn.param: where it lies in the weights
 
-/// On func.call: every thread calls this kernel for itself, into memory of its own. Kernels that are called without it run in parallel
-/// regions, be it of one chunk: canonicalization replaces an scf.forall of one iteration by its body.
+/// On func.call: every thread calls this kernel for itself, into memory of its own. Kernels that are called
+/// without it run in parallel regions, be it of one chunk: canonicalization replaces an scf.forall of one
+/// iteration by its body.
 inline constexpr llvm::StringLiteral kEveryThreadAttribute = "llmc.every_thread";
 
 /// The memory of a step, as trailing arguments of the functions that are steps, in this order.
 enum StepArgument : unsigned {
-  kRows, kOutputRows, kTokens, kPositions, kTokenTypes, kOutputIds, kWeights, kCache, kOutput, kStepArguments
+  kRows,
+  kOutputRows,
+  kTokens,
+  kPositions,
+  kTokenTypes,
+  kOutputIds,
+  kWeights,
+  kCache,
+  kOutput,
+  kStepArguments
 };
 
-/// Lowers every function from nn to kernels (private functions on memrefs) and calls of them within scf.forall. The public function
-/// becomes steps: `prefill` for up to maxRows rows and, with caches, `decode` for one. Adds to nn.param what the
-/// kernels read: packed weights with their place in the weights section.
+/// Lowers every function from nn to kernels (private functions on memrefs) and calls of them within
+/// scf.forall. The public function becomes steps: `prefill` for up to maxRows rows and, with caches, `decode`
+/// for one. Adds to nn.param what the kernels read: packed weights with their place in the weights section.
 std::unique_ptr<mlir::Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes);
 
 } // namespace llmc::codegen

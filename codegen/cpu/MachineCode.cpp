@@ -1,4 +1,5 @@
-//===- MachineCode.cpp - from the LLVM dialect to a shared object --------------------------------------------===//
+//===- MachineCode.cpp - from the LLVM dialect to a shared object
+//--------------------------------------------===//
 
 #include "codegen/cpu/MachineCode.h"
 
@@ -9,7 +10,6 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
@@ -26,8 +26,9 @@ namespace llmc::codegen {
 namespace {
 
 std::string featureString(const Target &target) {
-  return absl::StrJoin(target.features, ",",
-                       [](std::string *out, const std::string &feature) { absl::StrAppend(out, "+", feature); });
+  return absl::StrJoin(target.features, ",", [](std::string *out, const std::string &feature) {
+    absl::StrAppend(out, "+", feature);
+  });
 }
 
 std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Target &target, std::string &error) {
@@ -38,8 +39,9 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Target &target, std
   if (!description)
     return nullptr;
   llvm::TargetOptions options;
-  return std::unique_ptr<llvm::TargetMachine>(description->createTargetMachine(
-      triple, target.cpu, featureString(target), options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<llvm::TargetMachine>(
+      description->createTargetMachine(triple, target.cpu, featureString(target), options, llvm::Reloc::PIC_,
+                                       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
 void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -74,6 +76,9 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
   translated->setDataLayout(machine->createDataLayout());
   translated->setTargetTriple(machine->getTargetTriple());
   for (llvm::Function &function : *translated) {
+    // What other libraries of a process call their functions must not matter: only the entries are seen.
+    if (!function.isDeclaration() && !function.getName().starts_with("llmc_step_"))
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", featureString(target));
     function.addFnAttr("prefer-vector-width", absl::StrCat(target.lanes * 32));
@@ -87,7 +92,8 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
     return text.str().str();
   }
   llvm::legacy::PassManager emit;
-  auto type = form == CodeForm::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+  auto type =
+      form == CodeForm::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
   if (machine->addPassesToEmitFile(emit, stream, nullptr, type))
     return absl::InternalError(absl::StrCat("LLVM can not write this form of code for ", target.triple));
   emit.run(*translated);
@@ -111,8 +117,9 @@ absl::StatusOr<std::string> linkShared(const std::string &object, const std::str
   }
   std::string messages;
   llvm::raw_string_ostream log(messages);
-  const char *arguments[] = {"ld.lld", "-shared",          "--no-undefined-version", "-z", "noexecstack", "--gc-sections", "--hash-style=gnu",
-                             "-o",     sharedPath.c_str(), objectPath.c_str()};
+  const char *arguments[] = {"ld.lld",           "-shared",         "--no-undefined-version", "-z",
+                             "noexecstack",      "--gc-sections",   "--hash-style=gnu",       "-o",
+                             sharedPath.c_str(), objectPath.c_str()};
   lld::Result result = lld::lldMain(arguments, log, log, {{lld::Gnu, &lld::elf::link}});
   llvm::sys::fs::remove(objectPath);
   if (result.retCode != 0)

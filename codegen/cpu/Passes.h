@@ -1,6 +1,8 @@
-//===- Passes.h - passes below nn for the CPU --------------------------------------------------------------------===//
+//===- Passes.h - passes below nn for the CPU
+//--------------------------------------------------------------------===//
 //
-// Constructors of the passes (createX, with an options struct where the pass has options). Passes.td describes them.
+// Constructors of the passes (createX, with an options struct where the pass has options). Passes.td
+// describes them.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_PASSES_H

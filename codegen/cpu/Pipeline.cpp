@@ -1,4 +1,5 @@
-//===- Pipeline.cpp - the stages below nn ---------------------------------------------------------------------===//
+//===- Pipeline.cpp - the stages below nn
+//---------------------------------------------------------------------===//
 
 #include "codegen/cpu/Pipeline.h"
 
@@ -12,6 +13,8 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
+#include "runtime/core/StepAbi.h"
+#include <cstddef>
 
 using namespace mlir;
 
@@ -39,9 +42,16 @@ struct StepField {
   StepArgument argument;
   int64_t offset;
 };
-constexpr StepField kStepFields[] = {{kRows, 0},        {kOutputRows, 8}, {kTokens, 16}, {kPositions, 24}, {kTokenTypes, 32},
-                                     {kOutputIds, 40},  {kWeights, 48},   {kCache, 64},  {kOutput, 72}};
-constexpr int64_t kArenaOffset = 56;
+constexpr StepField kStepFields[] = {{kRows, offsetof(LlmcStep, rows)},
+                                     {kOutputRows, offsetof(LlmcStep, output_rows)},
+                                     {kTokens, offsetof(LlmcStep, tokens)},
+                                     {kPositions, offsetof(LlmcStep, positions)},
+                                     {kTokenTypes, offsetof(LlmcStep, token_types)},
+                                     {kOutputIds, offsetof(LlmcStep, output_ids)},
+                                     {kWeights, offsetof(LlmcStep, weights)},
+                                     {kCache, offsetof(LlmcStep, cache)},
+                                     {kOutput, offsetof(LlmcStep, output)}};
+constexpr int64_t kArenaOffset = offsetof(LlmcStep, arena);
 
 class StepEntry : public impl::StepEntryBase<StepEntry> {
 public:
@@ -93,7 +103,8 @@ void buildLlvmPipeline(OpPassManager &manager) {
   manager.addPass(createForallToSpmd());
   manager.addNestedPass<func::FuncOp>(createApproximateMath());
 
-  manager.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
+  manager.addNestedPass<func::FuncOp>(
+      createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
@@ -114,8 +125,9 @@ void buildLlvmPipeline(OpPassManager &manager) {
 void registerCpuPasses() { registerCpuTablegenPasses(); }
 
 void registerCpuDialects(DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<nn::NNDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
   registerAllToLLVMIRTranslations(registry);
 }
 

@@ -1,4 +1,5 @@
-//===- Pipeline.h - the stages below nn -----------------------------------------------------------------------===//
+//===- Pipeline.h - the stages below nn
+//-----------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_PIPELINE_H
 #define LLMC_CODEGEN_CPU_PIPELINE_H
 

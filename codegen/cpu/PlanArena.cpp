@@ -1,10 +1,11 @@
-//===- PlanArena.cpp - places buffers of activations in one arena ----------------------------------------------===//
+//===- PlanArena.cpp - places buffers of activations in one arena
+//----------------------------------------------===//
 //
-// Buffers that do not live at the same time share memory. A call's buffers lie within a slice of its caller's arena, as stack frames
-// do, so that all layers use the same memory.
+// Buffers that do not live at the same time share memory. A call's buffers lie within a slice of its caller's
+// arena, as stack frames do, so that all layers use the same memory.
 //
-// Threads meet in parallel regions and nowhere else: what a thread reads between two regions it may still be reading while another
-// one works in the second.
+// Threads meet in parallel regions and nowhere else: what a thread reads between two regions it may still be
+// reading while another one works in the second.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -35,14 +36,15 @@ struct Interval {
   int64_t offset = 0;
 };
 
-/// Gives each interval an offset such that those that overlap in time do not overlap in memory: largest first, each as low as
-/// possible. Returns the arena's size.
+/// Gives each interval an offset such that those that overlap in time do not overlap in memory: largest
+/// first, each as low as possible. Returns the arena's size.
 int64_t place(MutableArrayRef<Interval> intervals) {
   SmallVector<Interval *> order;
   for (Interval &interval : intervals)
     order.push_back(&interval);
   llvm::sort(order, [](Interval *a, Interval *b) {
-    return a->bytes != b->bytes ? a->bytes > b->bytes : a->owner != b->owner && a->owner->isBeforeInBlock(b->owner);
+    return a->bytes != b->bytes ? a->bytes > b->bytes
+                                : a->owner != b->owner && a->owner->isBeforeInBlock(b->owner);
   });
   int64_t size = 0;
   SmallVector<Interval *> placed;
@@ -88,7 +90,8 @@ private:
     for (auto [index, op] : llvm::enumerate(block))
       position[&op] = index;
 
-    // Where a buffer that is read at each position may be overwritten at the earliest: behind the region that all threads enter next.
+    // Where a buffer that is read at each position may be overwritten at the earliest: behind the region that
+    // all threads enter next.
     SmallVector<int64_t> lastAccess(position.size());
     int64_t nextRegion = position.size() - 1;
     for (Operation &op : llvm::reverse(block)) {

@@ -1,7 +1,8 @@
 //===- ProductKernel.cpp - kernels of matrix products with fused epilogues ------------------------------===//
 //
-// A tile is `rowsPerTile` rows by a few panels of outputs, accumulated in registers over all of K in order: every variant of a
-// kernel adds up an output in the same order, so that it does not depend on what is computed beside it.
+// A tile is `rowsPerTile` rows by a few panels of outputs, accumulated in registers over all of K in order:
+// every variant of a kernel adds up an output in the same order, so that it does not depend on what is
+// computed beside it.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -20,7 +21,8 @@ struct TileClass {
   const Store *store;
   int64_t count;
   SmallVector<int64_t> offsets;
-  int64_t tilesPerHead; ///< tile t starts at panel t / tilesPerHead * headPanels + firstPanel + t % tilesPerHead * step
+  int64_t tilesPerHead; ///< tile t starts at panel t / tilesPerHead * headPanels + firstPanel + t %
+                        ///< tilesPerHead * step
   int64_t headPanels;
   int64_t firstPanel;
   int64_t step;
@@ -41,10 +43,11 @@ SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_
     }
     int64_t whole = panels / panelsPerTile, left = panels % panelsPerTile;
     if (whole > 0)
-      classes.push_back({&store, whole, llvm::to_vector(llvm::seq<int64_t>(0, panelsPerTile)), whole, panels, 0,
-                         panelsPerTile, false});
+      classes.push_back({&store, whole, llvm::to_vector(llvm::seq<int64_t>(0, panelsPerTile)), whole, panels,
+                         0, panelsPerTile, false});
     if (left > 0)
-      classes.push_back({&store, 1, llvm::to_vector(llvm::seq<int64_t>(0, left)), 1, panels, whole * panelsPerTile, 1, false});
+      classes.push_back({&store, 1, llvm::to_vector(llvm::seq<int64_t>(0, left)), 1, panels,
+                         whole * panelsPerTile, 1, false});
   }
   return classes;
 }
@@ -146,7 +149,8 @@ private:
         }
         Value mask = b.splatInt(0x0f0f0f0f);
         accumulate(p, arith::AndIOp::create(b, word, mask), 2 * t);
-        accumulate(p, arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.splatInt(4)), mask), 2 * t + 1);
+        accumulate(p, arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.splatInt(4)), mask),
+                   2 * t + 1);
       }
 
     SmallVector<Value> next(sums), weightScales, weightMins;
@@ -200,14 +204,16 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
     return;
   }
   case Store::Kind::CacheKey: {
-    // Keys of a block of positions lie beside each other, so that a vector holds one dimension of many of them.
+    // Keys of a block of positions lie beside each other, so that a vector holds one dimension of many of
+    // them.
     const int64_t blockKeys = AttentionKernel::keysPerBlock(lanes);
     Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
     Value block = b.div(position, blockKeys), slot = b.rem(position, blockKeys);
     Value rounded = b.roundTo(store.destination, vector);
     for (int64_t lane = 0; lane < lanes; ++lane)
-      b.store(vector::ExtractOp::create(b, rounded, lane), store.destination, {head, block, b.add(dim, lane), slot});
+      b.store(vector::ExtractOp::create(b, rounded, lane), store.destination,
+              {head, block, b.add(dim, lane), slot});
     return;
   }
   case Store::Kind::CacheValue: {
@@ -255,8 +261,8 @@ void ProductKernel::emit(KernelBuilder &b, TileEmitter &tile) {
         return bias ? b.addf(sum, b.loadVector(bias, {b.mul(b.add(base, offset), b.lanes)})) : sum;
       };
       for (int64_t offset : tileClass.offsets)
-        storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), rowIndices[r], b.add(base, offset),
-                   positions);
+        storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), rowIndices[r],
+                   b.add(base, offset), positions);
     }
   };
 
@@ -268,14 +274,16 @@ void ProductKernel::emit(KernelBuilder &b, TileEmitter &tile) {
     b.loop(begin, end, 1, [&](Value t) {
       Value index = arith::SubIOp::create(b, t, b.index(first));
       Value inHead = b.rem(index, tileClass.tilesPerHead);
-      Value base = b.add(b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
-                         b.mul(inHead, tileClass.step));
+      Value base = b.add(
+          b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
+          b.mul(inHead, tileClass.step));
       if (rowsPerTile == 1) {
         emitTile(tileClass, base, inHead, b.index(0), 1);
         return;
       }
       Value whole = b.mul(b.div(rows, rowsPerTile), rowsPerTile);
-      b.loop(b.index(0), whole, rowsPerTile, [&](Value row) { emitTile(tileClass, base, inHead, row, rowsPerTile); });
+      b.loop(b.index(0), whole, rowsPerTile,
+             [&](Value row) { emitTile(tileClass, base, inHead, row, rowsPerTile); });
       b.loop(whole, rows, 1, [&](Value row) { emitTile(tileClass, base, inHead, row, 1); });
     });
     first += tileClass.count;

@@ -26,8 +26,8 @@ struct ProductKernel {
   PanelLayout weights;
   int64_t inputs; ///< K
 
-  /// Arguments of the kernel. x is `memref<rows x padded K x f32>`, `memref<rows x padded K / 2 x i32>` of bf16 pairs, or activation
-  /// records; w is `memref<panels x groups x record x i8>`.
+  /// Arguments of the kernel. x is `memref<rows x padded K x f32>`, `memref<rows x padded K / 2 x i32>` of
+  /// bf16 pairs, or activation records; w is `memref<panels x groups x record x i8>`.
   mlir::Value x, w, bias, positions;
   mlir::Value rows, chunk;
   std::vector<Store> stores;
@@ -41,7 +41,8 @@ struct ProductKernel {
   /// Chunks of the parallel region.
   int64_t chunks(int64_t lanes) const { return (tiles(lanes) + tilesPerChunk - 1) / tilesPerChunk; }
 
-  /// Emits the kernel's body at the builder's insertion point. `tile` knows the buffers of outside values and split bases.
+  /// Emits the kernel's body at the builder's insertion point. `tile` knows the buffers of outside values and
+  /// split bases.
   void emit(KernelBuilder &b, TileEmitter &tile);
 };
 

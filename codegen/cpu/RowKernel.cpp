@@ -1,7 +1,8 @@
-//===- RowKernel.cpp - kernels that work on whole rows -----------------------------------------------------===//
+//===- RowKernel.cpp - kernels that work on whole rows
+//-----------------------------------------------------===//
 //
-// Rows are padded to whole vectors with zeros, and every kernel keeps the padding zero: weights and biases of norms are padded
-// with zeros too.
+// Rows are padded to whole vectors with zeros, and every kernel keeps the padding zero: weights and biases of
+// norms are padded with zeros too.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -21,7 +22,8 @@ class RowEmitter {
 public:
   RowEmitter(KernelBuilder &b, TileEmitter &tile) : b(b), tile(tile) {}
 
-  /// Makes `value` available to tile.at(): computes the statistics of the norms that it is made of, first ones first.
+  /// Makes `value` available to tile.at(): computes the statistics of the norms that it is made of, first
+  /// ones first.
   void prepare(Value value) {
     Operation *op = value.getDefiningOp();
     if (!op || tile.buffers.contains(value) || tile.known.contains(value))
@@ -42,14 +44,15 @@ public:
 
   void storeBf16(Value value, Value destination) {
     forEachPanel(widthOf(value), [&](Value panel) {
-      Value rounded = roundToBf16(tile.at(value, 0));
+      Value rounded = b.roundToBf16(tile.at(value, 0));
       auto words = VectorType::get({b.lanes / 2}, b.getI32Type());
       vector::StoreOp::create(b, Value(vector::BitCastOp::create(b, words, rounded)), destination,
                               ValueRange{tile.row, b.mul(panel, b.lanes / 2)});
     });
   }
 
-  /// Quantizes each group of 32 by its largest magnitude: as GGUF's Q8_0, or to 16 bits where records are wide.
+  /// Quantizes each group of 32 by its largest magnitude: as GGUF's Q8_0, or to 16 bits where records are
+  /// wide.
   void storeRecords(Value value, Value destination) {
     const int64_t panelsPerGroup = ActivationRecord::groupSize / b.lanes;
     const bool wide = ActivationRecord::isWide(destination.getType());
@@ -73,7 +76,8 @@ public:
       store(destination, group, ActivationRecord::scale, arith::BitcastOp::create(b, b.getI32Type(), kept));
       Value sums[2] = {b.i32(0), b.i32(0)};
       for (int64_t i = 0; i < panelsPerGroup; ++i) {
-        Value codes = arith::FPToSIOp::create(b, b.i32Vector, roundHalfAway(b.mulf(x[i], b.broadcast(inverse))));
+        Value codes =
+            arith::FPToSIOp::create(b, b.i32Vector, roundHalfAway(b.mulf(x[i], b.broadcast(inverse))));
         Value &sum = sums[i * b.lanes / 16];
         sum = b.add(sum, b.sum(codes));
         if (!wide) {
@@ -99,19 +103,6 @@ private:
 
   void store(Value destination, Value group, int64_t word, Value value) {
     b.store(value, destination, {tile.row, group, b.index(word)});
-  }
-
-  /// The bits of the nearest bf16 numbers, ties to even.
-  Value roundToBf16(Value x) {
-    if (b.target.hasBf16Dot)
-      return arith::TruncFOp::create(b, VectorType::get({b.lanes}, b.getBF16Type()), x);
-    // LLVM would call a function for each element.
-    Value bits = arith::BitcastOp::create(b, b.i32Vector, x), sixteen = b.splatInt(16);
-    Value isOdd = arith::AndIOp::create(b, arith::ShRUIOp::create(b, bits, sixteen), b.splatInt(1));
-    Value rounded = arith::ShRUIOp::create(b, b.add(bits, b.add(isOdd, b.splatInt(0x7fff))), sixteen);
-    Value isNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
-    rounded = arith::SelectOp::create(b, isNan, b.splatInt(0x7fc0), rounded);
-    return arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI16Type()), rounded);
   }
 
   /// The lanes of `values` as bytes, from word `word` of a record on.
@@ -225,7 +216,9 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
       auto word = [&](int64_t t, Type type) {
         return scalar(bytes({panel, group, b.mul(b.add(lane, t * b.lanes), 4)}, 4), type);
       };
-      auto put = [&](Value value, int64_t i) { b.store(value, destination, {row, b.add(b.mul(group, layout.groupSize), i)}); };
+      auto put = [&](Value value, int64_t i) {
+        b.store(value, destination, {row, b.add(b.mul(group, layout.groupSize), i)});
+      };
       if (layout.kind == PanelLayout::Kind::F32)
         return put(word(0, b.getF32Type()), 0);
       if (layout.kind == PanelLayout::Kind::BF16) {
@@ -240,7 +233,8 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
         Value at = b.add(b.mul(lane, size), offset);
         if (layout.wideScales)
           return scalar(bytes({panel, group, at}, size), b.getF32Type());
-        return arith::ExtFOp::create(b, b.getF32Type(), scalar(bytes({panel, group, at}, size), b.getF16Type()));
+        return arith::ExtFOp::create(b, b.getF32Type(),
+                                     scalar(bytes({panel, group, at}, size), b.getF16Type()));
       };
       Value factor = scale(layout.scaleOffset());
       Value minimum = layout.hasMin ? scale(layout.minOffset()) : Value();
@@ -262,7 +256,8 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
   });
 }
 
-void emitSelectRows(KernelBuilder &b, Value source, Value ids, Value destination, Value rowBegin, Value rowEnd) {
+void emitSelectRows(KernelBuilder &b, Value source, Value ids, Value destination, Value rowBegin,
+                    Value rowEnd) {
   const int64_t width = cast<MemRefType>(source.getType()).getDimSize(1);
   b.loop(rowBegin, rowEnd, 1, [&](Value row) {
     Value from = arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}));
@@ -272,14 +267,17 @@ void emitSelectRows(KernelBuilder &b, Value source, Value ids, Value destination
   });
 }
 
-void emitCopyRows(KernelBuilder &b, Value source, Value ids, Value destination, Value rowBegin, Value rowEnd) {
+void emitCopyRows(KernelBuilder &b, Value source, Value ids, Value destination, Value rowBegin,
+                  Value rowEnd) {
   const int64_t width = cast<MemRefType>(destination.getType()).getDimSize(1);
   b.loop(rowBegin, rowEnd, 1, [&](Value row) {
     Value from = ids ? Value(arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}))) : row;
     b.loop(b.index(0), b.index(width), b.lanes, [&](Value column) {
       Value left = arith::SubIOp::create(b, b.index(width), column);
-      Value mask = vector::CreateMaskOp::create(b, VectorType::get({b.lanes}, b.getI1Type()), ValueRange{left});
-      vector::MaskedStoreOp::create(b, destination, ValueRange{row, column}, mask, b.loadVector(source, {from, column}));
+      Value mask =
+          vector::CreateMaskOp::create(b, VectorType::get({b.lanes}, b.getI1Type()), ValueRange{left});
+      vector::MaskedStoreOp::create(b, destination, ValueRange{row, column}, mask,
+                                    b.loadVector(source, {from, column}));
     });
   });
 }
@@ -297,8 +295,10 @@ void emitRopeTable(KernelBuilder &b, nn::RopeTableOp op, Value positions, Value 
       if (i < pairs) {
         Value frequency = arith::ConstantOp::create(b, b.getF64FloatAttr(frequencies[i]));
         Value angle = b.mulf(position, frequency);
-        cosine = b.mulf(arith::TruncFOp::create(b, b.getF32Type(), Value(math::CosOp::create(b, angle))), magnitude);
-        sine = b.mulf(arith::TruncFOp::create(b, b.getF32Type(), Value(math::SinOp::create(b, angle))), magnitude);
+        cosine = b.mulf(arith::TruncFOp::create(b, b.getF32Type(), Value(math::CosOp::create(b, angle))),
+                        magnitude);
+        sine = b.mulf(arith::TruncFOp::create(b, b.getF32Type(), Value(math::SinOp::create(b, angle))),
+                      magnitude);
       }
       b.store(cosine, destination, {row, b.index(i)});
       b.store(sine, destination, {row, b.index(part + i)});

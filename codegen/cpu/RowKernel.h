@@ -1,4 +1,5 @@
-//===- RowKernel.h - kernels that work on whole rows ------------------------------------------------------===//
+//===- RowKernel.h - kernels that work on whole rows
+//------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_ROWKERNEL_H
 #define LLMC_CODEGEN_CPU_ROWKERNEL_H
 
@@ -6,28 +7,29 @@
 
 namespace llmc::codegen {
 
-/// A chain of element-wise operations, norms and conversions over rows. What is stored may be f32, bf16 pairs or activation
-/// records: products read the latter two.
+/// A chain of element-wise operations, norms and conversions over rows. What is stored may be f32, bf16 pairs
+/// or activation records: products read the latter two.
 struct RowKernel {
-  mlir::Value result;            ///< in the fusion; the type of its elements says what is stored
-  mlir::Value destination;       ///< `memref<rows x ...>`
-  mlir::Value rowBegin, rowEnd;  ///< rows to work on
+  mlir::Value result;           ///< in the fusion; the type of its elements says what is stored
+  mlir::Value destination;      ///< `memref<rows x ...>`
+  mlir::Value rowBegin, rowEnd; ///< rows to work on
 
   /// Emits the kernel's body. `tile` knows the buffers of outside values.
   void emit(KernelBuilder &b, TileEmitter &tile);
 };
 
-/// y[i, :] = table[ids[i], :] from a packed table `memref<panels x groups x record x i8>`, for rows rowBegin .. rowEnd.
-void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, mlir::Value table, mlir::Value ids,
-                   mlir::Value destination, mlir::Value rowBegin, mlir::Value rowEnd);
+/// y[i, :] = table[ids[i], :] from a packed table `memref<panels x groups x record x i8>`, for rows rowBegin
+/// .. rowEnd.
+void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, mlir::Value table,
+                   mlir::Value ids, mlir::Value destination, mlir::Value rowBegin, mlir::Value rowEnd);
 
 /// y[i, :] = x[rows[i], :]
 void emitSelectRows(KernelBuilder &b, mlir::Value source, mlir::Value ids, mlir::Value destination,
                     mlir::Value rowBegin, mlir::Value rowEnd);
 
 /// y[i, :] = x[ids[i], :], or x[i, :] without ids, from rows of padded width to rows of the exact one.
-void emitCopyRows(KernelBuilder &b, mlir::Value source, mlir::Value ids, mlir::Value destination, mlir::Value rowBegin,
-                  mlir::Value rowEnd);
+void emitCopyRows(KernelBuilder &b, mlir::Value source, mlir::Value ids, mlir::Value destination,
+                  mlir::Value rowBegin, mlir::Value rowEnd);
 
 /// Cosines and sines of nn.rope_table, each part padded to whole vectors.
 void emitRopeTable(KernelBuilder &b, nn::RopeTableOp op, mlir::Value positions, mlir::Value destination,

@@ -1,7 +1,8 @@
 //===- TileEmitter.h - values of a fusion on registers -------------------------------------------------===//
 //
-// A kernel asks for the parts of the values that it stores, and the emitter computes what they need, on demand: one native vector
-// of one row at a time. So any tree of element-wise and layout operations becomes straight code on registers.
+// A kernel asks for the parts of the values that it stores, and the emitter computes what they need, on
+// demand: one native vector of one row at a time. So any tree of element-wise and layout operations becomes
+// straight code on registers.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_TILEEMITTER_H
@@ -13,34 +14,36 @@
 
 namespace llmc::codegen {
 
-/// How the width of a value is laid out in vectors: heads, each padded in up to three parts as nn.align_heads says. A width without
-/// heads is one head without rotation.
+/// How the width of a value is laid out in vectors: heads, each padded in up to three parts as nn.align_heads
+/// says. A width without heads is one head without rotation.
 struct WidthLayout {
   int64_t heads = 1;
   int64_t headSize = 0;
   int64_t rotaryDims = 0; ///< 0: no rotation
   int64_t style = 0;      ///< 0 half, 1 interleaved
 
-  int64_t alignedHead(int64_t lanes) const { return nn::AlignHeadsOp::getAlignedSize(headSize, rotaryDims, lanes); }
+  int64_t alignedHead(int64_t lanes) const {
+    return nn::AlignHeadsOp::getAlignedSize(headSize, rotaryDims, lanes);
+  }
   int64_t panelsPerHead(int64_t lanes) const { return alignedHead(lanes) / lanes; }
   int64_t panels(int64_t lanes) const { return heads * panelsPerHead(lanes); }
   bool isPlain() const { return heads == 1 && rotaryDims == 0; }
   bool operator==(const WidthLayout &) const = default;
 };
 
-/// Which vector of a row is wanted: panel `base + offset` of the value's width. `base` is a runtime number that all requests of a tile
-/// share.
+/// Which vector of a row is wanted: panel `base + offset` of the value's width. `base` is a runtime number
+/// that all requests of a tile share.
 class TileEmitter {
 public:
   TileEmitter(KernelBuilder &b) : b(b) {}
 
   KernelBuilder &b;
-  mlir::Value row;        ///< row of the step
-  mlir::Value base;       ///< first panel of the tile in the width of the stored value
+  mlir::Value row;         ///< row of the step
+  mlir::Value base;        ///< first panel of the tile in the width of the stored value
   mlir::Value panelInHead; ///< for tiles of pairs: panel within the head's first part
 
-  /// Where a value that comes from outside of the fusion lies: rows of f32, `memref<rows x padded width x f32>`, or a
-  /// vector `memref<padded width x f32>`.
+  /// Where a value that comes from outside of the fusion lies: rows of f32, `memref<rows x padded width x
+  /// f32>`, or a vector `memref<padded width x f32>`.
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;
   /// First panel of each part of a split in the width of its operand.
   llvm::DenseMap<mlir::Value, int64_t> splitBase;

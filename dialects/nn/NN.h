@@ -53,8 +53,8 @@ enum class FusionRole {
   Parameter,   ///< concerns weights only; happens at compile time
 };
 
-/// The attribute with which the arguments of a function are marked that receive parameters: what depends on nothing
-/// but these is computed when the program is compiled.
+/// The attribute with which the arguments of a function are marked that receive parameters: what depends on
+/// nothing but these is computed when the program is compiled.
 inline constexpr llvm::StringLiteral kParameterArgument = "nn.parameter";
 
 /// Whether `value` is a parameter: the result of nn.load, or a function argument marked `nn.parameter`.

@@ -17,7 +17,9 @@ double contextOf(RopeScalingAttr scaling) {
   return scaling.getTrainedContext() ? static_cast<double>(scaling.getTrainedContext().getInt()) : 0.0;
 }
 
-bool compatible(int64_t a, int64_t b) { return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b; }
+bool compatible(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
 
 /// What both forms of attention demand of their heads.
 template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
@@ -29,8 +31,8 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
                             << " key heads";
   int64_t queryWidth = width(op.getQuery());
   if (!ShapedType::isDynamic(queryWidth) && queryWidth % heads != 0)
-    return op.emitOpError() << "has queries of width " << queryWidth << ", which is not a multiple of its " << heads
-                            << " heads";
+    return op.emitOpError() << "has queries of width " << queryWidth << ", which is not a multiple of its "
+                            << heads << " heads";
   if (op.getWindow() && *op.getWindow() <= 0)
     return op.emitOpError() << "needs a positive window, but has " << *op.getWindow();
   if (op.getSoftcap() && !(op.getSoftcap()->convertToDouble() > 0))
@@ -51,7 +53,8 @@ LogicalResult verifyScaling(Operation *op, std::optional<RopeScalingAttr> scalin
     return op->emitOpError() << "has " << factors << " frequency factors for " << dims / 2 << " pairs";
   if (!(valueOf(scaling->getFactor()) > 0))
     return op->emitOpError() << "needs a positive scaling factor";
-  bool needsContext = scaling->getKind() == RopeScalingKind::Llama3 || scaling->getKind() == RopeScalingKind::Yarn;
+  bool needsContext =
+      scaling->getKind() == RopeScalingKind::Llama3 || scaling->getKind() == RopeScalingKind::Yarn;
   if (needsContext && contextOf(*scaling) <= 0)
     return op->emitOpError() << "needs the trained context for its scaling";
   if (needsContext && valueOf(scaling->getHighFreq()) == valueOf(scaling->getLowFreq()))
@@ -64,8 +67,8 @@ LogicalResult verifyScaling(Operation *op, std::optional<RopeScalingAttr> scalin
 LogicalResult RopeOp::verify() {
   int64_t heads = getHeads(), dims = getDims(), inputWidth = width(getInput());
   if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
-    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
-                         << " heads";
+    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its "
+                         << heads << " heads";
   if (dims <= 0 || dims % 2 != 0)
     return emitOpError() << "rotates " << dims << " dimensions, expected a positive even number";
   if (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads)
@@ -73,7 +76,8 @@ LogicalResult RopeOp::verify() {
   if (!(getTheta().convertToDouble() > 0))
     return emitOpError() << "needs a positive theta";
   if (!compatible(rows(getInput()), rows(getPositions())))
-    return emitOpError() << "has " << rows(getInput()) << " rows but " << rows(getPositions()) << " positions";
+    return emitOpError() << "has " << rows(getInput()) << " rows but " << rows(getPositions())
+                         << " positions";
   return verifyScaling(*this, getScaling(), dims);
 }
 
@@ -85,15 +89,16 @@ LogicalResult RopeTableOp::verify() {
   if (!(getTheta().convertToDouble() > 0))
     return emitOpError() << "needs a positive theta";
   if (!compatible(rows(getPositions()), rows(getResult())))
-    return emitOpError() << "has " << rows(getPositions()) << " positions but " << rows(getResult()) << " result rows";
+    return emitOpError() << "has " << rows(getPositions()) << " positions but " << rows(getResult())
+                         << " result rows";
   return verifyScaling(*this, getScaling(), dims);
 }
 
 LogicalResult RotateOp::verify() {
   int64_t heads = getHeads(), inputWidth = width(getInput()), dims = getDims();
   if (heads <= 0 || (!ShapedType::isDynamic(inputWidth) && inputWidth % heads != 0))
-    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its " << heads
-                         << " heads";
+    return emitOpError() << "has an input of width " << inputWidth << ", which is not a multiple of its "
+                         << heads << " heads";
   if (ShapedType::isDynamic(dims) || dims % 2 != 0)
     return emitOpError() << "needs a table of a known and even width";
   if (!ShapedType::isDynamic(inputWidth) && dims > inputWidth / heads)
@@ -103,7 +108,8 @@ LogicalResult RotateOp::verify() {
   return success();
 }
 
-static SmallVector<double> computeFrequencies(int64_t dims, double theta, std::optional<RopeScalingAttr> scaling) {
+static SmallVector<double> computeFrequencies(int64_t dims, double theta,
+                                              std::optional<RopeScalingAttr> scaling) {
   SmallVector<double> frequencies;
   for (int64_t i = 0; i < dims / 2; ++i)
     frequencies.push_back(std::pow(theta, -2.0 * i / dims));
@@ -170,24 +176,27 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "has keys of width " << keyWidth << ", but " << getKvHeads() << " heads of "
                          << queryWidth / static_cast<int64_t>(getHeads()) << " are expected";
   if (!ShapedType::isDynamic(valueWidth) && !ShapedType::isDynamic(width(getResult())) &&
-      valueWidth * static_cast<int64_t>(getHeads()) != width(getResult()) * static_cast<int64_t>(getKvHeads()))
+      valueWidth * static_cast<int64_t>(getHeads()) !=
+          width(getResult()) * static_cast<int64_t>(getKvHeads()))
     return emitOpError() << "has values of width " << valueWidth << " for " << getKvHeads()
                          << " heads, which does not give results of width " << width(getResult());
   if (!compatible(rows(getKey()), rows(getValue())))
     return emitOpError() << "has " << rows(getKey()) << " keys but " << rows(getValue()) << " values";
   if (getCausal() && !compatible(rows(getQuery()), rows(getKey())))
-    return emitOpError() << "is causal, but has " << rows(getQuery()) << " queries and " << rows(getKey()) << " keys";
-  if (getSegments() && (!compatible(rows(getSegments()), rows(getQuery())) || !compatible(rows(getSegments()), rows(getKey()))))
-    return emitOpError() << "has " << rows(getSegments()) << " segments for " << rows(getQuery()) << " queries and "
-                         << rows(getKey()) << " keys";
+    return emitOpError() << "is causal, but has " << rows(getQuery()) << " queries and " << rows(getKey())
+                         << " keys";
+  if (getSegments() && (!compatible(rows(getSegments()), rows(getQuery())) ||
+                        !compatible(rows(getSegments()), rows(getKey()))))
+    return emitOpError() << "has " << rows(getSegments()) << " segments for " << rows(getQuery())
+                         << " queries and " << rows(getKey()) << " keys";
   if (!getBias())
     return success();
   int64_t queries = rows(getQuery()), heads = getHeads();
   if (!compatible(rows(getBias()), ShapedType::isDynamic(queries) ? queries : heads * queries) ||
       !compatible(width(getBias()), rows(getKey())))
-    return emitOpError() << "has a bias of type " << getBias().getType() << ", expected [heads * queries, keys] for "
-                         << heads << " heads, queries of type " << getQuery().getType() << " and keys of type "
-                         << getKey().getType();
+    return emitOpError() << "has a bias of type " << getBias().getType()
+                         << ", expected [heads * queries, keys] for " << heads << " heads, queries of type "
+                         << getQuery().getType() << " and keys of type " << getKey().getType();
   return success();
 }
 
@@ -198,13 +207,16 @@ LogicalResult CachedAttentionOp::verify() {
   if (cache.getHeads() != static_cast<int64_t>(getKvHeads()))
     return emitOpError() << "has " << getKvHeads() << " key heads but a cache of " << cache.getHeads();
   int64_t queryWidth = width(getQuery());
-  if (!ShapedType::isDynamic(queryWidth) && queryWidth / static_cast<int64_t>(getHeads()) != cache.getHeadDim())
+  if (!ShapedType::isDynamic(queryWidth) &&
+      queryWidth / static_cast<int64_t>(getHeads()) != cache.getHeadDim())
     return emitOpError() << "has queries with heads of " << queryWidth / static_cast<int64_t>(getHeads())
                          << " but a cache with heads of " << cache.getHeadDim();
   if (!compatible(queryWidth, width(getResult())))
-    return emitOpError() << "has queries of width " << queryWidth << " but a result of width " << width(getResult());
+    return emitOpError() << "has queries of width " << queryWidth << " but a result of width "
+                         << width(getResult());
   if (!compatible(rows(getQuery()), rows(getPositions())))
-    return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions()) << " positions";
+    return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions())
+                         << " positions";
   return success();
 }
 
@@ -213,10 +225,11 @@ LogicalResult CacheAppendOp::verify() {
   int64_t expected = cache.getHeads() * cache.getHeadDim();
   for (auto [value, name] : {std::pair<Value, StringRef>{getKey(), "keys"}, {getValue(), "values"}}) {
     if (!compatible(width(value), expected))
-      return emitOpError() << "has " << name << " of width " << width(value) << ", but the cache has " << cache.getHeads()
-                           << " heads of " << cache.getHeadDim();
+      return emitOpError() << "has " << name << " of width " << width(value) << ", but the cache has "
+                           << cache.getHeads() << " heads of " << cache.getHeadDim();
     if (!compatible(rows(value), rows(getPositions())))
-      return emitOpError() << "has " << rows(value) << ' ' << name << " but " << rows(getPositions()) << " positions";
+      return emitOpError() << "has " << rows(value) << ' ' << name << " but " << rows(getPositions())
+                           << " positions";
   }
   return success();
 }
@@ -225,15 +238,17 @@ LogicalResult RelativePositionBiasOp::verify() {
   auto table = cast<RankedTensorType>(getTable().getType());
   const int64_t buckets = table.getDimSize(0), heads = table.getDimSize(1);
   const int64_t least = getBidirectional() ? 4 : 2;
-  if (ShapedType::isDynamic(buckets) || ShapedType::isDynamic(heads) || buckets < least || buckets % least != 0)
-    return emitOpError() << "has a table of " << table << ", expected [buckets, heads] with a multiple of " << least
-                         << " buckets";
+  if (ShapedType::isDynamic(buckets) || ShapedType::isDynamic(heads) || buckets < least ||
+      buckets % least != 0)
+    return emitOpError() << "has a table of " << table << ", expected [buckets, heads] with a multiple of "
+                         << least << " buckets";
   if (static_cast<int64_t>(getMaxDistance()) <= buckets / least)
-    return emitOpError() << "has max_distance " << getMaxDistance() << ", expected more than the " << buckets / least
-                         << " distances that have a bucket each";
+    return emitOpError() << "has max_distance " << getMaxDistance() << ", expected more than the "
+                         << buckets / least << " distances that have a bucket each";
   int64_t queries = rows(getQueryPositions()), keys = rows(getKeyPositions());
   if (!ShapedType::isDynamic(queries) && !compatible(rows(getResult()), heads * queries))
-    return emitOpError() << "has " << rows(getResult()) << " result rows for " << heads << " heads and " << queries << " queries";
+    return emitOpError() << "has " << rows(getResult()) << " result rows for " << heads << " heads and "
+                         << queries << " queries";
   if (!compatible(width(getResult()), keys))
     return emitOpError() << "has a result of width " << width(getResult()) << " for " << keys << " keys";
   return success();
@@ -254,5 +269,6 @@ int64_t RelativePositionBiasOp::getBucket(int64_t distance) {
   // The logarithm is taken in f32, as the model was trained.
   float scaled = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
                  static_cast<float>(std::log(static_cast<double>(getMaxDistance()) / exact));
-  return first + std::min(buckets - 1, exact + static_cast<int64_t>(scaled * static_cast<float>(buckets - exact)));
+  return first +
+         std::min(buckets - 1, exact + static_cast<int64_t>(scaled * static_cast<float>(buckets - exact)));
 }

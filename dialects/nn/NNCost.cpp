@@ -87,7 +87,8 @@ OpCost AttentionOp::getCost(int64_t rows, int64_t) {
   OpCost cost = streamingCost(*this, rows, 0);
   double keys = elementsOf(getKey(), rows) / cast<RankedTensorType>(getKey().getType()).getDimSize(1);
   // Causal attention sees half of the pairs.
-  cost.flops = (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) * keys * (getCausal() ? 0.5 : 1);
+  cost.flops =
+      (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) * keys * (getCausal() ? 0.5 : 1);
   return cost;
 }
 
@@ -104,7 +105,8 @@ OpCost RelativePositionBiasOp::getCost(int64_t rows, int64_t) { return streaming
 OpCost ExpertsOp::getCost(int64_t rows, int64_t) {
   OpCost cost = streamingCost(*this, rows, 0);
   const double share = static_cast<double>(getTopK()) / getExperts();
-  const double weights = elementsOf(getGate(), rows) + elementsOf(getUp(), rows) + elementsOf(getDown(), rows);
+  const double weights =
+      elementsOf(getGate(), rows) + elementsOf(getUp(), rows) + elementsOf(getDown(), rows);
   cost.flops = 2 * rows * weights * share;
   // Tokens choose different experts: few of them read few experts, many read all.
   cost.parameterBytes *= std::min(1.0, rows * share);
@@ -113,7 +115,8 @@ OpCost ExpertsOp::getCost(int64_t rows, int64_t) {
 
 OpCost CacheAppendOp::getCost(int64_t rows, int64_t) {
   OpCost cost;
-  cost.activationBytes = bytesOf(getKey(), rows) + bytesOf(getValue(), rows) + kvBytes(getCache().getType(), rows);
+  cost.activationBytes =
+      bytesOf(getKey(), rows) + bytesOf(getValue(), rows) + kvBytes(getCache().getType(), rows);
   return cost;
 }
 
@@ -154,4 +157,6 @@ FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }
 FusionRole SplitOp::getFusionRole() { return FusionRole::Layout; }
 FusionRole ConcatOp::getFusionRole() { return FusionRole::Layout; }
 FusionRole SelectRowsOp::getFusionRole() { return FusionRole::Gather; }
-FusionRole ConvertOp::getFusionRole() { return isParameter(getInput()) ? FusionRole::Parameter : FusionRole::RowWise; }
+FusionRole ConvertOp::getFusionRole() {
+  return isParameter(getInput()) ? FusionRole::Parameter : FusionRole::RowWise;
+}

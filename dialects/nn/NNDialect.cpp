@@ -96,18 +96,20 @@ Type KvCacheType::parse(AsmParser &parser) {
       parser.parseType(elementType) || parser.parseGreater())
     return {};
   if (shape.size() != 2) {
-    parser.emitError(loc) << "a kv_cache has two sizes, heads and head size, but " << shape.size() << " are given";
+    parser.emitError(loc) << "a kv_cache has two sizes, heads and head size, but " << shape.size()
+                          << " are given";
     return {};
   }
-  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), shape[0], shape[1], elementType);
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), shape[0], shape[1],
+                    elementType);
 }
 
 void KvCacheType::print(AsmPrinter &printer) const {
   printer << '<' << getHeads() << 'x' << getHeadDim() << 'x' << getElementType() << '>';
 }
 
-LogicalResult KvCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads, int64_t headDim,
-                                  Type elementType) {
+LogicalResult KvCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads,
+                                  int64_t headDim, Type elementType) {
   if (heads <= 0 || headDim <= 0)
     return emitError() << "a kv_cache needs positive sizes, but has " << heads << " heads of " << headDim;
   if (!isa<Float16Type, BFloat16Type, Float32Type, Float64Type, BlockType>(elementType))

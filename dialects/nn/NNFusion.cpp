@@ -19,12 +19,14 @@ ParseResult FusionOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseOptionalAttrDict(result.attributes) || parser.parseColonType(type))
     return failure();
   if (type.getNumInputs() != arguments.size())
-    return parser.emitError(loc) << "has " << arguments.size() << " inputs but a type with " << type.getNumInputs();
+    return parser.emitError(loc) << "has " << arguments.size() << " inputs but a type with "
+                                 << type.getNumInputs();
   for (auto [argument, argumentType] : llvm::zip(arguments, type.getInputs()))
     argument.type = argumentType;
   result.addTypes(type.getResults());
   Region *body = result.addRegion();
-  if (parser.resolveOperands(operands, type.getInputs(), loc, result.operands) || parser.parseRegion(*body, arguments))
+  if (parser.resolveOperands(operands, type.getInputs(), loc, result.operands) ||
+      parser.parseRegion(*body, arguments))
     return failure();
   FusionOp::ensureTerminator(*body, parser.getBuilder(), result.location);
   return success();

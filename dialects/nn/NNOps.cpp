@@ -15,11 +15,14 @@ namespace {
 int64_t dim(Value value, unsigned index) { return cast<ShapedType>(value.getType()).getDimSize(index); }
 
 /// Sizes agree unless both are known and differ.
-bool compatible(int64_t a, int64_t b) { return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b; }
+bool compatible(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
 
 LogicalResult verifyVector(Operation *op, Value vector, StringRef name, int64_t size, StringRef what) {
   if (vector && !compatible(dim(vector, 0), size))
-    return op->emitOpError() << "has a " << name << " of size " << dim(vector, 0) << ", but " << what << " is " << size;
+    return op->emitOpError() << "has a " << name << " of size " << dim(vector, 0) << ", but " << what
+                             << " is " << size;
   return success();
 }
 
@@ -31,9 +34,9 @@ LogicalResult verifyBlocks(Operation *op, Value value, StringRef name) {
     return op->emitOpError() << "has a " << name << " of blocks without a dimension";
   int64_t width = block ? type.getShape().back() : 0;
   if (block && !ShapedType::isDynamic(width) && width % block.getBlockSize() != 0)
-    return op->emitOpError() << "has a " << name << " of width " << width << ", which is not a multiple of the "
-                             << block.getBlockSize() << " elements of a " << stringifyBlockFormat(block.getFormat())
-                             << " block";
+    return op->emitOpError() << "has a " << name << " of width " << width
+                             << ", which is not a multiple of the " << block.getBlockSize()
+                             << " elements of a " << stringifyBlockFormat(block.getFormat()) << " block";
   return success();
 }
 
@@ -61,7 +64,8 @@ LogicalResult LinearOp::verify() {
   if (!compatible(dim(getWeight(), 0), dim(getResult(), 1)))
     return emitOpError() << "has a weight with " << dim(getWeight(), 0) << " rows but a result of width "
                          << dim(getResult(), 1) << " (a weight is [out, in])";
-  if (failed(verifyBlocks(*this, getWeight(), "weight")) || failed(verifyBlocks(*this, getInput(), "input")) ||
+  if (failed(verifyBlocks(*this, getWeight(), "weight")) ||
+      failed(verifyBlocks(*this, getInput(), "input")) ||
       failed(verifyVector(*this, getBias(), "bias", dim(getResult(), 1), "the result's width")))
     return failure();
   return verifyRows(*this, getInput(), getResult(), "input rows", "result rows");
@@ -70,7 +74,8 @@ LogicalResult LinearOp::verify() {
 LogicalResult RmsNormOp::verify() {
   int64_t width = dim(getInput(), 1), group = dim(getWeight(), 0);
   if (group == 0 || (!ShapedType::isDynamic(width) && !ShapedType::isDynamic(group) && width % group != 0))
-    return emitOpError() << "has an input of width " << width << ", which is not a multiple of the weight's size " << group;
+    return emitOpError() << "has an input of width " << width
+                         << ", which is not a multiple of the weight's size " << group;
   if (!(getEpsilon().convertToDouble() >= 0))
     return emitOpError() << "needs an epsilon that is not negative";
   return success();
@@ -91,9 +96,7 @@ OpFoldResult ReluOp::fold(FoldAdaptor) {
   return getInput().getDefiningOp<ReluOp>() ? getInput() : Value();
 }
 
-OpFoldResult ScaleOp::fold(FoldAdaptor) {
-  return getFactor().isExactlyValue(1.0) ? getInput() : Value();
-}
+OpFoldResult ScaleOp::fold(FoldAdaptor) { return getFactor().isExactlyValue(1.0) ? getInput() : Value(); }
 
 LogicalResult SoftcapOp::verify() {
   if (!(getCap().convertToDouble() > 0))
@@ -115,7 +118,8 @@ LogicalResult SplitOp::verify() {
     sum += dim(result, 1);
   }
   if (!compatible(sum, dim(getInput(), 1)))
-    return emitOpError() << "has results of width " << sum << " in all but an input of width " << dim(getInput(), 1);
+    return emitOpError() << "has results of width " << sum << " in all but an input of width "
+                         << dim(getInput(), 1);
   return success();
 }
 
@@ -130,19 +134,21 @@ LogicalResult ConcatOp::verify() {
     auto inputType = cast<RankedTensorType>(input.getType());
     if (inputType.getElementType() != type.getElementType() || inputType.getRank() != type.getRank() ||
         inputType.getShape().drop_front() != type.getShape().drop_front())
-      return emitOpError() << "has an input of type " << inputType << " that differs from the result's type " << type
-                           << " in more than the first dimension";
+      return emitOpError() << "has an input of type " << inputType << " that differs from the result's type "
+                           << type << " in more than the first dimension";
     sum += inputType.getDimSize(0);
     if (ShapedType::isDynamic(inputType.getDimSize(0)))
       return emitOpError() << "needs inputs with a known first dimension";
   }
   if (!compatible(sum, type.getDimSize(0)))
-    return emitOpError() << "has inputs with " << sum << " rows in all but a result with " << type.getDimSize(0);
+    return emitOpError() << "has inputs with " << sum << " rows in all but a result with "
+                         << type.getDimSize(0);
   return success();
 }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor) {
-  return getInputs().size() == 1 && getInputs()[0].getType() == getResult().getType() ? getInputs()[0] : Value();
+  return getInputs().size() == 1 && getInputs()[0].getType() == getResult().getType() ? getInputs()[0]
+                                                                                      : Value();
 }
 
 LogicalResult SelectRowsOp::verify() {
@@ -153,7 +159,8 @@ LogicalResult SelectRowsOp::verify() {
 }
 
 LogicalResult ConvertOp::verify() {
-  auto input = cast<RankedTensorType>(getInput().getType()), result = cast<RankedTensorType>(getResult().getType());
+  auto input = cast<RankedTensorType>(getInput().getType()),
+       result = cast<RankedTensorType>(getResult().getType());
   if (input.getShape() != result.getShape())
     return emitOpError() << "changes the shape from " << input << " to " << result;
   if (input.getElementType().isInteger() || result.getElementType().isInteger())
@@ -161,7 +168,8 @@ LogicalResult ConvertOp::verify() {
   if (auto block = dyn_cast<BlockType>(result.getElementType()))
     if (!llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q16_0},
                             block.getFormat()))
-      return emitOpError() << "quantizes to q8_0, q4_0, q4_1 and q16_0, not to " << stringifyBlockFormat(block.getFormat());
+      return emitOpError() << "quantizes to q8_0, q4_0, q4_1 and q16_0, not to "
+                           << stringifyBlockFormat(block.getFormat());
   if (failed(verifyBlocks(*this, getInput(), "input")))
     return failure();
   return verifyBlocks(*this, getResult(), "result");

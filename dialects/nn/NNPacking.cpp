@@ -52,19 +52,20 @@ LogicalResult AlignHeadsOp::verify() {
     return emitOpError() << "needs four numbers a segment and a positive number of lanes";
   int64_t inputRows = 0, resultRows = 0;
   for (const HeadSegment &segment : segmentsOf(*this)) {
-    if (segment.heads < 0 || segment.size <= 0 || segment.rotaryDims < 0 || segment.rotaryDims > segment.size ||
-        segment.rotaryDims % 2 != 0)
+    if (segment.heads < 0 || segment.size <= 0 || segment.rotaryDims < 0 ||
+        segment.rotaryDims > segment.size || segment.rotaryDims % 2 != 0)
       return emitOpError() << "has a segment of " << segment.heads << " heads of " << segment.size << " with "
                            << segment.rotaryDims << " rotary dimensions";
     inputRows += segment.heads * segment.size;
     resultRows += segment.heads * getAlignedSize(segment.size, segment.rotaryDims, getLanes());
   }
-  if (cast<ShapedType>(getInput().getType()).getRank() == 0 || cast<ShapedType>(getResult().getType()).getRank() == 0)
+  if (cast<ShapedType>(getInput().getType()).getRank() == 0 ||
+      cast<ShapedType>(getResult().getType()).getRank() == 0)
     return emitOpError() << "needs tensors with at least one dimension";
   int64_t given = cast<ShapedType>(getInput().getType()).getDimSize(0);
   int64_t made = cast<ShapedType>(getResult().getType()).getDimSize(0);
   if (inputRows != given || resultRows != made)
-    return emitOpError() << "has segments that turn " << inputRows << " rows into " << resultRows << ", but turns " << given
-                         << " into " << made;
+    return emitOpError() << "has segments that turn " << inputRows << " rows into " << resultRows
+                         << ", but turns " << given << " into " << made;
   return success();
 }

@@ -12,7 +12,8 @@ using namespace llmc::nn;
 ParseResult ParamOp::parse(OpAsmParser &parser, OperationState &result) {
   StringAttr name, origin;
   Type type;
-  if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(), result.attributes) || parser.parseColonType(type))
+  if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(), result.attributes) ||
+      parser.parseColonType(type))
     return failure();
   result.addAttribute(getTypeAttrName(result.name), TypeAttr::get(type));
   if (succeeded(parser.parseOptionalKeyword("from"))) {
@@ -48,9 +49,11 @@ LogicalResult ParamOp::verify() {
     return emitOpError() << "has blocks without a dimension";
   if (auto block = dyn_cast<BlockType>(type.getElementType()))
     if (type.getShape().back() % block.getBlockSize() != 0)
-      return emitOpError() << "has rows of " << type.getShape().back() << " elements, which is not a multiple of the "
-                           << block.getBlockSize() << " of a " << stringifyBlockFormat(block.getFormat()) << " block";
-  if (auto block = dyn_cast<BlockType>(type.getElementType()); block && block.getFormat() == BlockFormat::Q16_0)
+      return emitOpError() << "has rows of " << type.getShape().back()
+                           << " elements, which is not a multiple of the " << block.getBlockSize() << " of a "
+                           << stringifyBlockFormat(block.getFormat()) << " block";
+  if (auto block = dyn_cast<BlockType>(type.getElementType());
+      block && block.getFormat() == BlockFormat::Q16_0)
     return emitOpError() << "has type " << type << ", which only activations can have";
   if (isDerived() && getOrigin())
     return emitOpError() << "is either computed or read from a tensor, not both";
@@ -65,7 +68,8 @@ LogicalResult ParamOp::verifyRegions() {
   if (!yield || yield.getValues().size() != 1)
     return emitOpError() << "needs an initializer that yields one value";
   if (yield.getValues()[0].getType() != getType())
-    return emitOpError() << "has type " << getType() << " but its initializer yields " << yield.getValues()[0].getType();
+    return emitOpError() << "has type " << getType() << " but its initializer yields "
+                         << yield.getValues()[0].getType();
   for (Operation &op : block)
     if (!isa<YieldOp>(op) && !isPure(&op))
       return emitOpError() << "has an initializer with '" << op.getName() << "', which is not pure";
@@ -81,7 +85,7 @@ LogicalResult LoadOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
   if (!param)
     return emitOpError() << "loads @" << getParam() << ", which is no parameter of the module";
   if (param.getType() != getResult().getType())
-    return emitOpError() << "loads @" << getParam() << " as " << getResult().getType() << ", but it is declared as "
-                         << param.getType();
+    return emitOpError() << "loads @" << getParam() << " as " << getResult().getType()
+                         << ", but it is declared as " << param.getType();
   return success();
 }

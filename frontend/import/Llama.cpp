@@ -99,8 +99,9 @@ LlamaConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields, ML
       huggingFace ? fields.flagOr({"tie_word_embeddings", ""}, false) : !checkpoint.find("output.weight");
   const StoredTensor *table =
       checkpoint.find(huggingFace ? "model.embed_tokens.weight" : "token_embd.weight");
-  config.vocabulary = fields.sizeOr({"vocab_size", "vocab_size"},
-                                    table ? Size{table->shape[0], "vocabulary"} : Size{1, "vocabulary"});
+  config.vocabulary = fields.sizeOr({"vocab_size", "vocab_size"}, table && !table->shape.empty()
+                                                                      ? Size{table->shape[0], "vocabulary"}
+                                                                      : Size{1, "vocabulary"});
   return config;
 }
 

@@ -28,13 +28,15 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
 
   NumericBound getNumericBound() const override {
     if (bits == 16)
-      return NumericBound::relative(5e-4, "activations are rounded to 16 bits, with one scale for 32 of them");
+      return NumericBound::relative(5e-4,
+                                    "activations are rounded to 16 bits, with one scale for 32 of them");
     return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 32 of them");
   }
 
   void runOnOperation() override {
     if (bits != 8 && bits != 16) {
-      getOperation()->emitError() << "nn-quantize-activations makes codes of 8 or 16 bits, not " << bits.getValue();
+      getOperation()->emitError() << "nn-quantize-activations makes codes of 8 or 16 bits, not "
+                                  << bits.getValue();
       return signalPassFailure();
     }
     auto format = BlockType::get(&getContext(), bits == 16 ? BlockFormat::Q16_0 : BlockFormat::Q8_0);

@@ -37,9 +37,9 @@ typedef struct LlmcStep {
 typedef void (*LlmcStepFunction)(const LlmcStep *step, LlmcWorker *worker);
 
 /// Claims a chunk of the current parallel region of `chunks` chunks. The previous chunk that this worker
-/// claimed in the region counts as done with this call. Returns the chunk, or -1 when all chunks of the region
-/// are done (it waits for that) and the worker moves on to the next region. Every worker passes the same
-/// sequence of regions with the same chunk counts.
+/// claimed in the region counts as done with this call. Returns the chunk, or -1 when all chunks of the
+/// region are done (it waits for that) and the worker moves on to the next region. Every worker passes the
+/// same sequence of regions with the same chunk counts.
 int64_t llmc_region_next(LlmcWorker *worker, int64_t chunks);
 
 #ifdef __cplusplus

@@ -47,10 +47,12 @@ public:
 
   /// Runs one step on all workers and returns when all of its regions are done; what they wrote is visible to
   /// the caller. One call at a time. Other workers may still be on their way out of `function` when this
-  /// returns (they touch no buffer of the step any more): see `settle`.
+  /// returns. They write to no buffer any more, but may read the step's arena and weights until `settle`.
   ///
   /// Every worker gets its own copy of `step`. Outside of the chunks of its regions `function` may read only
-  /// the fields of that copy, not what they point to.
+  /// the fields of that copy and, of what they point to, the arena and the weights. A late worker finds
+  /// anything in the arena there, so what it computes of that may be used in chunks that it claims only: it
+  /// gets none when it is late.
   void run(LlmcStepFunction function, const LlmcStep &step);
 
   /// Waits until no worker is inside of a step function. Call it before the code of one is unloaded.

@@ -1,6 +1,5 @@
 // What happens to output files, and to artifacts on machines that they are not for.
 
-#include "runtime/core/CpuFeatures.h"
 #include "test/e2e/CompiledModel.h"
 #include "gmock/gmock.h"
 #include <csignal>
@@ -27,9 +26,9 @@ std::string contentsOf(const std::string &path) {
 }
 
 TEST(CompiledArtifact, IsRefusedByOtherProcessors) {
-  // An x86 feature that is not in this machine, if there is one.
-  const char *cpus[] = {"graniterapids", "znver5", "sapphirerapids", "alderlake", "znver4"};
-  for (const char *cpu : cpus) {
+  // No processor has what both of these have.
+  int refused = 0;
+  for (const char *cpu : {"bdver4", "diamondrapids"}) {
     const std::string file = freshPath("foreign.llmc");
     codegen::CompileOptions options;
     options.targetCpu = cpu;
@@ -38,13 +37,13 @@ TEST(CompiledArtifact, IsRefusedByOtherProcessors) {
     auto artifact = runtime::Artifact::load(file);
     unlink(file.c_str());
     if (artifact.ok())
-      continue; // this machine can run it
+      continue;
+    ++refused;
     EXPECT_THAT(std::string(artifact.status().message()),
                 testing::AllOf(StartsWith(file + ": artifact was compiled for " + cpu + " and needs "),
                                HasSubstr("which this CPU lacks"), testing::Not(HasSubstr("\n"))));
-    return;
   }
-  GTEST_SKIP() << "this machine has everything that the code for these processors needs";
+  EXPECT_GE(refused, 1);
 }
 
 TEST(CompiledArtifact, UnknownProcessorsAndSizesAreRefused) {

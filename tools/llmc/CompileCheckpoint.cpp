@@ -97,7 +97,7 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
   if (!status.ok())
     return failCompile(status);
   std::error_code ignored;
-  if (!request.quiet && !request.output.empty())
+  if (!request.quiet && !request.output.empty() && request.output != "-")
     absl::FPrintF(stderr, "%s: %.1f MB, made in %.1f s; peak memory %d MiB\n", request.output,
                   static_cast<double>(std::filesystem::file_size(request.output, ignored)) / 1e6,
                   absl::ToDoubleSeconds(absl::Now() - start), runtime::peakResidentBytes() >> 20);

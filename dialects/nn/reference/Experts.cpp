@@ -1,4 +1,5 @@
-//===- Experts.cpp - nn.experts --------------------------------------------------------------------------===//
+//===- Experts.cpp - nn.experts
+//--------------------------------------------------------------------------===//
 
 #include "dialects/nn/reference/Frame.h"
 #include "dialects/nn/reference/Parallel.h"
@@ -60,15 +61,17 @@ template <typename T> LogicalResult evaluate(ExpertsOp op, Frame<T> &frame) {
   const Tensor<T> &gate = frame.getTensor(op.getGate()), &up = frame.getTensor(op.getUp());
   const Tensor<T> &down = frame.getTensor(op.getDown());
   if (input.rows() != router.rows())
-    return op.emitOpError() << "has " << input.rows() << " input rows but " << router.rows() << " router rows";
+    return op.emitOpError() << "has " << input.rows() << " input rows but " << router.rows()
+                            << " router rows";
   const int64_t width = input.width(), inner = down.width();
   Tensor<T> result({input.rows(), width});
   parallelFor(input.rows(), 6.0 * input.rows() * op.getTopK() * width * inner, [&](int64_t t) {
     std::vector<T> hidden(inner);
     for (const Choice<T> &choice : choose(op, router.row(t))) {
       for (int64_t i = 0; i < inner; ++i)
-        hidden[i] = activate(op.getActivation(), dot(input.row(t), gate.row(choice.expert * inner + i), width)) *
-                    dot(input.row(t), up.row(choice.expert * inner + i), width);
+        hidden[i] =
+            activate(op.getActivation(), dot(input.row(t), gate.row(choice.expert * inner + i), width)) *
+            dot(input.row(t), up.row(choice.expert * inner + i), width);
       for (int64_t d = 0; d < width; ++d)
         result.row(t)[d] += choice.weight * dot(hidden.data(), down.row(choice.expert * width + d), inner);
     }

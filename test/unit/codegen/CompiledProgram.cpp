@@ -25,11 +25,14 @@ using namespace llmc::test;
 using nn::reference::IntegerTensor;
 using nn::reference::RuntimeValue;
 
-std::string test::filled(absl::string_view text, const std::vector<std::pair<std::string, std::string>> &names) {
+std::string test::filled(absl::string_view text,
+                         const std::vector<std::pair<std::string, std::string>> &names) {
   std::vector<std::pair<absl::string_view, absl::string_view>> all(names.begin(), names.end());
-  all.emplace_back("$ARGUMENTS",
-                   "(%tokens: tensor<?xi32> {nn.input = \"tokens\"}, %positions: tensor<?xi32> {nn.input = \"positions\"},"
-                   " %ids: tensor<?xi32> {nn.input = \"output_ids\"}, %unused: !nn.kv_cache<1x16xf32> {nn.input = \"cache\"})");
+  all.emplace_back(
+      "$ARGUMENTS",
+      "(%tokens: tensor<?xi32> {nn.input = \"tokens\"}, %positions: tensor<?xi32> {nn.input = \"positions\"},"
+      " %ids: tensor<?xi32> {nn.input = \"output_ids\"}, %unused: !nn.kv_cache<1x16xf32> {nn.input = "
+      "\"cache\"})");
   return absl::StrReplaceAll(text, all);
 }
 
@@ -41,7 +44,8 @@ GuardedMemory::GuardedMemory(size_t bytes) : bytes(bytes) {
   const size_t page = sysconf(_SC_PAGESIZE), rounded = (bytes + 63) / 64 * 64;
   const size_t usable = (rounded + page - 1) / page * page;
   mapped = usable + page;
-  mapping = static_cast<uint8_t *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  mapping = static_cast<uint8_t *>(
+      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   mprotect(mapping + usable, page, PROT_NONE);
   start = mapping + usable - rounded;
   spoil();
@@ -62,7 +66,8 @@ bool GuardedMemory::isIntactBehindEnd() const {
 // Compilation
 //===----------------------------------------------------------------------===//
 
-std::unique_ptr<CompiledProgram> CompiledProgram::compile(const std::string &text, const ProgramOptions &options) {
+std::unique_ptr<CompiledProgram> CompiledProgram::compile(const std::string &text,
+                                                          const ProgramOptions &options) {
   std::unique_ptr<CompiledProgram> program(new CompiledProgram(options));
   program->build(text);
   if (program->steps.empty()) {
@@ -101,6 +106,7 @@ void CompiledProgram::build(const std::string &text) {
   mlir::PassManager inference(context.get());
   passes::InferencePipelineOptions pipeline;
   pipeline.computeType = options.computeType;
+  pipeline.cacheType = options.cacheType;
   passes::buildInferencePipeline(inference, pipeline);
   ASSERT_TRUE(mlir::succeeded(inference.run(*fusedModule)));
 
@@ -186,7 +192,8 @@ static std::vector<int32_t> countFrom(int64_t first, int64_t count) {
 }
 
 void CompiledProgram::run(llvm::StringRef name, const int32_t *tokens, int64_t rows, int64_t firstPosition,
-                          const std::vector<int32_t> &outputIds, uint8_t *cache, int threads, float *output) const {
+                          const std::vector<int32_t> &outputIds, uint8_t *cache, int threads,
+                          float *output) const {
   auto tokenMemory = guarded(tokens, rows), idMemory = guarded(outputIds.data(), outputIds.size());
   std::vector<int32_t> positions = countFrom(firstPosition, rows), types(rows);
   for (int64_t row = 0; row < rows; ++row)
@@ -211,8 +218,9 @@ void CompiledProgram::run(llvm::StringRef name, const int32_t *tokens, int64_t r
   std::copy_n(result.as<float>(), outputIds.size() * outputWidth, output);
 }
 
-std::vector<float> CompiledProgram::feed(const std::vector<int32_t> &tokens, const std::vector<int64_t> &pieces,
-                                         int threads, const std::vector<int32_t> &outputIds) const {
+std::vector<float> CompiledProgram::feed(const std::vector<int32_t> &tokens,
+                                         const std::vector<int64_t> &pieces, int threads,
+                                         const std::vector<int32_t> &outputIds) const {
   GuardedMemory cache(cacheBytes);
   std::memset(cache.as(), 0, cacheBytes);
   const int64_t wanted = outputIds.empty() ? tokens.size() : outputIds.size();
@@ -220,9 +228,11 @@ std::vector<float> CompiledProgram::feed(const std::vector<int32_t> &tokens, con
   int64_t done = 0;
   for (int64_t piece : pieces) {
     const bool isLast = done + piece == static_cast<int64_t>(tokens.size());
-    std::vector<int32_t> ids = outputIds.empty() ? countFrom(0, piece) : isLast ? outputIds : std::vector<int32_t>();
-    run(piece == 1 && hasDecode() ? "decode" : "prefill", tokens.data() + done, piece, done, ids, cache.as(), threads,
-        outputs.data() + (outputIds.empty() ? done * outputWidth : 0));
+    std::vector<int32_t> ids = outputIds.empty() ? countFrom(0, piece)
+                               : isLast          ? outputIds
+                                                 : std::vector<int32_t>();
+    run(piece == 1 && hasDecode() ? "decode" : "prefill", tokens.data() + done, piece, done, ids, cache.as(),
+        threads, outputs.data() + (outputIds.empty() ? done * outputWidth : 0));
     done += piece;
   }
   EXPECT_EQ(done, static_cast<int64_t>(tokens.size()));
@@ -234,7 +244,8 @@ std::vector<float> CompiledProgram::runStep(llvm::StringRef name, const std::vec
   GuardedMemory cache(cacheBytes);
   std::memset(cache.as(), 0, cacheBytes);
   std::vector<float> outputs(tokens.size() * outputWidth);
-  run(name, tokens.data(), tokens.size(), 0, countFrom(0, tokens.size()), cache.as(), threads, outputs.data());
+  run(name, tokens.data(), tokens.size(), 0, countFrom(0, tokens.size()), cache.as(), threads,
+      outputs.data());
   return outputs;
 }
 
@@ -302,11 +313,13 @@ void test::expectNear(const std::vector<float> &found, const std::vector<float> 
       worst = i;
     }
   }
-  EXPECT_EQ(bad, 0u) << what << ": " << bad << " of " << found.size() << " depart, most of all element " << worst << ", which is "
-                     << found[worst] << " instead of " << expected[worst] << "; the largest magnitude is " << largest;
+  EXPECT_EQ(bad, 0u) << what << ": " << bad << " of " << found.size() << " depart, most of all element "
+                     << worst << ", which is " << found[worst] << " instead of " << expected[worst]
+                     << "; the largest magnitude is " << largest;
 }
 
-void test::expectSameBits(const std::vector<float> &found, const std::vector<float> &expected, const std::string &what) {
+void test::expectSameBits(const std::vector<float> &found, const std::vector<float> &expected,
+                          const std::string &what) {
   ASSERT_EQ(found.size(), expected.size()) << what;
   size_t bad = 0, first = 0, last = 0;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -315,9 +328,12 @@ void test::expectSameBits(const std::vector<float> &found, const std::vector<flo
     first = bad++ == 0 ? i : first;
     last = i;
   }
-  EXPECT_EQ(bad, 0u) << what << ": " << bad << " of " << found.size() << " depart, elements " << first << " to " << last << "; the first is "
-                     << absl::StrCat(found[first], ", bits ", absl::Hex(std::bit_cast<uint32_t>(found[first])), ", instead of ",
-                                     expected[first], ", bits ", absl::Hex(std::bit_cast<uint32_t>(expected[first])));
+  EXPECT_EQ(bad, 0u) << what << ": " << bad << " of " << found.size() << " depart, elements " << first
+                     << " to " << last << "; the first is "
+                     << absl::StrCat(found[first], ", bits ",
+                                     absl::Hex(std::bit_cast<uint32_t>(found[first])), ", instead of ",
+                                     expected[first], ", bits ",
+                                     absl::Hex(std::bit_cast<uint32_t>(expected[first])));
 }
 
 void test::checkRows(const CompiledProgram &program, int64_t vocabulary, double tolerance) {
@@ -333,19 +349,21 @@ void test::checkRows(const CompiledProgram &program, int64_t vocabulary, double 
       expectSameBits(program.runStep("prefill", some, threads), expected,
                      absl::StrCat(rows, " rows on ", threads, " threads"));
       if (rows == 1 && program.hasDecode())
-        expectSameBits(program.runStep("decode", some, threads), expected, absl::StrCat("decode on ", threads, " threads"));
+        expectSameBits(program.runStep("decode", some, threads), expected,
+                       absl::StrCat("decode on ", threads, " threads"));
     }
 }
 
 void test::checkSequence(const CompiledProgram &program, int64_t vocabulary, double tolerance) {
-  constexpr int64_t length = 75;
+  constexpr int64_t length = kSequenceLength;
   const std::vector<int32_t> tokens = someTokens(length, vocabulary);
   const std::vector<float> all = program.feed(tokens, {31, 31, 13}, 1);
   expectNear(all, program.reference(tokens), tolerance, "against the reference");
   expectSameBits(program.feed(tokens, {31, 31, 13}, 2), all, "on 2 threads");
   // More threads than processors: some are late.
   expectSameBits(program.feed(tokens, {31, 31, 13}, 5), all, "on 5 threads");
-  expectSameBits(program.feed(tokens, std::vector<int64_t>(length, 1), 5), all, "token by token on 5 threads");
+  expectSameBits(program.feed(tokens, std::vector<int64_t>(length, 1), 5), all,
+                 "token by token on 5 threads");
   expectSameBits(program.feed(tokens, std::vector<int64_t>(length, 1), 2), all, "token by token");
   expectSameBits(program.feed(tokens, {5, 1, 17, 31, 1, 1, 3, 16}, 2), all, "in odd pieces");
   const std::vector<float> last(all.end() - 2 * program.width(), all.end());

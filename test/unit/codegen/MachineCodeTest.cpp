@@ -51,9 +51,11 @@ llvm.func @times_three(%x: i64) -> i64 {
 TEST_F(MachineCodeTest, WritesEveryForm) {
   const Target target = *getTarget("x86-64-v3");
   EXPECT_THAT(*emitCode(*module, target, CodeForm::LlvmIr),
-              testing::AllOf(HasSubstr("define"), HasSubstr("@times_three"), HasSubstr("\"target-cpu\"=\"x86-64-v3\"")));
+              testing::AllOf(HasSubstr("define"), HasSubstr("@times_three"),
+                             HasSubstr("\"target-cpu\"=\"x86-64-v3\"")));
   EXPECT_THAT(*emitCode(*module, target, CodeForm::Assembly), HasSubstr("times_three:"));
-  EXPECT_THAT(*emitCode(*module, target, CodeForm::Object), StartsWith("\x7f" "ELF"));
+  EXPECT_THAT(*emitCode(*module, target, CodeForm::Object), StartsWith("\x7f"
+                                                                       "ELF"));
 }
 
 TEST_F(MachineCodeTest, LinksWhatCanBeLoaded) {

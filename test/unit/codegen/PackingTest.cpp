@@ -69,7 +69,8 @@ mlir::Type elementOf(StorageFormat format) {
   case StorageFormat::BF16:
     return mlir::BFloat16Type::get(context);
   default:
-    return nn::BlockType::get(context, *nn::symbolizeBlockFormat(llvm::StringRef(blocks::nameOf(format)).lower()));
+    return nn::BlockType::get(context,
+                              *nn::symbolizeBlockFormat(llvm::StringRef(blocks::nameOf(format)).lower()));
   }
 }
 
@@ -114,8 +115,8 @@ std::vector<StorageFormat> packedFormats() {
 INSTANTIATE_TEST_SUITE_P(, PanelLayoutTest,
                          testing::Combine(testing::ValuesIn(packedFormats()), testing::Values(4, 8, 16)),
                          [](const auto &info) {
-                           return absl::StrCat(std::string(blocks::nameOf(std::get<0>(info.param))), "_lanes_",
-                                               std::get<1>(info.param));
+                           return absl::StrCat(std::string(blocks::nameOf(std::get<0>(info.param))),
+                                               "_lanes_", std::get<1>(info.param));
                          });
 
 //===----------------------------------------------------------------------===//
@@ -125,7 +126,8 @@ INSTANTIATE_TEST_SUITE_P(, PanelLayoutTest,
 /// Parameter "a" is 0, 1, 2, ... in f32 or f16; "b" is 1000, 1001, ...
 class CountingParameters : public nn::ParameterSource {
 public:
-  llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name, mlir::RankedTensorType type) override {
+  llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
+                                                      mlir::RankedTensorType type) override {
     if (name == "missing")
       return llvm::createStringError("model: tensor 'missing' is missing");
     std::vector<uint8_t> &bytes = contents[name];
@@ -166,7 +168,8 @@ std::vector<float> floatsOf(const absl::StatusOr<std::vector<uint8_t>> &bytes) {
 }
 
 TEST(ParameterStreamTest, GivesTensorsAsTheyAre) {
-  EXPECT_THAT(floatsOf(streamed("nn.param @p : tensor<2x3xf32> from \"b\"")), ElementsAre(1000, 1001, 1002, 1003, 1004, 1005));
+  EXPECT_THAT(floatsOf(streamed("nn.param @p : tensor<2x3xf32> from \"b\"")),
+              ElementsAre(1000, 1001, 1002, 1003, 1004, 1005));
   EXPECT_THAT(floatsOf(streamed("nn.param @p : tensor<3xf32> from \"b\"")), ElementsAre(1000, 1001, 1002));
 }
 
@@ -208,8 +211,9 @@ nn.param @p : tensor<32x1xf32> = {
   %3 = nn.align_heads %2 lanes 4 segments [2, 6, 4, 1, 1, 5, 0, 0] : tensor<17x1xf32> -> tensor<32x1xf32>
   nn.yield %3 : tensor<32x1xf32>
 })")),
-              ElementsAreArray(std::vector<float>{0, 2, pad, pad, 1, 3, pad, pad, 4,    5,    pad,  pad,  6,    8,   pad, pad,
-                                                  7, 9, pad, pad, 10, 11, pad, pad, 1000, 1001, 1002, 1003, 1004, pad, pad, pad}));
+              ElementsAreArray(std::vector<float>{0,   2,   pad,  pad,  1,    3,    pad,  pad, 4,   5,  pad,
+                                                  pad, 6,   8,    pad,  pad,  7,    9,    pad, pad, 10, 11,
+                                                  pad, pad, 1000, 1001, 1002, 1003, 1004, pad, pad, pad}));
   // Halves: pair i is (i, i + 2).
   EXPECT_THAT(floatsOf(streamed(R"(
 nn.param @a : tensor<5xf32>
@@ -234,7 +238,8 @@ nn.param @p : tensor<2x2x16xi8> = {
 }
 
 TEST(ParameterStreamTest, NamesWhatIsWrong) {
-  EXPECT_EQ(streamed("nn.param @p : tensor<2x3xf32> from \"missing\"").status().message(), "model: tensor 'missing' is missing");
+  EXPECT_EQ(streamed("nn.param @p : tensor<2x3xf32> from \"missing\"").status().message(),
+            "model: tensor 'missing' is missing");
   EXPECT_THAT(std::string(streamed(R"(
 nn.param @huge : tensor<2x2xf32>
 nn.param @p : tensor<2x2xf16> = {
@@ -244,7 +249,8 @@ nn.param @p : tensor<2x2xf16> = {
 })")
                               .status()
                               .message()),
-              testing::AllOf(testing::StartsWith("parameter 'p': element 0 of row 0 is 1e+30"), testing::HasSubstr("F16 can not hold")));
+              testing::AllOf(testing::StartsWith("parameter 'p': element 0 of row 0 is 1e+30"),
+                             testing::HasSubstr("F16 can not hold")));
 }
 
 TEST(ParameterStreamTest, StopsWhereTheSinkFails) {
@@ -253,9 +259,10 @@ TEST(ParameterStreamTest, StopsWhereTheSinkFails) {
   CountingParameters source;
   codegen::ParameterStream stream(*module, source);
   int calls = 0;
-  absl::Status status = stream.stream(mlir::cast<nn::ParamOp>(module->lookupSymbol("p")), [&](absl::Span<const uint8_t>) {
-    return ++calls == 2 ? absl::DataLossError("out.llmc: disk is full") : absl::OkStatus();
-  });
+  absl::Status status =
+      stream.stream(mlir::cast<nn::ParamOp>(module->lookupSymbol("p")), [&](absl::Span<const uint8_t>) {
+        return ++calls == 2 ? absl::DataLossError("out.llmc: disk is full") : absl::OkStatus();
+      });
   EXPECT_EQ(status, absl::DataLossError("out.llmc: disk is full"));
   EXPECT_EQ(calls, 2);
 }

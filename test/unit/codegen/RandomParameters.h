@@ -9,11 +9,13 @@
 
 namespace llmc::test {
 
-/// Numbers for every parameter that a program asks for, the same for the same name. Matrices keep the size of activations; tables (a
-/// name that contains "table") are of about 1, and so are vectors: norm weights around 1, biases around 0.
+/// Numbers for every parameter that a program asks for, the same for the same name. Matrices keep the size of
+/// activations; tables (a name that contains "table") are of about 1, and so are vectors: norm weights around
+/// 1, biases around 0.
 class RandomParameters : public nn::ParameterSource {
 public:
-  llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name, mlir::RankedTensorType type) override;
+  llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
+                                                      mlir::RankedTensorType type) override;
 
 private:
   llvm::StringMap<std::vector<uint8_t>> contents;

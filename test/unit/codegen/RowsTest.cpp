@@ -52,12 +52,14 @@ func.func @forward$ARGUMENTS -> tensor<?x33xf32> {
 
 INSTANTIATE_TEST_SUITE_P(, EpilogueTest,
                          testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
-                                          testing::Values("nn.silu %big", "nn.gelu exact %big", "nn.gelu tanh %big",
-                                                          "nn.gelu sigmoid %big", "nn.relu %big", "nn.scale %big by -0.25",
+                                          testing::Values("nn.silu %big", "nn.gelu exact %big",
+                                                          "nn.gelu tanh %big", "nn.gelu sigmoid %big",
+                                                          "nn.relu %big", "nn.scale %big by -0.25",
                                                           "nn.softcap %big to 3.0", "arith.mulf %big, %big",
                                                           "arith.subf %0, %big")),
                          [](const auto &info) {
-                           return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
+                           return alphanumeric(
+                               absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
                          });
 
 TEST(ResidualTest, ResidualsAreAdded) {
@@ -116,12 +118,13 @@ func.func @forward$ARGUMENTS -> tensor<?x$Kxf32> {
         isFloat && element[0] == 'f' ? 5e-6 : 1e-2, {.cpu = cpu});
 }
 
-INSTANTIATE_TEST_SUITE_P(, GateTest,
-                         testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
-                                          testing::Values("f32", "f16", "bf16", "!nn.block<q4_1>", "!nn.block<q8_0>")),
-                         [](const auto &info) {
-                           return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , GateTest,
+    testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
+                     testing::Values("f32", "f16", "bf16", "!nn.block<q4_1>", "!nn.block<q8_0>")),
+    [](const auto &info) {
+      return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
+    });
 
 TEST(SplitTest, PartsOfAnyWidth) {
   for (const char *cpu : {"native", "x86-64-v3"})
@@ -181,9 +184,12 @@ func.func @forward$ARGUMENTS -> tensor<?x$Wxf32> {
         "nn.layer_norm %2, %norm epsilon 1.0e-5" + type);
 }
 
-INSTANTIATE_TEST_SUITE_P(, NormTest, testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"), testing::Values(17, 20, 64, 100)),
+INSTANTIATE_TEST_SUITE_P(, NormTest,
+                         testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
+                                          testing::Values(17, 20, 64, 100)),
                          [](const auto &info) {
-                           return alphanumeric(absl::StrCat(std::get<0>(info.param), "x", std::get<1>(info.param)));
+                           return alphanumeric(
+                               absl::StrCat(std::get<0>(info.param), "x", std::get<1>(info.param)));
                          });
 
 //===----------------------------------------------------------------------===//
@@ -207,14 +213,15 @@ func.func @forward$ARGUMENTS -> tensor<?x$Wxf32> {
         0, {.cpu = cpu});
 }
 
-INSTANTIATE_TEST_SUITE_P(, EmbeddingTest,
-                         testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
-                                          testing::Values("f32", "f16", "bf16", "!nn.block<q8_0>", "!nn.block<q4_0>",
-                                                          "!nn.block<q4_1>", "!nn.block<q5_0>", "!nn.block<q5_1>",
-                                                          "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>")),
-                         [](const auto &info) {
-                           return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , EmbeddingTest,
+    testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
+                     testing::Values("f32", "f16", "bf16", "!nn.block<q8_0>", "!nn.block<q4_0>",
+                                     "!nn.block<q4_1>", "!nn.block<q5_0>", "!nn.block<q5_1>",
+                                     "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>")),
+    [](const auto &info) {
+      return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
+    });
 
 class TiedTableTest : public testing::TestWithParam<const char *> {};
 
@@ -237,7 +244,8 @@ func.func @forward$ARGUMENTS -> tensor<?x37xf32> {
   ASSERT_TRUE(program);
   checkRows(*program, kVocabulary, element[0] == 'f' ? 5e-6 : 1e-2);
   const std::vector<int32_t> tokens = someTokens(20, kVocabulary);
-  const std::vector<float> all = program->runStep("prefill", tokens, 1), some = program->feed(tokens, {20}, 2, {19, 0, 7});
+  const std::vector<float> all = program->runStep("prefill", tokens, 1),
+                           some = program->feed(tokens, {20}, 2, {19, 0, 7});
   std::vector<float> expected;
   for (int64_t row : {19, 0, 7})
     expected.insert(expected.end(), all.begin() + row * 37, all.begin() + (row + 1) * 37);

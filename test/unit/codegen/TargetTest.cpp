@@ -44,7 +44,8 @@ TEST(TargetTest, RefusesUnknownProcessorsWithTheKnownOnes) {
   absl::StatusOr<Target> target = getTarget("z80");
   ASSERT_FALSE(target.ok());
   const std::string message(target.status().message());
-  EXPECT_THAT(message, testing::StartsWith("--target-cpu: unknown processor 'z80', expected native or one of: "));
+  EXPECT_THAT(message,
+              testing::StartsWith("--target-cpu: unknown processor 'z80', expected native or one of: "));
   EXPECT_THAT(message, HasSubstr(" znver4"));
   EXPECT_THAT(message, testing::Not(HasSubstr("\n")));
 }
