@@ -57,6 +57,22 @@ template <typename Span> void findWordsAndSigns(absl::string_view text, std::vec
   }
 }
 
+/// The piece with the spaces or marks that the step puts into it; nothing if the step leaves it as it is.
+std::optional<std::string> changePiece(const PreTokenizerStep &step, absl::string_view piece,
+                                       bool atTextStart) {
+  if (step.has_byte_level() && step.byte_level().add_prefix_space() && piece.front() != ' ')
+    return absl::StrCat(" ", piece);
+  if (!step.has_metaspace())
+    return std::nullopt;
+  const PreTokenizerStep::Metaspace &metaspace = step.metaspace();
+  std::string marked = absl::StrReplaceAll(piece, {{" ", metaspace.replacement()}});
+  bool prepend = metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::ALWAYS ||
+                 (metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::FIRST && atTextStart);
+  if (prepend && !absl::StartsWith(marked, metaspace.replacement()))
+    marked.insert(0, metaspace.replacement());
+  return marked;
+}
+
 } // namespace
 
 absl::StatusOr<PreTokenizer>
@@ -134,36 +150,56 @@ absl::Status PreTokenizer::applyStep(const Step &step, bool last, absl::string_v
                                      std::vector<Span> &spans, std::vector<absl::string_view> &next,
                                      Pieces &pieces) const {
   spans.clear();
+  if (std::optional<std::string> changed = changePiece(step.step, piece, atTextStart))
+    piece = pieces.owned.emplace_back(*std::move(changed));
   Behavior behavior = PreTokenizerStep::ISOLATED;
-  bool toVisible = false; // ByteLevel before another step works on the visible characters
-  auto own = [&](std::string text) { return absl::string_view(pieces.owned.emplace_back(std::move(text))); };
+  if (absl::Status status = cut(step, piece, spans, behavior); !status.ok())
+    return status;
+  applyBehavior(behavior, spans);
+  // ByteLevel before another step works on the visible characters.
+  bool toVisible = step.step.has_byte_level() && !last;
+  for (const Span &span : spans) {
+    if (span.start == span.end || (span.match && behavior == PreTokenizerStep::REMOVED))
+      continue;
+    absl::string_view part = piece.substr(span.start, span.end - span.start);
+    if (toVisible) {
+      std::string visible;
+      appendByteLevel(visible, part);
+      part = pieces.owned.emplace_back(std::move(visible));
+    }
+    next.push_back(part);
+  }
+  return absl::OkStatus();
+}
+
+/// Cuts a piece into spans, and says what becomes of those that match.
+absl::Status PreTokenizer::cut(const Step &step, absl::string_view piece, std::vector<Span> &spans,
+                               Behavior &behavior) {
+  auto invert = [&] {
+    for (Span &span : spans)
+      span.match = !span.match;
+  };
   switch (step.step.kind_case()) {
   case PreTokenizerStep::kByteLevel:
-    if (step.step.byte_level().add_prefix_space() && piece.front() != ' ')
-      piece = own(absl::StrCat(" ", piece));
-    toVisible = !last;
-    if (!step.pattern)
-      spans.push_back({0, piece.size(), true});
-    else if (absl::Status status = findSpans(*step.pattern, piece, spans); !status.ok())
-      return status;
+    if (step.pattern)
+      return findSpans(*step.pattern, piece, spans);
+    spans.push_back({0, piece.size(), true});
     break;
   case PreTokenizerStep::kSplit:
     if (absl::Status status = findSpans(*step.pattern, piece, spans); !status.ok())
       return status;
     if (step.step.split().invert())
-      for (Span &span : spans)
-        span.match = !span.match;
+      invert();
     behavior = step.step.split().behavior();
     break;
   case PreTokenizerStep::kDigits:
     findCharacters(piece, isNumeric, spans);
-    behavior =
-        step.step.digits().individual_digits() ? PreTokenizerStep::ISOLATED : PreTokenizerStep::CONTIGUOUS;
+    if (!step.step.digits().individual_digits())
+      behavior = PreTokenizerStep::CONTIGUOUS;
     break;
   case PreTokenizerStep::kWhitespace:
     findWordsAndSigns(piece, spans);
-    for (Span &span : spans)
-      span.match = !span.match;
+    invert();
     behavior = PreTokenizerStep::REMOVED;
     break;
   case PreTokenizerStep::kWhitespaceSplit:
@@ -181,35 +217,14 @@ absl::Status PreTokenizer::applyStep(const Step &step, bool last, absl::string_v
       span.match = span.match && isWhiteSpace(decodeFront(piece.substr(span.start)).character);
     behavior = PreTokenizerStep::REMOVED;
     break;
-  case PreTokenizerStep::kMetaspace: {
-    const PreTokenizerStep::Metaspace &metaspace = step.step.metaspace();
-    std::string marked = absl::StrReplaceAll(piece, {{" ", metaspace.replacement()}});
-    bool prepend = metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::ALWAYS ||
-                   (metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::FIRST && atTextStart);
-    if (prepend && !absl::StartsWith(marked, metaspace.replacement()))
-      marked.insert(0, metaspace.replacement());
-    piece = own(std::move(marked));
-    if (!metaspace.split())
-      spans.push_back({0, piece.size(), true});
-    else if (absl::Status status = findSpans(*step.pattern, piece, spans); !status.ok())
-      return status;
+  case PreTokenizerStep::kMetaspace:
     behavior = PreTokenizerStep::MERGED_WITH_NEXT;
+    if (step.step.metaspace().split())
+      return findSpans(*step.pattern, piece, spans);
+    spans.push_back({0, piece.size(), true});
     break;
-  }
   case PreTokenizerStep::KIND_NOT_SET:
     return absl::InternalError("a step of unknown kind");
-  }
-  applyBehavior(behavior, spans);
-  for (const Span &span : spans) {
-    if (span.start == span.end || (span.match && behavior == PreTokenizerStep::REMOVED))
-      continue;
-    absl::string_view part = piece.substr(span.start, span.end - span.start);
-    if (toVisible) {
-      std::string visible;
-      appendByteLevel(visible, part);
-      part = own(std::move(visible));
-    }
-    next.push_back(part);
   }
   return absl::OkStatus();
 }

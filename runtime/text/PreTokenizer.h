@@ -50,6 +50,8 @@ private:
   };
   static absl::StatusOr<Step> createStep(const PreTokenizerStep &step);
   static absl::Status findSpans(const Regex &pattern, absl::string_view text, std::vector<Span> &spans);
+  static absl::Status cut(const Step &step, absl::string_view piece, std::vector<Span> &spans,
+                          PreTokenizerStep::Behavior &behavior);
   static void applyBehavior(PreTokenizerStep::Behavior behavior, std::vector<Span> &spans);
   absl::Status applyStep(const Step &step, bool last, absl::string_view piece, bool atTextStart,
                          std::vector<Span> &spans, std::vector<absl::string_view> &next,
