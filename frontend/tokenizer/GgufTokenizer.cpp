@@ -94,6 +94,8 @@ absl::Status checkFields(const GgufTokenizerFields &fields) {
   for (size_t id = 0; id < fields.tokens.size(); ++id)
     if (!text::isValidUtf8(fields.tokens[id]))
       return keyError("tokens", absl::StrFormat("token %d is not UTF-8", id));
+  if (!text::isValidUtf8(fields.chatTemplate))
+    return absl::InvalidArgumentError("tokenizer.chat_template: is not UTF-8");
   const std::pair<const char *, std::optional<uint32_t>> roles[] = {
       {"bos_token_id", fields.bosId},      {"eos_token_id", fields.eosId},     {"eot_token_id", fields.eotId},
       {"unknown_token_id", fields.unkId},  {"padding_token_id", fields.padId}, {"cls_token_id", fields.clsId},

@@ -13,6 +13,7 @@
 #include "frontend/tokenizer/JsonField.h"
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
+#include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
 
@@ -335,6 +336,8 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
   if (!status.ok())
     return status;
   addKnownStopIds(model);
+  if (files.chatTemplateJinja && !text::isValidUtf8(*files.chatTemplateJinja))
+    return absl::InvalidArgumentError("chat_template.jinja: is not UTF-8");
   if (files.chatTemplateJinja)
     model.set_chat_template(std::string(*files.chatTemplateJinja));
   return model;

@@ -118,6 +118,7 @@ TEST(GgufTokenizer, RefusesByName) {
   EXPECT_THAT(error([](auto &f) { f.merges[0] = "a \u4E1C"; }),
               HasSubstr("'\u4E1C' is not in the vocabulary"));
   EXPECT_EQ(error([](auto &f) { f.tokens[4] = "\xFF"; }), "tokenizer.ggml.tokens: token 4 is not UTF-8");
+  EXPECT_EQ(error([](auto &f) { f.chatTemplate = "\xFF"; }), "tokenizer.chat_template: is not UTF-8");
 }
 
 } // namespace

@@ -100,6 +100,8 @@ TEST(TokenizerJson, TheTemplateFileGoesFirst) {
   auto model = importTokenizerJson({json, R"({"chat_template": "old"})", {}, "new"});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->chat_template(), "new");
+  EXPECT_EQ(std::string(importTokenizerJson({json, {}, {}, "\xFF"}).status().message()),
+            "chat_template.jinja: is not UTF-8");
 }
 
 TEST(TokenizerJson, LlamaClassesAddTokensByFlags) {
