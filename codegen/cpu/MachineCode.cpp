@@ -76,9 +76,6 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
   translated->setDataLayout(machine->createDataLayout());
   translated->setTargetTriple(machine->getTargetTriple());
   for (llvm::Function &function : *translated) {
-    // What other libraries of a process call their functions must not matter: only the entries are seen.
-    if (!function.isDeclaration() && !function.getName().starts_with("llmc_step_"))
-      function.setLinkage(llvm::GlobalValue::InternalLinkage);
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", featureString(target));
     function.addFnAttr("prefer-vector-width", absl::StrCat(target.lanes * 32));

@@ -57,6 +57,10 @@ class StepEntry : public impl::StepEntryBase<StepEntry> {
 public:
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    // What other libraries of a process call their functions must not matter: only the entries are seen.
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+      if (!function.isExternal())
+        function.setLinkage(LLVM::Linkage::Internal);
     for (auto step : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
       if (auto name = step->getAttrOfType<StringAttr>(kStepAttribute))
         addEntry(module, step, name.getValue());
@@ -82,7 +86,6 @@ private:
     operands.push_back(entry.getArgument(1));
     LLVM::CallOp::create(builder, loc, step, operands);
     LLVM::ReturnOp::create(builder, loc, ValueRange{});
-    step.setLinkage(LLVM::Linkage::Internal);
   }
 };
 

@@ -17,7 +17,7 @@ nn.param @table : tensor<37x20xf32>
 
 // In a step of many rows norms are a region of their own.
 // CHECK-LABEL: func.func @prefill(
-// CHECK-SAME:    llmc.max_rows = 8 : i64, llmc.step = "prefill"
+// CHECK-SAME:    llmc.max_rows = 8 : i64, llmc.output_width = {{[0-9]+}} : i64, llmc.step = "prefill"
 // CHECK:         scf.forall
 // CHECK-NEXT:      func.call @embedding_prefill
 // CHECK:         scf.forall
@@ -27,7 +27,7 @@ nn.param @table : tensor<37x20xf32>
 
 // In a step of one row every thread normalizes for itself.
 // CHECK-LABEL: func.func @decode(
-// CHECK-SAME:    llmc.max_rows = 1 : i64, llmc.step = "decode"
+// CHECK-SAME:    llmc.max_rows = 1 : i64, llmc.output_width = {{[0-9]+}} : i64, llmc.step = "decode"
 // CHECK:         %[[OWN:.+]] = memref.alloca()
 // CHECK:         call @prologue_decode({{.*}}, %[[OWN]]) {llmc.every_thread}
 // CHECK-NOT:     call @prologue_decode

@@ -39,7 +39,7 @@ class Terminal:
 
 chat = Terminal(sys.argv[1:])
 chat.read_until(b"> ")
-france, italy = "What is the capital of France?", "And the capital of Italy?"
+france, italy = "My name is Amelie and I live in Paris.", "What is my name, and where do I live?"
 first = chat.say(france)
 assert first != ""
 second = chat.say(italy)
