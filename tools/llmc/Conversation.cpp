@@ -126,8 +126,6 @@ absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engin
   if (!options.json)
     std::fprintf(stdout, "\n");
   std::fflush(stdout);
-  if (std::ferror(stdout))
-    return absl::DataLossError("the answer cannot be written to the standard output stream");
   report(*ids, *completion);
   return completion;
 }

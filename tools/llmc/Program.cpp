@@ -6,7 +6,9 @@
 #include "absl/strings/str_replace.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -67,6 +69,8 @@ int runProgram(int argc, char **argv, const std::function<void(CLI::App &, Invoc
   app.set_version_flag("--version", "llmc " LLMC_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
+  // A file that grows beyond the user's limit is an error like a full disk, not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   Invocation invocation{argv};
   addCommands(app, invocation);
   try {
@@ -79,6 +83,9 @@ int runProgram(int argc, char **argv, const std::function<void(CLI::App &, Invoc
         unknownCommand ? absl::StrCat("there is no subcommand '", argv[1], "'") : error.what();
     return static_cast<int>(failUsage(absl::StrCat(problem, "; see ", helpCommand(app))));
   }
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && invocation.result == ExitCode::Success)
+    invocation.result = fail(
+        absl::DataLossError(absl::StrCat("cannot write to the standard output stream: ", strerror(errno))));
   return static_cast<int>(invocation.result);
 }
 
