@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --load-pass-plugin=%plugin --pass-pipeline='builtin.module(example-gelu-tanh)' --verify-numerics | FileCheck %s
+// RUN: llmc-opt "%s" "--load-pass-plugin=%plugin" --pass-pipeline='builtin.module(example-gelu-tanh)' --verify-numerics | FileCheck "%s"
 
 // CHECK-LABEL: func.func @exact
 // CHECK:         nn.gelu tanh
