@@ -18,6 +18,7 @@ struct AttentionCase {
   const char *element = "f32";
   const char *cpu = "native";
   const char *cache = "f32";
+  int64_t activationBits = 16;
 };
 
 void PrintTo(const AttentionCase &c, std::ostream *out) { *out << c.name; }
@@ -101,7 +102,8 @@ TEST_P(DecoderTest, AgreesWithTheReferenceHoweverItIsFed) {
   auto program =
       CompiledProgram::compile(decoder(GetParam()), {.cpu = GetParam().cpu,
                                                      .sizes = {.maxRows = 31, .context = kSequenceLength},
-                                                     .cacheType = GetParam().cache});
+                                                     .cacheType = GetParam().cache,
+                                                     .activationBits = GetParam().activationBits});
   ASSERT_TRUE(program);
   EXPECT_TRUE(program->hasDecode());
   // Where values are rounded, a difference in the last bit can move one to the next number.
@@ -130,6 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionCase{"bf16", 4, 2, 16, "dims 16 theta 10000.0 half", "", "bf16"},
         AttentionCase{"q4_1", 4, 2, 24, "dims 24 theta 10000.0 interleaved", "", "!nn.block<q4_1>"},
         AttentionCase{"q8_0", 2, 1, 64, "dims 64 theta 10000.0 half", "window 20", "!nn.block<q8_0>"},
+        AttentionCase{"q4_1_by_8_bits", 4, 2, 24, "dims 24 theta 10000.0 interleaved", "", "!nn.block<q4_1>",
+                      "native", "f32", 8},
         AttentionCase{"f16_cache", 4, 2, 12, "dims 12 theta 10000.0 half", "", "f32", "native", "f16"},
         AttentionCase{"bf16_cache", 2, 1, 64, "dims 64 theta 10000.0 half", "window 20", "f32", "native",
                       "bf16"},

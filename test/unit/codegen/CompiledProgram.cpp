@@ -107,6 +107,7 @@ void CompiledProgram::build(const std::string &text) {
   passes::InferencePipelineOptions pipeline;
   pipeline.computeType = options.computeType;
   pipeline.cacheType = options.cacheType;
+  pipeline.activationBits = options.activationBits;
   passes::buildInferencePipeline(inference, pipeline);
   ASSERT_TRUE(mlir::succeeded(inference.run(*fusedModule)));
 

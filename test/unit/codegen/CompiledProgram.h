@@ -25,6 +25,7 @@ struct ProgramOptions {
   codegen::StepSizes sizes{/*maxRows=*/31, /*context=*/96};
   passes::ComputeType computeType = passes::ComputeType::Auto;
   std::string cacheType = "f32";
+  int64_t activationBits = 16; ///< of what quantized weights are multiplied by
 };
 
 /// Memory that ends where no access is allowed, and is full of NaN at first.
