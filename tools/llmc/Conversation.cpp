@@ -61,7 +61,6 @@ ExitCode Conversation::run(generate::Engine engine) {
 }
 
 ExitCode Conversation::answerOnce(generate::Engine engine, const std::string &prompt) {
-  Interrupt interrupt;
   absl::StatusOr<generate::Completion> completion = answer(engine, prompt);
   if (!completion.ok())
     return fail(io::withContext(options.model.path, completion.status()));
@@ -72,15 +71,15 @@ ExitCode Conversation::chat(generate::Engine engine) {
   std::fprintf(
       stderr,
       "A line is a message; /new forgets what was said, /exit or Ctrl-D ends, Ctrl-C ends an answer.\n");
-  Interrupt interrupt;
   while (true) {
     std::fprintf(stderr, "> ");
     std::string line;
-    if (!std::getline(std::cin, line) || line == "/exit") {
-      if (std::cin.eof() || Interrupt::requested())
-        std::fprintf(stderr, "\n");
+    if (!std::getline(std::cin, line)) {
+      std::fprintf(stderr, "\n");
       return ExitCode::Success;
     }
+    if (line == "/exit")
+      return ExitCode::Success;
     if (line.empty())
       continue;
     if (line == "/new") {
@@ -92,7 +91,6 @@ ExitCode Conversation::chat(generate::Engine engine) {
       return fail(io::withContext(options.model.path, completion.status()));
     say("user", line);
     say("assistant", completion->text);
-    interrupt.rearm();
   }
 }
 
@@ -113,6 +111,8 @@ absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engin
   absl::StatusOr<std::vector<int32_t>> ids = encodePrompt(prompt);
   if (!ids.ok())
     return ids.status();
+  // Only while an answer is made: where the user is asked, Ctrl-C ends the program as usual.
+  Interrupt interrupt;
   absl::StatusOr<generate::Completion> completion =
       generate::completeText(engine, tokenizer, *ids, text, [&](absl::string_view part) {
         if (!options.json) {

@@ -6,9 +6,8 @@
 
 namespace llmc::tool {
 
-/// While one exists the first Ctrl-C only makes `requested` true, so that work ends at a good place, and
-/// reading the standard input stream is broken off. The next one ends the program as usual. At most one at a
-/// time.
+/// While one exists the first Ctrl-C only makes `requested` true, so that work ends at a good place. The next
+/// one ends the program as usual. At most one at a time.
 class Interrupt {
 public:
   Interrupt();
@@ -17,9 +16,6 @@ public:
   Interrupt &operator=(const Interrupt &) = delete;
 
   static bool requested();
-
-  /// Makes the next Ctrl-C the first again.
-  void rearm();
 
 private:
   struct sigaction previous;
