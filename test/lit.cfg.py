@@ -14,8 +14,10 @@ def without_spaces(path):
     if not any(character.isspace() for character in path):
         return path
     link = os.path.join(tempfile.gettempdir(), "llmc-lit-" + hashlib.sha256(path.encode()).hexdigest()[:12])
-    if not os.path.islink(link):
+    try:
         os.symlink(path, link)
+    except FileExistsError:
+        pass  # made before, or just now by another run of lit
     return link
 
 
