@@ -24,14 +24,14 @@ parallel_jobs() {
   if [ "$memory" -lt "$cores" ]; then echo "$memory"; else echo "$cores"; fi
 }
 
-# configure PRESET: makes build/PRESET ready. A build folder that was moved here from elsewhere is configured anew.
+# configure PRESET: makes build/PRESET ready. A build folder that was moved here from elsewhere is made anew.
 configure() {
   local build=$root/build/$1 home
   if [ -f "$build/CMakeCache.txt" ]; then
     home=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$build/CMakeCache.txt")
     if [ "$home" != "$root" ]; then
-      say "build/$1 was configured for '$home'; configuring it anew"
-      rm -rf "$build/CMakeCache.txt" "$build/CMakeFiles"
+      say "build/$1 was made for '$home'; making it anew"
+      rm -rf "$build"
     fi
   fi
   mkdir -p "$build"
