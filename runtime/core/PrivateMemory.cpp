@@ -9,7 +9,8 @@
 
 namespace llmc::runtime {
 
-absl::StatusOr<PrivateMemory> PrivateMemory::allocate(uint64_t bytes, absl::string_view purpose) {
+absl::StatusOr<PrivateMemory> PrivateMemory::allocate(uint64_t bytes, absl::string_view purpose,
+                                                      PageSize pages) {
   PrivateMemory memory;
   if (bytes == 0)
     return memory;
@@ -17,8 +18,7 @@ absl::StatusOr<PrivateMemory> PrivateMemory::allocate(uint64_t bytes, absl::stri
   if (start == MAP_FAILED)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot get ", bytes, " bytes for the ", purpose, ": ", strerror(errno)));
-  // Fewer misses of the address cache; a hint.
-  madvise(start, bytes, MADV_HUGEPAGE);
+  madvise(start, bytes, pages == PageSize::Large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   memory.start = static_cast<uint8_t *>(start);
   memory.length = bytes;
   return memory;

@@ -10,11 +10,15 @@
 
 namespace llmc::runtime {
 
+/// How much memory one first write takes. Large pages spare misses of the address cache where everything is
+/// used; small ones spare room, and the time to clear it, where most is never used.
+enum class PageSize { Small, Large };
+
 /// Page-aligned memory of this process, zero at first. A page takes room only once it is written.
 class PrivateMemory {
 public:
-  /// `purpose` names the memory in the error.
-  static absl::StatusOr<PrivateMemory> allocate(uint64_t bytes, absl::string_view purpose);
+  /// `purpose` names the memory in the error. The page size is a hint.
+  static absl::StatusOr<PrivateMemory> allocate(uint64_t bytes, absl::string_view purpose, PageSize pages);
 
   PrivateMemory() = default;
   PrivateMemory(PrivateMemory &&other) noexcept;

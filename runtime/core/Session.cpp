@@ -29,11 +29,13 @@ Session::~Session() {
 
 absl::Status Session::allocate() {
   const Manifest &manifest = loaded->manifest();
-  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(manifest.arena_bytes(), "activations");
+  absl::StatusOr<PrivateMemory> memory =
+      PrivateMemory::allocate(manifest.arena_bytes(), "activations", PageSize::Large);
   if (!memory.ok())
     return memory.status();
   arena = *std::move(memory);
-  memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache");
+  // Each layer has a part for the whole context, most of which a short conversation never writes.
+  memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache", PageSize::Small);
   if (!memory.ok())
     return memory.status();
   cache = *std::move(memory);
@@ -68,7 +70,7 @@ static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t widt
   const uint64_t bytes = static_cast<uint64_t>(rows) * width * sizeof(float);
   if (output.size() >= bytes)
     return absl::OkStatus();
-  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(bytes, "output");
+  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(bytes, "output", PageSize::Large);
   if (!memory.ok())
     return memory.status();
   output = *std::move(memory);
