@@ -62,6 +62,11 @@ public:
       types.push_back(static_cast<int32_t>(std::clamp<int64_t>(value, -1, INT32_MAX)));
     return types;
   }
+  std::vector<double> numbers(absl::string_view key) {
+    absl::StatusOr<std::vector<double>> values = reader.numbers(key);
+    keepUnlessMissing(values.status());
+    return values.ok() ? *std::move(values) : std::vector<double>();
+  }
   std::optional<uint32_t> id(absl::string_view key) {
     absl::StatusOr<int64_t> value = reader.integer(key);
     keepUnlessMissing(value.status());
@@ -122,6 +127,7 @@ absl::StatusOr<std::string> llmc::frontend::readGgufTokenizer(const gguf::Reader
   fields.pre = entries.text("tokenizer.ggml.pre");
   fields.tokens = entries.texts("tokenizer.ggml.tokens");
   fields.tokenTypes = entries.types("tokenizer.ggml.token_type");
+  fields.scores = entries.numbers("tokenizer.ggml.scores");
   fields.merges = entries.texts("tokenizer.ggml.merges");
   fields.bosId = entries.id("tokenizer.ggml.bos_token_id");
   fields.eosId = entries.id("tokenizer.ggml.eos_token_id");

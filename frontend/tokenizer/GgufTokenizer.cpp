@@ -3,6 +3,7 @@
 #include "frontend/tokenizer/GgufTokenizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -91,6 +92,9 @@ absl::Status checkFields(const GgufTokenizerFields &fields) {
   if (!fields.tokenTypes.empty() && fields.tokenTypes.size() != fields.tokens.size())
     return keyError("token_type", absl::StrFormat("has %d entries for %d tokens", fields.tokenTypes.size(),
                                                   fields.tokens.size()));
+  if (!fields.scores.empty() && fields.scores.size() != fields.tokens.size())
+    return keyError("scores", absl::StrFormat("has %d entries for %d tokens", fields.scores.size(),
+                                              fields.tokens.size()));
   for (size_t id = 0; id < fields.tokens.size(); ++id)
     if (!text::isValidUtf8(fields.tokens[id]))
       return keyError("tokens", absl::StrFormat("token %d is not UTF-8", id));
@@ -192,6 +196,79 @@ absl::Status importBytePairEncoding(const GgufTokenizerFields &fields, Tokenizer
   return absl::OkStatus();
 }
 
+/// The tokens that merging may make, those of the highest score first.
+std::vector<uint32_t> tokensByScore(const GgufTokenizerFields &fields, const TokenIds &ids) {
+  std::vector<uint32_t> order;
+  for (uint32_t id = 0; id < ids.size(); ++id)
+    if ((fields.tokenTypes[id] == Normal || fields.tokenTypes[id] == UserDefined) &&
+        ids.find(ids.text(id)) == id)
+      order.push_back(id);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(-fields.scores[a], a) < std::pair(-fields.scores[b], b);
+  });
+  return order;
+}
+
+/// SentencePiece merges whichever two neighbours make the token of the highest score (Kudo and Richardson,
+/// 2018): a merge for each cut of a token into two tokens, all of the rank of its score.
+void addMergesByScore(const GgufTokenizerFields &fields, const TokenIds &ids,
+                      text::BytePairEncodingModel &encoding) {
+  uint32_t rank = 0;
+  double last = 0;
+  for (uint32_t id : tokensByScore(fields, ids)) {
+    if (double score = fields.scores[id]; score != last || encoding.rank_size() == 0) {
+      ++rank;
+      last = score;
+    }
+    absl::string_view token = ids.text(id);
+    for (size_t at = text::decodeFront(token).length; at < token.size();
+         at += text::decodeFront(token.substr(at)).length) {
+      std::optional<uint32_t> left = ids.find(token.substr(0, at)), right = ids.find(token.substr(at));
+      if (!left || !right)
+        continue;
+      encoding.add_left(*left);
+      encoding.add_right(*right);
+      encoding.add_merged(id);
+      encoding.add_rank(rank);
+    }
+  }
+}
+
+/// The tokenizer of Llama 2 and Mistral: no words, spaces as U+2581, bytes where a character has no token.
+absl::Status importSentencePiece(const GgufTokenizerFields &fields, TokenizerModel &model) {
+  constexpr absl::string_view kSpace = "\u2581";
+  if (fields.scores.empty())
+    return keyError("scores", "is missing; a tokenizer of model 'llama' merges by them");
+  if (fields.tokenTypes.empty())
+    return keyError("token_type", "is missing; a tokenizer of model 'llama' needs it");
+  if (std::any_of(fields.scores.begin(), fields.scores.end(), [](double score) { return std::isnan(score); }))
+    return keyError("scores", "has an entry that is not a number");
+  model.set_algorithm(TokenizerModel::BYTE_PAIR_ENCODING);
+  TokenIds ids(fields.tokens);
+  ids.store(*model.mutable_vocabulary());
+  text::BytePairEncodingModel &encoding = *model.mutable_byte_pair_encoding();
+  encoding.set_byte_fallback(true);
+  encoding.set_fuse_unk(true);
+  std::optional<uint32_t> unk = fields.unkId ? fields.unkId : ids.find("<unk>");
+  if (unk)
+    encoding.set_unk_id(*unk);
+  addMergesByScore(fields, ids, encoding);
+  bool spacePrefix = fields.addSpacePrefix.value_or(true);
+  if (spacePrefix)
+    model.add_normalizer()->mutable_prepend()->set_content(std::string(kSpace));
+  text::NormalizerStep::Replace &replace = *model.add_normalizer()->mutable_replace();
+  replace.mutable_pattern()->set_literal(" ");
+  replace.set_content(std::string(kSpace));
+  text::Decoder::Pieces &decoder = *model.mutable_decoder()->mutable_pieces();
+  decoder.set_marker(std::string(kSpace));
+  decoder.set_byte_fallback(true);
+  decoder.set_strip_left(spacePrefix ? 1 : 0);
+  addTokensByType(fields, ids, model);
+  addTemplates(fields.addBos.value_or(true) ? fields.bosId : std::nullopt, std::nullopt,
+               fields.addEos.value_or(false) ? fields.eosId : std::nullopt, model);
+  return absl::OkStatus();
+}
+
 /// GGUF marks the tokens that begin a word with U+2581 and leaves the others bare, where BERT marks those
 /// that continue a word with ##.
 std::vector<std::string> bertTokens(const GgufTokenizerFields &fields) {
@@ -239,17 +316,20 @@ absl::Status importWordPiece(const GgufTokenizerFields &fields, TokenizerModel &
 } // namespace
 
 absl::StatusOr<TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fields) {
-  if (fields.model != "gpt2" && fields.model != "bert")
+  using Importer = absl::Status (*)(const GgufTokenizerFields &, TokenizerModel &);
+  Importer import = fields.model == "gpt2"    ? importBytePairEncoding
+                    : fields.model == "llama" ? importSentencePiece
+                    : fields.model == "bert"  ? importWordPiece
+                                              : nullptr;
+  if (import == nullptr)
     return absl::UnimplementedError(
         absl::StrCat("tokenizer.ggml.model: tokenizer '", fields.model,
-                     "' is not supported; supported are gpt2 (byte-level BPE) and bert "
-                     "(WordPiece)"));
+                     "' is not supported; supported are gpt2 (byte-level BPE), llama (BPE of SentencePiece) "
+                     "and bert (WordPiece)"));
   if (absl::Status status = checkFields(fields); !status.ok())
     return status;
   TokenizerModel model;
-  absl::Status status =
-      fields.model == "gpt2" ? importBytePairEncoding(fields, model) : importWordPiece(fields, model);
-  if (!status.ok())
+  if (absl::Status status = import(fields, model); !status.ok())
     return status;
   addRoles(fields, model);
   return model;

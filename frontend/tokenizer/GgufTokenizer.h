@@ -20,6 +20,7 @@ struct GgufTokenizerFields {
   std::string pre;                    ///< tokenizer.ggml.pre; empty if missing
   std::vector<std::string> tokens;    ///< tokenizer.ggml.tokens
   std::vector<int32_t> tokenTypes;    ///< tokenizer.ggml.token_type; empty if missing
+  std::vector<double> scores;         ///< tokenizer.ggml.scores; empty if missing
   std::vector<std::string> merges;    ///< tokenizer.ggml.merges
   std::optional<uint32_t> bosId;      ///< tokenizer.ggml.bos_token_id
   std::optional<uint32_t> eosId;      ///< tokenizer.ggml.eos_token_id
@@ -34,8 +35,8 @@ struct GgufTokenizerFields {
   std::string chatTemplate;           ///< tokenizer.chat_template
 };
 
-/// Reads a tokenizer of model gpt2 (byte-level BPE) or bert (WordPiece). An error names the key; other models
-/// and pre-tokenizers are refused by name with what is supported.
+/// Reads a tokenizer of model gpt2 (byte-level BPE), llama (BPE of SentencePiece) or bert (WordPiece). An
+/// error names the key; other models and pre-tokenizers are refused by name with what is supported.
 absl::StatusOr<text::TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fields);
 
 } // namespace llmc::tokenizer

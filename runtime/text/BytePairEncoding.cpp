@@ -60,26 +60,30 @@ BytePairEncoding::create(const BytePairEncodingModel &model, const TokenIndex &i
 
 absl::Status BytePairEncoding::addMerges(const BytePairEncodingModel &model) {
   int count = model.left_size();
-  if (model.right_size() != count || model.merged_size() != count)
+  bool ranked = model.rank_size() != 0;
+  if (model.right_size() != count || model.merged_size() != count || (ranked && model.rank_size() != count))
     return absl::InvalidArgumentError(
-        absl::StrFormat("BPE: %d left, %d right and %d merged tokens; expected as many "
-                        "of each",
-                        count, model.right_size(), model.merged_size()));
+        absl::StrFormat("BPE: %d left, %d right and %d merged tokens and %d ranks; expected as many of each "
+                        "(or no ranks)",
+                        count, model.right_size(), model.merged_size(), model.rank_size()));
   // A third stays free.
   merges.assign(std::bit_ceil(static_cast<size_t>(count) * 3 / 2 + 2), Merge());
   size_t mask = merges.size() - 1;
-  for (int rank = 0; rank < count; ++rank) {
-    uint32_t left = model.left(rank), right = model.right(rank), merged = model.merged(rank);
+  for (int i = 0; i < count; ++i) {
+    uint32_t left = model.left(i), right = model.right(i), merged = model.merged(i);
+    uint32_t rank = ranked ? model.rank(i) : static_cast<uint32_t>(i);
+    if (rank == kNoRank)
+      return absl::InvalidArgumentError(absl::StrFormat("BPE: merge %d has a rank out of range", i));
     if (std::max({left, right, merged}) >= index.size())
       return absl::InvalidArgumentError(
-          absl::StrFormat("BPE: merge %d is of token %d, but the vocabulary has %d tokens", rank,
+          absl::StrFormat("BPE: merge %d is of token %d, but the vocabulary has %d tokens", i,
                           std::max({left, right, merged}), index.size()));
     uint64_t pair = pairOf(left, right);
     size_t slot = slotOf(pair, mask);
     while (merges[slot].pair != kNoPair && merges[slot].pair != pair)
       slot = (slot + 1) & mask;
     // Of two merges of one pair the last counts.
-    merges[slot] = {pair, static_cast<uint32_t>(rank), merged};
+    merges[slot] = {pair, rank, merged};
   }
   return absl::OkStatus();
 }

@@ -69,6 +69,58 @@ TEST(GgufTokenizer, DigitsStandAloneInSmollm) {
   EXPECT_EQ(tokenizer->decode(*ids), "abc 12345");
 }
 
+GgufTokenizerFields sentencePieceFields() {
+  auto json = readTestJson("sentencepiece_cases.json");
+  GgufTokenizerFields fields;
+  fields.model = "llama";
+  fields.tokens = json["tokens"].get<std::vector<std::string>>();
+  fields.scores = json["scores"].get<std::vector<double>>();
+  fields.tokenTypes = json["types"].get<std::vector<int32_t>>();
+  fields.unkId = 0;
+  fields.bosId = 1;
+  fields.eosId = 2;
+  return fields;
+}
+
+TEST(GgufTokenizer, EncodesLikeSentencePiece) {
+  auto tokenizer = make(sentencePieceFields());
+  auto cases = readTestJson("sentencepiece_cases.json");
+  for (auto &row : cases["cases"]) {
+    auto text = row["text"].get<std::string>();
+    auto expected = row["ids"].get<std::vector<int32_t>>();
+    auto ids = tokenizer->encode(text, {/*addSpecialTokens=*/false});
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_EQ(*ids, expected) << text;
+    EXPECT_EQ(tokenizer->decode(*ids), text);
+    expected.insert(expected.begin(), 1);
+    EXPECT_EQ(*tokenizer->encode(text), expected) << text;
+  }
+  EXPECT_TRUE(tokenizer->isStop(2));
+}
+
+TEST(GgufTokenizer, SentencePieceWithoutSpacePrefix) {
+  GgufTokenizerFields fields = sentencePieceFields();
+  fields.addSpacePrefix = fields.addBos = false;
+  auto tokenizer = make(fields);
+  auto ids = tokenizer->encode("the");
+  ASSERT_TRUE(ids.ok()) << ids.status();
+  EXPECT_EQ(tokenizer->tokenText((*ids)[0]), "t");
+  EXPECT_EQ(tokenizer->decode(*tokenizer->encode(" the")), " the");
+}
+
+TEST(GgufTokenizer, SentencePieceNeedsScores) {
+  auto error = [](auto change) {
+    GgufTokenizerFields fields = sentencePieceFields();
+    change(fields);
+    return std::string(importGgufTokenizer(fields).status().message());
+  };
+  EXPECT_THAT(error([](auto &f) { f.scores.clear(); }), HasSubstr("tokenizer.ggml.scores: is missing"));
+  EXPECT_EQ(error([](auto &f) { f.scores.pop_back(); }),
+            "tokenizer.ggml.scores: has 699 entries for 700 tokens");
+  EXPECT_THAT(error([](auto &f) { f.scores[5] = NAN; }), HasSubstr("scores: has an entry that is not"));
+  EXPECT_THAT(error([](auto &f) { f.tokenTypes.clear(); }), HasSubstr("token_type: is missing"));
+}
+
 TEST(GgufTokenizer, UndoesThePhantomSpacesOfBert) {
   GgufTokenizerFields fields;
   fields.model = "bert";
@@ -101,10 +153,9 @@ TEST(GgufTokenizer, RefusesByName) {
     return std::string(importGgufTokenizer(fields).status().message());
   };
   EXPECT_EQ(error([](auto &) {}), "");
-  EXPECT_EQ(
-      error([](auto &f) { f.model = "t5"; }),
-      "tokenizer.ggml.model: tokenizer 't5' is not supported; supported are gpt2 (byte-level BPE) and bert "
-      "(WordPiece)");
+  EXPECT_EQ(error([](auto &f) { f.model = "t5"; }), "tokenizer.ggml.model: tokenizer 't5' is not supported; "
+                                                    "supported are gpt2 (byte-level BPE), llama (BPE of "
+                                                    "SentencePiece) and bert (WordPiece)");
   EXPECT_THAT(
       error([](auto &f) { f.pre = "viking"; }),
       HasSubstr(
