@@ -15,11 +15,14 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/NotSupported.h"
 #include "passes/Pipelines.h"
 #include "passes/Statistics.h"
 #include "passes/verify/VerifyNumerics.h"
 #include "runtime/io/AtomicFile.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 #include <cstdlib>
 
 using namespace mlir;
@@ -78,6 +81,44 @@ absl::Status writeText(const std::string &path, const std::string &text) {
   return file->commit();
 }
 
+/// Begins errors about `location`: `program.mlir:12:8: `, or `unknown` where it is in no file.
+std::string prefixOf(Location location, const std::string &unknown) {
+  auto place = location->findInstanceOf<FileLineColLoc>();
+  if (!place)
+    return unknown + ": ";
+  if (place.getLine() == 0) // the file as a whole
+    return place.getFilename().str() + ": ";
+  return absl::StrCat(place.getFilename().str(), ":", place.getLine(), ":", place.getColumn(), ": ");
+}
+
+/// Keeps the first error of a context while it lives, which are then for no other handler.
+class FirstError {
+public:
+  FirstError(MLIRContext *context, std::string place)
+      : place(std::move(place)),
+        handler(context, [this](Diagnostic &diagnostic) { return keep(diagnostic); }) {}
+  /// One line, which begins with where the error is; empty if there was none.
+  const std::string &message() const { return text; }
+  /// Whether the program is at fault, and not the pass that said so.
+  bool isAboutProgram() const { return notSupported; }
+
+private:
+  LogicalResult keep(Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure(); // remarks and notes are for other handlers
+    if (text.empty()) {
+      text = prefixOf(diagnostic.getLocation(), place) + diagnostic.str();
+      notSupported = saysNotSupported(diagnostic);
+    }
+    return success();
+  }
+
+  const std::string place; ///< for errors that know none
+  std::string text;
+  bool notSupported = false;
+  ScopedDiagnosticHandler handler;
+};
+
 /// Where a program that a user brings enters the pipeline.
 Level levelOf(ModuleOp module) {
   Level level = Level::Imported;
@@ -122,9 +163,8 @@ private:
     output.describeImported(*model.module);
     Level start = Level::Imported;
     if (!options.startFrom.empty()) {
-      model.module = parseSourceFile<ModuleOp>(options.startFrom, context);
-      if (!model.module)
-        return absl::InvalidArgumentError(absl::StrCat(options.startFrom, ": is no valid program"));
+      if (absl::Status status = readProgram(); !status.ok())
+        return status;
       start = levelOf(*model.module);
     }
     if (options.emit == Level::Imported)
@@ -152,6 +192,19 @@ private:
     if (options.emit == Level::Llvm)
       return writeLevel(printed(*model.module));
     return emitMachineCode(output);
+  }
+
+  /// Reads the program to start from.
+  absl::Status readProgram() {
+    auto file = llvm::MemoryBuffer::getFileOrSTDIN(options.startFrom);
+    if (!file)
+      return absl::NotFoundError(
+          absl::StrCat(options.startFrom, ": cannot open: ", file.getError().message()));
+    llvm::SourceMgr sources;
+    sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
+    FirstError error(context, options.startFrom);
+    model.module = parseSourceFile<ModuleOp>(sources, context);
+    return model.module ? absl::OkStatus() : absl::InvalidArgumentError(error.message());
   }
 
   absl::Status chooseSizes() {
@@ -209,18 +262,15 @@ private:
     StatisticsReport statistics;
     if (options.statistics)
       manager.addInstrumentation(createStatisticsInstrumentation(statistics));
-    std::string firstError;
     {
-      ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
-        if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-          return failure(); // remarks and notes are for other handlers
-        if (firstError.empty())
-          llvm::raw_string_ostream(firstError) << diagnostic.getLocation() << ": " << diagnostic;
-        return success();
-      });
-      if (failed(manager.run(*model.module)))
-        return passIsToBlame ? absl::AbortedError(firstError)
-                             : absl::InternalError(absl::StrCat(std::string(stage), ": ", firstError));
+      FirstError error(context, options.startFrom.empty() ? options.source : options.startFrom);
+      if (failed(manager.run(*model.module))) {
+        if (passIsToBlame)
+          return absl::AbortedError(error.message());
+        if (error.isAboutProgram())
+          return absl::UnimplementedError(error.message());
+        return absl::InternalError(absl::StrCat(stage, ": ", error.message()));
+      }
     }
     printStatistics(statistics, llvm::errs());
     if (snapshot && !snapshot->text.empty()) {
@@ -235,9 +285,12 @@ private:
     CodeForm form = options.emit == Level::LlvmIr     ? CodeForm::LlvmIr
                     : options.emit == Level::Assembly ? CodeForm::Assembly
                                                       : CodeForm::Object;
+    FirstError error(context, options.source);
     absl::StatusOr<std::string> code = emitCode(*model.module, target, form);
     if (!code.ok())
-      return code.status();
+      return error.message().empty()
+                 ? code.status()
+                 : absl::InternalError(absl::StrCat(code.status().message(), ": ", error.message()));
     if (options.emit < Level::Shared)
       return writeText(outputPath, *code);
     llvm::SmallString<128> folder;

@@ -50,8 +50,9 @@ using ProgressCallback = std::function<void(absl::string_view stage, double frac
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete.
-/// Diagnostics of passes go to the context's handlers. Errors are one line; kAborted means that a pass broke
-/// the numeric bound that it declares, or declares none.
+/// Remarks of passes go to the context's handlers. Errors are one line; kUnimplemented means that a pass
+/// refused the program (passes/NotSupported.h), kInternal that one failed, kAborted that one broke the
+/// numeric bound that it declares, or declares none.
 absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options,
                           const std::string &outputPath, const ProgressCallback &progress);
 

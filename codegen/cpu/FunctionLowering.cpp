@@ -2,6 +2,7 @@
 //-----------------------------------------------===//
 
 #include "codegen/cpu/FunctionLowering.h"
+#include "passes/NotSupported.h"
 
 using namespace mlir;
 
@@ -69,13 +70,14 @@ FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType ty
   MLIRContext *context = type.getContext();
   if (type.getRank() == 1) {
     if (!type.getElementType().isF32())
-      return emitError(loc) << "a parameter of type " << type << " is not converted to f32 before its use";
+      return emitNotSupported(loc) << "a parameter of type " << type
+                                   << " is not converted to f32 before its use";
     return bufferType({padTo(alignedRows(type.getDimSize(0)), lanes)}, type.getElementType());
   }
   Type element = type.getElementType();
   if (type.getRank() != 2 || !(element.isF32() || element.isBF16() || isa<nn::BlockType>(element)))
-    return emitError(loc) << "no kernel reads parameters of type " << type
-                          << ": expected two dimensions of f32, bf16 or !nn.block elements";
+    return emitNotSupported(loc) << "no kernel reads parameters of type " << type
+                                 << ": expected two dimensions of f32, bf16 or !nn.block elements";
   PanelLayout layout = PanelLayout::get(element, lanes);
   return bufferType({layout.panels(alignedRows(type.getDimSize(0))), layout.groups(type.getDimSize(1)),
                      layout.recordBytes()},
@@ -142,7 +144,7 @@ FailureOr<Value> FunctionLowering::parameter(Location loc, Value value, ArrayRef
     memref = created.front().addArgument(*type, loc);
     parameterUses.push_back({value, llvm::to_vector(segments)});
   } else {
-    return emitError(loc)
+    return emitNotSupported(loc)
            << "expected a parameter, but its value depends on the step: nn-hoist-invariants and "
               "nn-materialize-params come first";
   }
@@ -197,8 +199,8 @@ static LogicalResult checkCacheElements(Location loc, Type cache) {
   Type element = cast<nn::KvCacheType>(cache).getElementType();
   if (element.isF32() || element.isF16() || element.isBF16())
     return success();
-  return emitError(loc) << "a cache of " << element
-                        << " is not supported by the CPU code generator, expected f32, f16 or bf16";
+  return emitNotSupported(loc) << "a cache of " << element
+                               << " is not supported by the CPU code generator, expected f32, f16 or bf16";
 }
 
 LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
@@ -223,7 +225,7 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
     auto result =
         dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
     if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
-      return function.emitOpError() << "is a step and needs a result of type tensor<?xWIDTHxf32>";
+      return emitNotSupported(function) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
     // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
     auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
     Type types[kStepArguments] = {
@@ -242,7 +244,7 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
                        .Cases({"output_ids", "output_rows"}, kOutputIds)
                        .Default(-1);
       if (place < 0)
-        return function.emitOpError()
+        return emitNotSupported(function)
                << "has argument " << argument.getArgNumber()
                << " without a known nn.input: expected tokens, positions, token_types or output_ids";
       Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
@@ -281,7 +283,7 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
                           {},
                           {1, width, 0, 0}};
     } else {
-      return function.emitOpError() << "has an argument of type " << type << ", which can not be lowered";
+      return emitNotSupported(function) << "has an argument of type " << type << ", which can not be lowered";
     }
   }
   rows = entry.addArgument(index, loc);
@@ -315,7 +317,7 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
     if (isa<nn::KvCacheType>(result.getType()))
       continue;
     if (isa<BlockArgument>(result) || destinations.contains(result))
-      return results.emitOpError() << "returns an argument or one value twice, which can not be lowered";
+      return emitNotSupported(results) << "returns an argument or one value twice, which can not be lowered";
     auto fusion = result.getDefiningOp<nn::FusionOp>();
     bool isProduct = fusion && !fusion.getBody().front().getOps<nn::LinearOp>().empty();
     // Only products write rows of any width in place; other results are copied on return, and those whose
@@ -354,14 +356,14 @@ LogicalResult FunctionLowering::lowerOperation(Operation *op) {
     return lowerCall(call);
   if (auto result = dyn_cast<func::ReturnOp>(op))
     return lowerReturn(result);
-  return op->emitOpError() << "is not supported by the CPU code generator";
+  return emitNotSupported(op) << "is not supported by the CPU code generator";
 }
 
 LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   Location loc = op.getLoc();
   auto it = callees.find(op.getCallee());
   if (it == callees.end())
-    return op.emitOpError() << "calls a function that is not lowered";
+    return emitNotSupported(op) << "calls a function that is not lowered";
   Callee &callee = it->second;
   auto original = module.lookupSymbol<func::FuncOp>(op.getCallee());
   SmallVector<Value> operands;
@@ -382,11 +384,11 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
       values[operand] = {Lowered::Kind::Cache, memrefs, {}, {}};
     }
     if (!values.contains(operand))
-      return op.emitOpError() << "has an operand that is not lowered";
+      return emitNotSupported(op) << "has an operand that is not lowered";
     const Lowered &lowered = values[operand];
     if (lowered.rows) {
       if (callRows && callRows != lowered.rows)
-        return op.emitOpError() << "has operands with different numbers of rows";
+        return emitNotSupported(op) << "has operands with different numbers of rows";
       callRows = lowered.rows;
     }
     operands.append(lowered.memrefs.begin(), lowered.memrefs.end());
@@ -408,7 +410,7 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
       }
       auto argument = dyn_cast_or_null<BlockArgument>(source);
       if (!argument)
-        return op.emitOpError()
+        return emitNotSupported(op)
                << "returns a cache that is none of its operands with appended keys and values";
       Lowered cache = values.lookup(op.getOperand(argument.getArgNumber()));
       values[result] = cache;

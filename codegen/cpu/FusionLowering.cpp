@@ -5,6 +5,7 @@
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
+#include "passes/NotSupported.h"
 
 using namespace mlir;
 
@@ -133,7 +134,7 @@ private:
     Value outer = outerValue(inner);
     auto it = outer ? f.values.find(outer) : f.values.end();
     if (it == f.values.end())
-      return emitError(loc) << "has an operand that the CPU code generator did not lower";
+      return emitNotSupported(loc) << "has an operand that the CPU code generator did not lower";
     return it->second;
   }
 
@@ -154,7 +155,7 @@ private:
       if (failed(lowered))
         return failure();
       if (lowered->kind != Lowered::Kind::Rows || !lowered->layout.isPlain())
-        return emitError(loc) << "reads a value element-wise that is kept in another layout";
+        return emitNotSupported(loc) << "reads a value element-wise that is kept in another layout";
       tile.buffers[value] = scope.import(lowered->memrefs[0]);
       return success();
     }
@@ -173,16 +174,17 @@ private:
           element.isBF16() ||
           (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
       if (convert.getResult() != result || !stored)
-        return op->emitOpError() << "to " << element
-                                 << " is not supported here by the CPU code generator: a row kernel converts "
-                                    "last, to bf16, q8_0 or q16_0";
+        return emitNotSupported(op)
+               << "to " << element
+               << " is not supported here by the CPU code generator: a row kernel converts "
+                  "last, to bf16, q8_0 or q16_0";
     }
     if (auto norm = dyn_cast<nn::RmsNormOp>(op))
       if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))
-        return op->emitOpError() << "over groups is not supported by the CPU code generator";
+        return emitNotSupported(op) << "over groups is not supported by the CPU code generator";
     if (isElementwise(op) || isa<nn::RmsNormOp, nn::LayerNormOp, nn::ConvertOp>(op))
       return success();
-    return op->emitOpError() << "is not supported in a row kernel of the CPU code generator";
+    return emitNotSupported(op) << "is not supported in a row kernel of the CPU code generator";
   }
 
   /// The rows in which `value`'s computation takes place.
@@ -273,8 +275,8 @@ private:
     for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
       auto type = dyn_cast<RankedTensorType>(inner.getType());
       if (!type || type.getRank() != 2)
-        return fusion.emitOpError() << "yields a value of type " << inner.getType()
-                                    << " that no row kernel of the CPU code generator makes";
+        return emitNotSupported(fusion) << "yields a value of type " << inner.getType()
+                                        << " that no row kernel of the CPU code generator makes";
       for (Operation &op : fusion.getBody().front().without_terminator())
         if (failed(checkRowOperation(&op, inner)))
           return failure();
@@ -297,7 +299,7 @@ private:
 
   LogicalResult lowerGather(Operation *op) {
     if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
-      return op->emitOpError() << "is not supported together with other operations in one kernel";
+      return emitNotSupported(op) << "is not supported together with other operations in one kernel";
     Value result = fusion.getResult(0);
     FailureOr<Lowered> ids = operand(isa<nn::SelectRowsOp>(op) ? op->getOperand(1) : op->getOperand(0));
     if (failed(ids))
@@ -347,7 +349,7 @@ private:
 
   LogicalResult lowerAttention(nn::CachedAttentionOp op) {
     if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
-      return op->emitOpError() << "is not supported together with other operations in one kernel";
+      return emitNotSupported(op) << "is not supported together with other operations in one kernel";
     FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()),
                        positions = operand(op.getPositions());
     if (failed(query) || failed(cache) || failed(positions))
@@ -361,7 +363,7 @@ private:
     kernel.alignedValue = cast<MemRefType>(cache->memrefs[1].getType()).getDimSize(2);
     if (query->kind != Lowered::Kind::Rows || query->layout.heads != heads ||
         query->layout.alignedHead(f.target.lanes) != kernel.alignedQuery)
-      return op->emitOpError() << "has queries in another layout than its keys";
+      return emitNotSupported(op) << "has queries in another layout than its keys";
     Lowered result = f.allocateRows(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
     kernel.query = scope.import(query->memrefs[0]);
     kernel.keys = scope.import(cache->memrefs[0]);
@@ -445,8 +447,9 @@ private:
       }
       auto type = dyn_cast<RankedTensorType>(inner.getType());
       if (!type || !type.getElementType().isF32())
-        return fusion.emitOpError() << "yields a value of type " << inner.getType()
-                                    << " from a product, which is not supported by the CPU code generator";
+        return emitNotSupported(fusion)
+               << "yields a value of type " << inner.getType()
+               << " from a product, which is not supported by the CPU code generator";
       Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(kernel.linear.getInput()));
       bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
       kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner,
@@ -463,7 +466,7 @@ private:
     kernel.weights = PanelLayout::get(weightType.getElementType(), f.target.lanes);
     kernel.inputs = weightType.getDimSize(1);
     if (kernel.weights.source == blocks::StorageFormat::F16)
-      return op.emitOpError() << "has a weight of f16, which nn-set-compute-type converts first";
+      return emitNotSupported(op) << "has a weight of f16, which nn-set-compute-type converts first";
 
     FailureOr<Lowered> input = outerValue(op.getInput())
                                    ? operand(op.getInput())
@@ -471,12 +474,12 @@ private:
     if (failed(input))
       return failure();
     if (!matches(kernel.weights.kind, input->kind))
-      return op.emitOpError() << "has an input of " << op.getInput().getType() << " for a weight of "
-                              << weightType << ", for which the CPU code generator has no kernel";
+      return emitNotSupported(op) << "has an input of " << op.getInput().getType() << " for a weight of "
+                                  << weightType << ", for which the CPU code generator has no kernel";
 
     if (splitOf(op) && !op.getResult().hasOneUse())
-      return op.emitOpError() << "has a result that is split and read in another way too, which is not "
-                                 "supported by the CPU code generator";
+      return emitNotSupported(op) << "has a result that is split and read in another way too, which is not "
+                                     "supported by the CPU code generator";
     KernelScope scope = makeKernel("product");
     TileEmitter tile(scope.b);
     SmallVector<int64_t> segments = placeParts(op, tile);

@@ -7,6 +7,7 @@
 #include "codegen/cpu/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/NotSupported.h"
 
 using namespace mlir;
 
@@ -56,6 +57,49 @@ SmallVector<func::FuncOp> inCallOrder(ModuleOp module) {
   return order;
 }
 
+/// Whether values of `type` that are no parameters have a form in memory.
+bool isLowered(Type type) {
+  if (isa<nn::KvCacheType>(type))
+    return true;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return false;
+  Type element = tensor.getElementType();
+  if (tensor.getRank() == 1)
+    return element.isInteger(32);
+  if (tensor.getRank() != 2 || tensor.isDynamicDim(1))
+    return false;
+  auto block = dyn_cast<nn::BlockType>(element);
+  return element.isF32() || element.isBF16() ||
+         (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
+}
+
+/// Refuses control flow and types that kernels know nothing of, so that what follows can rely on it.
+LogicalResult checkForm(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return emitNotSupported(function) << "has control flow, which the CPU code generator does not support";
+  auto check = [](Operation *op, Value value) -> WalkResult {
+    Value outer = outerValue(value);
+    if (isLowered(value.getType()) || nn::isParameter(outer ? outer : value))
+      return WalkResult::advance();
+    return emitNotSupported(op) << "has a value of type " << value.getType()
+                                << ", which the CPU code generator does not support: expected tensor<?xi32>, "
+                                   "tensor<?xWIDTHxf32> or !nn.kv_cache";
+  };
+  return failure(function
+                     .walk([&](Operation *op) {
+                       for (Region &region : op->getRegions())
+                         for (BlockArgument argument : region.getArguments())
+                           if (check(op, argument).wasInterrupted())
+                             return WalkResult::interrupt();
+                       for (Value result : op->getResults())
+                         if (check(op, result).wasInterrupted())
+                           return WalkResult::interrupt();
+                       return WalkResult::advance();
+                     })
+                     .wasInterrupted());
+}
+
 class LowerToCpu : public impl::LowerToCpuBase<LowerToCpu> {
 public:
   using LowerToCpuBase::LowerToCpuBase;
@@ -81,14 +125,13 @@ public:
     SmallVector<func::FuncOp> functions = inCallOrder(module);
     auto steps = llvm::count_if(functions, [](func::FuncOp f) { return f.isPublic(); });
     if (steps != 1) {
-      module.emitError() << "has " << steps << " public functions, expected one: the forward pass";
+      emitNotSupported(module.getLoc())
+          << "has " << steps << " public functions, expected one: the forward pass";
       return signalPassFailure();
     }
     for (func::FuncOp function : functions) {
-      if (!function.getBody().hasOneBlock()) {
-        function.emitOpError() << "has control flow, which the CPU code generator does not support";
+      if (failed(checkForm(function)))
         return signalPassFailure();
-      }
       wrapInFusions(function);
     }
     const Target &target = *given;

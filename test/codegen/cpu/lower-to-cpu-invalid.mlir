@@ -50,3 +50,14 @@ func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"}) -> tensor<?x16x
   %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x16xf16> -> tensor<?x16xf32>
   return %x : tensor<?x16xf32>
 }
+
+// -----
+
+nn.param @table : tensor<37x16xf32>
+// expected-error@below {{has a value of type 'tensor<?x?xf32>', which the CPU code generator does not support}}
+func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"},
+                   %x: tensor<?x?xf32>) -> tensor<?x16xf32> {
+  %table = nn.load @table : tensor<37x16xf32>
+  %y = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x16xf32> -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
