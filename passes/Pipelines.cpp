@@ -8,36 +8,46 @@
 using namespace mlir;
 using namespace llmc;
 
-void passes::buildInferencePipeline(OpPassManager &manager, const InferencePipelineOptions &options) {
+passes::PassList passes::inferencePasses(const InferencePipelineOptions &options) {
+  PassList list;
   // Equal layers become one function, so that all that follows is done once for them.
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
-  manager.addPass(createShareFunctions());
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
+  list.push_back(createShareFunctions());
 
   // A step computes its own tokens only.
-  manager.addPass(createAddKvCache({options.cacheType}));
+  list.push_back(createAddKvCache({options.cacheType}));
 
   // In which numbers products are computed, and with how many of them.
-  manager.addPass(createSetComputeType({options.computeType}));
-  manager.addPass(createMergeLinears());
+  list.push_back(createSetComputeType({options.computeType}));
+  list.push_back(createMergeLinears());
   if (options.quantizeActivations)
-    manager.addPass(createQuantizeActivations({options.activationBits}));
+    list.push_back(createQuantizeActivations({options.activationBits}));
 
   // What does not depend on the layer's input leaves the layer, and what depends on parameters only leaves
   // the program.
-  manager.addPass(createExpandRope());
-  manager.addPass(createHoistInvariants());
-  manager.addPass(createCSEPass());
-  manager.addPass(createMaterializeParams());
-  manager.addPass(createCanonicalizerPass());
+  list.push_back(createExpandRope());
+  list.push_back(createHoistInvariants());
+  list.push_back(createCSEPass());
+  list.push_back(createMaterializeParams());
+  list.push_back(createCanonicalizerPass());
 
   // Kernels.
-  manager.addPass(createFuse());
+  list.push_back(createFuse());
+  return list;
+}
+
+void passes::addPasses(OpPassManager &manager, PassList list) {
+  for (std::unique_ptr<Pass> &pass : list)
+    manager.addPass(std::move(pass));
 }
 
 void passes::registerPipelines() {
   PassPipelineRegistration<InferencePipelineOptions>(
-      "nn-inference", "From an imported model to the kernels of inference", buildInferencePipeline);
+      "nn-inference", "From an imported model to the kernels of inference",
+      [](OpPassManager &manager, const InferencePipelineOptions &options) {
+        addPasses(manager, inferencePasses(options));
+      });
 }
 
 namespace llmc::passes {

@@ -4,6 +4,8 @@
 
 #include "mlir/Pass/PassOptions.h"
 #include "passes/Passes.h"
+#include <memory>
+#include <vector>
 
 namespace mlir {
 class OpPassManager;
@@ -31,9 +33,16 @@ struct InferencePipelineOptions : mlir::PassPipelineOptions<InferencePipelineOpt
                                    llvm::cl::init(true)};
 };
 
-/// Appends to `manager` the passes from an imported model to kernels (`nn.fusion` and single operations) that
-/// a code generator lowers. Target-independent.
-void buildInferencePipeline(mlir::OpPassManager &manager, const InferencePipelineOptions &options);
+/// Passes in the order in which they run. Each works on a whole module, so that a program can be written
+/// after each of them and gone on from.
+using PassList = std::vector<std::unique_ptr<mlir::Pass>>;
+
+/// The passes from an imported model to kernels (`nn.fusion` and single operations) that a code generator
+/// lowers. Target-independent.
+PassList inferencePasses(const InferencePipelineOptions &options);
+
+/// Appends all of `list` to `manager`, which works on modules.
+void addPasses(mlir::OpPassManager &manager, PassList list);
 
 /// Registers `nn-inference`.
 void registerPipelines();

@@ -7,15 +7,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/compiler/ArtifactOutput.h"
+#include "codegen/compiler/FirstError.h"
+#include "codegen/compiler/PassSequence.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
-#include "passes/NotSupported.h"
 #include "passes/Pipelines.h"
 #include "passes/Statistics.h"
 #include "passes/verify/VerifyNumerics.h"
@@ -45,28 +44,9 @@ constexpr LevelName kLevels[] = {
     {Level::Llvm, "llvm"},         {Level::LlvmIr, "llvm-ir"}, {Level::Assembly, "asm"},
     {Level::Object, "obj"},        {Level::Shared, "shared"},  {Level::Artifact, "artifact"}};
 
-/// Keeps the program as it is after the last run of one pass.
-class Snapshot : public PassInstrumentation {
-public:
-  Snapshot(std::string pass, ModuleOp module) : pass(std::move(pass)), module(module) {}
-  void runAfterPass(Pass *done, Operation *) override {
-    if (done->getArgument() != pass)
-      return;
-    text.clear();
-    llvm::raw_string_ostream(text) << *module;
-  }
-  const std::string pass;
-  std::string text;
-
-private:
-  ModuleOp module;
-};
-
-std::string printed(ModuleOp module) {
-  std::string text;
-  llvm::raw_string_ostream(text) << module;
-  return text;
-}
+/// On a program that was written between two passes: the name of the last pass that has run
+/// (PassSequence.h). Compilation goes on from there when the program is read again.
+constexpr StringLiteral kAfterAttribute = "llmc.after";
 
 absl::Status writeText(const std::string &path, const std::string &text) {
   if (path == "-") {
@@ -81,56 +61,6 @@ absl::Status writeText(const std::string &path, const std::string &text) {
   return file->commit();
 }
 
-/// Begins errors about `location`: `program.mlir:12:8: `, or `unknown` where it is in no file.
-std::string prefixOf(Location location, const std::string &unknown) {
-  auto place = location->findInstanceOf<FileLineColLoc>();
-  if (!place)
-    return unknown + ": ";
-  if (place.getLine() == 0) // the file as a whole
-    return place.getFilename().str() + ": ";
-  return absl::StrCat(place.getFilename().str(), ":", place.getLine(), ":", place.getColumn(), ": ");
-}
-
-/// Keeps the first error of a context while it lives, which are then for no other handler.
-class FirstError {
-public:
-  FirstError(MLIRContext *context, std::string place)
-      : place(std::move(place)),
-        handler(context, [this](Diagnostic &diagnostic) { return keep(diagnostic); }) {}
-  /// One line, which begins with where the error is; empty if there was none.
-  const std::string &message() const { return text; }
-  /// Whether the program is at fault, and not the pass that said so.
-  bool isAboutProgram() const { return notSupported; }
-
-private:
-  LogicalResult keep(Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-      return failure(); // remarks and notes are for other handlers
-    if (text.empty()) {
-      text = prefixOf(diagnostic.getLocation(), place) + diagnostic.str();
-      notSupported = saysNotSupported(diagnostic);
-    }
-    return success();
-  }
-
-  const std::string place; ///< for errors that know none
-  std::string text;
-  bool notSupported = false;
-  ScopedDiagnosticHandler handler;
-};
-
-/// Where a program that a user brings enters the pipeline.
-Level levelOf(ModuleOp module) {
-  Level level = Level::Imported;
-  module.walk([&](Operation *op) {
-    if (isa<LLVM::LLVMFuncOp>(op))
-      level = Level::Llvm;
-    else if (op->hasAttr(kStepAttribute) && level == Level::Imported)
-      level = Level::Tiled;
-  });
-  return level;
-}
-
 class Compilation {
 public:
   Compilation(frontend::ImportedModel &model, const CompileOptions &options, const std::string &outputPath,
@@ -139,20 +69,6 @@ public:
         context(model.module->getContext()) {}
 
   absl::Status run() {
-    absl::Status status = compile();
-    if (status.ok() && !options.stopAfter.empty() && !finished)
-      return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter,
-                                                     "' ran before the level of --emit"));
-    return status;
-  }
-
-private:
-  /// Writes a level, unless the user wants the program after a pass that did not run.
-  absl::Status writeLevel(const std::string &text) {
-    return options.stopAfter.empty() ? writeText(outputPath, text) : absl::OkStatus();
-  }
-
-  absl::Status compile() {
     absl::StatusOr<Target> found = getTarget(options.targetCpu);
     if (!found.ok())
       return found.status();
@@ -161,41 +77,87 @@ private:
       return status;
     ArtifactOutput output(model, target, sizes, options.source);
     output.describeImported(*model.module);
-    Level start = Level::Imported;
-    if (!options.startFrom.empty()) {
-      if (absl::Status status = readProgram(); !status.ok())
-        return status;
-      start = levelOf(*model.module);
-    }
-    if (options.emit == Level::Imported)
-      return writeLevel(printed(*model.module));
-    if (start == Level::Imported) {
-      if (absl::Status status = optimize(); !status.ok() || finished)
-        return status;
-      if (options.emit == Level::NN)
-        return writeLevel(printed(*model.module));
-      if (absl::Status status = runPasses("generating kernels",
-                                          [&](OpPassManager &pm) { buildTiledPipeline(pm, target, sizes); });
-          !status.ok() || finished)
+    listPasses();
+    absl::StatusOr<size_t> end = lastPosition(), begin = 0;
+    if (!end.ok())
+      return end.status();
+    if (!options.startFrom.empty())
+      begin = readProgram(*end);
+    if (!begin.ok())
+      return begin.status();
+    for (Stage &stage : stages) {
+      const size_t first = std::max(stage.begin, *begin), last = std::min(stage.end, *end);
+      if (first >= last)
+        continue;
+      if (absl::Status status = runPasses(stage, sequence.take(first, last)); !status.ok())
         return status;
     }
-    if (options.emit == Level::Tiled)
-      return writeLevel(printed(*model.module));
-    if (absl::Status status = output.plan(*model.module); !status.ok())
-      return status;
-    if (start != Level::Llvm)
-      if (absl::Status status = runPasses("lowering", [](OpPassManager &pm) { buildLlvmPipeline(pm); });
-          !status.ok() || finished)
-        return status;
-    if (!options.stopAfter.empty())
-      return absl::OkStatus();
-    if (options.emit == Level::Llvm)
-      return writeLevel(printed(*model.module));
+    if (!options.stopAfter.empty() || options.emit <= Level::Llvm)
+      return writeProgram(*end);
     return emitMachineCode(output);
   }
 
-  /// Reads the program to start from.
-  absl::Status readProgram() {
+private:
+  /// Passes that lead to a level.
+  struct Stage {
+    absl::string_view doing; ///< for people who wait
+    Level level;
+    size_t begin, end; ///< in the sequence
+  };
+
+  void listPasses() {
+    auto add = [&](absl::string_view doing, Level level, passes::PassList list) {
+      const size_t begin = sequence.size(), end = sequence.append(std::move(list));
+      stages.push_back({doing, level, begin, end});
+    };
+    add("optimizing", Level::NN, nnPasses());
+    add("generating kernels", Level::Tiled, tiledPasses(target, sizes));
+    add("lowering", Level::Llvm, llvmPasses());
+  }
+
+  /// The position of the program at `level`.
+  size_t positionOf(Level level) const {
+    size_t position = 0;
+    for (const Stage &stage : stages)
+      if (stage.level <= level)
+        position = stage.end;
+    return position;
+  }
+
+  /// Where passes end: behind the one to stop after, or at the level that is to be written.
+  absl::StatusOr<size_t> lastPosition() const {
+    const size_t end = positionOf(options.emit);
+    if (options.stopAfter.empty())
+      return end;
+    if (std::optional<size_t> position = sequence.positionBehind(options.stopAfter, end))
+      return *position;
+    return absl::InvalidArgumentError(absl::StrCat("--stop-after: no pass called '", options.stopAfter,
+                                                   "' runs before the level of --emit, expected one of ",
+                                                   sequence.namesBefore(end)));
+  }
+
+  /// Where the program that a user brings is in the sequence: where it says, else where its operations
+  /// belong.
+  absl::StatusOr<size_t> positionOf(ModuleOp module) const {
+    if (auto after = module->getAttrOfType<StringAttr>(kAfterAttribute)) {
+      if (std::optional<size_t> position = sequence.positionBehind(after.getValue(), sequence.size()))
+        return *position;
+      return absl::InvalidArgumentError(absl::StrCat(options.startFrom, ": ", kAfterAttribute.str(), " is '",
+                                                     after.getValue().str(), "', expected one of ",
+                                                     sequence.namesBefore(sequence.size())));
+    }
+    Level level = Level::Imported;
+    module.walk([&](Operation *op) {
+      if (isa<LLVM::LLVMFuncOp>(op))
+        level = Level::Llvm;
+      else if (op->hasAttr(kStepAttribute) && level == Level::Imported)
+        level = Level::Tiled;
+    });
+    return positionOf(level);
+  }
+
+  /// Reads the program to start from, and says how many passes have run on it: `end` at most.
+  absl::StatusOr<size_t> readProgram(size_t end) {
     auto file = llvm::MemoryBuffer::getFileOrSTDIN(options.startFrom);
     if (!file)
       return absl::NotFoundError(
@@ -204,7 +166,36 @@ private:
     sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
     FirstError error(context, options.startFrom);
     model.module = parseSourceFile<ModuleOp>(sources, context);
-    return model.module ? absl::OkStatus() : absl::InvalidArgumentError(error.message());
+    if (!model.module)
+      return absl::InvalidArgumentError(error.message());
+    absl::StatusOr<size_t> position = positionOf(*model.module);
+    if (!position.ok())
+      return position.status();
+    if (*position > end)
+      return absl::InvalidArgumentError(absl::StrCat(options.stopAfter.empty() ? "--emit" : "--stop-after",
+                                                     ": ", options.startFrom, " holds a program after ",
+                                                     sequence.nameBefore(*position), ", which comes later"));
+    (*model.module)->removeAttr(kAfterAttribute);
+    if (absl::Status status = checkLoweredFor(*model.module); !status.ok())
+      return status;
+    return position;
+  }
+
+  /// A program with kernels has been lowered for one processor and one context, and for no other.
+  absl::Status checkLoweredFor(ModuleOp module) {
+    auto cpu = module->getAttrOfType<StringAttr>(kTargetAttribute);
+    if (cpu && cpu.getValue() != target.cpu)
+      return absl::InvalidArgumentError(absl::StrCat("--target-cpu: is ", target.cpu, ", but ",
+                                                     options.startFrom, " has kernels for ",
+                                                     cpu.getValue().str()));
+    auto context = module->getAttrOfType<IntegerAttr>(kContextAttribute);
+    if (context && options.context != 0 && options.context != context.getInt())
+      return absl::InvalidArgumentError(absl::StrCat("--context: is ", options.context, ", but ",
+                                                     options.startFrom, " has kernels for ", context.getInt(),
+                                                     " positions"));
+    if (context)
+      sizes.context = context.getInt();
+    return absl::OkStatus();
   }
 
   absl::Status chooseSizes() {
@@ -224,38 +215,25 @@ private:
     return absl::OkStatus();
   }
 
-  void buildInference(OpPassManager &manager) {
+  passes::PassList nnPasses() const {
     passes::InferencePipelineOptions pipeline;
     pipeline.computeType = options.computeType == "f32"    ? passes::ComputeType::F32
                            : options.computeType == "bf16" ? passes::ComputeType::BF16
                                                            : passes::ComputeType::Auto;
     pipeline.cacheType = options.cacheType;
     pipeline.activationBits = options.activationBits;
-    passes::buildInferencePipeline(manager, pipeline);
+    return passes::inferencePasses(pipeline);
   }
 
-  /// The passes on nn, each of which can be held to its numeric bound: reference semantics end where loops
-  /// begin.
-  absl::Status optimize() {
-    return runPasses("optimizing", [&](PassManager &manager) {
-      buildInference(manager);
-      if (!options.verifyNumerics)
-        return;
+  absl::Status runPasses(const Stage &stage, passes::PassList list) {
+    progress(stage.doing, -1);
+    PassManager manager(context);
+    passes::addPasses(manager, std::move(list));
+    // Reference semantics end where loops begin.
+    if (options.verifyNumerics && stage.level == Level::NN) {
       VerifyNumericsOptions verification;
       verification.isUntrusted = &passIsToBlame;
       verifyNumerics(manager, std::move(verification));
-    });
-  }
-
-  absl::Status runPasses(absl::string_view stage, llvm::function_ref<void(PassManager &)> build) {
-    progress(stage, -1);
-    PassManager manager(context);
-    build(manager);
-    Snapshot *snapshot = nullptr;
-    if (!options.stopAfter.empty()) {
-      auto instrumentation = std::make_unique<Snapshot>(options.stopAfter, *model.module);
-      snapshot = instrumentation.get();
-      manager.addInstrumentation(std::move(instrumentation));
     }
     if (options.timing)
       manager.enableTiming();
@@ -269,18 +247,26 @@ private:
           return absl::AbortedError(error.message());
         if (error.isAboutProgram())
           return absl::UnimplementedError(error.message());
-        return absl::InternalError(absl::StrCat(stage, ": ", error.message()));
+        return absl::InternalError(absl::StrCat(stage.doing, ": ", error.message()));
       }
     }
     printStatistics(statistics, llvm::errs());
-    if (snapshot && !snapshot->text.empty()) {
-      finished = true;
-      return writeText(outputPath, snapshot->text);
-    }
     return absl::OkStatus();
   }
 
+  /// Writes the program after so many passes, so that it can be gone on from.
+  absl::Status writeProgram(size_t position) {
+    ModuleOp module = *model.module;
+    if (position > 0)
+      module->setAttr(kAfterAttribute, StringAttr::get(context, sequence.nameBefore(position)));
+    std::string text;
+    llvm::raw_string_ostream(text) << module;
+    return writeText(outputPath, text);
+  }
+
   absl::Status emitMachineCode(ArtifactOutput &output) {
+    if (absl::Status status = output.plan(*model.module); !status.ok())
+      return status;
     progress("generating code", -1);
     CodeForm form = options.emit == Level::LlvmIr     ? CodeForm::LlvmIr
                     : options.emit == Level::Assembly ? CodeForm::Assembly
@@ -312,7 +298,8 @@ private:
   MLIRContext *context;
   Target target;
   StepSizes sizes;
-  bool finished = false;
+  PassSequence sequence;
+  SmallVector<Stage> stages;
   bool passIsToBlame = false; ///< a pass departed from its numeric bound or declares none
 };
 

@@ -36,7 +36,7 @@ struct CompileOptions {
   int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
   std::string cacheType = "f32"; ///< precision of cached keys and values: f32, f16 or bf16
   Level emit = Level::Artifact;
-  std::string stopAfter;       ///< the argument of the pass after which the program is written as MLIR
+  std::string stopAfter;       ///< the pass after which the program is written as MLIR (PassSequence.h)
   std::string startFrom;       ///< a file with the program at some level, instead of the imported one
   bool verifyNumerics = false; ///< check every pass on nn against the interpreter
   bool timing = false, statistics = false;

@@ -155,6 +155,8 @@ public:
       function.erase();
     Builder builder(module.getContext());
     module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
+    module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
+    module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
     module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(weights.bytes()));
   }
 

@@ -22,6 +22,9 @@ inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width"
 inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";     ///< on the module
 inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes";     ///< on a function
 inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_bytes"; ///< on the module
+inline constexpr llvm::StringLiteral kContextAttribute =
+    "llmc.context";                                                    ///< on the module: StepSizes::context
+inline constexpr llvm::StringLiteral kTargetAttribute = "llmc.target"; ///< on the module: Target::cpu
 inline constexpr llvm::StringLiteral kOffsetAttribute =
     "llmc.offset"; ///< on nn.param: where it lies in the weights
 

@@ -101,7 +101,7 @@ def ForallToSpmd : Pass<"forall-to-spmd", "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect"];
 }
 
-def ApproximateMath : Pass<"approximate-math", "::mlir::func::FuncOp"> {
+def ApproximateMath : Pass<"approximate-math"> {
   let summary = "replace exp, tanh and erf on f32 by polynomials";
   let description = [{
     Replaces `math.exp`, `math.tanh`, `math.erf` and their like on f32 by polynomials that work on whole vectors, which are off by a few
@@ -120,8 +120,8 @@ def StepEntry : Pass<"step-entry", "::mlir::ModuleOp"> {
   let summary = "add the functions that the runtime calls";
   let description = [{
     Adds for each step `NAME` of the LLVM dialect the function `llmc_step_NAME`, which takes the LlmcStep and the worker
-    (LlmcStepFunction of runtime/core/StepAbi.h) and calls the step with the fields. Removes `nn.param`: parameters lie in the artifact,
-    beside the code.
+    (LlmcStepFunction of runtime/core/StepAbi.h) and calls the step with the fields. All other functions become internal. `nn.param` stays: the artifact is
+    written from it.
 
     After:
 

@@ -6,11 +6,14 @@
 #include "codegen/cpu/Passes.h"
 #include "dialects/nn/NN.h"
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/Transforms/Passes.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
 #include "runtime/core/StepAbi.h"
@@ -93,44 +96,48 @@ private:
 
 std::string stepSymbol(StringRef step) { return ("llmc_step_" + step).str(); }
 
-void buildTiledPipeline(OpPassManager &manager, const Target &target, const StepSizes &sizes) {
-  manager.addPass(createLowerToCpuPass(target, sizes));
-  manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
-  manager.addNestedPass<func::FuncOp>(createCSEPass());
+passes::PassList tiledPasses(const Target &target, const StepSizes &sizes) {
+  passes::PassList list;
+  list.push_back(createLowerToCpuPass(target, sizes));
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
   // Kernels that came out equal are one.
-  manager.addPass(func::createDuplicateFunctionEliminationPass());
-  manager.addPass(createPlanArena());
+  list.push_back(func::createDuplicateFunctionEliminationPass());
+  list.push_back(createPlanArena());
+  return list;
 }
 
-void buildLlvmPipeline(OpPassManager &manager) {
-  manager.addPass(createForallToSpmd());
-  manager.addNestedPass<func::FuncOp>(createApproximateMath());
+passes::PassList llvmPasses() {
+  passes::PassList list;
+  list.push_back(createForallToSpmd());
+  list.push_back(createApproximateMath());
 
-  manager.addNestedPass<func::FuncOp>(
-      createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(memref::createExpandStridedMetadataPass());
-  manager.addPass(createLowerAffinePass());
-  manager.addPass(createConvertVectorToLLVMPass());
-  manager.addPass(createFinalizeMemRefToLLVMConversionPass());
-  manager.addPass(createConvertMathToLLVMPass());
+  list.push_back(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
+  list.push_back(createSCFToControlFlowPass());
+  list.push_back(memref::createExpandStridedMetadataPass());
+  list.push_back(createLowerAffinePass());
+  list.push_back(createConvertVectorToLLVMPass());
+  list.push_back(createFinalizeMemRefToLLVMConversionPass());
+  list.push_back(createConvertMathToLLVMPass());
   ConvertFuncToLLVMPassOptions functions;
   functions.useBarePtrCallConv = true;
-  manager.addPass(createConvertFuncToLLVMPass(functions));
-  manager.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertIndexToLLVMPass());
-  manager.addPass(createConvertControlFlowToLLVMPass());
-  manager.addPass(createUBToLLVMConversionPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
-  manager.addPass(createStepEntry());
+  list.push_back(createConvertFuncToLLVMPass(functions));
+  list.push_back(createArithToLLVMConversionPass());
+  list.push_back(createConvertIndexToLLVMPass());
+  list.push_back(createConvertControlFlowToLLVMPass());
+  list.push_back(createUBToLLVMConversionPass());
+  list.push_back(createReconcileUnrealizedCastsPass());
+  list.push_back(createStepEntry());
+  return list;
 }
 
 void registerCpuPasses() { registerCpuTablegenPasses(); }
 
 void registerCpuDialects(DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+  // Those of operations that exist between two passes only, too: a program may be read there.
+  registry.insert<nn::NNDialect, affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
+                  func::FuncDialect, index::IndexDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
   registerAllToLLVMIRTranslations(registry);
 }
 

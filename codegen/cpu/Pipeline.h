@@ -4,15 +4,15 @@
 #define LLMC_CODEGEN_CPU_PIPELINE_H
 
 #include "codegen/cpu/LowerToCpu.h"
-#include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
 
 namespace llmc::codegen {
 
 /// From fused nn to kernels on memrefs and vectors: the level "tiled".
-void buildTiledPipeline(mlir::OpPassManager &manager, const Target &target, const StepSizes &sizes);
+passes::PassList tiledPasses(const Target &target, const StepSizes &sizes);
 
 /// From the level "tiled" to the LLVM dialect, with the entry of each step.
-void buildLlvmPipeline(mlir::OpPassManager &manager);
+passes::PassList llvmPasses();
 
 /// Registers the dialects and extensions that these pipelines need.
 void registerCpuDialects(mlir::DialectRegistry &registry);

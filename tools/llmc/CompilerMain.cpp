@@ -67,7 +67,9 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
                   "artifact (the "
                   "default)")
       ->option_text("LEVEL");
-  command.add_option("--stop-after", request.stopAfter, "Write the program as it is after this pass")
+  command
+      .add_option("--stop-after", request.stopAfter,
+                  "Write the program as it is after this pass; cse:1 is the first run of cse, cse the last")
       ->option_text("PASS")
       ->group(levels);
   command

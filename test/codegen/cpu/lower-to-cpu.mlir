@@ -1,7 +1,7 @@
 // The forward pass becomes a step for many rows and one for one row; kernels get packed parameters.
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=x86-64-v4 context=64 max-rows=8" | FileCheck %s
 
-// CHECK: llmc.cache_bytes = 0
+// CHECK: llmc.cache_bytes = 0 : i64, llmc.context = 64 : i64, llmc.target = "x86-64-v4"
 // CHECK: nn.param @norm : tensor<20xf32>
 // CHECK: nn.param @norm.kernel : tensor<32xf32>
 // CHECK:   nn.align_heads %{{.+}} lanes 16 segments [1, 20, 0, 0]

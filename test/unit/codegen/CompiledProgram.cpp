@@ -108,12 +108,12 @@ void CompiledProgram::build(const std::string &text) {
   pipeline.computeType = options.computeType;
   pipeline.cacheType = options.cacheType;
   pipeline.activationBits = options.activationBits;
-  passes::buildInferencePipeline(inference, pipeline);
+  passes::addPasses(inference, passes::inferencePasses(pipeline));
   ASSERT_TRUE(mlir::succeeded(inference.run(*fusedModule)));
 
   mlir::OwningOpRef<mlir::ModuleOp> module = fusedModule->clone();
   mlir::PassManager tiling(context.get());
-  codegen::buildTiledPipeline(tiling, *target, options.sizes);
+  passes::addPasses(tiling, codegen::tiledPasses(*target, options.sizes));
   ASSERT_TRUE(mlir::succeeded(tiling.run(*module))) << text;
   placeWeights(*module);
   std::vector<std::string> names;
@@ -127,7 +127,7 @@ void CompiledProgram::build(const std::string &text) {
     outputWidth = mlir::cast<mlir::MemRefType>(function.getArgumentTypes()[codegen::kOutput]).getDimSize(1);
   }
   mlir::PassManager lowering(context.get());
-  codegen::buildLlvmPipeline(lowering);
+  passes::addPasses(lowering, codegen::llvmPasses());
   ASSERT_TRUE(mlir::succeeded(lowering.run(*module)));
   absl::StatusOr<std::string> shared = makeSharedObject(*module, *target);
   ASSERT_TRUE(shared.ok()) << shared.status().message();
