@@ -48,6 +48,7 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
   auto has = [&](const char *feature) {
     return std::binary_search(target.features.begin(), target.features.end(), feature);
   };
+  target.hasF16Conversion = !triple.isX86() || has("f16c");
   if (has("avx512f")) {
     target.lanes = 16;
     target.registers = 32;

@@ -26,6 +26,8 @@ struct Target {
   bool hasByteDot = false;
   /// Dot product of bfloat16 pairs into f32 over `lanes` (vdpbf16ps).
   bool hasBf16Dot = false;
+  /// Conversions between f16 and f32.
+  bool hasF16Conversion = true;
 };
 
 /// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for

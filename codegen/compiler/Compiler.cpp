@@ -9,6 +9,7 @@
 #include "codegen/compiler/ArtifactOutput.h"
 #include "codegen/compiler/FirstError.h"
 #include "codegen/compiler/PassSequence.h"
+#include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
@@ -284,6 +285,9 @@ private:
       return absl::InternalError(absl::StrCat("no folder for temporary files: ", error.message()));
     absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
     absl::StatusOr<std::string> shared = linkShared(*code, folder.str().str());
+    // What llmc made calls nothing unknown; what a user wrote may.
+    if (absl::IsUnimplemented(shared.status()) && options.startFrom.empty())
+      return absl::InternalError(shared.status().message());
     if (!shared.ok())
       return shared.status();
     if (options.emit == Level::Shared)

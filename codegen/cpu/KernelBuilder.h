@@ -99,22 +99,25 @@ public:
   /// A native vector of f32 from memory that holds f32, f16 or bf16.
   mlir::Value loadFloats(mlir::Value memref, mlir::ValueRange indices) {
     mlir::Value vector = loadVector(memref, indices);
-    return vector.getType() == f32Vector ? vector
-                                         : mlir::arith::ExtFOp::create(*this, f32Vector, vector).getResult();
+    auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
+    if (element.isF32())
+      return vector;
+    return element.isF16() ? extendF16(vector)
+                           : mlir::arith::ExtFOp::create(*this, f32Vector, vector).getResult();
   }
+  /// `value`, an f16 or a native vector of them, in f32.
+  mlir::Value extendF16(mlir::Value value);
+  /// The nearest f16 numbers, ties to even, of `value`, an f32 or an f32Vector.
+  mlir::Value roundToF16(mlir::Value value);
   /// The nearest bf16 numbers, ties to even, of `value`, an f32 or an f32Vector.
   mlir::Value roundToBf16(mlir::Value value);
   /// `value`, an f32 or a vector of them, rounded to the element type of `memref`.
   mlir::Value roundTo(mlir::Value memref, mlir::Value value) {
     auto element = mlir::cast<mlir::MemRefType>(memref.getType()).getElementType();
-    if (element.isF32())
-      return value;
-    mlir::Type type = element;
-    if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
-      type = vector.clone(element);
-    return element.isBF16() ? roundToBf16(value)
-                            : mlir::arith::TruncFOp::create(*this, type, value).getResult();
+    return element.isF32() ? value : element.isBF16() ? roundToBf16(value) : roundToF16(value);
   }
+  /// The nearest integers, halves away from zero, of an f32Vector of numbers below 2^22 in magnitude.
+  mlir::Value roundHalfAway(mlir::Value value);
   void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);
   }
@@ -138,6 +141,16 @@ public:
   mlir::Value byteDot(mlir::Value accumulator, mlir::Value codes, mlir::Value activation);
   /// accumulator[lane] + sum of the two bf16 products of each lane. `a` and `b` are i32Vectors of bf16 pairs.
   mlir::Value bf16Dot(mlir::Value accumulator, mlir::Value a, mlir::Value b);
+
+  /// `element`, or a vector of them if `value` is a vector.
+  static mlir::Type withShapeOf(mlir::Value value, mlir::Type element) {
+    auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType());
+    return vector ? mlir::Type(vector.clone(element)) : element;
+  }
+  /// `number` as `value` is: once, or in every lane.
+  mlir::Value i32Like(mlir::Value value, int32_t number) {
+    return mlir::isa<mlir::VectorType>(value.getType()) ? splatInt(number) : i32(number);
+  }
 
   /// A private function of this module that takes `inputs`; the insertion point moves into its body.
   mlir::func::FuncOp beginFunction(mlir::ModuleOp module, llvm::StringRef name, mlir::TypeRange inputs);

@@ -1,25 +1,18 @@
-//===- MachineCode.cpp - from the LLVM dialect to a shared object
-//--------------------------------------------===//
+//===- MachineCode.cpp - from the LLVM dialect to an object ---------------------------------------------===//
 
 #include "codegen/cpu/MachineCode.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "dialects/nn/NN.h"
-#include "lld/Common/Driver.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
-
-LLD_HAS_DRIVER(elf)
 
 namespace llmc::codegen {
 
@@ -95,37 +88,6 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
     return absl::InternalError(absl::StrCat("LLVM can not write this form of code for ", target.triple));
   emit.run(*translated);
   return text.str().str();
-}
-
-absl::StatusOr<std::string> linkShared(const std::string &object, const std::string &workFolder) {
-  llvm::SmallString<128> objectPath(workFolder), sharedPath(workFolder);
-  llvm::sys::path::append(objectPath, "code.o");
-  llvm::sys::path::append(sharedPath, "code.so");
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream out(objectPath, code);
-    out << object;
-    out.close();
-    if (code || out.has_error()) {
-      std::string reason = code ? code.message() : out.error().message();
-      out.clear_error();
-      return absl::DataLossError(absl::StrCat(objectPath.c_str(), ": can not be written: ", reason));
-    }
-  }
-  std::string messages;
-  llvm::raw_string_ostream log(messages);
-  const char *arguments[] = {"ld.lld",           "-shared",         "--no-undefined-version", "-z",
-                             "noexecstack",      "--gc-sections",   "--hash-style=gnu",       "-o",
-                             sharedPath.c_str(), objectPath.c_str()};
-  lld::Result result = lld::lldMain(arguments, log, log, {{lld::Gnu, &lld::elf::link}});
-  llvm::sys::fs::remove(objectPath);
-  if (result.retCode != 0)
-    return absl::InternalError(absl::StrCat("linking failed: ", messages));
-  auto shared = llvm::MemoryBuffer::getFile(sharedPath, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  llvm::sys::fs::remove(sharedPath);
-  if (!shared)
-    return absl::InternalError(absl::StrCat(sharedPath.c_str(), ": ", shared.getError().message()));
-  return (*shared)->getBuffer().str();
 }
 
 } // namespace llmc::codegen

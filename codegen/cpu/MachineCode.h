@@ -1,5 +1,4 @@
-//===- MachineCode.h - from the LLVM dialect to a shared object
-//----------------------------------------------===//
+//===- MachineCode.h - from the LLVM dialect to an object -----------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_MACHINECODE_H
 #define LLMC_CODEGEN_CPU_MACHINECODE_H
 
@@ -15,10 +14,6 @@ enum class CodeForm { LlvmIr, Assembly, Object };
 /// Compiles a module of the LLVM dialect: LLVM IR after optimization as text, assembly, or a relocatable
 /// object.
 absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target, CodeForm form);
-
-/// Links an object to a shared object, in this process. `workFolder` is a folder for the linker's files; it
-/// removes them.
-absl::StatusOr<std::string> linkShared(const std::string &object, const std::string &workFolder);
 
 } // namespace llmc::codegen
 

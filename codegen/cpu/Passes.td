@@ -105,13 +105,14 @@ def ApproximateMath : Pass<"approximate-math"> {
   let summary = "replace exp, tanh and erf on f32 by polynomials";
   let description = [{
     Replaces `math.exp`, `math.tanh`, `math.erf` and their like on f32 by polynomials that work on whole vectors, which are off by a few
-    ulps. What is computed in f64 (the angles of rotary tables) stays and calls the C library.
+    ulps. What is computed in f64 (the angles of rotary tables) stays and calls the C library. Multiplications with an addition
+    round once where the processor can, and twice where it would need a function for it.
 
     Before:
 
         %y = math.exp %x : vector<16xf32>
 
-    After: about twenty operations of `arith` and `math.fma` on `vector<16xf32>`.
+    After: about twenty operations of `arith` and `vector.fma` on `vector<16xf32>`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }

@@ -11,7 +11,6 @@
 #include "mlir/Dialect/Func/Transforms/Passes.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
@@ -23,22 +22,11 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-#define GEN_PASS_DEF_APPROXIMATEMATH
 #define GEN_PASS_DEF_STEPENTRY
 #define GEN_PASS_REGISTRATION
 #include "codegen/cpu/Passes.h.inc"
 
 namespace {
-
-class ApproximateMath : public impl::ApproximateMathBase<ApproximateMath> {
-public:
-  void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    populateMathPolynomialApproximationPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
-  }
-};
 
 /// Names of a step's memory in the order of StepArgument, with their offsets in LlmcStep.
 struct StepField {

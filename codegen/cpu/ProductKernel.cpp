@@ -80,7 +80,7 @@ private:
     if (layout.wideScales)
       return vector::BitCastOp::create(b, b.f32Vector, bytes);
     Value halves = vector::BitCastOp::create(b, VectorType::get({b.lanes}, b.getF16Type()), bytes);
-    return arith::ExtFOp::create(b, b.f32Vector, halves);
+    return b.extendF16(halves);
   }
 
   SmallVector<Value> floats(Value group, ValueRange sums) {

@@ -70,14 +70,12 @@ public:
       Value inverse = arith::SelectOp::create(b, isZero, b.f32(0), b.divf(b.f32(1), scale));
       Value kept = scale;
       if (!wide) { // Q8_0 keeps its scale in f16.
-        Value half = arith::TruncFOp::create(b, b.getF16Type(), scale);
-        kept = arith::ExtFOp::create(b, b.getF32Type(), half);
+        kept = b.extendF16(b.roundToF16(scale));
       }
       store(destination, group, ActivationRecord::scale, arith::BitcastOp::create(b, b.getI32Type(), kept));
       Value sums[2] = {b.i32(0), b.i32(0)};
       for (int64_t i = 0; i < panelsPerGroup; ++i) {
-        Value codes =
-            arith::FPToSIOp::create(b, b.i32Vector, roundHalfAway(b.mulf(x[i], b.broadcast(inverse))));
+        Value codes = b.roundHalfAway(b.mulf(x[i], b.broadcast(inverse)));
         Value &sum = sums[i * b.lanes / 16];
         sum = b.add(sum, b.sum(codes));
         if (!wide) {
@@ -110,12 +108,6 @@ private:
     Value bytes = arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI8Type()), values);
     Value words = vector::BitCastOp::create(b, VectorType::get({b.lanes / 4}, b.getI32Type()), bytes);
     vector::StoreOp::create(b, words, destination, ValueRange{tile.row, group, b.index(word)});
-  }
-
-  /// Nearest integer, halves away from zero, of |x| below 2^22.
-  Value roundHalfAway(Value x) {
-    Value half = math::CopySignOp::create(b, b.splat(0.5), x);
-    return math::TruncOp::create(b, b.addf(x, half));
   }
 
   void forEachPanel(int64_t width, llvm::function_ref<void(Value)> body) {
@@ -233,8 +225,7 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
         Value at = b.add(b.mul(lane, size), offset);
         if (layout.wideScales)
           return scalar(bytes({panel, group, at}, size), b.getF32Type());
-        return arith::ExtFOp::create(b, b.getF32Type(),
-                                     scalar(bytes({panel, group, at}, size), b.getF16Type()));
+        return b.extendF16(scalar(bytes({panel, group, at}, size), b.getF16Type()));
       };
       Value factor = scale(layout.scaleOffset());
       Value minimum = layout.hasMin ? scale(layout.minOffset()) : Value();

@@ -145,7 +145,11 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionCase{"avx2_q4_1", 4, 2, 24, "dims 24 theta 10000.0 half", "softcap 3.0", "!nn.block<q4_1>",
                       "x86-64-v3"},
         AttentionCase{"sse2_12", 4, 2, 12, "dims 12 theta 10000.0 half", "alibi [0.5, 0.125, 0.03, 0.01]",
-                      "f32", "x86-64"}),
+                      "f32", "x86-64"},
+        AttentionCase{"sse2_f16_cache", 3, 1, 20, "dims 20 theta 500.0 interleaved", "", "f32", "x86-64",
+                      "f16"},
+        AttentionCase{"sse4_q8_0_bf16_cache", 2, 1, 32, "dims 32 theta 10000.0 half", "", "!nn.block<q8_0>",
+                      "x86-64-v2", "bf16"}),
     [](const auto &info) { return std::string(info.param.name); });
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "codegen/common/ParameterStream.h"
+#include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Pipeline.h"
 #include "dialects/nn/reference/Interpreter.h"

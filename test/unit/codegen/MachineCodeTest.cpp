@@ -1,5 +1,6 @@
 #include "codegen/cpu/MachineCode.h"
 
+#include "codegen/cpu/Linker.h"
 #include "codegen/cpu/Pipeline.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -81,8 +82,39 @@ TEST_F(MachineCodeTest, SaysWhyItCanNotLink) {
   absl::StatusOr<std::string> shared = linkShared("no object", folder);
   EXPECT_THAT(std::string(shared.status().message()), StartsWith("linking failed: "));
   EXPECT_TRUE(folderIsEmpty());
-  shared = linkShared("no object", folder + "/missing");
+  shared = linkShared(*emitCode(*module, *getTarget("native"), CodeForm::Object), folder + "/missing");
   EXPECT_THAT(std::string(shared.status().message()), HasSubstr("/missing/code.o: can not be written: "));
+}
+
+/// An object that calls `function`.
+std::string callerOf(const std::string &function, mlir::MLIRContext &context) {
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(
+      "llvm.func @" + function + "(f64) -> f64\nllvm.func @caller(%x: f64) -> f64 {\n  %y = llvm.call @" +
+          function + "(%x) : (f64) -> f64\n  llvm.return %y : f64\n}",
+      &context);
+  return *emitCode(*module, *getTarget("native"), CodeForm::Object);
+}
+
+TEST_F(MachineCodeTest, NamesTheLibrariesThatAreCalled) {
+  absl::StatusOr<std::string> shared = linkShared(callerOf("cos", context), folder);
+  ASSERT_TRUE(shared.ok()) << shared.status().message();
+  EXPECT_THAT(*shared, testing::AllOf(HasSubstr("libm.so.6"), testing::Not(HasSubstr("libc.so.6"))));
+  shared = linkShared(callerOf("memcpy", context), folder);
+  ASSERT_TRUE(shared.ok()) << shared.status().message();
+  EXPECT_THAT(*shared, testing::AllOf(HasSubstr("libc.so.6"), testing::Not(HasSubstr("libm.so.6"))));
+  shared = linkShared(callerOf("llmc_region_next", context), folder);
+  ASSERT_TRUE(shared.ok()) << shared.status().message();
+  EXPECT_THAT(*shared, testing::Not(HasSubstr("libc.so.6")));
+  EXPECT_TRUE(folderIsEmpty());
+}
+
+TEST_F(MachineCodeTest, RefusesCallsOfWhatNoArtifactFinds) {
+  absl::StatusOr<std::string> shared = linkShared(callerOf("__extendhfsf2", context), folder);
+  EXPECT_TRUE(absl::IsUnimplemented(shared.status()));
+  EXPECT_THAT(
+      std::string(shared.status().message()),
+      StartsWith("the code calls __extendhfsf2, which no artifact finds where it runs: expected one of "
+                 "llmc_region_next, cos, "));
 }
 
 } // namespace

@@ -25,6 +25,8 @@ TEST(TargetTest, KnowsWhatKernelsDependOn) {
   EXPECT_EQ(alderLake.lanes, 8);
   EXPECT_TRUE(alderLake.hasByteDot);
   EXPECT_EQ(getTarget("x86-64")->lanes, 4);
+  EXPECT_FALSE(getTarget("x86-64-v2")->hasF16Conversion);
+  EXPECT_TRUE(haswell.hasF16Conversion);
 }
 
 TEST(TargetTest, FeaturesAreSortedNames) {
