@@ -15,8 +15,11 @@ namespace llmc::codegen {
 struct Target {
   std::string triple;
   std::string cpu;
-  /// Every feature that the code may use, in LLVM's names ("avx512vnni"), sorted.
+  /// Every feature that the code may use and what suits it, in LLVM's names ("avx512vnni", "fast-gather"),
+  /// sorted. Of instructions only those that the runtime can check where an artifact is loaded.
   std::vector<std::string> features;
+  /// Features that the processor has and that no code may use, sorted.
+  std::vector<std::string> unusedFeatures;
 
   /// 32-bit elements of a native vector.
   int64_t lanes = 4;
@@ -33,6 +36,9 @@ struct Target {
 /// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for
 /// "native". Fails, listing the known names, if there is none.
 absl::StatusOr<Target> getTarget(const std::string &cpu);
+
+/// The names that getTarget() knows beside "native".
+std::vector<std::string> knownProcessors();
 
 } // namespace llmc::codegen
 

@@ -3,7 +3,6 @@
 
 #include "codegen/compiler/ArtifactOutput.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/PanelLayout.h"
 #include "codegen/common/ParameterStream.h"
@@ -85,8 +84,7 @@ void ArtifactOutput::describeModel() {
   llvm::StringRef architecture = llvm::StringRef(target.triple).split('-').first;
   for (absl::string_view feature :
        runtime::checkableFeatures(absl::string_view(architecture.data(), architecture.size())))
-    // Tiles of AMX are never used without being asked for.
-    if (!absl::StartsWith(feature, "amx") && llvm::is_contained(target.features, std::string(feature)))
+    if (llvm::is_contained(target.features, std::string(feature)))
       described->add_required_features(std::string(feature));
   if (info.kind == frontend::ModelKind::Generate) {
     manifest.set_kind(runtime::GENERATE);

@@ -3,7 +3,6 @@
 #include "codegen/cpu/MachineCode.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "dialects/nn/NN.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -19,9 +18,12 @@ namespace llmc::codegen {
 namespace {
 
 std::string featureString(const Target &target) {
-  return absl::StrJoin(target.features, ",", [](std::string *out, const std::string &feature) {
-    absl::StrAppend(out, "+", feature);
-  });
+  std::string text;
+  for (const std::string &feature : target.unusedFeatures)
+    absl::StrAppend(&text, text.empty() ? "" : ",", "-", feature);
+  for (const std::string &feature : target.features)
+    absl::StrAppend(&text, text.empty() ? "" : ",", "+", feature);
+  return text;
 }
 
 std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Target &target, std::string &error) {

@@ -1,5 +1,7 @@
 #include "runtime/core/CpuFeatures.h"
 
+#include "runtime/core/X86Features.h"
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -13,57 +15,6 @@
 
 namespace llmc::runtime {
 namespace {
-
-// The compiler's own check wants a literal, and covers what the operating system has to enable (XSAVE of wide
-// registers).
-#define LLMC_X86_FEATURES(FEATURE)                                                                           \
-  FEATURE("sse3")                                                                                            \
-  FEATURE("ssse3")                                                                                           \
-  FEATURE("sse4.1")                                                                                          \
-  FEATURE("sse4.2")                                                                                          \
-  FEATURE("popcnt")                                                                                          \
-  FEATURE("sse4a")                                                                                           \
-  FEATURE("avx")                                                                                             \
-  FEATURE("avx2")                                                                                            \
-  FEATURE("bmi")                                                                                             \
-  FEATURE("bmi2")                                                                                            \
-  FEATURE("fma")                                                                                             \
-  FEATURE("fma4")                                                                                            \
-  FEATURE("xop")                                                                                             \
-  FEATURE("f16c")                                                                                            \
-  FEATURE("lzcnt")                                                                                           \
-  FEATURE("movbe")                                                                                           \
-  FEATURE("avxvnni")                                                                                         \
-  FEATURE("avxvnniint8")                                                                                     \
-  FEATURE("avxvnniint16")                                                                                    \
-  FEATURE("avxifma")                                                                                         \
-  FEATURE("avxneconvert")                                                                                    \
-  FEATURE("avx512f")                                                                                         \
-  FEATURE("avx512cd")                                                                                        \
-  FEATURE("avx512dq")                                                                                        \
-  FEATURE("avx512bw")                                                                                        \
-  FEATURE("avx512vl")                                                                                        \
-  FEATURE("avx512ifma")                                                                                      \
-  FEATURE("avx512vbmi")                                                                                      \
-  FEATURE("avx512vbmi2")                                                                                     \
-  FEATURE("avx512vnni")                                                                                      \
-  FEATURE("avx512bitalg")                                                                                    \
-  FEATURE("avx512vpopcntdq")                                                                                 \
-  FEATURE("avx512bf16")                                                                                      \
-  FEATURE("avx512fp16")                                                                                      \
-  FEATURE("avx512vp2intersect")                                                                              \
-  FEATURE("gfni")                                                                                            \
-  FEATURE("vaes")                                                                                            \
-  FEATURE("vpclmulqdq")                                                                                      \
-  FEATURE("amx-tile")                                                                                        \
-  FEATURE("amx-int8")                                                                                        \
-  FEATURE("amx-bf16")
-
-constexpr absl::string_view kX86Features[] = {
-#define LLMC_NAME(name) name,
-    LLMC_X86_FEATURES(LLMC_NAME)
-#undef LLMC_NAME
-};
 
 /// Bits of the auxiliary vector: asm/hwcap.h of Linux on AArch64, which is not there on other machines.
 struct ArmFeature {
@@ -89,25 +40,18 @@ absl::string_view hostArchitecture() {
 }
 
 std::vector<absl::string_view> checkableFeatures(absl::string_view architecture) {
-  std::vector<absl::string_view> names;
   if (architecture == "x86_64")
-    names.assign(std::begin(kX86Features), std::end(kX86Features));
-  else if (architecture == "aarch64")
+    return knownX86Features();
+  std::vector<absl::string_view> names;
+  if (architecture == "aarch64")
     for (const ArmFeature &feature : kArmFeatures)
       names.push_back(feature.name);
   return names;
 }
 
 std::vector<absl::string_view> hostFeatures() {
-  std::vector<absl::string_view> has;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-#define LLMC_CHECK(name)                                                                                     \
-  if (__builtin_cpu_supports(name))                                                                          \
-    has.push_back(name);
-  LLMC_X86_FEATURES(LLMC_CHECK)
-#undef LLMC_CHECK
-#elif defined(__aarch64__)
+  std::vector<absl::string_view> has = hostX86Features();
+#if defined(__aarch64__)
   for (const ArmFeature &feature : kArmFeatures)
     if (getauxval(feature.word == 1 ? AT_HWCAP : AT_HWCAP2) >> feature.bit & 1)
       has.push_back(feature.name);

@@ -15,7 +15,8 @@ namespace llmc::runtime {
 absl::string_view hostArchitecture();
 
 /// The names, as LLVM spells them, of the features of `architecture` that a runtime on such a machine can
-/// check: Target.required_features may hold these and no others.
+/// check: Target.required_features may hold these and no others. Code generators use no instructions beyond
+/// them and what every processor of the architecture has.
 std::vector<absl::string_view> checkableFeatures(absl::string_view architecture);
 
 /// Whether code for `target` runs on this machine, which has the features `has`. The error says what is

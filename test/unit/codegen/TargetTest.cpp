@@ -1,6 +1,11 @@
 #include "codegen/common/Target.h"
+#include "runtime/core/CpuFeatures.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <set>
 
 using namespace llmc::codegen;
 using testing::HasSubstr;
@@ -33,6 +38,58 @@ TEST(TargetTest, FeaturesAreSortedNames) {
   Target target = *getTarget("x86-64-v4");
   EXPECT_TRUE(std::is_sorted(target.features.begin(), target.features.end()));
   EXPECT_THAT(target.features, testing::IsSupersetOf({"avx512f", "avx512vl", "fma"}));
+}
+
+/// What LLVM knows of the processor `name`, instructions and what is fast on it.
+bool mayUse(const Target &target, const char *feature) {
+  return std::binary_search(target.features.begin(), target.features.end(), feature);
+}
+
+// Code for a processor uses instructions that every x86-64 has, or that a runtime looks for.
+TEST(TargetTest, CodeUsesOnlyWhatARuntimeChecks) {
+  std::set<std::string> instructions;
+  llvm::SmallVector<llvm::StringRef> processors, features;
+  llvm::X86::fillValidCPUArchList(processors);
+  for (llvm::StringRef processor : processors)
+    llvm::X86::getFeaturesForCPU(processor, features);
+  for (llvm::StringRef feature : features)
+    instructions.insert(feature.str());
+  for (const char *baseline : {"64bit", "cmov", "cx8", "fxsr", "mmx", "sse", "sse2", "x87"})
+    instructions.erase(baseline);
+  for (absl::string_view feature : llmc::runtime::checkableFeatures("x86_64"))
+    instructions.erase(std::string(feature));
+  EXPECT_GT(knownProcessors().size(), 50U);
+  for (const std::string &processor : knownProcessors()) {
+    Target target = *getTarget(processor);
+    for (const std::string &feature : instructions)
+      EXPECT_FALSE(mayUse(target, feature.c_str())) << processor << " " << feature;
+    for (const std::string &feature : target.unusedFeatures)
+      EXPECT_FALSE(mayUse(target, feature.c_str())) << processor << " " << feature;
+  }
+}
+
+TEST(TargetTest, KeepsWhatARuntimeChecks) {
+  Target target = *getTarget("diamondrapids");
+  for (const char *feature : {"avx512vnni", "avx10.2", "egpr", "ndd", "zu"})
+    EXPECT_TRUE(mayUse(target, feature)) << feature;
+  EXPECT_THAT(target.unusedFeatures, testing::IsSupersetOf({"amx-tile", "aes", "sha"}));
+  // And what makes code fast.
+  EXPECT_TRUE(mayUse(*getTarget("znver4"), "fast-lzcnt"));
+}
+
+TEST(TargetTest, SeesTheSameProcessorAsARuntime) {
+  Target native = *getTarget("native");
+  const std::vector<absl::string_view> has = llmc::runtime::hostFeatures();
+  for (const auto &[name, present] : llvm::sys::getHostCPUFeatures())
+    if (llvm::is_contained(llmc::runtime::checkableFeatures("x86_64"), absl::string_view(name.str()))) {
+      EXPECT_EQ(present, llvm::is_contained(has, absl::string_view(name.str()))) << name.str();
+      EXPECT_EQ(present, mayUse(native, name.str().c_str())) << name.str();
+    }
+}
+
+TEST(TargetTest, RefusesProcessorsWithout64Bits) {
+  EXPECT_THAT(std::string(getTarget("i386").status().message()),
+              testing::StartsWith("--target-cpu: unknown processor 'i386', expected native or one of: "));
 }
 
 TEST(TargetTest, NativeIsThisMachine) {
