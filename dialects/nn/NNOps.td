@@ -518,18 +518,27 @@ def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure, DeclareOpInterfaceMethods<NN_R
   }];
 }
 
-def NN_PackOp : NN_Op<"pack", [Pure]> {
+def NN_PackOp : NN_Op<"pack", [Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
   let summary = "a weight in panels, as product kernels read it";
   let description = [{
     `[out, in]` becomes `[panels, groups, record bytes]`: a panel is `lanes` consecutive outputs (the last one padded with zeros), a
-    group is the inputs that share a scale. A record holds codes, then scales, then offsets of its group for all lanes
-    (codegen/common/PanelLayout.h has the formats).
+    group is the inputs that share a scale, or what fills 32 bits: one f32, two bf16. A record holds what a kernel needs of one group for
+    all lanes of its panel: codes (4 bits each, or 8 for formats of more), then scales, then minima if the format has them (f16, or f32 where
+    a format has scales of two levels). codegen/common/PanelLayout.h has the order inside a record.
+
+    The packed weight stands for the numbers that it was packed from, as blocks do for theirs: the reference semantics is the identity on
+    the `[out, in]` numbers.
 
         %p = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1>> -> tensor<60x18x320xi8>
   }];
   let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
   let results = (outs RankedTensorOf<[I8]>:$result);
   let assemblyFormat = "$input `lanes` $lanes attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The type of `weight` in panels of `lanes` outputs, or null if it has elements that are not packed or sizes that are not known.
+    static ::mlir::RankedTensorType getPackedType(::mlir::RankedTensorType weight, int64_t lanes);
+  }];
 }
 
 //===----------------------------------------------------------------------===//

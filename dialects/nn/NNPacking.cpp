@@ -1,9 +1,11 @@
 //===- NNPacking.cpp - weights as kernels read them --------------------------------------------------===//
 
+#include "dialects/blocks/BlockFormat.h"
 #include "dialects/nn/NN.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
+using namespace llmc;
 using namespace llmc::nn;
 
 namespace {
@@ -67,5 +69,55 @@ LogicalResult AlignHeadsOp::verify() {
   if (inputRows != given || resultRows != made)
     return emitOpError() << "has segments that turn " << inputRows << " rows into " << resultRows
                          << ", but turns " << given << " into " << made;
+  return success();
+}
+
+namespace {
+/// What one record of a packed weight covers and takes: the inputs of a group, and bytes for each lane.
+struct PackedGroup {
+  int64_t inputs, bytesPerLane;
+};
+
+/// The groups of weights with elements of type `element`, or nothing if such weights are not packed.
+std::optional<PackedGroup> packedGroupOf(Type element) {
+  if (element.isF32())
+    return PackedGroup{1, 4};
+  if (element.isBF16())
+    return PackedGroup{2, 4};
+  auto block = dyn_cast<BlockType>(element);
+  std::optional<blocks::StorageFormat> format =
+      block ? blocks::parseFormat(stringifyBlockFormat(block.getFormat())) : std::nullopt;
+  if (!format)
+    return std::nullopt;
+  const blocks::FormatTraits &traits = blocks::traitsOf(*format);
+  const int64_t codeBits = traits.codeBits <= 4 ? 4 : 8;
+  const int64_t scaleBytes = traits.blockElements == traits.groupSize ? 2 : 4;
+  return PackedGroup{traits.groupSize,
+                     traits.groupSize * codeBits / 8 + scaleBytes * (traits.hasMin ? 2 : 1)};
+}
+} // namespace
+
+RankedTensorType PackOp::getPackedType(RankedTensorType weight, int64_t lanes) {
+  std::optional<PackedGroup> group = packedGroupOf(weight.getElementType());
+  if (!group || !weight.hasStaticShape() || weight.getRank() != 2 || lanes <= 0)
+    return {};
+  return RankedTensorType::get({llvm::divideCeilSigned(weight.getDimSize(0), lanes),
+                                llvm::divideCeilSigned(weight.getDimSize(1), group->inputs),
+                                group->bytesPerLane * lanes},
+                               IntegerType::get(weight.getContext(), 8));
+}
+
+LogicalResult PackOp::verify() {
+  auto weight = cast<RankedTensorType>(getInput().getType());
+  if (static_cast<int64_t>(getLanes()) <= 0)
+    return emitOpError() << "needs a positive number of lanes, but has " << static_cast<int64_t>(getLanes());
+  if (!weight.hasStaticShape())
+    return emitOpError() << "needs a weight of known sizes, but has " << weight;
+  RankedTensorType packed = getPackedType(weight, getLanes());
+  if (!packed)
+    return emitOpError() << "packs weights of f32, bf16 and block-quantized elements, not " << weight;
+  if (packed != getResult().getType())
+    return emitOpError() << "has a result of type " << getResult().getType() << ", expected " << packed
+                         << " for a weight of type " << weight << " in panels of " << getLanes();
   return success();
 }

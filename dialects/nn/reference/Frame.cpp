@@ -18,6 +18,10 @@ std::string describeShape(StringRef kind, ArrayRef<int64_t> shape) {
   return text;
 }
 
+/// Whether `type` is that of a packed weight: bytes that stand for the numbers of the weight, in its shape
+/// and not in theirs.
+bool isPacked(RankedTensorType type) { return type.getElementType().isInteger(8); }
+
 template <typename U> bool fits(RankedTensorType type, const Tensor<U> &tensor) {
   if (type.getRank() != static_cast<int64_t>(tensor.shape.size()))
     return false;
@@ -34,7 +38,9 @@ template <typename T> std::string reference::describeMismatch(Type type, const R
     return "nothing";
   auto tensorType = dyn_cast<RankedTensorType>(type);
   if (const Tensor<T> *tensor = value.getTensor()) {
-    bool agrees = tensorType && !tensorType.getElementType().isInteger() && fits(tensorType, *tensor);
+    bool agrees = tensorType && (isPacked(tensorType)
+                                     ? tensor->shape.size() == 2
+                                     : !tensorType.getElementType().isInteger() && fits(tensorType, *tensor));
     return agrees ? "" : describeShape("a tensor", tensor->shape);
   }
   if (const IntegerTensor *integers = value.getIntegers()) {

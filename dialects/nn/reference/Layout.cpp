@@ -96,6 +96,12 @@ template <typename T> LogicalResult evaluate(AlignHeadsOp op, Frame<T> &frame) {
   return frame.setCopied(op.getResult(), op.getInput(), reorderRows(frame.getTensor(op.getInput()), order));
 }
 
+/// A packed weight stands for the numbers that it was packed from (describeMismatch() in Frame.cpp accepts
+/// them for its type).
+template <typename T> LogicalResult evaluate(PackOp op, Frame<T> &frame) {
+  return frame.set(op.getResult(), frame.lookup(op.getInput()));
+}
+
 template <typename T> LogicalResult evaluate(ConvertOp op, Frame<T> &frame) {
   // Numbers that the narrower type holds already are not rounded a second time: dequantizing is exact.
   if (op.getInput().getType() == op.getResult().getType())
@@ -115,5 +121,7 @@ LogicalResult ConcatOp::evaluateF32(Frame<float> &frame) { return evaluate(*this
 LogicalResult ConcatOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult AlignHeadsOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult AlignHeadsOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult PackOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult PackOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult ConvertOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult ConvertOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
