@@ -40,7 +40,3 @@ void passes::moveParameterBefore(Value value, Operation *op) {
     moveParameterBefore(operand, op);
   definition->moveBefore(op);
 }
-
-RankedTensorType passes::withElementType(Value value, Type elementType) {
-  return cast<RankedTensorType>(value.getType()).clone(elementType);
-}

@@ -17,9 +17,6 @@ bool isLoadExpression(mlir::Value value);
 /// is a parameter expression that does not depend on `op`.
 void moveParameterBefore(mlir::Value value, mlir::Operation *op);
 
-/// A value's tensor type with other elements.
-mlir::RankedTensorType withElementType(mlir::Value value, mlir::Type elementType);
-
 } // namespace llmc::passes
 
 #endif // LLMC_PASSES_PARAMETERS_H

@@ -101,24 +101,20 @@ int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
   const int64_t whole[] = {1, rows, 0, 0};
   if (type.getRank() == 1 && segments.empty() && rows % lanes != 0)
     segments = whole;
-  for (size_t i = 0; i + 3 < segments.size(); i += 4)
-    rows = (i == 0 ? 0 : rows) +
-           segments[i] * nn::AlignHeadsOp::getAlignedSize(segments[i + 1], segments[i + 2], lanes);
-  SmallVector<int64_t> alignedShape(type.getShape());
-  alignedShape[0] = rows;
-  auto aligned = RankedTensorType::get(alignedShape, type.getElementType());
-  auto packed =
-      type.getRank() == 1 ? aligned : RankedTensorType::get(stored.getShape(), stored.getElementType());
-  auto param = nn::ParamOp::create(builder, loc, (symbol + ".kernel").str(), packed, StringAttr());
+  auto param = nn::ParamOp::create(builder, loc, (symbol + ".kernel").str(), type, StringAttr());
   symbols.insert(param);
   builder.createBlock(&param.getInitializer());
   Value value = nn::LoadOp::create(builder, loc, type, symbol);
   if (!segments.empty())
-    value = nn::AlignHeadsOp::create(builder, loc, aligned, value, builder.getI64IntegerAttr(lanes),
+    value = nn::AlignHeadsOp::create(builder, loc, value, builder.getI64IntegerAttr(lanes),
                                      builder.getDenseI64ArrayAttr(segments));
-  if (type.getRank() == 2)
-    value = nn::PackOp::create(builder, loc, packed, value, builder.getI64IntegerAttr(lanes));
+  if (type.getRank() ==
+      2) // with the type that kernels expect, which the verifier compares with the one that follows
+    value =
+        nn::PackOp::create(builder, loc, RankedTensorType::get(stored.getShape(), stored.getElementType()),
+                           value, builder.getI64IntegerAttr(lanes));
   nn::YieldOp::create(builder, loc, ValueRange{value});
+  param.setTypeAttr(TypeAttr::get(value.getType()));
 
   param->setAttr(kOffsetAttribute, builder.getI64IntegerAttr(size));
   offsets[key] = size;

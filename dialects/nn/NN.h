@@ -53,6 +53,23 @@ enum class FusionRole {
   Parameter,   ///< concerns weights only; happens at compile time
 };
 
+/// Whether the shapes of two tensor types can be those of one value and their elements are the same.
+bool haveCompatibleSizes(mlir::Type a, mlir::Type b);
+/// Whether the shapes of two tensor types can be those of one value and their elements are floating-point
+/// numbers.
+bool haveCompatibleSizesAndAreFloat(mlir::Type a, mlir::Type b);
+
+/// Checks that the result types of `op`, which implements InferTypeOpInterface, are compatible with the
+/// inferred ones.
+mlir::LogicalResult verifyResultTypes(mlir::Operation *op);
+
+/// The trait of operations whose result types follow from operands and attributes. Its verifier runs after
+/// the operation's own, which checks the operands, and says what was expected where the one of
+/// InferTypeOpInterface only says that it was not found.
+template <typename Op> struct ResultTypesFollow : mlir::OpTrait::TraitBase<Op, ResultTypesFollow> {
+  static mlir::LogicalResult verifyRegionTrait(mlir::Operation *op) { return verifyResultTypes(op); }
+};
+
 /// The attribute with which the arguments of a function are marked that receive parameters: what depends on
 /// nothing but these is computed when the program is compiled.
 inline constexpr llvm::StringLiteral kParameterArgument = "nn.parameter";

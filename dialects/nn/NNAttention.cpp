@@ -39,9 +39,6 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
     return op.emitOpError() << "needs a positive softcap";
   if (op.getAlibi() && static_cast<int64_t>(op.getAlibi()->size()) != heads)
     return op.emitOpError() << "has " << op.getAlibi()->size() << " alibi slopes for " << heads << " heads";
-  if (!compatible(rows(op.getQuery()), rows(op.getResult())))
-    return op.emitOpError() << "has " << rows(op.getQuery()) << " queries but " << rows(op.getResult())
-                            << " result rows";
   return success();
 }
 
@@ -83,14 +80,10 @@ LogicalResult RopeOp::verify() {
 
 LogicalResult RopeTableOp::verify() {
   int64_t dims = getDims();
-  if (dims <= 0 || dims % 2 != 0 || !compatible(width(getResult()), dims))
-    return emitOpError() << "has " << dims << " dimensions and a result of width " << width(getResult())
-                         << ", expected an even number and the same";
+  if (dims <= 0 || dims % 2 != 0)
+    return emitOpError() << "rotates " << dims << " dimensions, expected a positive even number";
   if (!(getTheta().convertToDouble() > 0))
     return emitOpError() << "needs a positive theta";
-  if (!compatible(rows(getPositions()), rows(getResult())))
-    return emitOpError() << "has " << rows(getPositions()) << " positions but " << rows(getResult())
-                         << " result rows";
   return verifyScaling(*this, getScaling(), dims);
 }
 
@@ -175,11 +168,9 @@ LogicalResult AttentionOp::verify() {
       keyWidth * static_cast<int64_t>(getHeads()) != queryWidth * static_cast<int64_t>(getKvHeads()))
     return emitOpError() << "has keys of width " << keyWidth << ", but " << getKvHeads() << " heads of "
                          << queryWidth / static_cast<int64_t>(getHeads()) << " are expected";
-  if (!ShapedType::isDynamic(valueWidth) && !ShapedType::isDynamic(width(getResult())) &&
-      valueWidth * static_cast<int64_t>(getHeads()) !=
-          width(getResult()) * static_cast<int64_t>(getKvHeads()))
-    return emitOpError() << "has values of width " << valueWidth << " for " << getKvHeads()
-                         << " heads, which does not give results of width " << width(getResult());
+  if (!ShapedType::isDynamic(valueWidth) && valueWidth % static_cast<int64_t>(getKvHeads()) != 0)
+    return emitOpError() << "has values of width " << valueWidth << ", which is not a multiple of its "
+                         << getKvHeads() << " key heads";
   if (!compatible(rows(getKey()), rows(getValue())))
     return emitOpError() << "has " << rows(getKey()) << " keys but " << rows(getValue()) << " values";
   if (getCausal() && !compatible(rows(getQuery()), rows(getKey())))
@@ -211,9 +202,6 @@ LogicalResult CachedAttentionOp::verify() {
       queryWidth / static_cast<int64_t>(getHeads()) != cache.getHeadDim())
     return emitOpError() << "has queries with heads of " << queryWidth / static_cast<int64_t>(getHeads())
                          << " but a cache with heads of " << cache.getHeadDim();
-  if (!compatible(queryWidth, width(getResult())))
-    return emitOpError() << "has queries of width " << queryWidth << " but a result of width "
-                         << width(getResult());
   if (!compatible(rows(getQuery()), rows(getPositions())))
     return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions())
                          << " positions";
@@ -245,12 +233,6 @@ LogicalResult RelativePositionBiasOp::verify() {
   if (static_cast<int64_t>(getMaxDistance()) <= buckets / least)
     return emitOpError() << "has max_distance " << getMaxDistance() << ", expected more than the "
                          << buckets / least << " distances that have a bucket each";
-  int64_t queries = rows(getQueryPositions()), keys = rows(getKeyPositions());
-  if (!ShapedType::isDynamic(queries) && !compatible(rows(getResult()), heads * queries))
-    return emitOpError() << "has " << rows(getResult()) << " result rows for " << heads << " heads and "
-                         << queries << " queries";
-  if (!compatible(width(getResult()), keys))
-    return emitOpError() << "has a result of width " << width(getResult()) << " for " << keys << " keys";
   return success();
 }
 

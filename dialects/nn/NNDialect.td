@@ -22,6 +22,8 @@ def NN_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 0;
+  // Operations that interfaces of nn create: sizes and slices.
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 #endif // LLMC_DIALECTS_NN_NNDIALECT_TD

@@ -48,27 +48,15 @@ LogicalResult verifyRows(Operation *op, Value a, Value b, StringRef nameA, Strin
 
 } // namespace
 
-LogicalResult EmbeddingOp::verify() {
-  if (!compatible(dim(getTable(), 1), dim(getResult(), 1)))
-    return emitOpError() << "has a table of width " << dim(getTable(), 1) << " but a result of width "
-                         << dim(getResult(), 1);
-  if (failed(verifyBlocks(*this, getTable(), "table")))
-    return failure();
-  return verifyRows(*this, getIds(), getResult(), "ids", "result rows");
-}
+LogicalResult EmbeddingOp::verify() { return verifyBlocks(*this, getTable(), "table"); }
 
 LogicalResult LinearOp::verify() {
   if (!compatible(dim(getInput(), 1), dim(getWeight(), 1)))
     return emitOpError() << "has an input of width " << dim(getInput(), 1) << " but a weight of width "
                          << dim(getWeight(), 1) << " (a weight is [out, in])";
-  if (!compatible(dim(getWeight(), 0), dim(getResult(), 1)))
-    return emitOpError() << "has a weight with " << dim(getWeight(), 0) << " rows but a result of width "
-                         << dim(getResult(), 1) << " (a weight is [out, in])";
-  if (failed(verifyBlocks(*this, getWeight(), "weight")) ||
-      failed(verifyBlocks(*this, getInput(), "input")) ||
-      failed(verifyVector(*this, getBias(), "bias", dim(getResult(), 1), "the result's width")))
+  if (failed(verifyBlocks(*this, getWeight(), "weight")) || failed(verifyBlocks(*this, getInput(), "input")))
     return failure();
-  return verifyRows(*this, getInput(), getResult(), "input rows", "result rows");
+  return verifyVector(*this, getBias(), "bias", dim(getWeight(), 0), "the result's width");
 }
 
 LogicalResult RmsNormOp::verify() {
@@ -126,36 +114,24 @@ LogicalResult SplitOp::verify() {
 LogicalResult ConcatOp::verify() {
   if (getInputs().empty())
     return emitOpError() << "needs at least one input";
-  auto type = cast<RankedTensorType>(getResult().getType());
-  if (type.getRank() == 0)
+  auto first = cast<RankedTensorType>(getInputs().front().getType());
+  if (first.getRank() == 0)
     return emitOpError() << "needs tensors with at least one dimension";
-  int64_t sum = 0;
   for (Value input : getInputs()) {
-    auto inputType = cast<RankedTensorType>(input.getType());
-    if (inputType.getElementType() != type.getElementType() || inputType.getRank() != type.getRank() ||
-        inputType.getShape().drop_front() != type.getShape().drop_front())
-      return emitOpError() << "has an input of type " << inputType << " that differs from the result's type "
-                           << type << " in more than the first dimension";
-    sum += inputType.getDimSize(0);
-    if (ShapedType::isDynamic(inputType.getDimSize(0)))
+    auto type = cast<RankedTensorType>(input.getType());
+    if (type.getElementType() != first.getElementType() || type.getRank() != first.getRank() ||
+        type.getShape().drop_front() != first.getShape().drop_front())
+      return emitOpError() << "has an input of type " << type << " that differs from the first input's type "
+                           << first << " in more than the first dimension";
+    if (type.isDynamicDim(0))
       return emitOpError() << "needs inputs with a known first dimension";
   }
-  if (!compatible(sum, type.getDimSize(0)))
-    return emitOpError() << "has inputs with " << sum << " rows in all but a result with "
-                         << type.getDimSize(0);
   return success();
 }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor) {
   return getInputs().size() == 1 && getInputs()[0].getType() == getResult().getType() ? getInputs()[0]
                                                                                       : Value();
-}
-
-LogicalResult SelectRowsOp::verify() {
-  if (!compatible(dim(getInput(), 1), dim(getResult(), 1)))
-    return emitOpError() << "has an input of width " << dim(getInput(), 1) << " but a result of width "
-                         << dim(getResult(), 1);
-  return verifyRows(*this, getRows(), getResult(), "rows", "result rows");
 }
 
 LogicalResult ConvertOp::verify() {

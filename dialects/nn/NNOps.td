@@ -15,10 +15,39 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
 
+// The result types follow from operands and attributes: `inferReturnTypes` says how, and builders and the verifier ask nothing else.
+// `compatible` says which types may stand for the inferred ones.
+class NN_ResultTypesFollow<string compatible> : NativeOpTrait<"ResultTypesFollow", [], [{
+    static ::llvm::LogicalResult inferReturnTypes(::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        Adaptor adaptor, ::llvm::SmallVectorImpl<::mlir::Type> &inferredReturnTypes);
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual);
+  }], [{
+    ::llvm::LogicalResult $cppClass::inferReturnTypes(::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes, ::mlir::OpaqueProperties properties,
+        ::mlir::RegionRange regions, ::llvm::SmallVectorImpl<::mlir::Type> &inferredReturnTypes) {
+      return inferReturnTypes(context, location, Adaptor(operands, attributes, properties, regions), inferredReturnTypes);
+    }
+    bool $cppClass::isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
+      return ::llvm::all_of_zip(inferred, actual, }] # compatible # [{);
+    }
+  }]> {
+  let cppNamespace = "::llmc::nn";
+}
+class NN_InferResultTypes<string compatible> : TraitList<[
+  NN_ResultTypesFollow<compatible>, DeclareOpInterfaceMethods<InferTypeOpInterface>]>;
+// Sizes may be known better, or be left open.
+def NN_InferredResults : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizes">;
+// The same, and the precision of the result is a choice; the inferred one is that of the input, and f32 for blocks.
+def NN_InferredShapes : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizesAndAreFloat">;
+
 // An operation on values: pure, with reference semantics, a cost and a role in fusion.
 class NN_ComputeOp<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat(traits, [
     Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_CostOpInterface>,
     DeclareOpInterfaceMethods<NN_FusionOpInterface>, NN_DifferentiableOpInterface])>;
+
+// One whose results are tensors.
+class NN_TensorOp<string mnemonic, list<Trait> traits = []> : NN_ComputeOp<mnemonic, !listconcat(traits, [
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>])>;
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -78,7 +107,7 @@ def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["Fus
 // Embeddings and products
 //===----------------------------------------------------------------------===//
 
-def NN_EmbeddingOp : NN_ComputeOp<"embedding"> {
+def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes]> {
   let summary = "rows of a table, one for each id";
   let description = [{
         y[t, :] = table[ids[t], :]
@@ -93,7 +122,7 @@ def NN_EmbeddingOp : NN_ComputeOp<"embedding"> {
   let hasVerifier = 1;
 }
 
-def NN_LinearOp : NN_ComputeOp<"linear"> {
+def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes]> {
   let summary = "product with a weight matrix";
   let description = [{
         y[t, n] = sum_k x[t, k] * weight[n, k] + bias[n]
@@ -115,7 +144,7 @@ def NN_LinearOp : NN_ComputeOp<"linear"> {
 // Normalization and activation
 //===----------------------------------------------------------------------===//
 
-def NN_RmsNormOp : NN_ComputeOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
+def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
   let summary = "root-mean-square normalization";
   let description = [{
         y[t, d] = x[t, d] / sqrt(mean_g(x[t, :]^2) + epsilon) * weight[d mod G]      (Zhang and Sennrich, 2019)
@@ -131,7 +160,7 @@ def NN_RmsNormOp : NN_ComputeOp<"rms_norm", [AllTypesMatch<["input", "result"]>]
   let hasVerifier = 1;
 }
 
-def NN_LayerNormOp : NN_ComputeOp<"layer_norm", [AllTypesMatch<["input", "result"]>]> {
+def NN_LayerNormOp : NN_TensorOp<"layer_norm", [AllTypesMatch<["input", "result"]>]> {
   let summary = "layer normalization";
   let description = [{
         y[t, d] = (x[t, d] - mean(x[t, :])) / sqrt(var(x[t, :]) + epsilon) * weight[d] + bias[d]      (Ba et al., 2016)
@@ -148,7 +177,7 @@ def NN_LayerNormOp : NN_ComputeOp<"layer_norm", [AllTypesMatch<["input", "result
   let hasVerifier = 1;
 }
 
-class NN_ElementwiseOp<string mnemonic, list<Trait> traits = []> : NN_ComputeOp<mnemonic, !listconcat(traits, [
+class NN_ElementwiseOp<string mnemonic, list<Trait> traits = []> : NN_TensorOp<mnemonic, !listconcat(traits, [
     AllTypesMatch<["input", "result"]>])> {
   let results = (outs NN_Activation:$result);
 }
@@ -221,7 +250,7 @@ def NN_SoftcapOp : NN_ElementwiseOp<"softcap"> {
 // Attention
 //===----------------------------------------------------------------------===//
 
-def NN_RopeOp : NN_ComputeOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+def NN_RopeOp : NN_TensorOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   let summary = "rotary position embedding";
   let description = [{
     In each head, pair i of the first `dims` dimensions (a, b) at position p becomes
@@ -249,7 +278,7 @@ def NN_RopeOp : NN_ComputeOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   }];
 }
 
-def NN_RopeTableOp : NN_ComputeOp<"rope_table"> {
+def NN_RopeTableOp : NN_TensorOp<"rope_table", [NN_InferredShapes]> {
   let summary = "cosines and sines of rotary angles";
   let description = [{
         y[t, i] = m cos(positions[t] f[i]),      y[t, dims/2 + i] = m sin(positions[t] f[i])
@@ -273,7 +302,7 @@ def NN_RopeTableOp : NN_ComputeOp<"rope_table"> {
   }];
 }
 
-def NN_RotateOp : NN_ComputeOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
+def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
   let summary = "rotation of pairs of dimensions by a table of angles";
   let description = [{
     In each head, pair i (a, b) of the first `dims` dimensions becomes (a c - b s, a s + b c) with c = table[t, i] and
@@ -294,7 +323,7 @@ def NN_RotateOp : NN_ComputeOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
 defvar attentionArguments = (ins I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
   OptionalAttr<F64Attr>:$softcap, OptionalAttr<DenseF64ArrayAttr>:$alibi);
 
-def NN_AttentionOp : NN_ComputeOp<"attention", [AttrSizedOperandSegments]> {
+def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_InferredShapes]> {
   let summary = "scaled dot-product attention";
   let description = [{
     With query head h reading key and value head h / (heads / kv_heads), for query row i and key row j:
@@ -332,7 +361,7 @@ def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache"> {
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
-def NN_CachedAttentionOp : NN_ComputeOp<"cached_attention"> {
+def NN_CachedAttentionOp : NN_TensorOp<"cached_attention", [NN_InferredShapes]> {
   let summary = "attention to the keys and values of a cache";
   let description = [{
     `nn.attention` whose keys and values are those that the cache holds: the query at position p sees, if `causal`, positions
@@ -370,7 +399,7 @@ def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "re
   let hasVerifier = 1;
 }
 
-def NN_RelativePositionBiasOp : NN_ComputeOp<"relative_position_bias"> {
+def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_InferredShapes]> {
   let summary = "a learned bias for each distance of query and key";
   let description = [{
         y[h * queries + i, j] = table[bucket(key_positions[j] - query_positions[i]), h]      (Raffel et al., 2020)
@@ -400,7 +429,7 @@ def NN_RelativePositionBiasOp : NN_ComputeOp<"relative_position_bias"> {
 // Mixture of experts
 //===----------------------------------------------------------------------===//
 
-def NN_ExpertsOp : NN_ComputeOp<"experts", [AllTypesMatch<["input", "result"]>]> {
+def NN_ExpertsOp : NN_TensorOp<"experts", [AllTypesMatch<["input", "result"]>]> {
   let summary = "the gated MLPs that a router chooses for each token";
   let description = [{
     With E experts, p[t, :] = softmax(router[t, :]), and S[t] the `top_k` experts of the largest p (the lower number wins a tie):
@@ -430,7 +459,7 @@ def NN_ExpertsOp : NN_ComputeOp<"experts", [AllTypesMatch<["input", "result"]>]>
 // Layout and element types
 //===----------------------------------------------------------------------===//
 
-def NN_SplitOp : NN_ComputeOp<"split"> {
+def NN_SplitOp : NN_TensorOp<"split"> {
   let summary = "consecutive parts of the width";
   let description = [{
     The results' widths add up to the operand's.
@@ -444,7 +473,7 @@ def NN_SplitOp : NN_ComputeOp<"split"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_ConcatOp : NN_ComputeOp<"concat"> {
+def NN_ConcatOp : NN_TensorOp<"concat", [NN_InferredResults]> {
   let summary = "tensors one below the other";
   let description = [{
     Concatenates along the first dimension: the outputs of linear layers that are computed as one.
@@ -459,7 +488,7 @@ def NN_ConcatOp : NN_ComputeOp<"concat"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_SelectRowsOp : NN_ComputeOp<"select_rows"> {
+def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults]> {
   let summary = "some rows of an activation";
   let description = [{
         y[i, :] = x[rows[i], :]
@@ -471,10 +500,9 @@ def NN_SelectRowsOp : NN_ComputeOp<"select_rows"> {
   let arguments = (ins NN_Activation:$input, NN_Ids:$rows);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
-  let hasVerifier = 1;
 }
 
-def NN_ConvertOp : NN_ComputeOp<"convert"> {
+def NN_ConvertOp : NN_TensorOp<"convert"> {
   let summary = "the same numbers in another element type";
   let description = [{
     Rounds to nearest even for floating-point types. To a block type it quantizes each block by the format's own rule, from it it
@@ -489,13 +517,16 @@ def NN_ConvertOp : NN_ComputeOp<"convert"> {
   let hasVerifier = 1;
   let hasFolder = 1;
   let hasCanonicalizer = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Type":$elementType), [{
+    build($_builder, $_state, ::mlir::cast<::mlir::RankedTensorType>(input.getType()).clone(elementType), input);
+  }]>];
 }
 
 //===----------------------------------------------------------------------===//
 // Weights as kernels read them: only in initializers of parameters
 //===----------------------------------------------------------------------===//
 
-def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
+def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure, NN_InferredResults, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
   let summary = "rows of a weight ordered and padded so that heads fit vectors";
   let description = [{
     The rows of the input are consecutive `segments`, each four numbers: heads, head size, rotary dimensions and style (0 half, 1
@@ -518,7 +549,7 @@ def NN_AlignHeadsOp : NN_Op<"align_heads", [Pure, DeclareOpInterfaceMethods<NN_R
   }];
 }
 
-def NN_PackOp : NN_Op<"pack", [Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
+def NN_PackOp : NN_Op<"pack", [Pure, NN_InferredResults, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>]> {
   let summary = "a weight in panels, as product kernels read it";
   let description = [{
     `[out, in]` becomes `[panels, groups, record bytes]`: a panel is `lanes` consecutive outputs (the last one padded with zeros), a
@@ -534,11 +565,6 @@ def NN_PackOp : NN_Op<"pack", [Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInt
   let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
   let results = (outs RankedTensorOf<[I8]>:$result);
   let assemblyFormat = "$input `lanes` $lanes attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
-  let extraClassDeclaration = [{
-    /// The type of `weight` in panels of `lanes` outputs, or null if it has elements that are not packed or sizes that are not known.
-    static ::mlir::RankedTensorType getPackedType(::mlir::RankedTensorType weight, int64_t lanes);
-  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -14,9 +14,8 @@ struct HeadSegment {
   int64_t heads, size, rotaryDims, style;
 };
 
-SmallVector<HeadSegment> segmentsOf(AlignHeadsOp op) {
+SmallVector<HeadSegment> segmentsOf(ArrayRef<int64_t> numbers) {
   SmallVector<HeadSegment> segments;
-  ArrayRef<int64_t> numbers = op.getSegments();
   for (size_t i = 0; i + 3 < numbers.size(); i += 4)
     segments.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]});
   return segments;
@@ -28,12 +27,28 @@ int64_t AlignHeadsOp::getAlignedSize(int64_t size, int64_t rotaryDims, int64_t l
   return 2 * padded(rotaryDims / 2) + padded(size - rotaryDims);
 }
 
+LogicalResult AlignHeadsOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
+                                             SmallVectorImpl<Type> &types) {
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  const int64_t lanes = adaptor.getLanes();
+  types.push_back(input);
+  if (input.getRank() == 0 || lanes <= 0)
+    return success(); // the verifier says what is wrong
+  int64_t rows = 0;
+  for (const HeadSegment &segment : segmentsOf(adaptor.getSegments()))
+    rows += segment.heads * getAlignedSize(segment.size, segment.rotaryDims, lanes);
+  SmallVector<int64_t> shape(input.getShape());
+  shape[0] = rows >= 0 ? rows : ShapedType::kDynamic;
+  types.back() = input.clone(shape);
+  return success();
+}
+
 SmallVector<int64_t> AlignHeadsOp::getRowOrder() {
   SmallVector<int64_t> order;
   const int64_t lanes = getLanes();
   int64_t base = 0;
   auto padPart = [&] { order.resize(llvm::alignTo(order.size(), lanes), -1); };
-  for (const HeadSegment &segment : segmentsOf(*this)) {
+  for (const HeadSegment &segment : segmentsOf(getSegments())) {
     const int64_t pairs = segment.rotaryDims / 2;
     for (int64_t head = 0; head < segment.heads; ++head, base += segment.size) {
       for (int64_t member = 0; member < 2; ++member) {
@@ -52,23 +67,20 @@ SmallVector<int64_t> AlignHeadsOp::getRowOrder() {
 LogicalResult AlignHeadsOp::verify() {
   if (getSegments().size() % 4 != 0 || getLanes() <= 0)
     return emitOpError() << "needs four numbers a segment and a positive number of lanes";
-  int64_t inputRows = 0, resultRows = 0;
-  for (const HeadSegment &segment : segmentsOf(*this)) {
+  int64_t rows = 0;
+  for (const HeadSegment &segment : segmentsOf(getSegments())) {
     if (segment.heads < 0 || segment.size <= 0 || segment.rotaryDims < 0 ||
         segment.rotaryDims > segment.size || segment.rotaryDims % 2 != 0)
       return emitOpError() << "has a segment of " << segment.heads << " heads of " << segment.size << " with "
                            << segment.rotaryDims << " rotary dimensions";
-    inputRows += segment.heads * segment.size;
-    resultRows += segment.heads * getAlignedSize(segment.size, segment.rotaryDims, getLanes());
+    rows += segment.heads * segment.size;
   }
-  if (cast<ShapedType>(getInput().getType()).getRank() == 0 ||
-      cast<ShapedType>(getResult().getType()).getRank() == 0)
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (type.getRank() == 0)
     return emitOpError() << "needs tensors with at least one dimension";
-  int64_t given = cast<ShapedType>(getInput().getType()).getDimSize(0);
-  int64_t made = cast<ShapedType>(getResult().getType()).getDimSize(0);
-  if (inputRows != given || resultRows != made)
-    return emitOpError() << "has segments that turn " << inputRows << " rows into " << resultRows
-                         << ", but turns " << given << " into " << made;
+  if (type.getDimSize(0) != rows)
+    return emitOpError() << "has segments of " << rows << " rows in all, but an input with "
+                         << type.getDimSize(0);
   return success();
 }
 
@@ -97,27 +109,21 @@ std::optional<PackedGroup> packedGroupOf(Type element) {
 }
 } // namespace
 
-RankedTensorType PackOp::getPackedType(RankedTensorType weight, int64_t lanes) {
-  std::optional<PackedGroup> group = packedGroupOf(weight.getElementType());
-  if (!group || !weight.hasStaticShape() || weight.getRank() != 2 || lanes <= 0)
-    return {};
-  return RankedTensorType::get({llvm::divideCeilSigned(weight.getDimSize(0), lanes),
-                                llvm::divideCeilSigned(weight.getDimSize(1), group->inputs),
-                                group->bytesPerLane * lanes},
-                               IntegerType::get(weight.getContext(), 8));
-}
-
-LogicalResult PackOp::verify() {
-  auto weight = cast<RankedTensorType>(getInput().getType());
-  if (static_cast<int64_t>(getLanes()) <= 0)
-    return emitOpError() << "needs a positive number of lanes, but has " << static_cast<int64_t>(getLanes());
+LogicalResult PackOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                                       Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  auto weight = cast<RankedTensorType>(adaptor.getInput().getType());
+  const int64_t lanes = adaptor.getLanes();
+  if (lanes <= 0)
+    return emitOptionalError(location, "'nn.pack' op needs a positive number of lanes, but has ", lanes);
   if (!weight.hasStaticShape())
-    return emitOpError() << "needs a weight of known sizes, but has " << weight;
-  RankedTensorType packed = getPackedType(weight, getLanes());
-  if (!packed)
-    return emitOpError() << "packs weights of f32, bf16 and block-quantized elements, not " << weight;
-  if (packed != getResult().getType())
-    return emitOpError() << "has a result of type " << getResult().getType() << ", expected " << packed
-                         << " for a weight of type " << weight << " in panels of " << getLanes();
+    return emitOptionalError(location, "'nn.pack' op needs a weight of known sizes, but has ", weight);
+  std::optional<PackedGroup> group = packedGroupOf(weight.getElementType());
+  if (!group)
+    return emitOptionalError(
+        location, "'nn.pack' op packs weights of f32, bf16 and block-quantized elements, not ", weight);
+  types.push_back(RankedTensorType::get({llvm::divideCeilSigned(weight.getDimSize(0), lanes),
+                                         llvm::divideCeilSigned(weight.getDimSize(1), group->inputs),
+                                         group->bytesPerLane * lanes},
+                                        IntegerType::get(context, 8)));
   return success();
 }

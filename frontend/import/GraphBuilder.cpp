@@ -35,11 +35,6 @@ std::string GraphBuilder::fullName(Name name) const {
 
 Location GraphBuilder::locationOf(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
 
-RankedTensorType GraphBuilder::activation(int64_t width, Value rowsLike) {
-  return RankedTensorType::get({cast<RankedTensorType>(rowsLike.getType()).getDimSize(0), width},
-                               builder.getF32Type());
-}
-
 //===----------------------------------------------------------------------===//
 // Parameters
 //===----------------------------------------------------------------------===//
@@ -92,7 +87,7 @@ Value GraphBuilder::vector(const std::string &name, const Size &size) {
   auto type = cast<RankedTensorType>(stored.getType());
   if (type.getElementType().isF32())
     return stored;
-  return nn::ConvertOp::create(builder, locationOf(name), type.clone(builder.getF32Type()), stored);
+  return nn::ConvertOp::create(builder, locationOf(name), stored, builder.getF32Type());
 }
 
 //===----------------------------------------------------------------------===//
@@ -141,21 +136,24 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
 Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width) {
   std::string tensor = fullName(name);
   Value table = parameter(tensor + ".weight", {rows, width});
-  return nn::EmbeddingOp::create(builder, locationOf(tensor), activation(width.value, ids), ids, table);
+  // In f32 whatever the type of the table.
+  auto type = cast<RankedTensorType>(ids.getType());
+  return nn::EmbeddingOp::create(
+      builder, locationOf(tensor),
+      RankedTensorType::get({type.getDimSize(0), width.value}, builder.getF32Type()), ids, table);
 }
 
 Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, Bias bias) {
   std::string tensor = fullName(name);
   Value weight = parameter(tensor + ".weight", {out, in});
   Value offset = bias == Bias::Yes ? vector(tensor + ".bias", out) : Value();
-  return nn::LinearOp::create(builder, locationOf(tensor), activation(out.value, x), x, weight, offset);
+  return nn::LinearOp::create(builder, locationOf(tensor), x, weight, offset);
 }
 
 Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon) {
   std::string tensor = fullName(name);
   Value weight = vector(tensor + ".weight", width);
-  return nn::RmsNormOp::create(builder, locationOf(tensor), x.getType(), x, weight,
-                               builder.getF64FloatAttr(epsilon));
+  return nn::RmsNormOp::create(builder, locationOf(tensor), x, weight, builder.getF64FloatAttr(epsilon));
 }
 
 Value GraphBuilder::layerNorm(Value x, Name name, const Size &width, double epsilon) {
@@ -164,20 +162,19 @@ Value GraphBuilder::layerNorm(Value x, Name name, const Size &width, double epsi
   bool old = !checkpoint.find(tensor + ".weight") && checkpoint.find(tensor + ".gamma");
   Value weight = vector(tensor + (old ? ".gamma" : ".weight"), width);
   Value bias = vector(tensor + (old ? ".beta" : ".bias"), width);
-  return nn::LayerNormOp::create(builder, locationOf(tensor), x.getType(), x, weight, bias,
+  return nn::LayerNormOp::create(builder, locationOf(tensor), x, weight, bias,
                                  builder.getF64FloatAttr(epsilon));
 }
 
 Value GraphBuilder::rope(Value x, Value positions, int64_t heads, const Rope &rope) {
-  return nn::RopeOp::create(builder, here, x.getType(), x, positions, builder.getI64IntegerAttr(heads),
+  return nn::RopeOp::create(builder, here, x, positions, builder.getI64IntegerAttr(heads),
                             builder.getI64IntegerAttr(rope.dims), builder.getF64FloatAttr(rope.theta),
                             nn::RopeStyleAttr::get(context, rope.style), rope.scaling);
 }
 
 Value GraphBuilder::attention(Value query, Value key, Value value, const AttentionShape &shape) {
-  int64_t valueWidth = cast<RankedTensorType>(value.getType()).getDimSize(1);
   return nn::AttentionOp::create(
-      builder, here, activation(valueWidth / shape.kvHeads * shape.heads, query), query, key, value,
+      builder, here, query, key, value,
       /*segments=*/Value(), /*bias=*/Value(), shape.causal ? builder.getUnitAttr() : UnitAttr(),
       builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
       builder.getF64FloatAttr(shape.scale),
@@ -185,17 +182,16 @@ Value GraphBuilder::attention(Value query, Value key, Value value, const Attenti
       /*softcap=*/FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
 }
 
-Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x.getType(), x); }
-Value GraphBuilder::relu(Value x) { return nn::ReluOp::create(builder, here, x.getType(), x); }
+Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x); }
+Value GraphBuilder::relu(Value x) { return nn::ReluOp::create(builder, here, x); }
 Value GraphBuilder::gelu(Value x, nn::GeluKind kind) {
-  return nn::GeluOp::create(builder, here, x.getType(), x, nn::GeluKindAttr::get(context, kind));
+  return nn::GeluOp::create(builder, here, x, nn::GeluKindAttr::get(context, kind));
 }
 Value GraphBuilder::add(Value a, Value b) { return arith::AddFOp::create(builder, here, a, b); }
 Value GraphBuilder::multiply(Value a, Value b) { return arith::MulFOp::create(builder, here, a, b); }
 
 Value GraphBuilder::selectRows(Value x, Value rows) {
-  int64_t width = cast<RankedTensorType>(x.getType()).getDimSize(1);
-  return nn::SelectRowsOp::create(builder, here, activation(width, rows), x, rows);
+  return nn::SelectRowsOp::create(builder, here, x, rows);
 }
 
 //===----------------------------------------------------------------------===//

@@ -76,7 +76,6 @@ private:
   mlir::Value parameter(const std::string &name, llvm::ArrayRef<Size> shape);
   mlir::Value vector(const std::string &name, const Size &size);
   mlir::RankedTensorType checkedType(const std::string &name, llvm::ArrayRef<Size> shape);
-  mlir::RankedTensorType activation(int64_t width, mlir::Value rowsLike);
   std::string fullName(Name name) const;
   mlir::Location locationOf(llvm::StringRef name);
 

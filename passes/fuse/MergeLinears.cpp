@@ -103,17 +103,12 @@ private:
   static Value concatenate(ArrayRef<LinearOp> group, Location loc, function_ref<Value(LinearOp)> operandOf) {
     LinearOp first = group.front();
     SmallVector<Value> parts;
-    int64_t rows = 0;
     for (LinearOp op : group) {
       parts.push_back(operandOf(op));
       passes::moveParameterBefore(parts.back(), first);
-      rows += dim(parts.back(), 0);
     }
-    auto type = cast<RankedTensorType>(parts.front().getType());
-    SmallVector<int64_t> shape(type.getShape());
-    shape[0] = rows;
     OpBuilder builder(first);
-    return ConcatOp::create(builder, loc, type.clone(shape), parts);
+    return ConcatOp::create(builder, loc, parts);
   }
 
   void merge(ArrayRef<LinearOp> group) {

@@ -59,7 +59,7 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
       if (!converted) {
         OpBuilder builder(op);
         builder.setInsertionPointAfterValue(input);
-        converted = ConvertOp::create(builder, op.getLoc(), passes::withElementType(input, format), input);
+        converted = ConvertOp::create(builder, op.getLoc(), input, format);
         count(1, "activations quantized");
       }
       op.getInputMutable().assign(converted);

@@ -28,7 +28,7 @@ public:
     if (!converted) {
       OpBuilder builder(value.getContext());
       builder.setInsertionPointAfterValue(value);
-      converted = ConvertOp::create(builder, loc, passes::withElementType(value, elementType), value);
+      converted = ConvertOp::create(builder, loc, value, elementType);
     }
     return converted;
   }

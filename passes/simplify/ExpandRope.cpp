@@ -47,8 +47,8 @@ private:
                                     rope.getThetaAttr(), rope.getScalingAttr());
         count(1, "tables");
       }
-      auto rotate = RotateOp::create(builder, rope.getLoc(), rope.getType(), rope.getInput(), table,
-                                     rope.getHeadsAttr(), rope.getStyleAttr());
+      auto rotate = RotateOp::create(builder, rope.getLoc(), rope.getInput(), table, rope.getHeadsAttr(),
+                                     rope.getStyleAttr());
       rope.replaceAllUsesWith(rotate.getResult());
       rope.erase();
       count(1, "rotations");

@@ -25,7 +25,15 @@ func.func @f(%w: tensor<12x5xf32>) {
 // -----
 
 func.func @f(%w: tensor<12x5xf32>) {
-  // expected-error@+1 {{has segments that turn 12 rows into 12, but turns 12 into 13}}
+  // expected-error@+1 {{has a result of type 'tensor<13x5xf32>', expected 'tensor<12x5xf32>'}}
   %0 = nn.align_heads %w lanes 4 segments [3, 4, 0, 0] : tensor<12x5xf32> -> tensor<13x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<12x5xf32>) {
+  // expected-error@+1 {{has segments of 8 rows in all, but an input with 12}}
+  %0 = nn.align_heads %w lanes 4 segments [2, 4, 0, 0] : tensor<12x5xf32> -> tensor<8x5xf32>
   return
 }

@@ -49,7 +49,7 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: 
 // -----
 
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
-  // expected-error@+1 {{has 2 queries but 5 result rows}}
+  // expected-error@+1 {{has a result of type 'tensor<5x8xf32>', expected 'tensor<2x8xf32>'}}
   %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<5x8xf32>
   return
 }
@@ -65,7 +65,7 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x6xf32>, %v: tensor<3x4xf32>, %s: 
 // -----
 
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x6xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
-  // expected-error@+1 {{has values of width 6 for 2 heads, which does not give results of width 8}}
+  // expected-error@+1 {{has a result of type 'tensor<2x8xf32>', expected 'tensor<2x12xf32>'}}
   %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x6xf32> -> tensor<2x8xf32>
   return
 }
@@ -99,5 +99,13 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: 
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
   // expected-error@+1 {{has a bias of type 'tensor<8x2xf32>', expected [heads * queries, keys] for 4 heads, queries of type 'tensor<2x8xf32>' and keys of type 'tensor<3x4xf32>'}}
   %0 = nn.attention %q, %k, %v bias %b : tensor<8x2xf32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x5xf32>) {
+  // expected-error@+1 {{has values of width 5, which is not a multiple of its 2 key heads}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x5xf32> -> tensor<2x8xf32>
   return
 }

@@ -25,7 +25,7 @@ func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x5xf32>, %p: tensor<2xi32>) 
 // -----
 
 func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>) {
-  // expected-error@+1 {{has queries of width 8 but a result of width 4}}
+  // expected-error@+1 {{has a result of type 'tensor<2x4xf32>', expected 'tensor<2x8xf32>'}}
   %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x4xf32>
   return
 }

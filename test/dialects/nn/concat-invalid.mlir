@@ -9,7 +9,7 @@ func.func @f() {
 // -----
 
 func.func @f(%a: tensor<2x3xf32>, %b: tensor<1x4xf32>, %c: tensor<?x3xf32>, %d: tensor<f32>) {
-  // expected-error@+1 {{has an input of type 'tensor<1x4xf32>' that differs from the result's type 'tensor<3x3xf32>' in more than the first dimension}}
+  // expected-error@+1 {{has an input of type 'tensor<1x4xf32>' that differs from the first input's type 'tensor<2x3xf32>' in more than the first dimension}}
   %0 = nn.concat %a, %b : tensor<2x3xf32>, tensor<1x4xf32> -> tensor<3x3xf32>
   return
 }
@@ -25,7 +25,7 @@ func.func @f(%a: tensor<2x3xf32>, %b: tensor<1x4xf32>, %c: tensor<?x3xf32>, %d: 
 // -----
 
 func.func @f(%a: tensor<2x3xf32>, %b: tensor<1x4xf32>, %c: tensor<?x3xf32>, %d: tensor<f32>) {
-  // expected-error@+1 {{has inputs with 4 rows in all but a result with 5}}
+  // expected-error@+1 {{has a result of type 'tensor<5x3xf32>', expected 'tensor<4x3xf32>'}}
   %0 = nn.concat %a, %a : tensor<2x3xf32>, tensor<2x3xf32> -> tensor<5x3xf32>
   return
 }

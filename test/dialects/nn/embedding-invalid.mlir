@@ -1,7 +1,7 @@
 // RUN: llmc-opt %s -split-input-file -verify-diagnostics
 
 func.func @f(%i: tensor<3xi32>, %t: tensor<11x5xf32>) {
-  // expected-error@+1 {{has a table of width 5 but a result of width 6}}
+  // expected-error@+1 {{has a result of type 'tensor<3x6xf32>', expected 'tensor<3x5xf32>'}}
   %0 = nn.embedding %i, %t : tensor<3xi32>, tensor<11x5xf32> -> tensor<3x6xf32>
   return
 }
@@ -9,7 +9,7 @@ func.func @f(%i: tensor<3xi32>, %t: tensor<11x5xf32>) {
 // -----
 
 func.func @f(%i: tensor<3xi32>, %t: tensor<11x5xf32>) {
-  // expected-error@+1 {{has 3 ids but 4 result rows}}
+  // expected-error@+1 {{has a result of type 'tensor<4x5xf32>', expected 'tensor<3x5xf32>'}}
   %0 = nn.embedding %i, %t : tensor<3xi32>, tensor<11x5xf32> -> tensor<4x5xf32>
   return
 }

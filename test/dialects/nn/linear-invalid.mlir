@@ -9,7 +9,7 @@ func.func @f(%x: tensor<2x6xf32>, %w: tensor<5x7xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x7xf32>, %w: tensor<5x7xf32>) {
-  // expected-error@+1 {{has a weight with 5 rows but a result of width 7 (a weight is [out, in])}}
+  // expected-error@+1 {{has a result of type 'tensor<2x7xf32>', expected 'tensor<2x5xf32>'}}
   %0 = nn.linear %x, %w : tensor<2x7xf32>, tensor<5x7xf32> -> tensor<2x7xf32>
   return
 }
@@ -17,7 +17,7 @@ func.func @f(%x: tensor<2x7xf32>, %w: tensor<5x7xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x7xf32>, %w: tensor<5x7xf32>) {
-  // expected-error@+1 {{has 2 input rows but 3 result rows}}
+  // expected-error@+1 {{has a result of type 'tensor<3x5xf32>', expected 'tensor<2x5xf32>'}}
   %0 = nn.linear %x, %w : tensor<2x7xf32>, tensor<5x7xf32> -> tensor<3x5xf32>
   return
 }

@@ -34,7 +34,7 @@ func.func @activation(%w: tensor<20x64x!nn.block<q16_0>>) {
 // -----
 
 func.func @panels(%w: tensor<20x64x!nn.block<q4_1>>) {
-  // expected-error@+1 {{has a result of type 'tensor<2x2x288xi8>', expected 'tensor<2x2x320xi8>' for a weight of type 'tensor<20x64x!nn.block<q4_1>>' in panels of 16}}
+  // expected-error@+1 {{has a result of type 'tensor<2x2x288xi8>', expected 'tensor<2x2x320xi8>'}}
   %0 = nn.pack %w lanes 16 : tensor<20x64x!nn.block<q4_1>> -> tensor<2x2x288xi8>
   return
 }

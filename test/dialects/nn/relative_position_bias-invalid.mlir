@@ -17,7 +17,7 @@ func.func @distance(%p: tensor<?xi32>, %t: tensor<32x8xf32>) {
 // -----
 
 func.func @rows(%p: tensor<3xi32>, %t: tensor<32x8xf32>) {
-  // expected-error @+1 {{has 3 result rows for 8 heads and 3 queries}}
+  // expected-error @+1 {{has a result of type 'tensor<3x3xf32>', expected 'tensor<24x3xf32>'}}
   %0 = nn.relative_position_bias %p, %p, %t max_distance 128 : tensor<3xi32>, tensor<3xi32>, tensor<32x8xf32> -> tensor<3x3xf32>
   return
 }
@@ -25,7 +25,7 @@ func.func @rows(%p: tensor<3xi32>, %t: tensor<32x8xf32>) {
 // -----
 
 func.func @keys(%p: tensor<3xi32>, %t: tensor<32x8xf32>) {
-  // expected-error @+1 {{has a result of width 4 for 3 keys}}
+  // expected-error @+1 {{has a result of type 'tensor<24x4xf32>', expected 'tensor<24x3xf32>'}}
   %0 = nn.relative_position_bias %p, %p, %t max_distance 128 : tensor<3xi32>, tensor<3xi32>, tensor<32x8xf32> -> tensor<24x4xf32>
   return
 }

@@ -1,7 +1,7 @@
 // RUN: llmc-opt %s -split-input-file -verify-diagnostics
 
 func.func @f(%p: tensor<2xi32>) {
-  // expected-error@+1 {{has 6 dimensions and a result of width 8, expected an even number and the same}}
+  // expected-error@+1 {{has a result of type 'tensor<2x8xf32>', expected 'tensor<2x6xf32>'}}
   %0 = nn.rope_table %p dims 6 theta 1.0e4 : tensor<2xi32> -> tensor<2x8xf32>
   return
 }
@@ -9,7 +9,7 @@ func.func @f(%p: tensor<2xi32>) {
 // -----
 
 func.func @f(%p: tensor<2xi32>) {
-  // expected-error@+1 {{has 5 dimensions and a result of width 5, expected an even number and the same}}
+  // expected-error@+1 {{rotates 5 dimensions, expected a positive even number}}
   %0 = nn.rope_table %p dims 5 theta 1.0e4 : tensor<2xi32> -> tensor<2x5xf32>
   return
 }
@@ -25,7 +25,7 @@ func.func @f(%p: tensor<2xi32>) {
 // -----
 
 func.func @f(%p: tensor<2xi32>) {
-  // expected-error@+1 {{has 2 positions but 3 result rows}}
+  // expected-error@+1 {{has a result of type 'tensor<3x8xf32>', expected 'tensor<2x8xf32>'}}
   %0 = nn.rope_table %p dims 8 theta 1.0e4 : tensor<2xi32> -> tensor<3x8xf32>
   return
 }

@@ -1,7 +1,7 @@
 // RUN: llmc-opt %s -split-input-file -verify-diagnostics
 
 func.func @f(%x: tensor<5x9xf32>, %r: tensor<2xi32>) {
-  // expected-error@+1 {{has an input of width 9 but a result of width 8}}
+  // expected-error@+1 {{has a result of type 'tensor<2x8xf32>', expected 'tensor<2x9xf32>'}}
   %0 = nn.select_rows %x, %r : tensor<5x9xf32>, tensor<2xi32> -> tensor<2x8xf32>
   return
 }
@@ -9,7 +9,7 @@ func.func @f(%x: tensor<5x9xf32>, %r: tensor<2xi32>) {
 // -----
 
 func.func @f(%x: tensor<5x9xf32>, %r: tensor<2xi32>) {
-  // expected-error@+1 {{has 2 rows but 5 result rows}}
+  // expected-error@+1 {{has a result of type 'tensor<5x9xf32>', expected 'tensor<2x9xf32>'}}
   %0 = nn.select_rows %x, %r : tensor<5x9xf32>, tensor<2xi32> -> tensor<5x9xf32>
   return
 }
