@@ -1,8 +1,9 @@
 //===- NumericBound.h - how far a pass may move results ----------------------------------------------===//
 //
-// Every pass states how far the results of a program may move when it runs, and why. The differential checker
-// holds it to that: it runs the program before and after the pass on the same random inputs, through the
-// reference semantics.
+// Every pass states how far the results of a function may move when it runs, and why. The differential
+// checker holds it to that: it runs the program before and after the pass on the same random inputs, through
+// the reference semantics. A bound that is not exact holds for each function by itself, given the same
+// arguments and the same results of what it calls: over the layers of a model small errors add up.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_PASSES_NUMERICBOUND_H
@@ -13,7 +14,7 @@
 
 namespace llmc {
 
-/// How far the results of a program may move when a pass runs on it, with the reason.
+/// How far the results of a function may move when a pass runs on it, with the reason.
 struct NumericBound {
   enum class Kind {
     Exact,            ///< bit for bit

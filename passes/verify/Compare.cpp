@@ -29,11 +29,12 @@ double ulpOf(double value, int bits) {
 /// Whether `b` lies within a bound around `a`.
 template <typename T> class Judge {
 public:
-  Judge(const NumericBound &bound, Type elementType, ArrayRef<T> before)
+  Judge(const NumericBound &bound, Type elementType, ArrayRef<T> before, double spacing)
       : bound(bound), bits(significandBits<T>(elementType)) {
     for (T value : before)
       if (std::isfinite(value))
         largest = std::max<double>(largest, std::fabs(value));
+    allowance = spacing * largest;
   }
 
   bool accepts(T a, T b) const {
@@ -48,11 +49,11 @@ public:
     case NumericBound::Kind::Exact:
       return false;
     case NumericBound::Kind::Ulps:
-      return distance <= bound.limit * ulpOf(std::max(std::fabs(a), std::fabs(b)), bits);
+      return distance <= bound.limit * ulpOf(std::max(std::fabs(a), std::fabs(b)), bits) + allowance;
     case NumericBound::Kind::Relative:
-      return distance <= bound.limit * largest;
+      return distance <= bound.limit * largest + allowance;
     case NumericBound::Kind::Absolute:
-      return distance <= bound.limit;
+      return distance <= bound.limit + allowance;
     case NumericBound::Kind::ChangesInterface:
       return true;
     }
@@ -63,6 +64,7 @@ private:
   const NumericBound &bound;
   int bits;
   double largest = 0;
+  double allowance; ///< for roundings that fall the other way
 };
 
 std::string formatNumber(double number) {
@@ -96,7 +98,7 @@ std::string compareTensors(const Tensor<U> &before, const Tensor<U> &after, Acce
 
 template <typename T>
 std::string compareCaches(Type elementType, const KvCache<T> &before, const KvCache<T> &after,
-                          const NumericBound &bound) {
+                          const NumericBound &bound, double spacing) {
   if (before.rows.size() != after.rows.size())
     return llvm::formatv("holds {0} positions before and {1} after", before.rows.size(), after.rows.size());
   for (const auto &[position, row] : before.rows) {
@@ -108,7 +110,7 @@ std::string compareCaches(Type elementType, const KvCache<T> &before, const KvCa
     for (bool isKey : {true, false}) {
       const std::vector<T> &a = isKey ? row->key : row->value;
       const std::vector<T> &b = isKey ? found->second->key : found->second->value;
-      Judge<T> judge(bound, elementType, a);
+      Judge<T> judge(bound, elementType, a, spacing);
       for (size_t i = 0; i < a.size(); ++i)
         if (!judge.accepts(a[i], b[i]))
           return llvm::formatv("{0} of position {1}, element {2} is {3} before and {4} after",
@@ -122,9 +124,9 @@ std::string compareCaches(Type elementType, const KvCache<T> &before, const KvCa
 
 template <typename T>
 std::string llmc::describeDeparture(Type type, const RuntimeValue<T> &before, const RuntimeValue<T> &after,
-                                    const NumericBound &bound) {
+                                    const NumericBound &bound, double spacing) {
   if (before.getTensor() && after.getTensor()) {
-    Judge<T> judge(bound, cast<RankedTensorType>(type).getElementType(), before.getTensor()->values);
+    Judge<T> judge(bound, cast<RankedTensorType>(type).getElementType(), before.getTensor()->values, spacing);
     return compareTensors(*before.getTensor(), *after.getTensor(),
                           [&](T a, T b) { return judge.accepts(a, b); });
   }
@@ -133,14 +135,44 @@ std::string llmc::describeDeparture(Type type, const RuntimeValue<T> &before, co
                           [](int32_t a, int32_t b) { return a == b; });
   if (before.getCache() && after.getCache())
     return compareCaches(cast<nn::KvCacheType>(type).getElementType(), *before.getCache(), *after.getCache(),
-                         bound);
+                         bound, spacing);
   return "is another kind of value after";
 }
 
 template std::string llmc::describeDeparture<float>(Type, const RuntimeValue<float> &,
-                                                    const RuntimeValue<float> &, const NumericBound &);
+                                                    const RuntimeValue<float> &, const NumericBound &,
+                                                    double);
 template std::string llmc::describeDeparture<double>(Type, const RuntimeValue<double> &,
-                                                     const RuntimeValue<double> &, const NumericBound &);
+                                                     const RuntimeValue<double> &, const NumericBound &,
+                                                     double);
+
+/// The same for one type. Weights, whose shapes are known, are not rounded anew when activations move.
+static double spacingOf(Type type) {
+  if (auto cache = dyn_cast<nn::KvCacheType>(type))
+    type = cache.getElementType();
+  else if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && !tensor.hasStaticShape())
+    type = tensor.getElementType();
+  if (auto floating = dyn_cast<FloatType>(type))
+    return type.isF16() || type.isBF16()
+               ? std::ldexp(1.0, 1 - static_cast<int>(floating.getFPMantissaWidth()))
+               : 0;
+  if (auto block = dyn_cast<nn::BlockType>(type)) {
+    if (block.getFormat() == nn::BlockFormat::Q8_0)
+      return 1.0 / 127;
+    if (block.getFormat() == nn::BlockFormat::Q16_0)
+      return 1.0 / 32767;
+  }
+  return 0;
+}
+
+double llmc::findSpacing(ModuleOp module) {
+  double spacing = 0;
+  module.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      spacing = std::max(spacing, spacingOf(type));
+  });
+  return spacing;
+}
 
 std::string llmc::describeBound(const NumericBound &bound) {
   std::string limit = formatNumber(bound.limit);

@@ -86,8 +86,11 @@ std::vector<Execution<T>> llmc::execute(ModuleOp module, ArrayRef<func::FuncOp> 
 
 template <typename T>
 std::vector<Execution<T>> llmc::executeAgain(ModuleOp module, ParameterSource &parameters,
-                                             ArrayRef<Execution<T>> executions) {
+                                             ArrayRef<Execution<T>> executions, const AnsweredCalls &calls) {
   Interpreter<T> interpreter(module, &parameters);
+  std::optional<Interpreter<T>> other;
+  if (!calls.functions.empty())
+    interpreter.answerCallsBy(other.emplace(calls.module, &parameters), calls.functions);
   std::vector<Execution<T>> again(executions);
   for (Execution<T> &execution : again) {
     if (!execution.results)
@@ -104,7 +107,7 @@ template std::vector<Execution<float>> llmc::execute<float>(ModuleOp, ArrayRef<f
                                                             ParameterSource &, ArrayRef<StepSizes>);
 template std::vector<Execution<double>> llmc::execute<double>(ModuleOp, ArrayRef<func::FuncOp>,
                                                               ParameterSource &, ArrayRef<StepSizes>);
-template std::vector<Execution<float>> llmc::executeAgain<float>(ModuleOp, ParameterSource &,
-                                                                 ArrayRef<Execution<float>>);
-template std::vector<Execution<double>> llmc::executeAgain<double>(ModuleOp, ParameterSource &,
-                                                                   ArrayRef<Execution<double>>);
+template std::vector<Execution<float>>
+llmc::executeAgain<float>(ModuleOp, ParameterSource &, ArrayRef<Execution<float>>, const AnsweredCalls &);
+template std::vector<Execution<double>>
+llmc::executeAgain<double>(ModuleOp, ParameterSource &, ArrayRef<Execution<double>>, const AnsweredCalls &);

@@ -3,6 +3,7 @@
 #define LLMC_PASSES_VERIFY_EXECUTION_H
 
 #include "passes/verify/RandomInputs.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace llmc {
 
@@ -24,11 +25,18 @@ template <typename T>
 std::vector<Execution<T>> execute(mlir::ModuleOp module, llvm::ArrayRef<mlir::func::FuncOp> functions,
                                   nn::ParameterSource &parameters, llvm::ArrayRef<StepSizes> steps);
 
+/// Functions that are taken from another module when they are called.
+struct AnsweredCalls {
+  mlir::ModuleOp module;
+  llvm::StringSet<> functions;
+};
+
 /// Runs the functions of `executions` in `module` on the same arguments, those that succeeded. The result
 /// corresponds to `executions`.
 template <typename T>
 std::vector<Execution<T>> executeAgain(mlir::ModuleOp module, nn::ParameterSource &parameters,
-                                       llvm::ArrayRef<Execution<T>> executions);
+                                       llvm::ArrayRef<Execution<T>> executions,
+                                       const AnsweredCalls &calls = {});
 
 /// Returns an operation that `function`, or what it calls and loads, needs and that has no reference
 /// semantics; null if it can be interpreted.

@@ -44,10 +44,10 @@ SmallVector<StepSizes> extendSteps(ModuleOp module, SmallVector<StepSizes> steps
 }
 
 /// Describes the first execution of which `before` and `after` differ by more than `bound`; empty if there is
-/// none.
+/// none. `spacing` is that of describeDeparture().
 template <typename T>
 std::string compareExecutions(ArrayRef<Execution<T>> before, ArrayRef<Execution<T>> after,
-                              const NumericBound &bound) {
+                              const NumericBound &bound, double spacing = 0) {
   for (auto [was, is] : llvm::zip_equal(before, after)) {
     if (!was.results)
       continue;
@@ -55,12 +55,47 @@ std::string compareExecutions(ArrayRef<Execution<T>> before, ArrayRef<Execution<
     if (!is.results)
       return "in @" + was.function + ", evaluation fails after it: " + is.error + inputs;
     for (auto [i, type] : llvm::enumerate(was.type.getResults())) {
-      std::string departure = describeDeparture<T>(type, (*was.results)[i], (*is.results)[i], bound);
+      std::string departure = describeDeparture<T>(type, (*was.results)[i], (*is.results)[i], bound, spacing);
       if (!departure.empty())
         return llvm::formatv("in @{0}, result {1}: {2}{3}", was.function, i, departure, inputs);
     }
   }
   return "";
+}
+
+bool isApproximate(const NumericBound &bound) {
+  return bound.kind == NumericBound::Kind::Ulps || bound.kind == NumericBound::Kind::Relative ||
+         bound.kind == NumericBound::Kind::Absolute;
+}
+
+/// The functions of `before` that `after` has too, of the same type and with something to compare.
+SmallVector<func::FuncOp> findComparable(ModuleOp before, ModuleOp after) {
+  SmallVector<func::FuncOp> comparable;
+  for (auto was : before.getOps<func::FuncOp>()) {
+    auto is = after.lookupSymbol<func::FuncOp>(was.getName());
+    if (is && was.getFunctionType() == is.getFunctionType() && was.getNumResults() > 0 && !was.isExternal() &&
+        !is.isExternal() && !findUninterpretable(was) && !findUninterpretable(is))
+      comparable.push_back(was);
+  }
+  return comparable;
+}
+
+/// Compares each of `functions` in `before` with its namesake in `after`, by itself: what both call comes
+/// from `before`. Roundings that `after` adds are its own fault.
+template <typename T>
+std::string compareFunctions(ModuleOp before, ModuleOp after, ArrayRef<func::FuncOp> functions,
+                             ArrayRef<StepSizes> steps, nn::ParameterSource &parameters,
+                             const NumericBound &bound) {
+  std::vector<Execution<T>> was = execute<T>(before, functions, parameters, steps);
+  AnsweredCalls calls{before, {}};
+  for (func::FuncOp function : functions)
+    calls.functions.insert(function.getName());
+  // What could not be compared is judged with those that call it.
+  for (const Execution<T> &execution : was)
+    if (!execution.results)
+      calls.functions.erase(execution.function);
+  std::vector<Execution<T>> is = executeAgain<T>(after, parameters, was, calls);
+  return compareExecutions<T>(was, is, bound, findSpacing(before));
 }
 
 /// Whether `after` is `before` with caches as further arguments and results.
@@ -92,9 +127,13 @@ private:
   SmallVector<func::FuncOp> findFunctions(ModuleOp module, const Twine &when);
   /// Says once why a function could not be run.
   void reportFailures(ModuleOp module);
-  /// What the pass did wrong to `module`, or an empty string. Updates `executions`.
-  std::string judge(ModuleOp module, ArrayRef<func::FuncOp> functions);
+  /// What the pass did wrong to `module`, or an empty string.
+  std::string judge(ModuleOp module);
   std::string judgeInterface(ModuleOp module);
+  /// The same for a pass that may change no bit, by public functions. Updates `executions`.
+  std::string judgeProgram(ModuleOp module);
+  /// The same for a pass with an approximate bound, function by function.
+  std::string judgeFunctions(ModuleOp module);
   /// The same for a pass that changes the interface; none if the results can not be compared.
   std::optional<std::string> judgeCaches(ModuleOp module);
 
@@ -106,7 +145,7 @@ private:
   /// What the module computed when it had this fingerprint.
   std::optional<OperationFingerPrint> fingerprint;
   std::vector<Execution<float>> executions;
-  OwningOpRef<ModuleOp> original; ///< the module before the pass, where double precision may be asked for
+  OwningOpRef<ModuleOp> original;        ///< the module before a pass with an approximate bound
   std::set<std::string> uninterpretable; ///< functions of which this has been said
   std::set<std::string> failing; ///< functions that could be interpreted but failed, which has been said
 };
@@ -160,8 +199,7 @@ void NumericsVerifier::runBeforePass(Pass *pass, Operation *op) {
     fingerprint.emplace(module);
     reportFailures(module);
   }
-  if (bound.kind == NumericBound::Kind::Relative || bound.kind == NumericBound::Kind::Absolute)
-    original = module.clone();
+  original = isApproximate(bound) ? module.clone() : ModuleOp();
 }
 
 std::string NumericsVerifier::judgeInterface(ModuleOp module) {
@@ -178,29 +216,37 @@ std::string NumericsVerifier::judgeInterface(ModuleOp module) {
   return "";
 }
 
-std::string NumericsVerifier::judge(ModuleOp module, ArrayRef<func::FuncOp> functions) {
+std::string NumericsVerifier::judge(ModuleOp module) {
   std::string departure = judgeInterface(module);
   if (!departure.empty())
     return departure;
+  return original ? judgeFunctions(module) : judgeProgram(module);
+}
+
+std::string NumericsVerifier::judgeProgram(ModuleOp module) {
   // What the pass lowered is out of reach.
   llvm::erase_if(executions, [&](const Execution<float> &execution) {
     return uninterpretable.count(execution.function) != 0;
   });
   std::vector<Execution<float>> before = std::move(executions);
   executions = executeAgain<float>(module, parameters, before);
-  departure = compareExecutions<float>(before, executions, bound);
-  if (departure.empty() || !original)
+  return compareExecutions<float>(before, executions, bound);
+}
+
+std::string NumericsVerifier::judgeFunctions(ModuleOp module) {
+  SmallVector<func::FuncOp> functions = findComparable(*original, module);
+  SmallVector<StepSizes> steps = extendSteps(*original, options.steps);
+  auto compare = [&]<typename T>(const NumericBound &limit) {
+    return compareFunctions<T>(*original, module, functions, steps, parameters, limit);
+  };
+  std::string departure = compare.operator()<float>(bound);
+  if (departure.empty() || bound.kind == NumericBound::Kind::Ulps)
     return departure;
   NumericBound loosened = bound;
   loosened.limit *= kRoundingSlack;
-  if (!compareExecutions<float>(before, executions, loosened).empty())
+  if (!compare.operator()<float>(loosened).empty())
     return departure;
-  SmallVector<func::FuncOp> originals;
-  for (func::FuncOp function : functions)
-    if (auto was = original->lookupSymbol<func::FuncOp>(function.getName()))
-      originals.push_back(was);
-  auto exact = execute<double>(*original, originals, parameters, extendSteps(*original, options.steps));
-  return compareExecutions<double>(exact, executeAgain<double>(module, parameters, exact), bound);
+  return compare.operator()<double>(bound);
 }
 
 std::optional<std::string> NumericsVerifier::judgeCaches(ModuleOp module) {
@@ -235,13 +281,13 @@ void NumericsVerifier::runAfterPass(Pass *pass, Operation *op) {
     return;
   SmallVector<func::FuncOp> functions = findFunctions(module, "after pass '" + nameOf(*pass) + "'");
   const bool changesInterface = bound.kind == NumericBound::Kind::ChangesInterface;
-  std::optional<std::string> departure = changesInterface ? judgeCaches(module) : judge(module, functions);
+  std::optional<std::string> departure = changesInterface ? judgeCaches(module) : judge(module);
   if (!departure && options.saysWhatIsNotVerified)
     emitRemark(module.getLoc()) << "numerics of pass '" << nameOf(*pass)
                                 << "' are not verified, it changes the interface: " << bound.reason;
   if (departure && !departure->empty())
     return report(pass, module.getLoc(), "breaks its bound (" + describeBound(bound) + "): " + *departure);
-  if (changesInterface)
+  if (changesInterface || original) // the next pass starts from other results
     return;
   // The next pass starts from these results, unless there are functions that they do not cover.
   bool coversAll = llvm::all_of(functions, [&](func::FuncOp function) {
@@ -250,7 +296,6 @@ void NumericsVerifier::runAfterPass(Pass *pass, Operation *op) {
   });
   if (coversAll)
     fingerprint.emplace(module);
-  original = nullptr;
 }
 
 } // namespace

@@ -148,6 +148,13 @@ void lookBehindTable(ModuleOp module) {
   });
 }
 
+/// Multiplies by a little more than the program says.
+template <int Percent> void stretch(ModuleOp module) {
+  module.walk([](nn::ScaleOp op) {
+    op.setFactor(APFloat(op.getFactor().convertToDouble() * (1 + Percent / 100.0)));
+  });
+}
+
 void addArgument(ModuleOp module) {
   for (auto function : module.getOps<func::FuncOp>())
     if (function.isPublic())
@@ -263,6 +270,7 @@ void registerPasses() {
   registerRewrite("miscompile-silu", siluAsGelu, NumericBound::relative(1e-3, "claims that both are alike"));
   registerRewrite("miscompile-gelu", geluByTanh, NumericBound::ulps(4, "claims that tanh is as good"));
   registerRewrite("miscompile-round", roundProducts, NumericBound::relative(1e-5, "claims not to round"));
+  registerRewrite("miscompile-stretch", stretch<2>, NumericBound::relative(0.015, "claims too little"));
   registerRewrite("miscompile-residual", wrongResidual);
   registerRewrite("miscompile-difference", swapDifference);
   registerRewrite("miscompile-old-cache", attendToOldCache);
@@ -277,6 +285,7 @@ void registerPasses() {
   registerPass([] { return std::make_unique<UnboundedPass>(); });
 
   registerRewrite("right-double", doubleByAdding);
+  registerRewrite("right-stretch", stretch<1>, NumericBound::relative(0.015, "stretches by 1%"));
   registerRewrite("right-gelu", geluByTanh, NumericBound::absolute(0.01, "a GELU moves by up to 0.0005"));
   registerRewrite("right-round", roundProducts, NumericBound::relative(0.05, "products are rounded to bf16"));
   registerRewrite("right-reassociate", reassociate, NumericBound::relative(1e-6, "sums in another order"));

@@ -61,12 +61,20 @@ FailureOr<typename Interpreter<T>::Values> Interpreter<T>::call(StringRef name,
   auto function = dyn_cast_or_null<func::FuncOp>(lookupSymbol(name));
   if (!function)
     return module.emitError() << "has no function @" << name << " to interpret";
-  return call(function, arguments, function.getLoc());
+  return run(function, arguments, function.getLoc());
 }
 
 template <typename T>
 FailureOr<typename Interpreter<T>::Values>
 Interpreter<T>::call(func::FuncOp function, ArrayRef<RuntimeValue<T>> arguments, Location caller) {
+  if (answered.contains(function.getName()))
+    return answering->call(function.getName(), arguments);
+  return run(function, arguments, caller);
+}
+
+template <typename T>
+FailureOr<typename Interpreter<T>::Values>
+Interpreter<T>::run(func::FuncOp function, ArrayRef<RuntimeValue<T>> arguments, Location caller) {
   if (function.isExternal())
     return emitError(caller) << "function @" << function.getName() << " has no body to interpret";
   if (!function.getBody().hasOneBlock())

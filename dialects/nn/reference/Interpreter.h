@@ -6,6 +6,7 @@
 #include "dialects/nn/reference/Frame.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
 #include <list>
 
 namespace llmc::nn::reference {
@@ -25,11 +26,18 @@ public:
   Interpreter(mlir::ModuleOp module, ParameterSource *source, int64_t parameterBytes = int64_t(256) << 20)
       : module(module), symbols(module), source(source), parameterBytes(parameterBytes) {}
 
+  /// Has calls of `functions` evaluated by `other` from now on, which must outlive this: by what its module
+  /// calls so. What `call` is asked for by name is evaluated here all the same.
+  void answerCallsBy(Interpreter &other, llvm::StringSet<> functions) {
+    answering = &other;
+    answered = std::move(functions);
+  }
+
   /// Evaluates `function` of the module on `arguments`. Fails with a diagnostic at the place that could not
   /// be evaluated.
   mlir::FailureOr<Values> call(llvm::StringRef function, llvm::ArrayRef<RuntimeValue<T>> arguments);
 
-  /// Evaluates `function`; `caller` is the location of the call.
+  /// Evaluates a call of `function`; `caller` is the location of the call.
   mlir::FailureOr<Values> call(mlir::func::FuncOp function, llvm::ArrayRef<RuntimeValue<T>> arguments,
                                mlir::Location caller);
 
@@ -44,6 +52,9 @@ public:
   mlir::Operation *lookupSymbol(llvm::StringRef name) const { return symbols.lookup(name); }
 
 private:
+  mlir::FailureOr<Values> run(mlir::func::FuncOp function, llvm::ArrayRef<RuntimeValue<T>> arguments,
+                              mlir::Location caller);
+
   struct Loaded {
     RuntimeValue<T> value;
     std::list<std::string>::iterator use; ///< its place in `uses`
@@ -58,7 +69,9 @@ private:
   int64_t keptBytes = 0;
   int callDepth = 0;
   llvm::StringMap<Loaded> loaded;
-  std::list<std::string> uses;                     ///< names of `loaded`, least recently used first
+  std::list<std::string> uses;      ///< names of `loaded`, least recently used first
+  Interpreter *answering = nullptr; ///< evaluates calls of `answered`
+  llvm::StringSet<> answered;
   llvm::SetVector<mlir::Operation *> initializing; ///< derived parameters in evaluation, outermost first
 };
 

@@ -3,7 +3,9 @@
 
 #include "passes/verify/Compare.h"
 #include "dialects/nn/NN.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/verify/VerifyNumerics.h"
 #include <cmath>
@@ -19,7 +21,7 @@ namespace {
 
 class CompareTest : public testing::Test {
 protected:
-  CompareTest() { context.loadDialect<nn::NNDialect>(); }
+  CompareTest() { context.loadDialect<nn::NNDialect, func::FuncDialect>(); }
 
   std::string compare(std::vector<float> before, std::vector<float> after, NumericBound bound,
                       Type element = {}) {
@@ -68,6 +70,37 @@ TEST_F(CompareTest, AbsoluteIsADistance) {
   NumericBound half = NumericBound::absolute(0.5, "test");
   EXPECT_TRUE(accepts(100.0f, 100.5f, half));
   EXPECT_FALSE(accepts(0.0f, 0.6f, half));
+}
+
+TEST_F(CompareTest, SpacingAddsToBoundsThatAreNotExact) {
+  Type type = RankedTensorType::get({2}, builder.getF32Type());
+  auto accepts = [&](float after, const NumericBound &bound) {
+    return describeDeparture<float>(type, Tensor<float>({2}, {1, 100}), Tensor<float>({2}, {after, 100}),
+                                    bound,
+                                    /*spacing=*/0.01)
+        .empty();
+  };
+  EXPECT_TRUE(accepts(2.75f, NumericBound::relative(0.01, "test")));
+  EXPECT_FALSE(accepts(3.25f, NumericBound::relative(0.01, "test")));
+  EXPECT_TRUE(accepts(2.25f, NumericBound::absolute(0.5, "test")));
+  EXPECT_FALSE(accepts(2.75f, NumericBound::absolute(0.5, "test")));
+  EXPECT_FALSE(accepts(1.25f, NumericBound::exact()));
+}
+
+TEST_F(CompareTest, SpacingIsThatOfTheCoarsestActivations) {
+  auto spacingOf = [&](StringRef input, StringRef output) {
+    std::string text =
+        ("func.func @f(%x: tensor<" + input + ">) -> tensor<" + output + "> {\n%0 = nn.convert %x : tensor<" +
+         input + "> -> tensor<" + output + ">\nreturn %0 : tensor<" + output + ">\n}")
+            .str();
+    auto module = parseSourceString<ModuleOp>(text, &context);
+    return module ? findSpacing(*module) : -1;
+  };
+  EXPECT_EQ(spacingOf("?x32xf64", "?x32xf32"), 0);
+  EXPECT_EQ(spacingOf("?x32xf32", "?x32xbf16"), 0x1p-7);
+  EXPECT_EQ(spacingOf("?x32xf32", "?x32xf16"), 0x1p-10);
+  EXPECT_EQ(spacingOf("?x32xf32", "?x32x!nn.block<q8_0>"), 1.0 / 127);
+  EXPECT_EQ(spacingOf("2x32xf32", "2x32xbf16"), 0) << "weights are not rounded anew";
 }
 
 TEST_F(CompareTest, ShapesAndKindsMustAgree) {
