@@ -101,11 +101,12 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
         absl::StrCat("--target-cpu: unknown processor '", target.cpu,
                      "', expected native or one of: ", absl::StrJoin(knownProcessors(), " ")));
 
-  // A virtual machine may hide features that the processor has.
+  // A virtual machine may hide features that the processor has, and a system those of its matrix unit.
   std::vector<std::string> adjust;
+  const bool matrixTiles = native && runtime::requestMatrixTiles();
   if (native)
     for (const auto &[name, present] : llvm::sys::getHostCPUFeatures())
-      adjust.push_back((present ? "+" : "-") + name.str());
+      adjust.push_back((present && (matrixTiles || !name.starts_with("amx-")) ? "+" : "-") + name.str());
   Subtarget complete(llvmTarget->createMCSubtargetInfo(triple, target.cpu, absl::StrJoin(adjust, ",")));
   target.unusedFeatures = uncheckedFeatures(triple, *complete);
   for (const std::string &name : target.unusedFeatures)
@@ -123,6 +124,7 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
     target.registers = 32;
     target.hasByteDot = has("avx512vnni");
     target.hasBf16Dot = has("avx512bf16");
+    target.hasMatrixTiles = has("amx-int8");
   } else if (has("avx2")) {
     target.lanes = 8;
     target.hasByteDot = has("avxvnni");

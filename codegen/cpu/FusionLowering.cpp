@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/FunctionLowering.h"
+#include "codegen/cpu/MatrixTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
 #include "passes/NotSupported.h"
@@ -520,7 +521,9 @@ private:
     }
     const bool codes = kernel.weights.kind == PanelLayout::Kind::Codes, wide = f.target.registers >= 32;
     int64_t panels = 4;
+    kernel.isDecode = isDecode();
     if (!isDecode()) {
+      kernel.matrixTiles = MatrixTile::applies(f.target, kernel.weights);
       kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
       panels = 2;
     }

@@ -21,6 +21,7 @@ struct ActivationRecord {
   static constexpr int64_t scale = 0;      ///< f32
   static constexpr int64_t lowSum = 1;     ///< sum of codes 0 .. 15
   static constexpr int64_t highSum = 2;    ///< sum of codes 16 .. 31
+  static constexpr int64_t scaledSum = 3;  ///< f32: scale times the sum of all codes
   static constexpr int64_t codes = 4;      ///< 8 words of 4 signed bytes: codes, or their high bytes
   static constexpr int64_t lowCodes = 12;  ///< 8 words of low bytes
   static constexpr int64_t words = 12;     ///< of a record of 8-bit codes

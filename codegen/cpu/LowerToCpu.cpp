@@ -5,6 +5,7 @@
 
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/Passes.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"

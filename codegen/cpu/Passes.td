@@ -39,8 +39,8 @@ def LowerToCpu : Pass<"lower-to-cpu", "::mlir::ModuleOp"> {
     Option<"context", "context", "int64_t", "2048", "Positions that a cache holds">,
     Option<"maxRows", "max-rows", "int64_t", "256", "Rows of one step at most">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
-    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def PlanArena : Pass<"plan-arena", "::mlir::ModuleOp"> {

@@ -6,6 +6,7 @@
 #include "codegen/cpu/Passes.h"
 #include "dialects/nn/NN.h"
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/Transforms/Passes.h"
@@ -104,7 +105,9 @@ passes::PassList llvmPasses() {
   list.push_back(createSCFToControlFlowPass());
   list.push_back(memref::createExpandStridedMetadataPass());
   list.push_back(createLowerAffinePass());
-  list.push_back(createConvertVectorToLLVMPass());
+  ConvertVectorToLLVMPassOptions vectors;
+  vectors.amx = true;
+  list.push_back(createConvertVectorToLLVMPass(vectors));
   list.push_back(createFinalizeMemRefToLLVMConversionPass());
   list.push_back(createConvertMathToLLVMPass());
   ConvertFuncToLLVMPassOptions functions;
@@ -123,9 +126,10 @@ void registerCpuPasses() { registerCpuTablegenPasses(); }
 
 void registerCpuDialects(DialectRegistry &registry) {
   // Those of operations that exist between two passes only, too: a program may be read there.
-  registry.insert<nn::NNDialect, affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, index::IndexDialect, LLVM::LLVMDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  registry.insert<nn::NNDialect, affine::AffineDialect, amx::AMXDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, ub::UBDialect,
+                  vector::VectorDialect>();
   registerAllToLLVMIRTranslations(registry);
 }
 

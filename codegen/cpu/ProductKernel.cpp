@@ -9,6 +9,8 @@
 #include "codegen/cpu/ProductKernel.h"
 
 #include "codegen/cpu/AttentionKernel.h"
+#include "codegen/cpu/MatrixTile.h"
+#include "codegen/cpu/PanelReader.h"
 
 using namespace mlir;
 
@@ -67,27 +69,13 @@ public:
   }
 
 private:
-  Value record(Value panel, Value group, int64_t offset, int64_t bytes) {
-    auto type = VectorType::get({bytes}, b.getI8Type());
-    return vector::LoadOp::create(b, type, kernel.w, ValueRange{panel, group, b.index(offset)});
-  }
-  Value words(Value panel, Value group, int64_t word) {
-    return vector::BitCastOp::create(b, b.i32Vector, record(panel, group, 4 * b.lanes * word, 4 * b.lanes));
-  }
-  /// Scales or minima of a record, in f32.
-  Value scales(Value panel, Value group, int64_t offset) {
-    Value bytes = record(panel, group, offset, layout.scaleBytes());
-    if (layout.wideScales)
-      return vector::BitCastOp::create(b, b.f32Vector, bytes);
-    Value halves = vector::BitCastOp::create(b, VectorType::get({b.lanes}, b.getF16Type()), bytes);
-    return b.extendF16(halves);
-  }
+  PanelReader reader(Value panel, Value group) { return PanelReader(b, kernel.w, layout, panel, group); }
 
   SmallVector<Value> floats(Value group, ValueRange sums) {
     const bool bf16 = layout.kind == PanelLayout::Kind::BF16;
     SmallVector<Value> next(sums), w;
     for (Value panel : panels) {
-      Value bits = words(panel, group, 0);
+      Value bits = reader(panel, group).words(0);
       w.push_back(bf16 ? bits : Value(vector::BitCastOp::create(b, b.f32Vector, bits)));
     }
     for (auto [r, row] : llvm::enumerate(rows)) {
@@ -115,17 +103,15 @@ private:
     };
     auto field = [&](Value row, int64_t word) { return b.load(kernel.x, {row, recordIndex, b.index(word)}); };
 
-    SmallVector<Value> sumOfCodes;     // of each row's group
     SmallVector<Value> integers, lows; // sums of products with codes, or with high and low bytes
     for (Value row : rows) {
-      Value sum;
-      if (half)
-        sum = b.load(kernel.x, {row, recordIndex, b.add(half, ActivationRecord::lowSum)});
-      else
-        sum = b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
-      sumOfCodes.push_back(sum);
+      Value start = b.splatInt(0);
       // value = scale * (code - zero): the zero goes into the integer sum.
-      Value start = layout.zeroCode ? b.broadcast(b.mul(sum, b.i32(-layout.zeroCode))) : b.splatInt(0);
+      if (layout.zeroCode) {
+        Value sum = half ? b.load(kernel.x, {row, recordIndex, b.add(half, ActivationRecord::lowSum)})
+                         : b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
+        start = b.broadcast(b.mul(sum, b.i32(-layout.zeroCode)));
+      }
       integers.append(panels.size(), wide ? b.splatInt(0) : start);
       if (wide)
         lows.append(panels.size(), start);
@@ -140,30 +126,24 @@ private:
           add(lows[r * panels.size() + p], ActivationRecord::lowCodes);
       }
     };
+    const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
     for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
-      for (auto [p, panel] : llvm::enumerate(panels)) {
-        Value word = words(panel, group, t);
-        if (layout.codeBits == 8) {
-          accumulate(p, word, t);
-          continue;
-        }
-        Value mask = b.splatInt(0x0f0f0f0f);
-        accumulate(p, arith::AndIOp::create(b, word, mask), 2 * t);
-        accumulate(p, arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.splatInt(4)), mask),
-                   2 * t + 1);
-      }
+      for (auto [p, panel] : llvm::enumerate(panels))
+        for (auto [i, codes] : llvm::enumerate(reader(panel, group).codes(t)))
+          accumulate(p, codes, codesPerWord * t + static_cast<int64_t>(i));
 
     SmallVector<Value> next(sums), weightScales, weightMins;
     for (Value panel : panels) {
-      weightScales.push_back(scales(panel, group, layout.scaleOffset()));
+      weightScales.push_back(reader(panel, group).scales());
       if (layout.hasMin)
-        weightMins.push_back(scales(panel, group, layout.minOffset()));
+        weightMins.push_back(reader(panel, group).minima());
     }
     for (auto [r, row] : llvm::enumerate(rows)) {
       Value scale = arith::BitcastOp::create(b, b.getF32Type(), field(row, ActivationRecord::scale));
       Value scaledSum;
       if (layout.hasMin)
-        scaledSum = b.broadcast(b.mulf(scale, arith::SIToFPOp::create(b, b.getF32Type(), sumOfCodes[r])));
+        scaledSum =
+            b.broadcast(arith::BitcastOp::create(b, b.getF32Type(), field(row, ActivationRecord::scaledSum)));
       for (size_t p = 0; p < panels.size(); ++p) {
         Value &sum = next[r * panels.size() + p];
         Value integer = integers[r * panels.size() + p];
@@ -234,60 +214,117 @@ int64_t ProductKernel::tiles(int64_t lanes) const {
   return count;
 }
 
-void ProductKernel::emit(KernelBuilder &b, TileEmitter &tile) {
-  tile.productResult = linear.getResult();
+namespace {
 
-  // One tile: rows `row` .. `row + height`, panels base + offsets.
-  auto emitTile = [&](const TileClass &tileClass, Value base, Value panelInHead, Value row, int64_t height) {
-    tile.base = base;
-    tile.panelInHead = tileClass.rotates ? panelInHead : Value();
+/// Emits one product kernel.
+class ProductEmitter {
+public:
+  ProductEmitter(KernelBuilder &b, TileEmitter &tile, ProductKernel &kernel)
+      : b(b), tile(tile), kernel(kernel), classes(tileClasses(kernel.stores, b.lanes, kernel.panelsPerTile)) {
+    tile.productResult = kernel.linear.getResult();
+  }
+
+  void run() {
+    if (kernel.matrixTiles) {
+      size_t panels = 0;
+      for (const TileClass &tileClass : classes)
+        panels = std::max(panels, neededPanels(tileClass).size());
+      matrix.emplace(b, kernel, panels);
+    }
+    Value chunkBegin = b.mul(kernel.chunk, kernel.tilesPerChunk),
+          chunkEnd = b.add(chunkBegin, kernel.tilesPerChunk);
+    int64_t first = 0;
+    for (const TileClass &tileClass : classes) {
+      Value begin = arith::MaxSIOp::create(b, chunkBegin, b.index(first));
+      Value end = b.min(chunkEnd, b.index(first + tileClass.count));
+      b.loop(begin, end, 1,
+             [&](Value t) { emitTile(tileClass, arith::SubIOp::create(b, t, b.index(first))); });
+      first += tileClass.count;
+    }
+  }
+
+private:
+  /// Panels of the product, relative to a tile's first, that its stores need.
+  SmallVector<int64_t> neededPanels(const TileClass &tileClass) {
     tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
     SmallVector<int64_t> needed;
     for (int64_t offset : tileClass.offsets)
       tile.demand(tileClass.store->value, offset, needed);
     llvm::sort(needed);
-    SmallVector<Value> panels, rowIndices;
-    for (int64_t offset : needed)
-      panels.push_back(b.add(base, offset));
-    for (int64_t r = 0; r < height; ++r)
-      rowIndices.push_back(b.add(row, r));
-    SmallVector<Value> sums = Accumulation(b, *this, rowIndices, panels).run();
-    for (int64_t r = 0; r < height; ++r) {
-      tile.reset();
-      tile.row = rowIndices[r];
-      tile.product = [&](int64_t offset) {
-        auto *it = llvm::find(needed, offset);
-        Value sum = sums[r * needed.size() + (it - needed.begin())];
-        return bias ? b.addf(sum, b.loadVector(bias, {b.mul(b.add(base, offset), b.lanes)})) : sum;
-      };
-      for (int64_t offset : tileClass.offsets)
-        storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), rowIndices[r],
-                   b.add(base, offset), positions);
-    }
-  };
-
-  Value chunkBegin = b.mul(chunk, tilesPerChunk), chunkEnd = b.add(chunkBegin, tilesPerChunk);
-  int64_t first = 0;
-  for (const TileClass &tileClass : tileClasses(stores, b.lanes, panelsPerTile)) {
-    Value begin = arith::MaxSIOp::create(b, chunkBegin, b.index(first));
-    Value end = b.min(chunkEnd, b.index(first + tileClass.count));
-    b.loop(begin, end, 1, [&](Value t) {
-      Value index = arith::SubIOp::create(b, t, b.index(first));
-      Value inHead = b.rem(index, tileClass.tilesPerHead);
-      Value base = b.add(
-          b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
-          b.mul(inHead, tileClass.step));
-      if (rowsPerTile == 1) {
-        emitTile(tileClass, base, inHead, b.index(0), 1);
-        return;
-      }
-      Value whole = b.mul(b.div(rows, rowsPerTile), rowsPerTile);
-      b.loop(b.index(0), whole, rowsPerTile,
-             [&](Value row) { emitTile(tileClass, base, inHead, row, rowsPerTile); });
-      b.loop(whole, rows, 1, [&](Value row) { emitTile(tileClass, base, inHead, row, 1); });
-    });
-    first += tileClass.count;
+    return needed;
   }
-}
+
+  /// Tile `index` of its class for all rows.
+  void emitTile(const TileClass &tileClass, Value index) {
+    Value inHead = b.rem(index, tileClass.tilesPerHead);
+    Value base =
+        b.add(b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
+              b.mul(inHead, tileClass.step));
+    needed = neededPanels(tileClass);
+    tile.base = base;
+    tile.panelInHead = tileClass.rotates ? inHead : Value();
+    if (kernel.isDecode) {
+      emitRows(tileClass, b.index(0), 1);
+      return;
+    }
+    // The widest tiles that the rows fill, then narrower ones.
+    Value row = b.index(0);
+    auto rowLoop = [&](int64_t height, auto emit) {
+      Value left = arith::SubIOp::create(b, kernel.rows, row);
+      Value end = b.add(row, b.mul(b.div(left, height), height));
+      b.loop(row, end, height, emit);
+      row = end;
+    };
+    if (matrix)
+      rowLoop(MatrixTile::rows, [&](Value first) { emitMatrixRows(tileClass, first); });
+    rowLoop(kernel.rowsPerTile, [&](Value first) { emitRows(tileClass, first, kernel.rowsPerTile); });
+    if (kernel.rowsPerTile > 1)
+      rowLoop(1, [&](Value first) { emitRows(tileClass, first, 1); });
+  }
+
+  void emitMatrixRows(const TileClass &tileClass, Value first) {
+    for (auto [slot, offset] : llvm::enumerate(needed))
+      matrix->run(first, b.add(tile.base, offset), static_cast<int64_t>(slot));
+    b.loop(b.index(0), b.index(MatrixTile::rows), 1, [&](Value r) {
+      storeRow(tileClass, b.add(first, r), [&](int64_t slot) { return matrix->sum(r, slot); });
+    });
+  }
+
+  void emitRows(const TileClass &tileClass, Value first, int64_t height) {
+    SmallVector<Value> panels, rows;
+    for (int64_t offset : needed)
+      panels.push_back(b.add(tile.base, offset));
+    for (int64_t r = 0; r < height; ++r)
+      rows.push_back(b.add(first, r));
+    SmallVector<Value> sums = Accumulation(b, kernel, rows, panels).run();
+    for (auto [r, row] : llvm::enumerate(rows))
+      storeRow(tileClass, row, [&, r = r](int64_t slot) { return sums[r * needed.size() + slot]; });
+  }
+
+  /// Computes and writes what a tile stores of one row. `sumOf` gives the sums of the needed panels.
+  void storeRow(const TileClass &tileClass, Value row, llvm::function_ref<Value(int64_t slot)> sumOf) {
+    tile.reset();
+    tile.row = row;
+    tile.product = [&](int64_t offset) {
+      Value sum = sumOf(llvm::find(needed, offset) - needed.begin());
+      return kernel.bias ? b.addf(sum, b.loadVector(kernel.bias, {b.mul(b.add(tile.base, offset), b.lanes)}))
+                         : sum;
+    };
+    for (int64_t offset : tileClass.offsets)
+      storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), row, b.add(tile.base, offset),
+                 kernel.positions);
+  }
+
+  KernelBuilder &b;
+  TileEmitter &tile;
+  ProductKernel &kernel;
+  const SmallVector<TileClass> classes;
+  std::optional<MatrixTile> matrix;
+  SmallVector<int64_t> needed; ///< of the tile that is emitted
+};
+
+} // namespace
+
+void ProductKernel::emit(KernelBuilder &b, TileEmitter &tile) { ProductEmitter(b, tile, *this).run(); }
 
 } // namespace llmc::codegen

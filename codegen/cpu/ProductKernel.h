@@ -32,7 +32,9 @@ struct ProductKernel {
   mlir::Value rows, chunk;
   std::vector<Store> stores;
 
-  int64_t rowsPerTile = 1; ///< 1: the step has one row
+  bool isDecode = false;    ///< the step has one row
+  bool matrixTiles = false; ///< as many rows as fill tiles of the matrix unit go there
+  int64_t rowsPerTile = 1;
   int64_t tilesPerChunk = 1;
   int64_t panelsPerTile = 4; ///< of stores without rotation
 

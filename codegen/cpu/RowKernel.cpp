@@ -90,6 +90,9 @@ public:
       }
       store(destination, group, ActivationRecord::lowSum, sums[0]);
       store(destination, group, ActivationRecord::highSum, sums[1]);
+      Value sum = arith::SIToFPOp::create(b, b.getF32Type(), b.add(sums[0], sums[1]));
+      store(destination, group, ActivationRecord::scaledSum,
+            arith::BitcastOp::create(b, b.getI32Type(), b.mulf(kept, sum)));
     });
   }
 

@@ -11,6 +11,9 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace llmc::runtime {
@@ -82,8 +85,22 @@ absl::Status checkTarget(const Target &target, absl::string_view architecture,
                                                     absl::StrJoin(missing, ", "), ", which this CPU lacks"));
 }
 
+bool requestMatrixTiles() {
+#if defined(__x86_64__)
+  // asm/prctl.h: ARCH_REQ_XCOMP_PERM, for the XSAVE component XTILEDATA.
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 absl::Status checkTarget(const Target &target) {
-  return checkTarget(target, hostArchitecture(), hostFeatures());
+  std::vector<absl::string_view> has = hostFeatures();
+  auto isMatrixFeature = [](absl::string_view name) { return absl::StartsWith(name, "amx-"); };
+  if (absl::c_any_of(target.required_features(), isMatrixFeature) && !requestMatrixTiles())
+    std::erase_if(has, isMatrixFeature);
+  return checkTarget(target, hostArchitecture(), has);
 }
 
 } // namespace llmc::runtime

@@ -24,8 +24,12 @@ std::vector<absl::string_view> checkableFeatures(absl::string_view architecture)
 absl::Status checkTarget(const Target &target, absl::string_view architecture,
                          const std::vector<absl::string_view> &has);
 
-/// The same for this machine.
+/// The same for this machine. Where the target uses matrix tiles, asks the system for them.
 absl::Status checkTarget(const Target &target);
+
+/// Asks Linux to let this process use the registers of AMX, which each thread's saved state would else not
+/// have room for. Returns whether it may.
+bool requestMatrixTiles();
 
 /// The checkable features that this CPU has and that the operating system has enabled.
 std::vector<absl::string_view> hostFeatures();

@@ -16,7 +16,8 @@ namespace {
 enum Register { kEax, kEbx, kEcx, kEdx };
 
 /// Bits of xgetbv(0): registers that the operating system saves when it changes threads.
-constexpr uint64_t kNoState = 0, kAvxState = 0x6, kAvx512State = 0xe6, kApxState = uint64_t{1} << 19;
+constexpr uint64_t kNoState = 0, kAvxState = 0x6, kAvx512State = 0xe6, kApxState = uint64_t{1} << 19,
+                   kTileState = 0x60000;
 
 constexpr uint32_t kAvx10Leaf = 0x24;
 
@@ -56,6 +57,8 @@ constexpr Feature kFeatures[] = {
     {"avx512vpopcntdq", 7, 0, kEcx, 14, kAvx512State},
     {"avx512vp2intersect", 7, 0, kEdx, 8, kAvx512State},
     {"avx512fp16", 7, 0, kEdx, 23, kAvx512State},
+    {"amx-tile", 7, 0, kEdx, 24, kTileState},
+    {"amx-int8", 7, 0, kEdx, 25, kTileState},
     {"avxvnni", 7, 1, kEax, 4, kAvxState},
     {"avx512bf16", 7, 1, kEax, 5, kAvx512State},
     {"cmpccxadd", 7, 1, kEax, 7, kNoState},

@@ -2,6 +2,7 @@
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=znver4 max-rows=8" | FileCheck %s --check-prefix=ZEN4
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=alderlake max-rows=8" | FileCheck %s --check-prefix=ALDERLAKE
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=x86-64-v3 max-rows=8" | FileCheck %s --check-prefix=AVX2
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=sapphirerapids max-rows=32" | FileCheck %s --check-prefix=AMX
 
 // ZEN4-LABEL: func.func private @product_prefill(
 // ZEN4:         "llvm.x86.avx512.vpdpbusd.512"
@@ -10,6 +11,11 @@
 
 // ALDERLAKE:     "llvm.x86.avx512.vpdpbusd.256"
 // ALDERLAKE-NOT: dpbf16ps
+
+// Whole tiles of rows go to the matrix unit, the others do not.
+// AMX-LABEL: func.func private @product_prefill(
+// AMX:         amx.tile_muli {{.*}} : !amx.tile<16x32xi8>, !amx.tile<8x64xi8>, !amx.tile<16x16xi32>
+// AMX:         "llvm.x86.avx512.vpdpbusd.512"
 
 // AVX2-NOT: llvm.x86
 // AVX2:     vector.fma {{.*}} : vector<8xf32>
