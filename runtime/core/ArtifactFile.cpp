@@ -11,8 +11,6 @@
 
 namespace llmc::runtime {
 
-static constexpr uint64_t kMaxAutoVerifyBytes = uint64_t{1} << 30;
-
 absl::StatusOr<ArtifactFile> ArtifactFile::open(absl::string_view path, Verify verify) {
   absl::StatusOr<io::MappedFile> mapped = io::MappedFile::open(path);
   if (!mapped.ok())

@@ -9,9 +9,13 @@
 
 namespace llmc::runtime {
 
+/// Weights of up to this size are checked whenever an artifact is loaded: two cores read it in less than two
+/// seconds, and the first step reads all weights anyway. Larger ones would keep people waiting at each start.
+inline constexpr uint64_t kMaxAutoVerifyBytes = uint64_t{8} << 30;
+
 /// Whether the checksums of the weights are compared. Those of code and manifest always are.
 enum class Verify {
-  Auto,   ///< weights of up to 1 GiB are checked
+  Auto,   ///< weights of up to kMaxAutoVerifyBytes are checked
   Always, ///< all weights are checked
   Never,  ///< no weights are checked
 };

@@ -17,8 +17,12 @@ void addInspectOptions(CLI::App &command, InspectOptions &options) {
   command.add_option("FILE", options.path, "An artifact, a GGUF file or a Hugging Face directory")
       ->required();
   command.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  command.add_flag(
+      "--verify", options.verify,
+      "Check the checksums of all weights of an artifact; those of code and manifest always are");
   command.footer("Examples:\n"
                  "  llmc inspect model.llmc\n"
+                 "  llmc inspect model.llmc --verify\n"
                  "  llmc inspect model.gguf --json");
 }
 
@@ -59,10 +63,13 @@ static Summary summarize(const runtime::ArtifactFile &file) {
 }
 
 static ExitCode inspect(const InspectOptions &options) {
-  auto file = runtime::ArtifactFile::open(options.path, runtime::Verify::Never);
+  auto file = runtime::ArtifactFile::open(options.path,
+                                          options.verify ? runtime::Verify::Always : runtime::Verify::Never);
   if (!file.ok())
     return fail(file.status());
   Summary summary = summarize(*file);
+  if (options.verify)
+    summary.facts.emplace_back("checksums", "all match");
   options.json ? printSummaryJson(summary) : printTable(summary);
   return ExitCode::Success;
 }

@@ -5,6 +5,7 @@
 #include "dialects/cost/ProgramCost.h"
 #include "frontend/import/Import.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/IR/MLIRContext.h"
 
 using namespace mlir;
@@ -64,6 +65,8 @@ static Summary summarize(const std::string &path, frontend::ImportedModel &model
 }
 
 ExitCode inspectCheckpoint(const InspectOptions &options) {
+  if (options.verify)
+    return failUsage(absl::StrCat("--verify: ", options.path, " is a checkpoint, which has no checksums"));
   MLIRContext context;
   auto model = frontend::importModel(options.path, {.tokenizer = false}, &context);
   if (!model.ok())

@@ -11,6 +11,7 @@ namespace llmc::tool {
 struct InspectOptions {
   std::string path;
   bool json = false;
+  bool verify = false; ///< check all checksums of an artifact
 };
 
 /// Registers all options of llmc inspect.

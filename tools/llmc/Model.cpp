@@ -21,7 +21,7 @@ void addModelOptions(CLI::App &command, ModelOptions &options) {
   command
       .add_option(
           "--verify", options.verify,
-          "Check the weights' checksums: auto (up to 1 GiB), always or never; those of code and manifest are "
+          "Check the weights' checksums: auto (up to 8 GiB), always or never; those of code and manifest are "
           "always checked")
       ->transform(CLI::Transformer(std::map<std::string, runtime::Verify>{{"auto", runtime::Verify::Auto},
                                                                           {"always", runtime::Verify::Always},
