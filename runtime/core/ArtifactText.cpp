@@ -8,14 +8,13 @@ namespace llmc::runtime {
 
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const Manifest &manifest) {
   if (manifest.tokenizer().empty())
-    return absl::FailedPreconditionError("the artifact has no tokenizer, only token ids can be given to it");
+    return absl::FailedPreconditionError("has no tokenizer, only token ids can be given to it");
   text::TokenizerModel model;
   if (!model.ParseFromString(manifest.tokenizer()))
-    return absl::DataLossError("the artifact's tokenizer is not a valid protobuf message");
+    return absl::DataLossError("tokenizer: is not a valid protobuf message");
   absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(model);
   if (!tokenizer.ok())
-    return absl::Status(tokenizer.status().code(),
-                        absl::StrCat("the artifact's tokenizer: ", tokenizer.status().message()));
+    return absl::Status(tokenizer.status().code(), absl::StrCat("tokenizer: ", tokenizer.status().message()));
   return tokenizer;
 }
 

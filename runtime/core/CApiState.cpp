@@ -1,6 +1,7 @@
 #include "runtime/core/CApiState.h"
 
 #include "runtime/core/ArtifactText.h"
+#include "runtime/io/Message.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -14,7 +15,7 @@ absl::StatusOr<std::shared_ptr<const llmc::text::Tokenizer>> LlmcModel::tokenize
     absl::StatusOr<std::unique_ptr<llmc::text::Tokenizer>> made =
         llmc::runtime::loadTokenizer(artifact->manifest());
     if (!made.ok())
-      return made.status();
+      return llmc::io::withContext(artifact->path(), made.status());
     madeTokenizer = *std::move(made);
   }
   return madeTokenizer;

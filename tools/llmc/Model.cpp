@@ -1,5 +1,6 @@
 #include "tools/llmc/Model.h"
 
+#include "runtime/core/ArtifactText.h"
 #include "runtime/io/Message.h"
 
 #include "absl/strings/str_cat.h"
@@ -41,12 +42,9 @@ bool isCheckpoint(const std::string &path) {
 
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,
                                                                const std::string &path) {
-  text::TokenizerModel model;
-  if (!model.ParseFromString(manifest.tokenizer()))
-    return absl::DataLossError(absl::StrCat(path, ": tokenizer: is not a valid message"));
-  absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(model);
+  absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = runtime::loadTokenizer(manifest);
   if (!tokenizer.ok())
-    return io::withContext(absl::StrCat(path, ": tokenizer"), tokenizer.status());
+    return io::withContext(path, tokenizer.status());
   return tokenizer;
 }
 

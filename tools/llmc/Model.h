@@ -38,7 +38,7 @@ Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code)
 /// The same for an artifact of any kind, without its tokenizer.
 Model loadModel(const ModelOptions &options, ExitCode &code);
 
-/// Loads the tokenizer in `manifest`; `path` is for messages.
+/// runtime::loadTokenizer() with errors that begin with `path`.
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,
                                                                const std::string &path);
 
