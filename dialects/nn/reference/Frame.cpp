@@ -2,6 +2,7 @@
 
 #include "dialects/nn/reference/Frame.h"
 #include "dialects/nn/reference/Rounding.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -16,6 +17,13 @@ std::string describeShape(StringRef kind, ArrayRef<int64_t> shape) {
   stream << kind << " of ";
   llvm::interleave(shape, stream, "x");
   return text;
+}
+
+/// The type of `value` as it is held: scalars are tensors without dimensions.
+RankedTensorType heldType(Type type) {
+  if (isa<FloatType, IntegerType, IndexType>(type))
+    return RankedTensorType::get({}, type);
+  return dyn_cast<RankedTensorType>(type);
 }
 
 /// Whether `type` is that of a packed weight: bytes that stand for the numbers of the weight, in its shape
@@ -36,15 +44,15 @@ template <typename U> bool fits(RankedTensorType type, const Tensor<U> &tensor) 
 template <typename T> std::string reference::describeMismatch(Type type, const RuntimeValue<T> &value) {
   if (value.isEmpty())
     return "nothing";
-  auto tensorType = dyn_cast<RankedTensorType>(type);
+  RankedTensorType tensorType = heldType(type);
   if (const Tensor<T> *tensor = value.getTensor()) {
-    bool agrees = tensorType && (isPacked(tensorType)
-                                     ? tensor->shape.size() == 2
-                                     : !tensorType.getElementType().isInteger() && fits(tensorType, *tensor));
+    bool agrees = tensorType && (isPacked(tensorType) ? tensor->shape.size() == 2
+                                                      : !tensorType.getElementType().isIntOrIndex() &&
+                                                            fits(tensorType, *tensor));
     return agrees ? "" : describeShape("a tensor", tensor->shape);
   }
   if (const IntegerTensor *integers = value.getIntegers()) {
-    bool agrees = tensorType && tensorType.getElementType().isInteger() && fits(tensorType, *integers);
+    bool agrees = tensorType && tensorType.getElementType().isIntOrIndex() && fits(tensorType, *integers);
     return agrees ? "" : describeShape("an integer tensor", integers->shape);
   }
   const KvCache<T> &cache = *value.getCache();
@@ -55,6 +63,8 @@ template <typename T> std::string reference::describeMismatch(Type type, const R
 
 template <typename T> const RuntimeValue<T> &Frame<T>::lookup(Value value) const {
   auto found = values.find(value);
+  if (found == values.end() && outer)
+    return outer->lookup(value);
   assert(found != values.end() && "the value has not been evaluated or is dropped already");
   return found->second;
 }
@@ -69,14 +79,14 @@ template <typename T> LogicalResult Frame<T>::set(Value value, RuntimeValue<T> r
 }
 
 template <typename T> LogicalResult Frame<T>::setComputed(Value result, Tensor<T> tensor) {
-  Type elementType = cast<RankedTensorType>(result.getType()).getElementType();
+  Type elementType = getElementTypeOrSelf(result);
   if (std::is_same_v<T, double> && !isa<BlockType>(elementType))
     return set(result, std::move(tensor));
   return setRounded(result, std::move(tensor));
 }
 
 template <typename T> LogicalResult Frame<T>::setRounded(Value result, Tensor<T> tensor) {
-  Type elementType = cast<RankedTensorType>(result.getType()).getElementType();
+  Type elementType = getElementTypeOrSelf(result);
   int64_t rowSize = tensor.shape.empty() ? 1 : tensor.shape.back();
   if (llvm::Error error = roundTo<T>(elementType, rowSize, tensor.values))
     return emitError(result.getLoc())
@@ -85,8 +95,8 @@ template <typename T> LogicalResult Frame<T>::setRounded(Value result, Tensor<T>
 }
 
 template <typename T> LogicalResult Frame<T>::setCopied(Value result, Value source, Tensor<T> tensor) {
-  Type elementType = cast<RankedTensorType>(result.getType()).getElementType();
-  if (cast<RankedTensorType>(source.getType()).getElementType() == elementType)
+  Type elementType = getElementTypeOrSelf(result);
+  if (getElementTypeOrSelf(source) == elementType)
     return set(result, std::move(tensor));
   return setComputed(result, std::move(tensor));
 }

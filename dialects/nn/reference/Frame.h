@@ -14,13 +14,16 @@ template <typename T> class Interpreter;
 /// known sizes agree.
 template <typename T> std::string describeMismatch(mlir::Type type, const RuntimeValue<T> &value);
 
-/// The values of one block that is being evaluated, by their IR values. Every value in it agrees with its IR
-/// type in kind, rank and known sizes; sizes that the type leaves open are checked by each operation.
+/// The values of one block that is being evaluated, by their IR values. Scalars (of loops, and of the bodies
+/// of structured operations) are tensors without dimensions. Every value in it agrees with its IR type in
+/// kind, rank and known sizes; sizes that the type leaves open are checked by each operation.
 template <typename T> class Frame {
 public:
   /// A frame of a program that `interpreter` runs. Without an interpreter only operations can be evaluated
-  /// that need neither parameters nor functions, as constant folding does.
-  explicit Frame(Interpreter<T> *interpreter = nullptr) : interpreter(interpreter) {}
+  /// that need neither parameters nor functions, as constant folding does. Values that it has not are looked
+  /// up in `outer`, the frame of the block around it.
+  explicit Frame(Interpreter<T> *interpreter = nullptr, const Frame *outer = nullptr)
+      : interpreter(interpreter), outer(outer) {}
 
   /// Null outside of a program.
   Interpreter<T> *getInterpreter() const { return interpreter; }
@@ -50,6 +53,7 @@ public:
 
 private:
   Interpreter<T> *interpreter;
+  const Frame *outer;
   llvm::DenseMap<mlir::Value, RuntimeValue<T>> values;
 };
 

@@ -30,9 +30,9 @@ bool isLastUse(Value value, Block &block, Operation &op) {
 } // namespace
 
 template <typename T>
-FailureOr<typename Interpreter<T>::Values> Interpreter<T>::evaluate(Block &block,
-                                                                    ArrayRef<RuntimeValue<T>> arguments) {
-  Frame<T> frame(this);
+FailureOr<typename Interpreter<T>::Values>
+Interpreter<T>::evaluate(Block &block, ArrayRef<RuntimeValue<T>> arguments, const Frame<T> *outer) {
+  Frame<T> frame(this, outer);
   for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
     if (failed(frame.set(argument, value)))
       return failure();

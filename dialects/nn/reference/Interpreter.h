@@ -42,8 +42,9 @@ public:
                                mlir::Location caller);
 
   /// Evaluates the operations of `block`, whose arguments are `arguments`, and returns the operands of its
-  /// terminator.
-  mlir::FailureOr<Values> evaluate(mlir::Block &block, llvm::ArrayRef<RuntimeValue<T>> arguments);
+  /// terminator. The values of blocks around it, of a loop, are in `outer`.
+  mlir::FailureOr<Values> evaluate(mlir::Block &block, llvm::ArrayRef<RuntimeValue<T>> arguments,
+                                   const Frame<T> *outer = nullptr);
 
   /// Returns the value of parameter `name`; `user` is the operation that asks.
   mlir::FailureOr<RuntimeValue<T>> loadParameter(mlir::Operation *user, llvm::StringRef name);

@@ -2,8 +2,10 @@
 
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "dialects/nn/reference/Interpreter.h"
+#include "dialects/nn/reference/UpstreamModels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <cmath>
 
 using namespace mlir;
@@ -12,13 +14,13 @@ using namespace llmc::nn::reference;
 
 namespace {
 
-/// Whether `value` is a tensor of numbers; what else arith and math work on is refused.
-LogicalResult requireTensor(Operation *op, Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (type && isa<FloatType>(type.getElementType()))
+/// Whether `value` is a number or a tensor of numbers; what else arith and math work on is refused.
+LogicalResult requireNumbers(Operation *op, Value value) {
+  Type type = value.getType();
+  if (isa<FloatType>(type) || (isa<RankedTensorType>(type) && isa<FloatType>(getElementTypeOrSelf(type))))
     return success();
-  return op->emitOpError() << "on " << value.getType()
-                           << " can not be interpreted, only tensors of numbers can";
+  return op->emitOpError() << "on " << type
+                           << " can not be interpreted, only numbers and tensors of numbers can";
 }
 
 struct Add {
@@ -39,6 +41,9 @@ struct Maximum { // NaN if either is, and zero is more than minus zero
       return std::isnan(a) ? a : b;
     return a > b || (a == b && std::signbit(b)) ? a : b;
   }
+};
+struct Identity { // conversions round when their result is set
+  template <typename T> static T apply(T a) { return a; }
 };
 struct Negate {
   template <typename T> static T apply(T a) { return -a; }
@@ -66,7 +71,7 @@ struct ElementwiseModel : ReferenceOpInterface::ExternalModel<ElementwiseModel<O
   LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
 
   template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
-    if (failed(requireTensor(op, op->getResult(0))))
+    if (failed(requireNumbers(op, op->getResult(0))))
       return failure();
     Tensor<T> result = frame.getTensor(op->getOperand(0));
     if constexpr (Op::template hasTrait<OpTrait::OneOperand>()) {
@@ -89,23 +94,70 @@ struct ConstantModel : ReferenceOpInterface::ExternalModel<ConstantModel, arith:
   LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
 
   template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
-    auto elements = dyn_cast<DenseElementsAttr>(cast<arith::ConstantOp>(op).getValue());
+    const Attribute attribute = cast<arith::ConstantOp>(op).getValue();
+    Value result = op->getResult(0);
+    if (auto number = dyn_cast<FloatAttr>(attribute))
+      return frame.set(result, Tensor<T>({}, {static_cast<T>(number.getValueAsDouble())}));
+    if (auto integer = dyn_cast<IntegerAttr>(attribute))
+      return frame.set(result, IntegerTensor({}, {static_cast<int32_t>(integer.getInt())}));
+    auto elements = dyn_cast<DenseElementsAttr>(attribute);
     if (!elements || !isa<RankedTensorType>(elements.getType()))
-      return op->emitOpError() << "of type " << op->getResult(0).getType()
-                               << " can not be interpreted, only dense tensors can";
+      return op->emitOpError() << "of type " << result.getType()
+                               << " can not be interpreted, only numbers and dense tensors can";
     if (isa<FloatType>(elements.getElementType())) {
       std::vector<T> values;
       for (const APFloat &value : elements.getValues<APFloat>())
         values.push_back(static_cast<T>(value.convertToDouble()));
-      return frame.set(op->getResult(0), Tensor<T>(elements.getType().getShape(), std::move(values)));
+      return frame.set(result, Tensor<T>(elements.getType().getShape(), std::move(values)));
     }
     if (!elements.getElementType().isInteger(32))
-      return op->emitOpError() << "of type " << op->getResult(0).getType()
+      return op->emitOpError() << "of type " << result.getType()
                                << " can not be interpreted, integers have 32 bits";
     std::vector<int32_t> values;
     for (const APInt &value : elements.getValues<APInt>())
       values.push_back(static_cast<int32_t>(value.getSExtValue()));
-    return frame.set(op->getResult(0), IntegerTensor(elements.getType().getShape(), std::move(values)));
+    return frame.set(result, IntegerTensor(elements.getType().getShape(), std::move(values)));
+  }
+};
+
+/// The comparison of numbers. With a NaN, ordered ones are false and unordered ones true.
+struct CompareModel : ReferenceOpInterface::ExternalModel<CompareModel, arith::CmpFOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    if (failed(requireNumbers(op, op->getOperand(0))))
+      return failure();
+    const Tensor<T> &left = frame.getTensor(op->getOperand(0)), &right = frame.getTensor(op->getOperand(1));
+    if (left.shape != right.shape)
+      return op->emitOpError() << "has operands of different shapes";
+    IntegerTensor result(left.shape);
+    for (auto [answer, a, b] : llvm::zip_equal(result.values, left.values, right.values))
+      answer = arith::applyCmpPredicate(cast<arith::CmpFOp>(op).getPredicate(), APFloat(a), APFloat(b));
+    return frame.set(op->getResult(0), std::move(result));
+  }
+};
+
+/// Choices between whole values, and element by element.
+struct SelectModel : ReferenceOpInterface::ExternalModel<SelectModel, arith::SelectOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    auto select = cast<arith::SelectOp>(op);
+    const IntegerTensor &condition = frame.getIntegers(select.getCondition());
+    if (condition.shape.empty())
+      return frame.set(select,
+                       frame.lookup(condition.values[0] ? select.getTrueValue() : select.getFalseValue()));
+    if (failed(requireNumbers(op, select)))
+      return failure();
+    Tensor<T> result = frame.getTensor(select.getTrueValue());
+    const Tensor<T> &other = frame.getTensor(select.getFalseValue());
+    if (other.shape != result.shape || ArrayRef(condition.shape) != ArrayRef(result.shape))
+      return op->emitOpError() << "has operands of different shapes";
+    for (auto [value, chosen, otherValue] : llvm::zip_equal(result.values, condition.values, other.values))
+      value = chosen ? value : otherValue;
+    return frame.set(select, std::move(result));
   }
 };
 
@@ -149,6 +201,10 @@ void reference::registerReferenceModels(DialectRegistry &registry) {
     attach<arith::DivFOp, Divide>(context);
     attach<arith::MaximumFOp, Maximum>(context);
     attach<arith::NegFOp, Negate>(context);
+    attach<arith::ExtFOp, Identity>(context);
+    attach<arith::TruncFOp, Identity>(context);
+    arith::CmpFOp::attachInterface<CompareModel>(*context);
+    arith::SelectOp::attachInterface<SelectModel>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, math::MathDialect *) {
     attach<math::AbsFOp, Absolute>(context);
@@ -159,4 +215,7 @@ void reference::registerReferenceModels(DialectRegistry &registry) {
   });
   registry.addExtension(
       +[](MLIRContext *context, func::FuncDialect *) { func::CallOp::attachInterface<CallModel>(*context); });
+  registerTensorModels(registry);
+  registerLoopModels(registry);
+  registerLinalgModels(registry);
 }

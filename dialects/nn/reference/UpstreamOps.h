@@ -6,9 +6,12 @@
 
 namespace llmc::nn::reference {
 
-/// Gives the operations that programs on nn level take from upstream their ReferenceOpInterface: func.call;
-/// arith.constant, addf, subf, mulf, divf, maximumf and negf; math.absf, erf, exp, sqrt and tanh. All but the
-/// call on tensors. Registers the dialects arith, func, math and nn as well.
+/// Gives the operations that programs on nn level take from upstream their ReferenceOpInterface. On tensors
+/// and numbers: arith.constant, addf, subf, mulf, divf, maximumf, negf, extf, truncf, cmpf and select;
+/// math.absf, erf, exp, sqrt and tanh. What tiles and gradients are made of: tensor.empty, dim, cast,
+/// extract_slice, insert_slice, expand_shape and collapse_shape; scf.for, affine.apply, min and max, and
+/// arith on indices; linalg.generic and what it is a generalization of. And func.call. Registers their
+/// dialects as well.
 void registerReferenceModels(mlir::DialectRegistry &registry);
 
 } // namespace llmc::nn::reference

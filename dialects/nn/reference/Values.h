@@ -38,7 +38,7 @@ template <typename T> struct Tensor {
   T *row(int64_t index) { return values.data() + index * width(); }
 };
 
-/// Ids and positions.
+/// Ids and positions, and, as one without dimensions, an index.
 using IntegerTensor = Tensor<int32_t>;
 
 /// Keys and values of one layer by position. Copies share their rows.

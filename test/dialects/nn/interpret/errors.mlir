@@ -140,17 +140,18 @@ func.func @main() -> tensor<3xf32> {
 
 // -----
 
-func.func @main() -> f32 {
-  // expected-error@+1 {{'arith.constant' op of type 'f32' can not be interpreted, only dense tensors can}}
-  %0 = arith.constant 1.0 : f32
-  return %0 : f32
+func.func @main() -> vector<3xf32> {
+  // expected-error@+1 {{'arith.constant' op of type 'vector<3xf32>' can not be interpreted, only numbers and dense tensors can}}
+  %0 = arith.constant dense<1.0> : vector<3xf32>
+  return %0 : vector<3xf32>
 }
 
 // -----
 
 func.func @main() -> tensor<3xf32> {
-  // expected-error@+1 {{'tensor.empty' op has no reference semantics, so it can not be interpreted}}
-  %0 = tensor.empty() : tensor<3xf32>
+  %x = arith.constant dense<1.0> : tensor<3xf32>
+  // expected-error@+1 {{'math.cbrt' op has no reference semantics, so it can not be interpreted}}
+  %0 = math.cbrt %x : tensor<3xf32>
   return %0 : tensor<3xf32>
 }
 
@@ -165,3 +166,13 @@ func.func @main(%x: tensor<3xf32>) -> tensor<3xf32> {
 
 // expected-error@+1 {{has no function @main to interpret}}
 module {}
+
+// -----
+
+func.func @main() -> tensor<2x3xf32> {
+  %x = arith.constant dense<1.0> : tensor<3x3xf32>
+  %c2 = arith.constant 2 : index
+  // expected-error@+1 {{'tensor.extract_slice' op reaches out of a tensor of 3x3}}
+  %0 = tensor.extract_slice %x[%c2, 0] [2, 3] [1, 1] : tensor<3x3xf32> to tensor<2x3xf32>
+  return %0 : tensor<2x3xf32>
+}

@@ -1,0 +1,114 @@
+//===- LoopOps.cpp - reference semantics of loops and of the arithmetic of indices -------------------===//
+
+#include "dialects/nn/reference/Interpreter.h"
+#include "dialects/nn/reference/UpstreamModels.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+using namespace llmc::nn::reference;
+
+namespace {
+
+template <typename T> int64_t indexOf(Value value, Frame<T> &frame) {
+  return frame.getIntegers(value).values[0];
+}
+
+template <typename T> LogicalResult setIndex(Value result, int64_t index, Frame<T> &frame) {
+  return frame.set(result, IntegerTensor({}, {static_cast<int32_t>(index)}));
+}
+
+/// Evaluates a block that also reads values of the blocks around it.
+template <typename T>
+FailureOr<SmallVector<RuntimeValue<T>>> evaluateBody(Operation *op, Block &body, Frame<T> &frame,
+                                                     ArrayRef<RuntimeValue<T>> arguments) {
+  if (!frame.getInterpreter())
+    return op->emitOpError() << "has no value outside of a program";
+  return frame.getInterpreter()->evaluate(body, arguments, &frame);
+}
+
+struct ForModel : ReferenceOpInterface::ExternalModel<ForModel, scf::ForOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    auto loop = cast<scf::ForOp>(op);
+    const int64_t last = indexOf(loop.getUpperBound(), frame), step = indexOf(loop.getStep(), frame);
+    if (step <= 0)
+      return op->emitOpError() << "has a step of " << step;
+    SmallVector<RuntimeValue<T>> values;
+    for (Value init : loop.getInitArgs())
+      values.push_back(frame.lookup(init));
+    for (int64_t i = indexOf(loop.getLowerBound(), frame); i < last; i += step) {
+      values.insert(values.begin(), IntegerTensor({}, {static_cast<int32_t>(i)}));
+      auto next = evaluateBody<T>(op, *loop.getBody(), frame, values);
+      if (failed(next))
+        return failure();
+      values = std::move(*next);
+    }
+    for (auto [result, value] : llvm::zip_equal(loop.getResults(), values))
+      if (failed(frame.set(result, value)))
+        return failure();
+    return success();
+  }
+};
+
+/// affine.apply, min and max: the value, the least or the largest of the results of a map.
+template <typename Op> struct AffineModel : ReferenceOpInterface::ExternalModel<AffineModel<Op>, Op> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    Builder builder(op->getContext());
+    SmallVector<Attribute> operands, results;
+    for (Value operand : op->getOperands())
+      operands.push_back(builder.getIndexAttr(indexOf(operand, frame)));
+    if (failed(cast<Op>(op).getAffineMap().constantFold(operands, results)))
+      return op->emitOpError() << "divides by zero";
+    SmallVector<int64_t> numbers =
+        llvm::map_to_vector(results, [](Attribute result) { return cast<IntegerAttr>(result).getInt(); });
+    const int64_t chosen =
+        std::is_same_v<Op, affine::AffineMaxOp> ? *llvm::max_element(numbers) : *llvm::min_element(numbers);
+    return setIndex(op->getResult(0), chosen, frame);
+  }
+};
+
+/// Arithmetic of two indices.
+template <typename Op, typename Function>
+struct IndexModel : ReferenceOpInterface::ExternalModel<IndexModel<Op, Function>, Op> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    if (!op->getResult(0).getType().isIndex())
+      return op->emitOpError() << "on " << op->getResult(0).getType()
+                               << " can not be interpreted, only indices can";
+    return setIndex(op->getResult(0),
+                    Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame)), frame);
+  }
+};
+
+struct Least {
+  int64_t operator()(int64_t a, int64_t b) const { return std::min(a, b); }
+};
+
+} // namespace
+
+void reference::registerLoopModels(DialectRegistry &registry) {
+  registry.insert<affine::AffineDialect, scf::SCFDialect>();
+  registry.addExtension(
+      +[](MLIRContext *context, scf::SCFDialect *) { scf::ForOp::attachInterface<ForModel>(*context); });
+  registry.addExtension(+[](MLIRContext *context, affine::AffineDialect *) {
+    affine::AffineApplyOp::attachInterface<AffineModel<affine::AffineApplyOp>>(*context);
+    affine::AffineMinOp::attachInterface<AffineModel<affine::AffineMinOp>>(*context);
+    affine::AffineMaxOp::attachInterface<AffineModel<affine::AffineMaxOp>>(*context);
+  });
+  registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
+    arith::AddIOp::attachInterface<IndexModel<arith::AddIOp, std::plus<>>>(*context);
+    arith::SubIOp::attachInterface<IndexModel<arith::SubIOp, std::minus<>>>(*context);
+    arith::MulIOp::attachInterface<IndexModel<arith::MulIOp, std::multiplies<>>>(*context);
+    arith::MinSIOp::attachInterface<IndexModel<arith::MinSIOp, Least>>(*context);
+  });
+}
