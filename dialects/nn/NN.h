@@ -6,6 +6,7 @@
 #ifndef LLMC_DIALECTS_NN_NN_H
 #define LLMC_DIALECTS_NN_NN_H
 
+#include "dialects/nn/Iteration.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"

@@ -39,6 +39,26 @@ def NN_FusionOpInterface : OpInterface<"FusionOpInterface"> {
   ];
 }
 
+def NN_IterationOpInterface : OpInterface<"IterationOpInterface"> {
+  let cppNamespace = "::llmc::nn";
+  let description = [{
+    The loops that an operation is, and how they reach its operands and results (dialects/nn/Iteration.h): which parts of a result can be
+    computed apart, from which parts of the operands. Tiling, sharding and schedules ask it; TilingInterface, which upstream's
+    transformations ask, is implemented from it.
+  }];
+  let methods = [
+    InterfaceMethod<"Returns the loops, and for each dimension of operands and results the loop that goes through it.",
+      "::llmc::nn::IterationSpace", "getIterationSpace">,
+    InterfaceMethod<[{
+      Changes attributes that count iterations (heads) of an operation that has been cloned from one with the loops `space`, and has got the
+      operands of the tile `offsets`, `sizes`. Fails where they would have to be known and are not.
+    }], "::llvm::LogicalResult", "adaptToTile", (ins "const ::llmc::nn::IterationSpace &":$space,
+      "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets, "::llvm::ArrayRef<::mlir::OpFoldResult>":$sizes), [{}], [{
+      return ::mlir::success();
+    }]>,
+  ];
+}
+
 def NN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::llmc::nn";
   let description = "What differentiation must know of an operation.";

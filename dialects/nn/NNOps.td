@@ -12,6 +12,7 @@ include "mlir/Interfaces/CallInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/TilingInterface.td"
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
 
@@ -40,14 +41,42 @@ def NN_InferredResults : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizes">;
 // The same, and the precision of the result is a choice; the inferred one is that of the input, and f32 for blocks.
 def NN_InferredShapes : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizesAndAreFloat">;
 
-// An operation on values: pure, with reference semantics, a cost and a role in fusion.
+// An operation on values: pure, with reference semantics, a cost, a role in fusion and a description of its loops.
 class NN_ComputeOp<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat(traits, [
     Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_CostOpInterface>,
-    DeclareOpInterfaceMethods<NN_FusionOpInterface>, NN_DifferentiableOpInterface])>;
+    DeclareOpInterfaceMethods<NN_FusionOpInterface>, DeclareOpInterfaceMethods<NN_IterationOpInterface>,
+    NN_DifferentiableOpInterface])>;
 
-// One whose results are tensors.
+// One whose results are tensors, and can be computed in tiles.
 class NN_TensorOp<string mnemonic, list<Trait> traits = []> : NN_ComputeOp<mnemonic, !listconcat(traits, [
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>])>;
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>,
+    DeclareOpInterfaceMethods<TilingInterface, ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
+      "getResultTilePosition", "generateResultTileValue", "getIterationDomainTileFromResultTile"]>])> {
+  let extraClassDefinition = [{
+    ::llvm::SmallVector<::mlir::utils::IteratorType> $cppClass::getLoopIteratorTypes() { return getParallelLoops(*this); }
+    ::llvm::SmallVector<::mlir::Range> $cppClass::getIterationDomain(::mlir::OpBuilder &builder) {
+      return getParallelDomain(builder, *this);
+    }
+    ::mlir::FailureOr<::mlir::TilingResult> $cppClass::getTiledImplementation(::mlir::OpBuilder &builder,
+        ::llvm::ArrayRef<::mlir::OpFoldResult> offsets, ::llvm::ArrayRef<::mlir::OpFoldResult> sizes) {
+      return computeTile(builder, *this, offsets, sizes);
+    }
+    ::llvm::LogicalResult $cppClass::getResultTilePosition(::mlir::OpBuilder &builder, unsigned result,
+        ::llvm::ArrayRef<::mlir::OpFoldResult> offsets, ::llvm::ArrayRef<::mlir::OpFoldResult> sizes,
+        ::llvm::SmallVector<::mlir::OpFoldResult> &resultOffsets, ::llvm::SmallVector<::mlir::OpFoldResult> &resultSizes) {
+      return getResultTile(builder, *this, result, offsets, sizes, resultOffsets, resultSizes);
+    }
+    ::mlir::FailureOr<::mlir::TilingResult> $cppClass::generateResultTileValue(::mlir::OpBuilder &builder, unsigned result,
+        ::llvm::ArrayRef<::mlir::OpFoldResult> offsets, ::llvm::ArrayRef<::mlir::OpFoldResult> sizes) {
+      return computeResultTile(builder, *this, result, offsets, sizes);
+    }
+    ::llvm::LogicalResult $cppClass::getIterationDomainTileFromResultTile(::mlir::OpBuilder &builder, unsigned result,
+        ::llvm::ArrayRef<::mlir::OpFoldResult> resultOffsets, ::llvm::ArrayRef<::mlir::OpFoldResult> resultSizes,
+        ::llvm::SmallVectorImpl<::mlir::OpFoldResult> &offsets, ::llvm::SmallVectorImpl<::mlir::OpFoldResult> &sizes) {
+      return getTileOfResult(builder, *this, result, resultOffsets, resultSizes, offsets, sizes);
+    }
+  }];
+}
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -138,6 +167,10 @@ def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes]> {
     $input `,` $weight (`bias` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($result)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
+                                      ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -271,6 +304,8 @@ def NN_RopeOp : NN_TensorOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
+                                      ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
     /// f[i] of each pair, after scaling. Size dims / 2.
     ::llvm::SmallVector<double> getFrequencies();
     /// What the scaling multiplies cosines and sines by: 1 but for yarn.
@@ -315,6 +350,8 @@ def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
   let assemblyFormat = "$input `by` $table `heads` $heads $style attr-dict `:` type($input) `,` type($table)";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
+                                      ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
     int64_t getDims() { return getTable().getType().getDimSize(1); }
   }];
 }
@@ -348,6 +385,10 @@ def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_Infe
     (`alibi` $alibi^)? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
+                                      ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
+  }];
 }
 
 def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache"> {

@@ -7,6 +7,7 @@
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -49,11 +50,20 @@ Type computedElement(Value input) {
   return isa<BlockType>(element) ? Float32Type::get(element.getContext()) : element;
 }
 
-/// Where a size of a result comes from: size `index` of `value`, `times` for each `per`.
+/// Where a size of a result comes from: size `index` of `value`, `times` for each `per`. Without a value it
+/// is `index`.
 struct SizeSource {
   Value value;
   int64_t index;
   int64_t times = 1, per = 1;
+
+  OpFoldResult get(OpBuilder &builder, Location loc) const {
+    if (!value)
+      return builder.getIndexAttr(index);
+    return affine::makeComposedFoldedAffineApply(builder, loc,
+                                                 builder.getAffineDimExpr(0).floorDiv(per) * times,
+                                                 {tensor::getMixedSize(builder, loc, value, index)});
+  }
 };
 
 /// Sizes of all results: known ones, and others from `sources`, one for each dimension.
@@ -67,11 +77,9 @@ LogicalResult reify(Operation *op, OpBuilder &builder, ReifiedRankedShapedTypeDi
         sizes.push_back(builder.getIndexAttr(size));
         continue;
       }
-      const SizeSource &source = sources[index];
-      AffineExpr given = builder.getAffineDimExpr(0);
-      sizes.push_back(affine::makeComposedFoldedAffineApply(
-          builder, loc, given.floorDiv(source.per) * source.times,
-          {tensor::getMixedSize(builder, loc, source.value, source.index)}));
+      // A size that the type leaves open is a value even where it is known by now: sizes have to agree with
+      // the type.
+      sizes.push_back(getValueOrCreateConstantIndexOp(builder, loc, sources[index].get(builder, loc)));
     }
   }
   return success();
@@ -120,10 +128,7 @@ LogicalResult RopeTableOp::inferReturnTypes(MLIRContext *context, std::optional<
   return success();
 }
 LogicalResult RopeTableOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
-  // The second size is `dims`, known or not by the type.
-  sizes.push_back({tensor::getMixedSize(builder, getLoc(), getPositions(), 0),
-                   builder.getIndexAttr(static_cast<int64_t>(getDims()))});
-  return success();
+  return reify(*this, builder, sizes, {{getPositions(), 0}, {Value(), static_cast<int64_t>(getDims())}});
 }
 
 LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
@@ -182,12 +187,12 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
   return success();
 }
 LogicalResult ConcatOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
-  int64_t rows = 0;
+  SmallVector<SizeSource> sources = {{Value(), 0}};
   for (Value input : getInputs())
-    rows += dim(input, 0);
-  sizes.push_back(tensor::getMixedSizes(builder, getLoc(), getInputs().front()));
-  sizes.back().front() = builder.getIndexAttr(rows);
-  return success();
+    sources.front().index += dim(input, 0);
+  for (int64_t index = 1, rank = getResult().getType().getRank(); index < rank; ++index)
+    sources.push_back({getInputs().front(), index});
+  return reify(*this, builder, sizes, sources);
 }
 
 LogicalResult SelectRowsOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,

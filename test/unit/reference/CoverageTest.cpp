@@ -28,10 +28,11 @@ std::string readFolder(const llvm::Twine &folder) {
   return text;
 }
 
-TEST(Coverage, EveryOperationIsParsedAndEveryMeaningIsCompared) {
+TEST(Coverage, EveryOperationIsParsedComparedAndTiled) {
   MLIRContext context;
   context.loadDialect<NNDialect>();
-  const std::string parsed = readFolder(""), interpreted = readFolder("/interpret");
+  const std::string parsed = readFolder(""), interpreted = readFolder("/interpret"),
+                    tiled = readFolder("/tiling");
   auto contains = [](const std::string &text, StringRef name) {
     return text.find(name.str() + " ") != std::string::npos ||
            text.find(name.str() + "(") != std::string::npos;
@@ -46,6 +47,9 @@ TEST(Coverage, EveryOperationIsParsedAndEveryMeaningIsCompared) {
     if (name.hasInterface<ReferenceOpInterface>())
       EXPECT_TRUE(contains(interpreted, name.getStringRef()))
           << name.getStringRef().str() << " has no test of values in test/dialects/nn/interpret";
+    if (name.hasInterface<TilingInterface>())
+      EXPECT_TRUE(contains(tiled, name.getStringRef()))
+          << name.getStringRef().str() << " has no test of tiles in test/dialects/nn/tiling";
   }
   EXPECT_GT(operations, 20);
 }
