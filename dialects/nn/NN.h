@@ -18,6 +18,7 @@
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 #include "dialects/nn/NNDialect.h.inc"
 #include "dialects/nn/NNEnums.h.inc"
@@ -70,6 +71,9 @@ mlir::LogicalResult verifyResultTypes(mlir::Operation *op);
 template <typename Op> struct ResultTypesFollow : mlir::OpTrait::TraitBase<Op, ResultTypesFollow> {
   static mlir::LogicalResult verifyRegionTrait(mlir::Operation *op) { return verifyResultTypes(op); }
 };
+
+/// The trait of operations whose gradients can not be built (DifferentiableOpInterface).
+template <typename Op> struct RefusesGradient : mlir::OpTrait::TraitBase<Op, RefusesGradient> {};
 
 /// The attribute with which the arguments of a function are marked that receive parameters: what depends on
 /// nothing but these is computed when the program is compiled.

@@ -61,13 +61,28 @@ def NN_IterationOpInterface : OpInterface<"IterationOpInterface"> {
 
 def NN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::llmc::nn";
-  let description = "What differentiation must know of an operation.";
+  let description = [{
+    The derivative of an operation, as a product of a vector and its Jacobian: gradients of operands from gradients of results. An operation
+    either builds it or says why it can not be built (`NN_Gradient`, `NN_NoGradient` in NNOps.td).
+  }];
   let methods = [
     InterfaceMethod<[{
-      Whether the results depend on operand `index` in a differentiable way. Integer operands (ids, positions) do not.
+      Whether the results depend on operand `index` in a differentiable way. Integer operands (ids, positions) do not, nor do blocks, whose
+      rounding has no useful derivative.
     }], "bool", "isDifferentiableIn", (ins "unsigned":$index), [{}], [{
       auto type = ::mlir::dyn_cast<::mlir::ShapedType>($_op->getOperand(index).getType());
       return type && ::mlir::isa<::mlir::FloatType>(type.getElementType());
+    }]>,
+    InterfaceMethod<"Why buildGradients() can not build the gradients of this operation; nothing if it can.",
+      "::llvm::StringRef", "getGradientRefusal", (ins), [{}], [{ return {}; }]>,
+    InterfaceMethod<[{
+      Creates operations of arith, linalg, math, nn and tensor that compute the gradients of operands, and returns one value for each operand, of
+      the operand's type: null if it is not `wanted` or the operation is not differentiable in it. `resultGradients` are of the types of the
+      results; null stands for zero. What only gradients that are not wanted need is not created, so frozen parameters cost nothing. Fails
+      with a diagnostic that names the operation if it refuses.
+    }], "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "buildGradients", (ins "::mlir::OpBuilder &":$builder,
+      "::mlir::ValueRange":$resultGradients, "const ::llvm::SmallBitVector &":$wanted), [{}], [{
+      return $_op.emitOpError() << "can not be differentiated: " << $_op.getGradientRefusal();
     }]>,
   ];
 }

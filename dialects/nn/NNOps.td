@@ -41,11 +41,20 @@ def NN_InferredResults : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizes">;
 // The same, and the precision of the result is a choice; the inferred one is that of the input, and f32 for blocks.
 def NN_InferredShapes : NN_InferResultTypes<"::llmc::nn::haveCompatibleSizesAndAreFloat">;
 
-// An operation on values: pure, with reference semantics, a cost, a role in fusion and a description of its loops.
+// An operation that builds the gradients of its operands (NNGradients.cpp), and one that says why it does not.
+def NN_Gradient : TraitList<[DeclareOpInterfaceMethods<NN_DifferentiableOpInterface, ["buildGradients"]>]>;
+class NN_RefusesGradient<string reason> : NativeOpTrait<"RefusesGradient", [], [{
+    ::llvm::StringRef getGradientRefusal() { return "}] # reason # [{"; }
+  }]> {
+  let cppNamespace = "::llmc::nn";
+}
+class NN_NoGradient<string reason> : TraitList<[NN_DifferentiableOpInterface, NN_RefusesGradient<reason>]>;
+
+// An operation on values: pure, with reference semantics, a cost, a role in fusion and a description of its loops. Each has `NN_Gradient` or
+// `NN_NoGradient` besides.
 class NN_ComputeOp<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat(traits, [
     Pure, DeclareOpInterfaceMethods<NN_ReferenceOpInterface>, DeclareOpInterfaceMethods<NN_CostOpInterface>,
-    DeclareOpInterfaceMethods<NN_FusionOpInterface>, DeclareOpInterfaceMethods<NN_IterationOpInterface>,
-    NN_DifferentiableOpInterface])>;
+    DeclareOpInterfaceMethods<NN_FusionOpInterface>, DeclareOpInterfaceMethods<NN_IterationOpInterface>])>;
 
 // One whose results are tensors, and can be computed in tiles.
 class NN_TensorOp<string mnemonic, list<Trait> traits = []> : NN_ComputeOp<mnemonic, !listconcat(traits, [
@@ -136,7 +145,8 @@ def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["Fus
 // Embeddings and products
 //===----------------------------------------------------------------------===//
 
-def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes]> {
+def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes,
+    NN_NoGradient<"the gradient of its table adds rows by id, and no operation does that yet">]> {
   let summary = "rows of a table, one for each id";
   let description = [{
         y[t, :] = table[ids[t], :]
@@ -151,7 +161,7 @@ def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes]> {
   let hasVerifier = 1;
 }
 
-def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes]> {
+def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes, NN_Gradient]> {
   let summary = "product with a weight matrix";
   let description = [{
         y[t, n] = sum_k x[t, k] * weight[n, k] + bias[n]
@@ -177,7 +187,7 @@ def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes]> {
 // Normalization and activation
 //===----------------------------------------------------------------------===//
 
-def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
+def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
   let summary = "root-mean-square normalization";
   let description = [{
         y[t, d] = x[t, d] / sqrt(mean_g(x[t, :]^2) + epsilon) * weight[d mod G]      (Zhang and Sennrich, 2019)
@@ -193,7 +203,7 @@ def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>]>
   let hasVerifier = 1;
 }
 
-def NN_LayerNormOp : NN_TensorOp<"layer_norm", [AllTypesMatch<["input", "result"]>]> {
+def NN_LayerNormOp : NN_TensorOp<"layer_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
   let summary = "layer normalization";
   let description = [{
         y[t, d] = (x[t, d] - mean(x[t, :])) / sqrt(var(x[t, :]) + epsilon) * weight[d] + bias[d]      (Ba et al., 2016)
@@ -215,7 +225,7 @@ class NN_ElementwiseOp<string mnemonic, list<Trait> traits = []> : NN_TensorOp<m
   let results = (outs NN_Activation:$result);
 }
 
-def NN_SiluOp : NN_ElementwiseOp<"silu"> {
+def NN_SiluOp : NN_ElementwiseOp<"silu", [NN_Gradient]> {
   let summary = "sigmoid linear unit";
   let description = [{
         y = x / (1 + exp(-x))      (Elfwing et al., 2017)
@@ -226,7 +236,7 @@ def NN_SiluOp : NN_ElementwiseOp<"silu"> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
-def NN_GeluOp : NN_ElementwiseOp<"gelu"> {
+def NN_GeluOp : NN_ElementwiseOp<"gelu", [NN_Gradient]> {
   let summary = "Gaussian error linear unit";
   let description = [{
     With F the chosen form of the Gaussian distribution function, y = x * F(x)      (Hendrycks and Gimpel, 2016)
@@ -241,7 +251,7 @@ def NN_GeluOp : NN_ElementwiseOp<"gelu"> {
   let assemblyFormat = "$kind $input attr-dict `:` type($input)";
 }
 
-def NN_ReluOp : NN_ElementwiseOp<"relu"> {
+def NN_ReluOp : NN_ElementwiseOp<"relu", [NN_Gradient]> {
   let summary = "rectified linear unit";
   let description = [{
         y = max(x, 0)
@@ -253,7 +263,7 @@ def NN_ReluOp : NN_ElementwiseOp<"relu"> {
   let hasFolder = 1;
 }
 
-def NN_ScaleOp : NN_ElementwiseOp<"scale"> {
+def NN_ScaleOp : NN_ElementwiseOp<"scale", [NN_Gradient]> {
   let summary = "product with a constant";
   let description = [{
         y = factor * x
@@ -267,7 +277,7 @@ def NN_ScaleOp : NN_ElementwiseOp<"scale"> {
   let hasFolder = 1;
 }
 
-def NN_SoftcapOp : NN_ElementwiseOp<"softcap"> {
+def NN_SoftcapOp : NN_ElementwiseOp<"softcap", [NN_Gradient]> {
   let summary = "soft limit to a range";
   let description = [{
         y = cap * tanh(x / cap)      (Gemma 2)
@@ -283,7 +293,7 @@ def NN_SoftcapOp : NN_ElementwiseOp<"softcap"> {
 // Attention
 //===----------------------------------------------------------------------===//
 
-def NN_RopeOp : NN_TensorOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+def NN_RopeOp : NN_TensorOp<"rope", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
   let summary = "rotary position embedding";
   let description = [{
     In each head, pair i of the first `dims` dimensions (a, b) at position p becomes
@@ -313,7 +323,7 @@ def NN_RopeOp : NN_TensorOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   }];
 }
 
-def NN_RopeTableOp : NN_TensorOp<"rope_table", [NN_InferredShapes]> {
+def NN_RopeTableOp : NN_TensorOp<"rope_table", [NN_InferredShapes, NN_Gradient]> {
   let summary = "cosines and sines of rotary angles";
   let description = [{
         y[t, i] = m cos(positions[t] f[i]),      y[t, dims/2 + i] = m sin(positions[t] f[i])
@@ -337,7 +347,7 @@ def NN_RopeTableOp : NN_TensorOp<"rope_table", [NN_InferredShapes]> {
   }];
 }
 
-def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
+def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
   let summary = "rotation of pairs of dimensions by a table of angles";
   let description = [{
     In each head, pair i (a, b) of the first `dims` dimensions becomes (a c - b s, a s + b c) with c = table[t, i] and
@@ -350,6 +360,7 @@ def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
   let assemblyFormat = "$input `by` $table `heads` $heads $style attr-dict `:` type($input) `,` type($table)";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    bool isDifferentiableIn(unsigned index);
     ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
                                       ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
     int64_t getDims() { return getTable().getType().getDimSize(1); }
@@ -360,7 +371,8 @@ def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>]> {
 defvar attentionArguments = (ins I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
   OptionalAttr<F64Attr>:$softcap, OptionalAttr<DenseF64ArrayAttr>:$alibi);
 
-def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_InferredShapes]> {
+def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_InferredShapes,
+    NN_NoGradient<"its rule needs the statistics of its softmax, which it does not return yet">]> {
   let summary = "scaled dot-product attention";
   let description = [{
     With query head h reading key and value head h / (heads / kv_heads), for query row i and key row j:
@@ -391,7 +403,7 @@ def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_Infe
   }];
 }
 
-def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache"> {
+def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache", [NN_NoGradient<"caches are for inference">]> {
   let summary = "a cache that holds nothing yet";
   let description = [{
     For attention within one step, whose keys and values need not outlive it (encoders).
@@ -402,7 +414,8 @@ def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache"> {
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
-def NN_CachedAttentionOp : NN_TensorOp<"cached_attention", [NN_InferredShapes]> {
+def NN_CachedAttentionOp : NN_TensorOp<"cached_attention", [NN_InferredShapes,
+    NN_NoGradient<"caches are for inference; training sees whole sequences, by nn.attention">]> {
   let summary = "attention to the keys and values of a cache";
   let description = [{
     `nn.attention` whose keys and values are those that the cache holds: the query at position p sees, if `causal`, positions
@@ -422,7 +435,7 @@ def NN_CachedAttentionOp : NN_TensorOp<"cached_attention", [NN_InferredShapes]> 
   let hasVerifier = 1;
 }
 
-def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "result"]>]> {
+def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "result"]>, NN_NoGradient<"caches are for inference">]> {
   let summary = "a cache with more keys and values";
   let description = [{
     The cache with the keys and values of `positions` set to `key` and `value`, rounded to the cache's element type. The old cache is not used
@@ -440,7 +453,8 @@ def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "re
   let hasVerifier = 1;
 }
 
-def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_InferredShapes]> {
+def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_InferredShapes,
+    NN_NoGradient<"the gradient of its table adds numbers by distance, and no operation does that yet">]> {
   let summary = "a learned bias for each distance of query and key";
   let description = [{
         y[h * queries + i, j] = table[bucket(key_positions[j] - query_positions[i]), h]      (Raffel et al., 2020)
@@ -470,7 +484,8 @@ def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_Inferr
 // Mixture of experts
 //===----------------------------------------------------------------------===//
 
-def NN_ExpertsOp : NN_TensorOp<"experts", [AllTypesMatch<["input", "result"]>]> {
+def NN_ExpertsOp : NN_TensorOp<"experts", [AllTypesMatch<["input", "result"]>,
+    NN_NoGradient<"its rule adds to the experts that each token chose, and no operation does that yet">]> {
   let summary = "the gated MLPs that a router chooses for each token";
   let description = [{
     With E experts, p[t, :] = softmax(router[t, :]), and S[t] the `top_k` experts of the largest p (the lower number wins a tie):
@@ -500,7 +515,7 @@ def NN_ExpertsOp : NN_TensorOp<"experts", [AllTypesMatch<["input", "result"]>]> 
 // Layout and element types
 //===----------------------------------------------------------------------===//
 
-def NN_SplitOp : NN_TensorOp<"split"> {
+def NN_SplitOp : NN_TensorOp<"split", [NN_Gradient]> {
   let summary = "consecutive parts of the width";
   let description = [{
     The results' widths add up to the operand's.
@@ -514,7 +529,7 @@ def NN_SplitOp : NN_TensorOp<"split"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_ConcatOp : NN_TensorOp<"concat", [NN_InferredResults]> {
+def NN_ConcatOp : NN_TensorOp<"concat", [NN_InferredResults, NN_Gradient]> {
   let summary = "tensors one below the other";
   let description = [{
     Concatenates along the first dimension: the outputs of linear layers that are computed as one.
@@ -529,7 +544,8 @@ def NN_ConcatOp : NN_TensorOp<"concat", [NN_InferredResults]> {
   let hasCanonicalizer = 1;
 }
 
-def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults]> {
+def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults,
+    NN_NoGradient<"its rule adds rows by id, and no operation does that yet">]> {
   let summary = "some rows of an activation";
   let description = [{
         y[i, :] = x[rows[i], :]
@@ -543,7 +559,7 @@ def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults]> {
   let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
 }
 
-def NN_ConvertOp : NN_TensorOp<"convert"> {
+def NN_ConvertOp : NN_TensorOp<"convert", [NN_Gradient]> {
   let summary = "the same numbers in another element type";
   let description = [{
     Rounds to nearest even for floating-point types. To a block type it quantizes each block by the format's own rule, from it it
@@ -561,6 +577,9 @@ def NN_ConvertOp : NN_TensorOp<"convert"> {
   let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Type":$elementType), [{
     build($_builder, $_state, ::mlir::cast<::mlir::RankedTensorType>(input.getType()).clone(elementType), input);
   }]>];
+  let extraClassDeclaration = [{
+    bool isDifferentiableIn(unsigned index);
+  }];
 }
 
 //===----------------------------------------------------------------------===//
