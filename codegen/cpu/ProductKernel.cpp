@@ -275,8 +275,11 @@ private:
       b.loop(row, end, height, emit);
       row = end;
     };
-    if (matrix)
+    if (matrix) {
+      for (auto [slot, offset] : llvm::enumerate(needed))
+        matrix->unpack(b.add(tile.base, offset), static_cast<int64_t>(slot));
       rowLoop(MatrixTile::rows, [&](Value first) { emitMatrixRows(tileClass, first); });
+    }
     rowLoop(kernel.rowsPerTile, [&](Value first) { emitRows(tileClass, first, kernel.rowsPerTile); });
     if (kernel.rowsPerTile > 1)
       rowLoop(1, [&](Value first) { emitRows(tileClass, first, 1); });
