@@ -1,15 +1,12 @@
 //===- NNGradients.cpp - gradients of operands from gradients of results -----------------------------===//
 //
-// Each rule is the formula of the operation's derivative, as structured operations of linalg whose bodies are
-// the arithmetic of one element. It is computed in f32, or f64 where the operands are, whatever their
-// precision.
+// Each rule is the formula of the operation's derivative. That of attention is in NNAttentionGradient.cpp.
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "dialects/nn/NN.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "dialects/nn/GradientBuilder.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/TypeUtilities.h"
 #include <cmath>
 
@@ -19,151 +16,6 @@ using namespace llmc::nn;
 using Gradients = FailureOr<SmallVector<Value>>;
 
 namespace {
-
-//===----------------------------------------------------------------------===//
-// Arithmetic of one element
-//===----------------------------------------------------------------------===//
-
-/// A number in the body of a structured operation.
-struct Number {
-  ImplicitLocOpBuilder *builder;
-  Value value;
-};
-
-Number constant(Number like, double value) {
-  auto attribute = FloatAttr::get(like.value.getType(), value);
-  return {like.builder, arith::ConstantOp::create(*like.builder, attribute)};
-}
-template <typename Op> Number binary(Number a, Number b) {
-  return {a.builder, Op::create(*a.builder, a.value, b.value)};
-}
-template <typename Op> Number unary(Number a) { return {a.builder, Op::create(*a.builder, a.value)}; }
-
-Number operator+(Number a, Number b) { return binary<arith::AddFOp>(a, b); }
-Number operator-(Number a, Number b) { return binary<arith::SubFOp>(a, b); }
-Number operator*(Number a, Number b) { return binary<arith::MulFOp>(a, b); }
-Number operator/(Number a, Number b) { return binary<arith::DivFOp>(a, b); }
-Number operator+(double a, Number b) { return constant(b, a) + b; }
-Number operator-(double a, Number b) { return constant(b, a) - b; }
-Number operator*(double a, Number b) { return constant(b, a) * b; }
-Number operator/(double a, Number b) { return constant(b, a) / b; }
-Number operator/(Number a, double b) { return a / constant(a, b); }
-
-Number sigmoid(Number x) { return 1 / (1 + unary<math::ExpOp>(-1 * x)); }
-
-//===----------------------------------------------------------------------===//
-// Structured operations
-//===----------------------------------------------------------------------===//
-
-/// The arithmetic of one element: from elements of the inputs to one of the result, or a summand of it.
-using ElementFunction = function_ref<Number(ArrayRef<Number>)>;
-
-/// Creates the operations of a rule.
-class GradientBuilder {
-public:
-  GradientBuilder(OpBuilder &builder, Operation *op)
-      : b(op->getLoc(), builder),
-        element(getElementTypeOrSelf(op->getOperand(0)).isF64() ? Type(b.getF64Type()) : b.getF32Type()) {}
-
-  /// `function` of elements of `inputs`, whose dimensions go through the loops `dims` of `loops` loops. Those
-  /// of the result go through `result`, and the other loops are summed over.
-  Value compute(ValueRange inputs, ArrayRef<ArrayRef<unsigned>> dims, unsigned loops,
-                ArrayRef<unsigned> result, ElementFunction function) {
-    SmallVector<Value> values;
-    for (Value input : inputs)
-      values.push_back(
-          isa<BlockType>(getElementTypeOrSelf(input)) ? Value(ConvertOp::create(b, input, element)) : input);
-    SmallVector<AffineMap> maps;
-    for (ArrayRef<unsigned> access : dims)
-      maps.push_back(mapOf(access, loops));
-    maps.push_back(mapOf(result, loops));
-    SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::reduction);
-    for (unsigned loop : result)
-      iterators[loop] = utils::IteratorType::parallel;
-    const bool sums = result.size() < loops;
-    Value init = makeInit(values, dims, result, sums);
-    auto generic = linalg::GenericOp::create(
-        b, TypeRange{init.getType()}, values, ValueRange{init}, maps, iterators,
-        [&](OpBuilder &nested, Location loc, ValueRange arguments) {
-          ImplicitLocOpBuilder body(loc, nested);
-          SmallVector<Number> numbers;
-          for (Value argument : arguments.drop_back())
-            numbers.push_back({&body, argument.getType() == element
-                                          ? argument
-                                          : Value(arith::ExtFOp::create(body, element, argument))});
-          Number value = function(numbers);
-          if (sums)
-            value = Number{&body, arguments.back()} + value;
-          linalg::YieldOp::create(body, value.value);
-        });
-    return generic.getResult(0);
-  }
-
-  /// `function` of each element of matrices of the same shape.
-  Value mapElements(ValueRange inputs, ElementFunction function) {
-    SmallVector<ArrayRef<unsigned>> dims(inputs.size(), kMatrix);
-    return compute(inputs, dims, 2, kMatrix, function);
-  }
-
-  /// `value` as a gradient of `operand`: with its type.
-  Value as(Value operand, Value value) {
-    auto type = cast<RankedTensorType>(operand.getType());
-    if (getElementTypeOrSelf(value) != type.getElementType())
-      value = ConvertOp::create(b, value, type.getElementType());
-    return value.getType() == type ? value : Value(tensor::CastOp::create(b, type, value));
-  }
-
-  /// Zeros, or with `fill` unset anything, of the type of `like`.
-  Value makeLike(Value like, bool fill) {
-    auto type = cast<RankedTensorType>(like.getType());
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), like);
-    Value empty = tensor::EmptyOp::create(b, sizes, type.getElementType());
-    return fill ? zeros(empty) : empty;
-  }
-
-  /// [rows, width] as [rows, groups, width / groups], and back.
-  Value expand(Value matrix, int64_t groups) {
-    auto type = cast<RankedTensorType>(matrix.getType());
-    auto expanded = type.clone({type.getDimSize(0), groups, type.getDimSize(1) / groups});
-    return tensor::ExpandShapeOp::create(b, expanded, matrix, kGroups);
-  }
-  Value collapse(Value groups) { return tensor::CollapseShapeOp::create(b, groups, kGroups); }
-
-  ImplicitLocOpBuilder b;
-
-private:
-  static constexpr unsigned kMatrix[] = {0, 1};
-  const SmallVector<ReassociationIndices> kGroups = {{0}, {1, 2}};
-
-  AffineMap mapOf(ArrayRef<unsigned> access, unsigned loops) {
-    return AffineMap::getMultiDimMapWithTargets(loops, access, b.getContext());
-  }
-
-  Value zeros(Value empty) {
-    Value zero = arith::ConstantOp::create(b, b.getFloatAttr(getElementTypeOrSelf(empty), 0));
-    return linalg::FillOp::create(b, ValueRange{zero}, ValueRange{empty}).getResult(0);
-  }
-
-  /// What a result with the dimensions `result` starts from; each of its sizes is one of an input.
-  Value makeInit(ValueRange inputs, ArrayRef<ArrayRef<unsigned>> dims, ArrayRef<unsigned> result, bool sums) {
-    SmallVector<OpFoldResult> sizes;
-    for (unsigned loop : result)
-      for (auto [input, access] : llvm::zip_equal(inputs, dims))
-        if (auto *found = llvm::find(access, loop); found != access.end()) {
-          sizes.push_back(tensor::getMixedSize(b, b.getLoc(), input, found - access.begin()));
-          break;
-        }
-    Value empty = tensor::EmptyOp::create(b, sizes, element);
-    return sums ? zeros(empty) : empty;
-  }
-
-  Type element;
-};
-
-/// Whether the gradient of operand `index` is to be built.
-bool wants(DifferentiableOpInterface op, const llvm::SmallBitVector &wanted, unsigned index) {
-  return wanted.test(index) && op.isDifferentiableIn(index);
-}
 
 /// Gradients of an operation on single elements, whose derivative is `derivative(x)`.
 template <typename Op>
@@ -197,11 +49,11 @@ Gradients GeluOp::buildGradients(OpBuilder &builder, ValueRange gradients,
     switch (getKind()) {
     case GeluKind::Exact: { // F(x) + x f(x), with the density f
       Number distribution = 0.5 * (1 + unary<math::ErfOp>(M_SQRT1_2 * x));
-      return distribution + (M_2_SQRTPI * M_SQRT1_2 / 2) * (x * unary<math::ExpOp>(-0.5 * (x * x)));
+      return distribution + (M_2_SQRTPI * M_SQRT1_2 / 2) * (x * exponential(-0.5 * (x * x)));
     }
     case GeluKind::Tanh: {
       const double factor = M_2_SQRTPI * M_SQRT1_2, cubic = 0.044715;
-      Number t = unary<math::TanhOp>(factor * (x + cubic * (x * x * x)));
+      Number t = tangent(factor * (x + cubic * (x * x * x)));
       Number slope = factor * (1 + 3 * cubic * (x * x));
       return 0.5 * (1 + t) + 0.5 * (x * (1 - t * t) * slope);
     }
@@ -217,9 +69,8 @@ Gradients GeluOp::buildGradients(OpBuilder &builder, ValueRange gradients,
 Gradients ReluOp::buildGradients(OpBuilder &builder, ValueRange gradients,
                                  const llvm::SmallBitVector &wanted) {
   return mapGradient(*this, builder, gradients[0], wanted, [](Number x) {
-    Number zero = constant(x, 0), one = constant(x, 1);
-    Value positive = arith::CmpFOp::create(*x.builder, arith::CmpFPredicate::OGT, x.value, zero.value);
-    return Number{x.builder, arith::SelectOp::create(*x.builder, positive, one.value, zero.value)};
+    Number zero = constant(x, 0);
+    return whereGreater(x, zero, constant(x, 1), zero);
   });
 }
 
@@ -233,7 +84,7 @@ Gradients ScaleOp::buildGradients(OpBuilder &builder, ValueRange gradients,
 Gradients SoftcapOp::buildGradients(OpBuilder &builder, ValueRange gradients,
                                     const llvm::SmallBitVector &wanted) {
   return mapGradient(*this, builder, gradients[0], wanted, [&](Number x) {
-    Number t = unary<math::TanhOp>(x / getCap().convertToDouble());
+    Number t = tangent(x / getCap().convertToDouble());
     return 1 - t * t;
   });
 }
@@ -273,11 +124,12 @@ Gradients RmsNormOp::buildGradients(OpBuilder &builder, ValueRange gradients,
     return emitOpError() << "can not be differentiated: its width or that of its groups is not known";
   GradientBuilder b(builder, *this);
   const double size = static_cast<double>(group), epsilon = getEpsilon().convertToDouble();
-  Value x = b.expand(getInput(), width / group), dy = b.expand(gradients[0], width / group);
+  Value x = b.expand(getInput(), 1, {width / group, group});
+  Value dy = b.expand(gradients[0], 1, {width / group, group});
   // Loops: rows, groups, elements of a group.
   const SmallVector<unsigned> all = {0, 1, 2}, groups = {0, 1}, elements = {2};
   Value squares = b.compute({x}, {all}, 3, groups, [](ArrayRef<Number> v) { return v[0] * v[0]; });
-  auto inverse = [&](Number sum) { return 1 / unary<math::SqrtOp>(sum / size + constant(sum, epsilon)); };
+  auto inverse = [&](Number sum) { return 1 / squareRoot(sum / size + constant(sum, epsilon)); };
   if (wants(*this, wanted, 0)) {
     Value products = b.compute({x, dy, getWeight()}, {all, all, elements}, 3, groups,
                                [](ArrayRef<Number> v) { return v[0] * v[1] * v[2]; });
@@ -286,7 +138,7 @@ Gradients RmsNormOp::buildGradients(OpBuilder &builder, ValueRange gradients,
                            Number r = inverse(v[3]);
                            return r * v[2] * v[1] - v[0] * r * r * r * (v[4] / size);
                          });
-    results[0] = b.as(getInput(), b.collapse(dx));
+    results[0] = b.as(getInput(), b.collapse(dx, 1, 2));
   }
   if (wants(*this, wanted, 1)) {
     // The sum is over the first two loops; loops are numbered by the result's dimensions first.
@@ -322,7 +174,7 @@ Gradients LayerNormOp::buildGradients(OpBuilder &builder, ValueRange gradients,
     Number d = centered(v[0], v[1]);
     return d * d;
   });
-  auto deviation = [&](Number sum) { return unary<math::SqrtOp>(sum / size + constant(sum, epsilon)); };
+  auto deviation = [&](Number sum) { return squareRoot(sum / size + constant(sum, epsilon)); };
   if (wants(*this, wanted, 0)) {
     Value gs = b.compute({dy, getWeight()}, {all, elements}, 2, rows,
                          [](ArrayRef<Number> v) { return v[0] * v[1]; });
@@ -397,6 +249,59 @@ Gradients RotateOp::buildGradients(OpBuilder &builder, ValueRange gradients,
 }
 
 //===----------------------------------------------------------------------===//
+// Gathers of rows: each row's gradient is added to that of the row it came from, in their order
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The gradient of `table`, of which the rows `ids` were taken.
+Value scatterRows(GradientBuilder &b, Value table, Value ids, Value gradient) {
+  Location loc = b.b.getLoc();
+  gradient = b.promote(gradient);
+  OpFoldResult zero = b.b.getIndexAttr(0), one = b.b.getIndexAttr(1);
+  OpFoldResult width = tensor::getMixedSize(b.b, loc, gradient, 1);
+  Value first = arith::ConstantIndexOp::create(b.b, 0), step = arith::ConstantIndexOp::create(b.b, 1);
+  Value rows = tensor::DimOp::create(b.b, ids, first);
+  auto loop = scf::ForOp::create(
+      b.b, first, rows, step, ValueRange{b.makeZeros(table, b.getElement())},
+      [&](OpBuilder &nested, Location loc, Value i, ValueRange sums) {
+        ImplicitLocOpBuilder body(loc, nested);
+        Value id =
+            arith::IndexCastOp::create(body, body.getIndexType(), tensor::ExtractOp::create(body, ids, i));
+        SmallVector<OpFoldResult> from = {i, zero}, to = {id, zero}, sizes = {one, width},
+                                  strides = {one, one};
+        Value row = tensor::ExtractSliceOp::create(body, gradient, from, sizes, strides);
+        Value sum = tensor::ExtractSliceOp::create(body, sums[0], to, sizes, strides);
+        Value added = arith::AddFOp::create(body, sum, row);
+        scf::YieldOp::create(
+            body, ValueRange{tensor::InsertSliceOp::create(body, added, sums[0], to, sizes, strides)});
+      });
+  return b.as(table, loop.getResult(0));
+}
+
+} // namespace
+
+Gradients EmbeddingOp::buildGradients(OpBuilder &builder, ValueRange gradients,
+                                      const llvm::SmallBitVector &wanted) {
+  SmallVector<Value> results(2);
+  if (!gradients[0] || !wants(*this, wanted, 1))
+    return results;
+  GradientBuilder b(builder, *this);
+  results[1] = scatterRows(b, getTable(), getIds(), gradients[0]);
+  return results;
+}
+
+Gradients SelectRowsOp::buildGradients(OpBuilder &builder, ValueRange gradients,
+                                       const llvm::SmallBitVector &wanted) {
+  SmallVector<Value> results(2);
+  if (!gradients[0] || !wants(*this, wanted, 0))
+    return results;
+  GradientBuilder b(builder, *this);
+  results[0] = scatterRows(b, getInput(), getRows(), gradients[0]);
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
 // Layout and element types
 //===----------------------------------------------------------------------===//
 
@@ -406,7 +311,9 @@ Gradients SplitOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   if (llvm::none_of(gradients, given) || !wants(*this, wanted, 0))
     return SmallVector<Value>{Value()};
   GradientBuilder b(builder, *this);
-  Value whole = b.makeLike(getInput(), /*fill=*/!llvm::all_of(gradients, given));
+  Type element = getElementTypeOrSelf(getInput());
+  Value whole =
+      llvm::all_of(gradients, given) ? b.makeEmpty(getInput(), element) : b.makeZeros(getInput(), element);
   int64_t first = 0;
   for (auto [gradient, part] : llvm::zip_equal(gradients, getResults())) {
     const int64_t width = cast<RankedTensorType>(part.getType()).getDimSize(1);

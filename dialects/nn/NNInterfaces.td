@@ -76,7 +76,7 @@ def NN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
     InterfaceMethod<"Why buildGradients() can not build the gradients of this operation; nothing if it can.",
       "::llvm::StringRef", "getGradientRefusal", (ins), [{}], [{ return {}; }]>,
     InterfaceMethod<[{
-      Creates operations of arith, linalg, math, nn and tensor that compute the gradients of operands, and returns one value for each operand, of
+      Creates operations of arith, linalg, math, nn, scf and tensor that compute the gradients of operands, and returns one value for each operand, of
       the operand's type: null if it is not `wanted` or the operation is not differentiable in it. `resultGradients` are of the types of the
       results; null stands for zero. What only gradients that are not wanted need is not created, so frozen parameters cost nothing. Fails
       with a diagnostic that names the operation if it refuses.

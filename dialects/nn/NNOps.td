@@ -145,8 +145,7 @@ def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["Fus
 // Embeddings and products
 //===----------------------------------------------------------------------===//
 
-def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes,
-    NN_NoGradient<"the gradient of its table adds rows by id, and no operation does that yet">]> {
+def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes, NN_Gradient]> {
   let summary = "rows of a table, one for each id";
   let description = [{
         y[t, :] = table[ids[t], :]
@@ -371,8 +370,7 @@ def NN_RotateOp : NN_TensorOp<"rotate", [AllTypesMatch<["input", "result"]>, NN_
 defvar attentionArguments = (ins I64Attr:$heads, I64Attr:$kv_heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window,
   OptionalAttr<F64Attr>:$softcap, OptionalAttr<DenseF64ArrayAttr>:$alibi);
 
-def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_InferredShapes,
-    NN_NoGradient<"its rule needs the statistics of its softmax, which it does not return yet">]> {
+def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_InferredShapes, NN_Gradient]> {
   let summary = "scaled dot-product attention";
   let description = [{
     With query head h reading key and value head h / (heads / kv_heads), for query row i and key row j:
@@ -544,8 +542,7 @@ def NN_ConcatOp : NN_TensorOp<"concat", [NN_InferredResults, NN_Gradient]> {
   let hasCanonicalizer = 1;
 }
 
-def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults,
-    NN_NoGradient<"its rule adds rows by id, and no operation does that yet">]> {
+def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults, NN_Gradient]> {
   let summary = "some rows of an activation";
   let description = [{
         y[i, :] = x[rows[i], :]

@@ -48,12 +48,18 @@ public:
   /// Sets `result` to numbers taken from `source`, and rounds them only if the element types differ.
   mlir::LogicalResult setCopied(mlir::Value result, mlir::Value source, Tensor<T> tensor);
 
+  /// The point of the loops of a structured operation whose body is being evaluated in this frame or one
+  /// inside of it; empty outside of bodies.
+  llvm::ArrayRef<int64_t> getPoint() const { return point.empty() && outer ? outer->getPoint() : point; }
+  void setPoint(llvm::ArrayRef<int64_t> loops) { point = loops; }
+
   /// Forgets `value`.
   void drop(mlir::Value value) { values.erase(value); }
 
 private:
   Interpreter<T> *interpreter;
   const Frame *outer;
+  llvm::ArrayRef<int64_t> point;
   llvm::DenseMap<mlir::Value, RuntimeValue<T>> values;
 };
 

@@ -88,7 +88,9 @@ template <typename Op> struct StructuredModel : ReferenceOpInterface::ExternalMo
         arguments.push_back(input.at(point));
       for (auto [result, operand] : llvm::zip_equal(results, ArrayRef(operands).drop_front(inputs)))
         arguments.push_back(Tensor<T>({}, {result.values[placeOf(result.shape, operand.access, point)]}));
-      auto values = frame.getInterpreter()->evaluate(*op.getBlock(), arguments, &frame);
+      Frame<T> around(frame.getInterpreter(), &frame);
+      around.setPoint(point);
+      auto values = frame.getInterpreter()->evaluate(*op.getBlock(), arguments, &around);
       if (failed(values))
         return failure();
       for (auto [result, operand, value] :
@@ -99,6 +101,17 @@ template <typename Op> struct StructuredModel : ReferenceOpInterface::ExternalMo
       if (failed(frame.setComputed(value, std::move(result))))
         return failure();
     return success();
+  }
+};
+
+/// Where a loop is.
+struct IndexModel : ReferenceOpInterface::ExternalModel<IndexModel, linalg::IndexOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    const int64_t index = frame.getPoint()[cast<linalg::IndexOp>(op).getDim()];
+    return frame.set(op->getResult(0), IntegerTensor({}, {static_cast<int32_t>(index)}));
   }
 };
 
@@ -113,5 +126,6 @@ void reference::registerLinalgModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {
     attach<linalg::GenericOp, linalg::FillOp, linalg::MatmulOp, linalg::TransposeOp, linalg::BroadcastOp,
            linalg::ReduceOp>(context);
+    linalg::IndexOp::attachInterface<IndexModel>(*context);
   });
 }

@@ -1,4 +1,4 @@
-//===- LoopOps.cpp - reference semantics of loops and of the arithmetic of indices -------------------===//
+//===- LoopOps.cpp - reference semantics of loops and of the arithmetic of integers -------------------===//
 
 #include "dialects/nn/reference/Interpreter.h"
 #include "dialects/nn/reference/UpstreamModels.h"
@@ -75,18 +75,49 @@ template <typename Op> struct AffineModel : ReferenceOpInterface::ExternalModel<
   }
 };
 
-/// Arithmetic of two indices.
+/// Arithmetic of two integers.
 template <typename Op, typename Function>
-struct IndexModel : ReferenceOpInterface::ExternalModel<IndexModel<Op, Function>, Op> {
+struct IntegerModel : ReferenceOpInterface::ExternalModel<IntegerModel<Op, Function>, Op> {
   LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
   LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
 
   template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
-    if (!op->getResult(0).getType().isIndex())
+    if (!op->getResult(0).getType().isIntOrIndex())
       return op->emitOpError() << "on " << op->getResult(0).getType()
-                               << " can not be interpreted, only indices can";
+                               << " can not be interpreted, only integers can";
     return setIndex(op->getResult(0),
                     Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame)), frame);
+  }
+};
+
+/// Signed comparisons.
+struct CompareModel : ReferenceOpInterface::ExternalModel<CompareModel, arith::CmpIOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    auto compare = cast<arith::CmpIOp>(op);
+    if (!compare.getLhs().getType().isIntOrIndex())
+      return op->emitOpError() << "on " << compare.getLhs().getType()
+                               << " can not be interpreted, only integers can";
+    const APInt a(64, indexOf(compare.getLhs(), frame), true), b(64, indexOf(compare.getRhs(), frame), true);
+    return setIndex(compare, arith::applyCmpPredicate(compare.getPredicate(), a, b), frame);
+  }
+};
+
+/// An integer as another integer, or as a number.
+template <typename Op> struct CastModel : ReferenceOpInterface::ExternalModel<CastModel<Op>, Op> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    if (!op->getOperand(0).getType().isIntOrIndex())
+      return op->emitOpError() << "on " << op->getOperand(0).getType()
+                               << " can not be interpreted, only integers can";
+    const int64_t value = indexOf(op->getOperand(0), frame);
+    if (std::is_same_v<Op, arith::IndexCastOp>)
+      return setIndex(op->getResult(0), value, frame);
+    return frame.setComputed(op->getResult(0), Tensor<T>({}, {static_cast<T>(value)}));
   }
 };
 
@@ -106,9 +137,13 @@ void reference::registerLoopModels(DialectRegistry &registry) {
     affine::AffineMaxOp::attachInterface<AffineModel<affine::AffineMaxOp>>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
-    arith::AddIOp::attachInterface<IndexModel<arith::AddIOp, std::plus<>>>(*context);
-    arith::SubIOp::attachInterface<IndexModel<arith::SubIOp, std::minus<>>>(*context);
-    arith::MulIOp::attachInterface<IndexModel<arith::MulIOp, std::multiplies<>>>(*context);
-    arith::MinSIOp::attachInterface<IndexModel<arith::MinSIOp, Least>>(*context);
+    arith::AddIOp::attachInterface<IntegerModel<arith::AddIOp, std::plus<>>>(*context);
+    arith::SubIOp::attachInterface<IntegerModel<arith::SubIOp, std::minus<>>>(*context);
+    arith::MulIOp::attachInterface<IntegerModel<arith::MulIOp, std::multiplies<>>>(*context);
+    arith::MinSIOp::attachInterface<IntegerModel<arith::MinSIOp, Least>>(*context);
+    arith::AndIOp::attachInterface<IntegerModel<arith::AndIOp, std::bit_and<>>>(*context);
+    arith::CmpIOp::attachInterface<CompareModel>(*context);
+    arith::IndexCastOp::attachInterface<CastModel<arith::IndexCastOp>>(*context);
+    arith::SIToFPOp::attachInterface<CastModel<arith::SIToFPOp>>(*context);
   });
 }

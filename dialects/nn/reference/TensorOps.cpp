@@ -96,6 +96,24 @@ struct DimModel : TensorModel<DimModel, tensor::DimOp> {
   }
 };
 
+struct ExtractModel : TensorModel<ExtractModel, tensor::ExtractOp> {
+  template <typename T> static LogicalResult evaluate(tensor::ExtractOp op, Frame<T> &frame) {
+    return withTensor(frame.lookup(op.getTensor()), [&](const auto &tensor) -> LogicalResult {
+      Slice slice{tensor.shape};
+      for (Value index : op.getIndices())
+        slice.offsets.push_back(frame.getIntegers(index).values[0]);
+      slice.sizes.assign(slice.offsets.size(), 1);
+      slice.strides.assign(slice.offsets.size(), 1);
+      if (!slice.fits())
+        return refuseSlice(op, slice);
+      auto element = tensor;
+      element.shape.clear();
+      slice.forEach([&](int64_t place) { element.values = {tensor.values[place]}; });
+      return frame.set(op, std::move(element));
+    });
+  }
+};
+
 struct CastModel : TensorModel<CastModel, tensor::CastOp> {
   template <typename T> static LogicalResult evaluate(tensor::CastOp op, Frame<T> &frame) {
     return frame.set(op, frame.lookup(op.getSource()));
@@ -170,6 +188,7 @@ void reference::registerTensorModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, tensor::TensorDialect *) {
     tensor::EmptyOp::attachInterface<EmptyModel>(*context);
     tensor::DimOp::attachInterface<DimModel>(*context);
+    tensor::ExtractOp::attachInterface<ExtractModel>(*context);
     tensor::CastOp::attachInterface<CastModel>(*context);
     tensor::ExtractSliceOp::attachInterface<ExtractSliceModel>(*context);
     tensor::InsertSliceOp::attachInterface<InsertSliceModel>(*context);

@@ -31,6 +31,28 @@ const Case kRules[] = {
     {"nn.linear %0, %1 bias %2 ->",
      {"tensor<3x5xf64>", "tensor<4x5xf64>", "tensor<4xf64>"},
      {"tensor<3x4xf64>"}},
+    // Ids are 0, 0, 1, ...: rows that are taken twice, and rows that nobody takes.
+    {"nn.embedding %0, %1 ->", {"tensor<3xi32>", "tensor<4x5xf64>"}, {"tensor<3x5xf64>"}},
+    {"nn.select_rows %0, %1 ->", {"tensor<6x4xf64>", "tensor<5xi32>"}, {"tensor<5x4xf64>"}},
+    // More heads than one a group, more keys than queries, values wider than keys.
+    {"nn.attention %0, %1, %2 heads 4 kv_heads 2 scale 0.7 ->",
+     {"tensor<3x12xf64>", "tensor<5x6xf64>", "tensor<5x8xf64>"},
+     {"tensor<3x16xf64>"}},
+    {"nn.attention %0, %1, %2 heads 4 kv_heads 2 scale 0.7 causal window 3 ->",
+     {"tensor<5x12xf64>", "tensor<5x6xf64>", "tensor<5x6xf64>"},
+     {"tensor<5x12xf64>"}},
+    {"nn.attention %0, %1, %2 heads 2 kv_heads 2 scale 0.7 causal softcap 0.8 alibi [1.0, 0.25] ->",
+     {"tensor<4x6xf64>", "tensor<4x6xf64>", "tensor<4x6xf64>"},
+     {"tensor<4x6xf64>"}},
+    // Two tokens in each segment.
+    {"nn.attention %0, %1, %2 segments %3 : tensor<4xi32> bias %4 : tensor<8x4xf64> heads 2 kv_heads 1 scale "
+     "0.7 ->",
+     {"tensor<4x6xf64>", "tensor<4x3xf64>", "tensor<4x3xf64>", "tensor<4xi32>", "tensor<8x4xf64>"},
+     {"tensor<4x6xf64>"}},
+    // The last queries see no key.
+    {"nn.attention %0, %1, %2 bias %3 : tensor<10x3xf64> heads 2 kv_heads 1 scale 0.7 window 1 ->",
+     {"tensor<5x6xf64>", "tensor<3x3xf64>", "tensor<3x3xf64>", "tensor<10x3xf64>"},
+     {"tensor<5x6xf64>"}},
     {"nn.rms_norm %0, %1 epsilon 0.1", {"tensor<3x6xf64>", "tensor<6xf64>"}, {"tensor<3x6xf64>"}},
     {"nn.rms_norm %0, %1 epsilon 1.0e-5", {"tensor<3x6xf64>", "tensor<2xf64>"}, {"tensor<3x6xf64>"}},
     {"nn.layer_norm %0, %1 epsilon 0.1", {"tensor<3x6xf64>", "tensor<6xf64>"}, {"tensor<3x6xf64>"}},
@@ -65,10 +87,6 @@ const Case kRules[] = {
 };
 
 const Case kRefused[] = {
-    {"nn.embedding %0, %1 ->", {"tensor<3xi32>", "tensor<4x5xf64>"}, {"tensor<3x5xf64>"}},
-    {"nn.attention %0, %1, %1 heads 2 kv_heads 1 scale 0.5 ->",
-     {"tensor<3x8xf64>", "tensor<3x4xf64>"},
-     {"tensor<3x8xf64>"}},
     {"nn.cached_attention %0, %1 at %2 heads 2 kv_heads 1 scale 0.5 ->",
      {"tensor<3x8xf64>", "!nn.kv_cache<1x4xf64>", "tensor<3xi32>"},
      {"tensor<3x8xf64>"}},
@@ -82,7 +100,6 @@ const Case kRefused[] = {
     {"nn.experts %0, %1, %2, %2, %3 top_k 1 silu",
      {"tensor<3x4xf64>", "tensor<3x2xf64>", "tensor<6x4xf64>", "tensor<8x3xf64>"},
      {"tensor<3x4xf64>"}},
-    {"nn.select_rows %0, %1 ->", {"tensor<3x4xf64>", "tensor<2xi32>"}, {"tensor<2x4xf64>"}},
 };
 
 // Structure, and weights as kernels read them: training differentiates before these exist.
@@ -107,7 +124,8 @@ std::string textOf(const Case &test) {
   // The types of operands in the order of their uses.
   std::vector<const char *> types;
   for (size_t at = 0; (at = operation.find("%a", at)) != std::string::npos; at += 2)
-    types.push_back(test.operands[std::stoi(operation.substr(at + 2))]);
+    if (!llvm::StringRef(operation).substr(at + 3).ltrim().starts_with(":")) // else its type is stated there
+      types.push_back(test.operands[operation[at + 2] - '0']);
   const bool statesResults = llvm::StringRef(test.operation).ends_with(" ->");
   if (statesResults)
     operation.resize(operation.size() - 3);
@@ -267,6 +285,13 @@ TEST_F(Gradient, GradientsHaveTheTypesOfTheirOperands) {
       {"nn.linear %0, %1 bias %2 ->",
        {"tensor<?x32xf32>", "tensor<?x32xbf16>", "tensor<4xf16>"},
        {"tensor<3x4xf32>"}},
+      {"nn.embedding %0, %1 ->", {"tensor<?xi32>", "tensor<4x5xbf16>"}, {"tensor<?x5xf32>"}},
+      {"nn.attention %0, %1, %2 segments %3 : tensor<?xi32> heads 4 kv_heads 2 scale 0.7 causal ->",
+       {"tensor<?x12xbf16>", "tensor<?x6xbf16>", "tensor<?x6xf32>", "tensor<?xi32>"},
+       {"tensor<?x12xbf16>"}},
+      {"nn.attention %0, %1, %2 bias %3 : tensor<?x?xf32> heads 4 kv_heads 2 scale 0.7 ->",
+       {"tensor<?x12xf32>", "tensor<?x6xf32>", "tensor<?x6xf32>", "tensor<?x?xf32>"},
+       {"tensor<?x12xf32>"}},
       {"nn.rms_norm %0, %1 epsilon 0.1", {"tensor<?x6xbf16>", "tensor<2xf32>"}, {"tensor<?x6xbf16>"}},
       {"nn.layer_norm %0, %1 bias %2 epsilon 0.1",
        {"tensor<?x6xf16>", "tensor<6xf32>", "tensor<6xf32>"},

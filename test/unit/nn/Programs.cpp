@@ -31,7 +31,8 @@ Value64 Programs::makeInput(Type type) {
   auto tensorType = cast<RankedTensorType>(type);
   if (tensorType.getElementType().isInteger()) {
     reference::IntegerTensor tensor(tensorType.getShape());
-    std::iota(tensor.values.begin(), tensor.values.end(), 0);
+    for (auto [i, value] : llvm::enumerate(tensor.values))
+      value = static_cast<int32_t>(i / 2);
     return tensor;
   }
   std::uniform_real_distribution<double> distribution(-1.5, 1.5);

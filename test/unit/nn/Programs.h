@@ -21,7 +21,7 @@ protected:
   /// The results of `function` of `module` in f64; empty, and a failed test, if it can not be evaluated.
   llvm::SmallVector<Value64> run(mlir::ModuleOp module, llvm::StringRef function,
                                  llvm::ArrayRef<Value64> arguments);
-  /// A tensor of numbers in [-1.5, 1.5], or of the integers 0, 1, 2, ..., of a type with known sizes.
+  /// A tensor of numbers in [-1.5, 1.5], or of the integers 0, 0, 1, 1, 2, ..., of a type with known sizes.
   Value64 makeInput(mlir::Type type);
 
   mlir::MLIRContext context;

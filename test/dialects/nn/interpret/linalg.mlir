@@ -51,3 +51,31 @@ func.func @elements.expected() -> tensor<2x3xf32> {
   %r = arith.constant dense<[[2.0, -2.0, 0.0], [-4.0, 20.0, -6.0]]> : tensor<2x3xf32>
   return %r : tensor<2x3xf32>
 }
+
+// Where the loops are: 10 i + j below the diagonal, but no more than 2 below it.
+func.func @indices() -> tensor<4x3xf32> {
+  %e = tensor.empty() : tensor<4x3xf32>
+  %r = linalg.generic {indexing_maps = [#matrix], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<4x3xf32>) {
+  ^bb0(%old: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %c3 = arith.constant 3 : index
+    %c10 = arith.constant 10 : index
+    %zero = arith.constant 0.0 : f32
+    %d = arith.subi %i, %j : index
+    %below = arith.cmpi sge, %i, %j : index
+    %near = arith.cmpi slt, %d, %c3 : index
+    %both = arith.andi %below, %near : i1
+    %tens = arith.muli %i, %c10 : index
+    %all = arith.addi %tens, %j : index
+    %integer = arith.index_cast %all : index to i32
+    %number = arith.sitofp %integer : i32 to f32
+    %s = arith.select %both, %number, %zero : f32
+    linalg.yield %s : f32
+  } -> tensor<4x3xf32>
+  return %r : tensor<4x3xf32>
+}
+func.func @indices.expected() -> tensor<4x3xf32> {
+  %r = arith.constant dense<[[0.0, 0.0, 0.0], [10.0, 11.0, 0.0], [20.0, 21.0, 22.0], [0.0, 31.0, 32.0]]> : tensor<4x3xf32>
+  return %r : tensor<4x3xf32>
+}

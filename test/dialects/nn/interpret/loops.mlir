@@ -55,3 +55,27 @@ func.func @shapes.expected() -> tensor<2x6xf32> {
   %x = arith.constant dense<[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0]]> : tensor<2x6xf32>
   return %x : tensor<2x6xf32>
 }
+
+// Rows are added to those that they came from, as in the gradient of an embedding.
+func.func @scatter() -> tensor<3x2xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %ids = arith.constant dense<[2, 0, 2, 2]> : tensor<4xi32>
+  %x = arith.constant dense<[[1.0, 2.0], [10.0, 20.0], [100.0, 200.0], [1000.0, 2000.0]]> : tensor<4x2xf32>
+  %zeros = arith.constant dense<0.0> : tensor<3x2xf32>
+  %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%sums = %zeros) -> tensor<3x2xf32> {
+    %id = tensor.extract %ids[%i] : tensor<4xi32>
+    %at = arith.index_cast %id : i32 to index
+    %row = tensor.extract_slice %x[%i, 0] [1, 2] [1, 1] : tensor<4x2xf32> to tensor<1x2xf32>
+    %old = tensor.extract_slice %sums[%at, 0] [1, 2] [1, 1] : tensor<3x2xf32> to tensor<1x2xf32>
+    %sum = arith.addf %row, %old : tensor<1x2xf32>
+    %next = tensor.insert_slice %sum into %sums[%at, 0] [1, 2] [1, 1] : tensor<1x2xf32> into tensor<3x2xf32>
+    scf.yield %next : tensor<3x2xf32>
+  }
+  return %r : tensor<3x2xf32>
+}
+func.func @scatter.expected() -> tensor<3x2xf32> {
+  %r = arith.constant dense<[[10.0, 20.0], [0.0, 0.0], [1101.0, 2202.0]]> : tensor<3x2xf32>
+  return %r : tensor<3x2xf32>
+}
