@@ -523,10 +523,9 @@ private:
     int64_t panels = 4;
     kernel.isDecode = isDecode();
     if (!isDecode()) {
-      kernel.matrixTiles = MatrixTile::applies(f.target, kernel.weights, kernel.inputs);
+      kernel.matrixTiles = MatrixTile::applies(f.target, kernel.weights);
       kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
-      // Tiles of the matrix unit have one panel, whose codes stay in the nearest cache.
-      panels = kernel.matrixTiles ? 1 : 2;
+      panels = 2;
     }
     kernel.panelsPerTile = std::max<int64_t>(1, panels / static_cast<int64_t>(factor));
     const int64_t tiles = kernel.tiles(f.target.lanes), bytes = weight.getNumElements();

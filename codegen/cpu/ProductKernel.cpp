@@ -8,6 +8,7 @@
 
 #include "codegen/cpu/ProductKernel.h"
 
+#include "codegen/cpu/ActivationReader.h"
 #include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/MatrixTile.h"
 #include "codegen/cpu/PanelReader.h"
@@ -90,69 +91,32 @@ private:
 
   /// One group of codes: integers are summed exactly, then scaled and added in f32.
   SmallVector<Value> codes(Value group, ValueRange sums) {
-    // Weight groups of 16 share activation groups of 32.
-    const int64_t groupsPerRecord = ActivationRecord::groupSize / layout.groupSize;
-    Value recordIndex = b.div(group, groupsPerRecord);
-    Value half = groupsPerRecord == 1 ? Value() : b.rem(group, groupsPerRecord);
-    const bool wide = ActivationRecord::isWide(kernel.x.getType());
-    auto activation = [&](Value row, int64_t part, int64_t word) {
-      Value index = b.index(part + word);
-      if (half)
-        index = b.add(index, b.mul(half, layout.groupSize / 4));
-      return b.load(kernel.x, {row, recordIndex, index});
-    };
-    auto field = [&](Value row, int64_t word) { return b.load(kernel.x, {row, recordIndex, b.index(word)}); };
-
-    SmallVector<Value> integers, lows; // sums of products with codes, or with high and low bytes
+    ActivationReader activations(b, kernel.x, layout, group);
+    // integers[r * panels + p] has a sum for each part of the activations' codes.
+    SmallVector<SmallVector<Value, 2>> integers;
     for (Value row : rows) {
-      Value start = b.splatInt(0);
+      SmallVector<Value, 2> start(activations.parts.size(), b.splatInt(0));
       // value = scale * (code - zero): the zero goes into the integer sum.
-      if (layout.zeroCode) {
-        Value sum = half ? b.load(kernel.x, {row, recordIndex, b.add(half, ActivationRecord::lowSum)})
-                         : b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
-        start = b.broadcast(b.mul(sum, b.i32(-layout.zeroCode)));
-      }
-      integers.append(panels.size(), wide ? b.splatInt(0) : start);
-      if (wide)
-        lows.append(panels.size(), start);
+      if (layout.zeroCode)
+        start.back() = b.broadcast(b.mul(activations.sumOfCodes(row), b.i32(-layout.zeroCode)));
+      integers.append(panels.size(), start);
     }
-    auto accumulate = [&](size_t p, Value codeBytes, int64_t word) {
-      for (auto [r, row] : llvm::enumerate(rows)) {
-        auto add = [&](Value &sum, int64_t part) {
-          sum = b.byteDot(sum, codeBytes, b.broadcast(activation(row, part, word)));
-        };
-        add(integers[r * panels.size() + p], ActivationRecord::codes);
-        if (wide)
-          add(lows[r * panels.size() + p], ActivationRecord::lowCodes);
-      }
-    };
     const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
     for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
       for (auto [p, panel] : llvm::enumerate(panels))
         for (auto [i, codes] : llvm::enumerate(reader(panel, group).codes(t)))
-          accumulate(p, codes, codesPerWord * t + static_cast<int64_t>(i));
+          for (auto [r, row] : llvm::enumerate(rows))
+            for (auto [sum, part] : llvm::zip(integers[r * panels.size() + p], activations.parts))
+              sum = b.byteDot(sum, codes,
+                              activations.bytes(row, part, codesPerWord * t + static_cast<int64_t>(i)));
 
-    SmallVector<Value> next(sums), weightScales, weightMins;
-    for (Value panel : panels) {
-      weightScales.push_back(reader(panel, group).scales());
-      if (layout.hasMin)
-        weightMins.push_back(reader(panel, group).minima());
-    }
-    for (auto [r, row] : llvm::enumerate(rows)) {
-      Value scale = arith::BitcastOp::create(b, b.getF32Type(), field(row, ActivationRecord::scale));
-      Value scaledSum;
-      if (layout.hasMin)
-        scaledSum =
-            b.broadcast(arith::BitcastOp::create(b, b.getF32Type(), field(row, ActivationRecord::scaledSum)));
-      for (size_t p = 0; p < panels.size(); ++p) {
+    SmallVector<Value> next(sums);
+    for (auto [p, panel] : llvm::enumerate(panels)) {
+      PanelReader weights = reader(panel, group);
+      Value scales = weights.scales(), minima = layout.hasMin ? weights.minima() : Value();
+      for (auto [r, row] : llvm::enumerate(rows)) {
         Value &sum = next[r * panels.size() + p];
-        Value integer = integers[r * panels.size() + p];
-        if (wide)
-          integer = b.add(arith::ShLIOp::create(b, integer, b.splatInt(8)), lows[r * panels.size() + p]);
-        Value product = arith::SIToFPOp::create(b, b.f32Vector, integer);
-        sum = b.fma(product, b.mulf(weightScales[p], b.broadcast(scale)), sum);
-        if (layout.hasMin)
-          sum = b.fma(weightMins[p], scaledSum, sum);
+        sum = activations.addScaled(sum, row, integers[r * panels.size() + p], scales, minima);
       }
     }
     return next;
@@ -269,27 +233,33 @@ private:
     }
     // The widest tiles that the rows fill, then narrower ones.
     Value row = b.index(0);
-    auto rowLoop = [&](int64_t height, auto emit) {
+    auto wholeTiles = [&](int64_t height) -> Value {
       Value left = arith::SubIOp::create(b, kernel.rows, row);
-      Value end = b.add(row, b.mul(b.div(left, height), height));
-      b.loop(row, end, height, emit);
+      return b.add(row, b.mul(b.div(left, height), height));
+    };
+    auto rowLoop = [&](int64_t height) {
+      Value end = wholeTiles(height);
+      b.loop(row, end, height, [&](Value first) { emitRows(tileClass, first, height); });
       row = end;
     };
     if (matrix) {
-      for (auto [slot, offset] : llvm::enumerate(needed))
-        matrix->unpack(b.add(tile.base, offset), static_cast<int64_t>(slot));
-      rowLoop(MatrixTile::rows, [&](Value first) { emitMatrixRows(tileClass, first); });
+      Value end = wholeTiles(MatrixTile::rows);
+      b.loop(row, end, MatrixTile::rowsPerBlock, [&](Value first) { emitMatrixRows(tileClass, first, end); });
+      row = end;
     }
-    rowLoop(kernel.rowsPerTile, [&](Value first) { emitRows(tileClass, first, kernel.rowsPerTile); });
+    rowLoop(kernel.rowsPerTile);
     if (kernel.rowsPerTile > 1)
-      rowLoop(1, [&](Value first) { emitRows(tileClass, first, 1); });
+      rowLoop(1);
   }
 
-  void emitMatrixRows(const TileClass &tileClass, Value first) {
+  /// The block of rows from `first` on, of which rows before `end` are whole tiles.
+  void emitMatrixRows(const TileClass &tileClass, Value first, Value end) {
+    end = b.min(b.add(first, MatrixTile::rowsPerBlock), end);
     for (auto [slot, offset] : llvm::enumerate(needed))
-      matrix->run(first, b.add(tile.base, offset), static_cast<int64_t>(slot));
-    b.loop(b.index(0), b.index(MatrixTile::rows), 1, [&](Value r) {
-      storeRow(tileClass, b.add(first, r), [&](int64_t slot) { return matrix->sum(r, slot); });
+      matrix->run(first, end, b.add(tile.base, offset), static_cast<int64_t>(slot));
+    b.loop(first, end, 1, [&](Value row) {
+      Value r = arith::SubIOp::create(b, row, first);
+      storeRow(tileClass, row, [&](int64_t slot) { return matrix->sum(r, slot); });
     });
   }
 

@@ -64,6 +64,34 @@ TEST_P(ProductTest, AgreesWithTheReference) {
   }
 }
 
+/// Many rows: several tiles of the matrix unit, more than a block of them, and rows that fill none.
+class MatrixUnit : public testing::TestWithParam<const char *> {};
+
+TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
+  if (!codegen::getTarget("native")->hasMatrixTiles)
+    GTEST_SKIP() << "this processor has no matrix unit, or the system does not let programs use it";
+  constexpr int64_t most = 300;
+  // 2304 inputs are more than are unpacked at a time.
+  for (int64_t k : {256, 2304}) {
+    SCOPED_TRACE(absl::StrCat("K ", k));
+    auto program =
+        CompiledProgram::compile(product(GetParam(), k, 33, /*bias=*/true), {.sizes = {most, most}});
+    ASSERT_TRUE(program);
+    const std::vector<int32_t> tokens = someTokens(most, kVocabulary);
+    const std::vector<float> all = program->runStep("prefill", tokens, 2);
+    expectNear(all, program->reference(tokens), 2e-6, "against the reference");
+    for (int64_t rows : {15, 16, 17, 33, 256, 272}) {
+      const std::vector<int32_t> some(tokens.end() - rows, tokens.end());
+      const std::vector<float> expected(all.end() - rows * program->width(), all.end());
+      expectSameBits(program->runStep("prefill", some, 1), expected, absl::StrCat(rows, " rows"));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, MatrixUnit,
+                         testing::Values("!nn.block<q4_1>", "!nn.block<q8_0>", "!nn.block<q6_k>"),
+                         [](const auto &info) { return std::string(info.param).substr(10, 4); });
+
 std::vector<ProductCase> productCases() {
   std::vector<ProductCase> cases;
   for (const char *cpu : {"native", "x86-64-v3", "x86-64"})
