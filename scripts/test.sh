@@ -18,5 +18,7 @@ configure "$preset"
 build "$preset"
 
 export LLMC_MODELS=$cache/models
+# The packages' linker is not instrumented, and shares LLVM's allocator, which poisons memory, with code that is.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-allow_user_poisoning=0}
 # Timing is part of no test, so they may share the cores.
 ctest --test-dir "$root/build/$preset" --output-on-failure --parallel "$(parallel_jobs)" "$@"

@@ -86,12 +86,13 @@ private:
       else
         groups.push_back({op});
     }
-    for (auto [index, group] : llvm::enumerate(groups)) {
+    // Reasons first: merging erases the operations that they are about.
+    for (auto [index, group] : llvm::enumerate(groups))
+      if (group.size() == 1 && groups.size() > 1)
+        decline(group.front(), whyNotWith(groups[index == 0 ? 1 : 0].front(), group.front()));
+    for (Siblings &group : groups)
       if (group.size() > 1)
         merge(group);
-      else if (groups.size() > 1)
-        decline(group.front(), whyNotWith(groups[index == 0 ? 1 : 0].front(), group.front()));
-    }
   }
 
   void decline(LinearOp op, StringRef reason) {

@@ -1,8 +1,8 @@
 // Siblings that cannot be merged stay, and a remark says why.
 // RUN: llmc-opt %s --verify-numerics --nn-merge-linears --remarks-filter=nn-merge-linears --remark-format=emitRemark 2>&1 | FileCheck %s
 
-// CHECK: [Passed]{{.*}}"2 products of width 80 in all became one"
 // CHECK: [Missed]{{.*}}"weights have elements !nn.block<q4_k> and !nn.block<q6_k>"
+// CHECK: [Passed]{{.*}}"2 products of width 80 in all became one"
 // CHECK: [Missed]{{.*}}"one has a bias and the other has none"
 // CHECK: [Missed]{{.*}}"one has a bias and the other has none"
 // CHECK: [Missed]{{.*}}"its weight is not a parameter"
