@@ -104,8 +104,8 @@ def ForallToSpmd : Pass<"forall-to-spmd", "::mlir::ModuleOp"> {
 def ApproximateMath : Pass<"approximate-math"> {
   let summary = "replace exp, tanh and erf on f32 by polynomials";
   let description = [{
-    Replaces `math.exp`, `math.tanh`, `math.erf` and their like on f32 by polynomials that work on whole vectors, which are off by a few
-    ulps. What is computed in f64 (the angles of rotary tables) stays and calls the C library. Multiplications with an addition
+    Replaces `math.exp`, `math.tanh`, `math.erf` and their like on f32 by polynomials that work on whole vectors: exp is off by 1.02 ulps at
+    most (by 4.1 next to overflow), tanh and erf by 3e-7 of their value. What is computed in f64 (the angles of rotary tables) stays and calls the C library. Multiplications with an addition
     round once where the processor can, and twice where it would need a function for it.
 
     Before:

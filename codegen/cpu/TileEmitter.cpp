@@ -14,7 +14,8 @@ bool isElementwise(Operation *op) {
              nn::SoftcapOp>(op);
 }
 
-// math.exp, math.tanh and math.erf on vectors become polynomials in the lowering to LLVM (Pipeline.cpp).
+// math.exp, math.tanh and math.erf on vectors become polynomials in the lowering to LLVM
+// (ApproximateMath.cpp).
 Value emitExp(KernelBuilder &b, Value x) { return math::ExpOp::create(b, x); }
 
 Value TileEmitter::at(Value value, int64_t offset) {

@@ -74,7 +74,9 @@ private:
 /// Whether TileEmitter knows the operation.
 bool isElementwise(mlir::Operation *op);
 
-/// exp(x) in f32 by range reduction and a polynomial; error below 1 ulp on [-87, 88], 0 below.
+/// exp(x) in f32, which becomes range reduction and a polynomial (ApproximateMath.cpp): off by 1.02 ulps at
+/// most on
+/// [-87.3, 88] and by 4.1 up to 88.7, 0 from -88 down, infinity above. Measured on every f32.
 mlir::Value emitExp(KernelBuilder &b, mlir::Value x);
 
 } // namespace llmc::codegen

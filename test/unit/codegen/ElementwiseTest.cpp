@@ -7,6 +7,7 @@
 #include "codegen/cpu/Pipeline.h"
 #include "codegen/cpu/TileEmitter.h"
 #include "dialects/blocks/HalfFloat.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
@@ -144,6 +145,57 @@ TEST_P(ElementwiseTest, RoundsHalvesAwayFromZero) {
                                     [](KernelBuilder &b, Value x) { return b.roundHalfAway(x); });
   for (size_t i = 0; i < inputs.size(); ++i)
     ASSERT_EQ(outputs[i], std::lround(inputs[i])) << std::hexfloat << inputs[i];
+}
+
+/// Every `stride`th f32 from -`limit` to `limit`.
+std::vector<float> numbersUpTo(float limit, uint32_t stride) {
+  std::vector<float> numbers;
+  for (uint32_t bits = 0; bits <= std::bit_cast<uint32_t>(limit); bits += stride)
+    for (uint32_t sign : {0U, 0x80000000U})
+      numbers.push_back(std::bit_cast<float>(bits | sign));
+  while (numbers.size() % 16 != 0)
+    numbers.push_back(0);
+  return numbers;
+}
+
+/// The distance of two numbers in units of the last place of `exact`, rounded to f32.
+double ulps(float found, double exact) {
+  const float rounded = static_cast<float>(exact);
+  return std::abs(found - exact) / (std::nextafter(rounded, INFINITY) - rounded);
+}
+
+// The bounds that TileEmitter.h states come from a run over every f32; this is a sample.
+TEST_P(ElementwiseTest, ExpIsNearlyExact) {
+  const std::vector<float> inputs = numbersUpTo(87.3F, /*stride=*/9973);
+  const std::vector<float> edges = {-INFINITY, -1e30F, -104, -89, -88, 88, 89, 1e30F, INFINITY, NAN};
+  Builder types(&context);
+  auto emit = [](KernelBuilder &b, Value x) { return emitExp(b, x); };
+  const auto outputs = map<float>(inputs, types.getF32Type(), types.getF32Type(), emit);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    ASSERT_LT(ulps(outputs[i], std::exp(static_cast<double>(inputs[i]))), 1.02) << std::hexfloat << inputs[i];
+  std::vector<float> padded = edges;
+  padded.resize(16);
+  const auto atEdges = map<float>(padded, types.getF32Type(), types.getF32Type(), emit);
+  for (size_t i = 0; i < 5; ++i)
+    EXPECT_EQ(atEdges[i], 0) << edges[i];
+  EXPECT_LT(ulps(atEdges[5], std::exp(88.0)), 1.02);
+  for (size_t i = 6; i < 9; ++i)
+    EXPECT_EQ(atEdges[i], INFINITY) << edges[i];
+  EXPECT_TRUE(std::isnan(atEdges[9]));
+}
+
+TEST_P(ElementwiseTest, TanhAndErfAreNearlyExact) {
+  const std::vector<float> inputs = numbersUpTo(20.0F, /*stride=*/9973);
+  Builder types(&context);
+  const auto tanh = map<float>(inputs, types.getF32Type(), types.getF32Type(),
+                               [](KernelBuilder &b, Value x) -> Value { return math::TanhOp::create(b, x); });
+  const auto erf = map<float>(inputs, types.getF32Type(), types.getF32Type(),
+                              [](KernelBuilder &b, Value x) -> Value { return math::ErfOp::create(b, x); });
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const double x = inputs[i], least = 1e-37; // below that numbers lose digits
+    ASSERT_LE(std::abs(tanh[i] - std::tanh(x)), 3e-7 * std::abs(std::tanh(x)) + least) << inputs[i];
+    ASSERT_LE(std::abs(erf[i] - std::erf(x)), 3e-7 * std::abs(std::erf(x)) + least) << inputs[i];
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, ElementwiseTest, testing::Values("native", "x86-64-v3", "x86-64-v2", "x86-64"),
