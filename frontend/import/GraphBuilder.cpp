@@ -3,6 +3,7 @@
 #include "frontend/import/GraphBuilder.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/io/Message.h"
 #include "llvm/Support/GlobPattern.h"
 
 using namespace mlir;
@@ -216,10 +217,10 @@ absl::StatusOr<OwningOpRef<ModuleOp>> GraphBuilder::finish(Value result) {
       unused.push_back(name.str());
   }
   if (!unused.empty())
-    return absl::InvalidArgumentError(
-        absl::StrCat(checkpoint.path(), ": tensor '", *std::min_element(unused.begin(), unused.end()),
-                     "' (and ", unused.size() - 1, " others) has no place in architecture '",
-                     checkpoint.architecture(), "' as ", fields.file(), " describes it"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        checkpoint.path(), ": tensor ", io::quote(*std::min_element(unused.begin(), unused.end())), " (and ",
+        unused.size() - 1, " others) has no place in architecture '", checkpoint.architecture(), "' as ",
+        fields.file(), " describes it"));
   func::ReturnOp::create(builder, here, result);
   forward.setFunctionType(builder.getFunctionType(forward.getArgumentTypes(), result.getType()));
   forward.setResultAttr(0, "nn.output", builder.getUnitAttr());

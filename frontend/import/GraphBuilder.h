@@ -5,6 +5,7 @@
 #include "dialects/nn/NN.h"
 #include "frontend/import/Checkpoint.h"
 #include "frontend/import/Rope.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringSet.h"
 

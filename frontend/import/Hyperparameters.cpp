@@ -143,11 +143,16 @@ double Hyperparameters::numberOr(Name name, double missing) {
   return isThere(field) ? checkedNumber(name, field) : missing;
 }
 
-double Hyperparameters::epsilon(Name name, std::optional<double> missing) {
+double Hyperparameters::numberIn(Name name, double least, double most, std::optional<double> missing) {
   double value = missing ? numberOr(name, *missing) : number(name);
-  if (value < 0)
-    fail(name, absl::StrCat("is ", value, ", expected a number that is not negative"));
-  return value;
+  if (value >= least && value <= most)
+    return value;
+  fail(name, absl::StrCat("is ", value, ", expected a number from ", least, " to ", most));
+  return least;
+}
+
+double Hyperparameters::epsilon(Name name, std::optional<double> missing) {
+  return numberIn(name, 0, 1, missing);
 }
 
 bool Hyperparameters::flagOr(Name name, bool missing) {

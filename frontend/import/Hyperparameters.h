@@ -68,7 +68,10 @@ public:
   /// A finite number. The first form needs the field to be there.
   double number(Name name);
   double numberOr(Name name, double missing);
-  /// The `epsilon` of a norm: a number that is not negative.
+  /// A number from `least` to `most`: wide bounds, beyond which no model makes sense and arithmetic
+  /// overflows.
+  double numberIn(Name name, double least, double most, std::optional<double> missing = {});
+  /// The `epsilon` of a norm: a number from 0 to 1.
   double epsilon(Name name, std::optional<double> missing = {});
   bool flagOr(Name name, bool missing);
   std::string textOr(Name name, std::string missing);

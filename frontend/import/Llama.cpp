@@ -83,7 +83,7 @@ LlamaConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields, ML
   config.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
                                : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
   config.rope = readRope(checkpoint, fields, config.headDim, nn::RopeStyle::Interleaved, context);
-  double scale = fields.numberOr({"attention_multiplier", "attention.scale"},
+  double scale = fields.numberIn({"attention_multiplier", "attention.scale"}, 1e-6, 1e6,
                                  1 / std::sqrt(double(config.headDim.value)));
   config.attention = {config.heads.value, config.kvHeads.value, scale, /*causal=*/true,
                       readWindow(checkpoint, fields)};

@@ -12,6 +12,9 @@ using namespace llmc::frontend;
 
 namespace {
 
+/// Bounds of factors.
+constexpr double kLeastFactor = 1e-6, kMostFactor = 1e6;
+
 /// Makes attributes of scalings.
 class ScalingBuilder {
 public:
@@ -45,11 +48,15 @@ private:
   Builder builder;
 };
 
-double positiveNumber(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
-  double value = missing ? fields.numberOr(name, *missing) : fields.number(name);
-  if (fields.ok() && !(value > 0))
-    fields.fail(name, absl::StrCat("is ", value, ", expected a positive number"));
-  return fields.ok() ? value : 1;
+/// A factor of frequencies or of attention: one of the numbers with which scalings are described.
+double factorOf(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
+  return fields.numberIn(name, kLeastFactor, kMostFactor, missing);
+}
+
+/// The base of frequencies: 10,000 where the model was invented, up to some 10^9 in models with long
+/// contexts.
+double thetaOf(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
+  return fields.numberIn(name, 1, 1e12, missing);
 }
 
 /// What yarn multiplies queries and keys by, for `factor` (Peng et al., 2023, section 3.4).
@@ -67,24 +74,23 @@ constexpr Name kTrainedContext = {"original_max_position_embeddings", ""};
 /// `scaling` are the fields of the object that holds the scaling; `context` is the model's context length.
 nn::RopeScalingAttr readYarn(Hyperparameters &scaling, int64_t context, ScalingBuilder &build) {
   scaling.expect({"truncate", ""}, {true});
-  double factor = positiveNumber(scaling, kFactor);
+  double factor = factorOf(scaling, kFactor);
   double magnitude = yarnMagnitude(factor);
   if (double strength = scaling.numberOr({"mscale", ""}, 0),
       all = scaling.numberOr({"mscale_all_dim", ""}, 0);
       strength != 0 && all != 0)
     magnitude = yarnMagnitude(factor, strength) / yarnMagnitude(factor, all);
-  return build.yarn(factor, positiveNumber(scaling, {"beta_slow", ""}, 1),
-                    positiveNumber(scaling, {"beta_fast", ""}, 32),
+  return build.yarn(factor, factorOf(scaling, {"beta_slow", ""}, 1), factorOf(scaling, {"beta_fast", ""}, 32),
                     scaling.sizeOr(kTrainedContext, {context, ""}).value,
-                    positiveNumber(scaling, {"attention_factor", ""}, magnitude));
+                    factorOf(scaling, {"attention_factor", ""}, magnitude));
 }
 
 nn::RopeScalingAttr readLlama3(Hyperparameters &scaling, ScalingBuilder &build) {
   constexpr Name highName = {"high_freq_factor", ""};
-  double low = positiveNumber(scaling, {"low_freq_factor", ""}), high = positiveNumber(scaling, highName);
+  double low = factorOf(scaling, {"low_freq_factor", ""}), high = factorOf(scaling, highName);
   if (scaling.ok() && low >= high)
     scaling.fail(highName, absl::StrCat("is ", high, ", expected more than low_freq_factor (", low, ")"));
-  return build.llama3(positiveNumber(scaling, kFactor), low, high, scaling.size(kTrainedContext).value);
+  return build.llama3(factorOf(scaling, kFactor), low, high, scaling.size(kTrainedContext).value);
 }
 
 nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &scaling, int64_t context, ScalingBuilder &build) {
@@ -94,7 +100,7 @@ nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &scaling, int64_t con
   if (type == "default")
     return {};
   if (type == "linear")
-    return build.linear(positiveNumber(scaling, kFactor));
+    return build.linear(factorOf(scaling, kFactor));
   if (type == "llama3")
     return readLlama3(scaling, build);
   if (type == "yarn")
@@ -113,13 +119,13 @@ constexpr Name kScalingFactor = {"", "rope.scaling.factor"};
 
 nn::RopeScalingAttr readGgufYarn(Hyperparameters &fields, ScalingBuilder &build) {
   fields.expect({"", "rope.scaling.yarn_ext_factor"}, {1.0});
-  double factor = positiveNumber(fields, kScalingFactor);
+  double factor = factorOf(fields, kScalingFactor);
   Size context =
       fields.sizeOr({"", "rope.scaling.original_context_length"}, fields.size({"", "context_length"}));
-  double attention = positiveNumber(fields, {"", "rope.scaling.yarn_attn_factor"},
-                                    positiveNumber(fields, {"", "rope.scaling.attn_factor"}, 1));
-  return build.yarn(factor, positiveNumber(fields, {"", "rope.scaling.yarn_beta_slow"}, 1),
-                    positiveNumber(fields, {"", "rope.scaling.yarn_beta_fast"}, 32), context.value,
+  double attention = factorOf(fields, {"", "rope.scaling.yarn_attn_factor"},
+                              factorOf(fields, {"", "rope.scaling.attn_factor"}, 1));
+  return build.yarn(factor, factorOf(fields, {"", "rope.scaling.yarn_beta_slow"}, 1),
+                    factorOf(fields, {"", "rope.scaling.yarn_beta_fast"}, 32), context.value,
                     attention * yarnMagnitude(factor));
 }
 
@@ -138,10 +144,10 @@ std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &f
   for (int64_t i = 0; i < dims / 2; ++i) {
     float factor;
     std::memcpy(&factor, tensor->bytes.data() + i * sizeof(float), sizeof(float));
-    if (!std::isfinite(factor) || factor <= 0) {
-      fields.fail(
-          absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' has ",
-                                                  factor, " at index ", i, ", expected a positive number")));
+    if (!(factor >= kLeastFactor && factor <= kMostFactor)) {
+      fields.fail(absl::InvalidArgumentError(
+          absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' has ", factor, " at index ", i,
+                       ", expected a number from ", kLeastFactor, " to ", kMostFactor)));
       return {};
     }
     factors.push_back(factor);
@@ -155,7 +161,7 @@ nn::RopeScalingAttr readGgufScaling(const Checkpoint &checkpoint, Hyperparameter
   std::vector<double> factors = readFactors(checkpoint, fields, dims);
   if (type == "none" && fields.has({"", "rope.scale_linear"})) {
     // Before rope.scaling.* existed.
-    double factor = positiveNumber(fields, {"", "rope.scale_linear"});
+    double factor = factorOf(fields, {"", "rope.scale_linear"});
     for (double &divisor : factors)
       divisor *= factor;
     return factors.empty() ? build.linear(factor) : build.factors(factors);
@@ -163,7 +169,7 @@ nn::RopeScalingAttr readGgufScaling(const Checkpoint &checkpoint, Hyperparameter
   if (type == "none")
     return factors.empty() ? nn::RopeScalingAttr() : build.factors(factors);
   if (type == "linear") {
-    double factor = positiveNumber(fields, kScalingFactor);
+    double factor = factorOf(fields, kScalingFactor);
     for (double &divisor : factors)
       divisor *= factor;
     return factors.empty() ? build.linear(factor) : build.factors(factors);
@@ -191,7 +197,7 @@ Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fie
                                                         headDim.value)));
   Rope rope{dims.value, 10000, nn::RopeStyle::Half, {}};
   if (fields.format() == Format::Gguf) {
-    rope.theta = positiveNumber(fields, thetaName, 10000);
+    rope.theta = thetaOf(fields, thetaName, 10000);
     rope.style = ggufStyle;
     rope.scaling = readGgufScaling(checkpoint, fields, dims.value, build);
     return rope;
@@ -200,8 +206,7 @@ Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fie
   Hyperparameters scaling = fields.inside({isNew ? "rope_parameters" : "rope_scaling", ""});
   fields.expect({"partial_rotary_factor", ""}, {1.0});
   scaling.expect({"partial_rotary_factor", ""}, {1.0});
-  rope.theta =
-      scaling.has(thetaName) ? positiveNumber(scaling, thetaName) : positiveNumber(fields, thetaName, 10000);
+  rope.theta = scaling.has(thetaName) ? thetaOf(scaling, thetaName) : thetaOf(fields, thetaName, 10000);
   int64_t trained = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
   rope.scaling = readHuggingFaceScaling(scaling, trained, build);
   fields.fail(scaling.status());

@@ -1,4 +1,4 @@
-"""Writes the seeds of the GGUF and safetensors fuzzers with the formats' own Python packages.
+"""Writes the seeds of the fuzzers of GGUF, safetensors and the importer with the formats' own Python packages.
 
     python make_corpus.py        (needs gguf, numpy, safetensors)
 """
@@ -42,3 +42,75 @@ save_file(
     folder / "safetensors/corpus/small.safetensors",
     metadata={"format": "pt"},
 )
+
+
+def model(name, family, sizes, tensors, more=lambda writer: None):
+    """A whole small model, for the fuzzer of the importer."""
+    writer = GGUFWriter(folder / f"import/gguf_corpus/{name}.gguf", family)
+    for key, size in sizes.items():
+        writer.add_uint32(f"{family}.{key}", size)
+    more(writer)
+    for tensor, shape in tensors.items():
+        writer.add_tensor(tensor, np.ones(shape, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+sizes = {
+    "block_count": 1,
+    "context_length": 8,
+    "embedding_length": 4,
+    "feed_forward_length": 3,
+    "attention.head_count": 2,
+}
+llama = {"token_embd.weight": (6, 4), "output_norm.weight": 4, "blk.0.attn_norm.weight": 4, "blk.0.ffn_norm.weight": 4}
+llama |= {f"blk.0.attn_{part}.weight": (4, 4) for part in ("q", "k", "v", "output")}
+llama |= {"blk.0.ffn_gate.weight": (3, 4), "blk.0.ffn_up.weight": (3, 4), "blk.0.ffn_down.weight": (4, 3)}
+
+
+def llama_fields(writer):
+    writer.add_uint32("llama.attention.head_count_kv", 2)
+    writer.add_float32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+    writer.add_uint32("llama.rope.dimension_count", 2)
+    writer.add_float32("llama.rope.freq_base", 10000)
+
+
+def yarn(writer):
+    llama_fields(writer)
+    writer.add_string("llama.rope.scaling.type", "yarn")
+    writer.add_float32("llama.rope.scaling.factor", 4)
+    writer.add_uint32("llama.rope.scaling.original_context_length", 4)
+
+
+def bpe(writer):
+    llama_fields(writer)
+    writer.add_string("tokenizer.ggml.model", "gpt2")
+    writer.add_string("tokenizer.ggml.pre", "smollm")
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b", "c", "ab", "abc", "<end>"])
+    writer.add_array("tokenizer.ggml.token_type", [1, 1, 1, 1, 1, 3])
+    writer.add_array("tokenizer.ggml.merges", ["a b", "ab c"])
+    writer.add_uint32("tokenizer.ggml.eos_token_id", 5)
+    writer.add_float32("general.sampling.temp", 0.5)
+
+
+model("llama", "llama", sizes, llama, llama_fields)
+model("yarn", "llama", sizes, llama, yarn)
+model("factors", "llama", sizes, llama | {"rope_freqs.weight": 1, "output.weight": (6, 4)}, llama_fields)
+model("tokenizer", "llama", sizes, llama, bpe)
+
+bert = {"token_embd.weight": (6, 4), "position_embd.weight": (8, 4), "token_types.weight": (2, 4)}
+for norm in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+    bert |= {f"{norm}.weight": 4, f"{norm}.bias": 4}
+for part, shape in {"attn_q": (4, 4), "attn_k": (4, 4), "attn_v": (4, 4), "attn_output": (4, 4), "ffn_up": (3, 4)}.items():
+    bert |= {f"blk.0.{part}.weight": shape, f"blk.0.{part}.bias": shape[0]}
+bert |= {"blk.0.ffn_down.weight": (4, 3), "blk.0.ffn_down.bias": 4}
+
+
+def bert_fields(writer):
+    writer.add_float32("bert.attention.layer_norm_epsilon", 1e-12)
+    writer.add_uint32("bert.pooling_type", 1)
+
+
+model("bert", "bert", sizes, bert, bert_fields)

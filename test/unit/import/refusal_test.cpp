@@ -48,6 +48,14 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
 
+TEST(Refusal, QuotesNamesThatAreNoText) {
+  GgufConversion conversion("llama-odd");
+  conversion.tensor("a\nb", {1}, {1});
+  EXPECT_EQ(refusal(conversion),
+            "m.gguf: tensor 'a\\nb' (and 0 others) has no place in architecture 'llama' as "
+            "m.gguf describes it");
+}
+
 TEST(Refusal, OfPartsOfAModel) {
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
@@ -159,7 +167,7 @@ TEST(Refusal, OfRopeScalings) {
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}}}}),
             "config.json: rope_scaling.factor is missing, expected a finite number");
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}),
-            "config.json: rope_scaling.factor is -1, expected a positive number");
+            "config.json: rope_scaling.factor is -1, expected a number from 1e-06 to 1e+06");
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "yarn"}, {"factor", 2}, {"truncate", false}}}}),
             "config.json: rope_scaling.truncate is false, which is not supported (supported: true)");
   EXPECT_EQ(refusal(GgufConversion("llama-odd").text("rope.scaling.type", "longrope")),
@@ -169,7 +177,7 @@ TEST(Refusal, OfRopeScalings) {
       refusal(GgufConversion("llama-odd").tensor("rope_freqs.weight", {3}, {1, 1, 1})),
       "m.gguf: tensor 'rope_freqs.weight' is not F32 of shape [6], half of the 12 dimensions that rotate");
   EXPECT_EQ(refusal(GgufConversion("llama-odd").tensor("rope_freqs.weight", {6}, {1, 1, 0, 1, 1, 1})),
-            "m.gguf: tensor 'rope_freqs.weight' has 0 at index 2, expected a positive number");
+            "m.gguf: tensor 'rope_freqs.weight' has 0 at index 2, expected a number from 1e-06 to 1e+06");
   EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("rope.dimension_count", 14)),
             "m.gguf: llama.rope.dimension_count is 14, expected an even number of at most the head size 12");
 }
@@ -195,11 +203,21 @@ TEST(Refusal, OfFieldsThatMakeNoSense) {
   EXPECT_EQ(refusal("llama-odd", {{"rms_norm_eps", "small"}}),
             "config.json: rms_norm_eps is 'small', expected a finite number");
   EXPECT_EQ(refusal("llama-odd", {{"rms_norm_eps", -1.0}}),
-            "config.json: rms_norm_eps is -1, expected a number that is not negative");
+            "config.json: rms_norm_eps is -1, expected a number from 0 to 1");
   EXPECT_EQ(refusal("llama-odd", {{"tie_word_embeddings", "no"}}),
             "config.json: tie_word_embeddings is 'no', expected true or false");
   EXPECT_EQ(refusal("llama-odd", {{"rope_theta", 0}}),
-            "config.json: rope_theta is 0, expected a positive number");
+            "config.json: rope_theta is 0, expected a number from 1 to 1e+12");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_theta", 1e300}}),
+            "config.json: rope_theta is 1e+300, expected a number from 1 to 1e+12");
+  EXPECT_EQ(refusal("llama-odd", {{"attention_multiplier", 1e30}}),
+            "config.json: attention_multiplier is 1e+30, expected a number from 1e-06 to 1e+06");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 1e7}}}}),
+            "config.json: rope_scaling.factor is 1e+07, expected a number from 1e-06 to 1e+06");
+  EXPECT_EQ(refusal("llama-odd", {{"max_position_embeddings", 1 << 25}}),
+            "config.json: max_position_embeddings is 33554432, expected an integer from 1 to 16777216");
+  EXPECT_EQ(refusal("llama-odd", {{"num_hidden_layers", 1e9}}),
+            "config.json: num_hidden_layers is 1e+09, expected an integer from 1 to 16777216");
 }
 
 } // namespace
