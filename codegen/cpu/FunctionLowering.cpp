@@ -212,42 +212,57 @@ LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
 // Functions
 //===----------------------------------------------------------------------===//
 
-LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
+LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
+  Location loc = function.getLoc();
+  Block &entry = created.front();
+  Type index = builder.getIndexType(), f32 = builder.getF32Type();
+  auto ids = bufferType({maxRows}, builder.getI32Type());
+  auto result =
+      dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
+  if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
+    return emitNotSupported(function) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
+  // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
+  auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
+  Type types[kStepArguments] = {
+      index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
+  for (Type type : types)
+    entry.addArgument(type, loc);
+  rows = entry.getArgument(kRows);
+  for (BlockArgument argument : function.getArguments()) {
+    auto input = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
+    if (isa<nn::KvCacheType>(argument.getType()))
+      continue; // Its layout is known at the first call that takes it.
+    auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
+                     .Case("tokens", kTokens)
+                     .Case("positions", kPositions)
+                     .Case("token_types", kTokenTypes)
+                     .Cases({"output_ids", "output_rows"}, kOutputIds)
+                     .Default(-1);
+    if (place < 0)
+      return emitNotSupported(function)
+             << "has argument " << argument.getArgNumber()
+             << " without a known nn.input: expected tokens, positions, token_types or output_ids";
+    Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
+    values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
+  }
+  return success();
+}
+
+/// Whether `argument` is read as a table of angles.
+static bool isAngleTable(BlockArgument argument) {
+  return llvm::any_of(argument.getUses(), [](OpOperand &use) {
+    auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+    return fusion &&
+           llvm::any_of(fusion.getBody().getArgument(use.getOperandNumber()).getUses(), [](OpOperand &inner) {
+             return isa<nn::RotateOp>(inner.getOwner()) && inner.getOperandNumber() == 1;
+           });
+  });
+}
+
+LogicalResult FunctionLowering::lowerLayerArguments(func::FuncOp function) {
   Location loc = function.getLoc();
   Block &entry = created.front();
   Type index = builder.getIndexType(), i32 = builder.getI32Type(), f32 = builder.getF32Type();
-  if (isPublic) {
-    auto ids = bufferType({maxRows}, i32);
-    auto result =
-        dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
-    if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
-      return emitNotSupported(function) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
-    // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
-    auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
-    Type types[kStepArguments] = {
-        index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
-    for (Type type : types)
-      entry.addArgument(type, loc);
-    rows = entry.getArgument(kRows);
-    for (BlockArgument argument : function.getArguments()) {
-      auto input = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
-      if (isa<nn::KvCacheType>(argument.getType()))
-        continue; // Its layout is known at the first call that takes it.
-      auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
-                       .Case("tokens", kTokens)
-                       .Case("positions", kPositions)
-                       .Case("token_types", kTokenTypes)
-                       .Cases({"output_ids", "output_rows"}, kOutputIds)
-                       .Default(-1);
-      if (place < 0)
-        return emitNotSupported(function)
-               << "has argument " << argument.getArgNumber()
-               << " without a known nn.input: expected tokens, positions, token_types or output_ids";
-      Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
-      values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
-    }
-    return success();
-  }
   for (BlockArgument argument : function.getArguments()) {
     if (nn::isParameter(argument))
       continue;
@@ -265,15 +280,8 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp function) {
     } else if (type.getRank() == 2 && type.getElementType().isF32() && !type.isDynamicDim(1)) {
       int64_t width = type.getDimSize(1);
       // A table of angles has two padded halves.
-      bool isTable = llvm::any_of(argument.getUses(), [&](OpOperand &use) {
-        auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
-        return fusion && llvm::any_of(fusion.getBody().getArgument(use.getOperandNumber()).getUses(),
-                                      [](OpOperand &inner) {
-                                        return isa<nn::RotateOp>(inner.getOwner()) &&
-                                               inner.getOperandNumber() == 1;
-                                      });
-      });
-      int64_t padded = isTable ? 2 * padTo(width / 2, target.lanes) : padTo(width, target.lanes);
+      int64_t padded =
+          isAngleTable(argument) ? 2 * padTo(width / 2, target.lanes) : padTo(width, target.lanes);
       values[argument] = {Lowered::Kind::Rows,
                           {entry.addArgument(bufferType({maxRows, padded}, f32), loc)},
                           {},
@@ -303,7 +311,7 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
                            builder.getFunctionType({}, {}));
   created.setVisibility(function.getVisibility());
   builder.setInsertionPointToStart(created.addEntryBlock());
-  if (failed(lowerArguments(function)))
+  if (failed(isPublic ? lowerStepArguments(function) : lowerLayerArguments(function)))
     return failure();
   auto results = cast<func::ReturnOp>(function.front().getTerminator());
   const bool choosesRows = isPublic && llvm::any_of(values, [&](const auto &entry) {
@@ -355,6 +363,33 @@ LogicalResult FunctionLowering::lowerOperation(Operation *op) {
   return emitNotSupported(op) << "is not supported by the CPU code generator";
 }
 
+void FunctionLowering::placeCache(Value cache, func::FuncOp callee, size_t position) {
+  Location loc = cache.getLoc();
+  SmallVector<Value, 2> memrefs;
+  for (size_t i = 0; i < 2; ++i) {
+    auto type = cast<MemRefType>(callee.getArgument(position + i).getType());
+    Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
+    memrefs.push_back(
+        memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
+    cacheSize += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
+  }
+  values[cache] = {Lowered::Kind::Cache, memrefs, {}, {}};
+}
+
+/// The argument of a function that `cache`, which it returns, is with keys and values appended: caches are
+/// updated in place. Null if it is another one.
+static BlockArgument updatedArgument(Value cache) {
+  while (auto fusion = cache.getDefiningOp<nn::FusionOp>()) {
+    auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
+    Value yielded = yield.getValues()[cast<OpResult>(cache).getResultNumber()];
+    auto append = yielded.getDefiningOp<nn::CacheAppendOp>();
+    cache = append ? outerValue(append.getCache()) : Value();
+    if (!cache)
+      return {};
+  }
+  return dyn_cast<BlockArgument>(cache);
+}
+
 LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   Location loc = op.getLoc();
   auto it = callees.find(op.getCallee());
@@ -367,18 +402,8 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   for (auto [operand, argument] : llvm::zip(op.getOperands(), original.getArguments())) {
     if (nn::isParameter(argument))
       continue;
-    if (isa<nn::KvCacheType>(operand.getType()) && !values.contains(operand)) {
-      // A cache of the step: its place in the cache section is decided here.
-      SmallVector<Value, 2> memrefs;
-      for (int i = 0; i < 2; ++i) {
-        auto type = cast<MemRefType>(callee.function.getArgument(operands.size() + i).getType());
-        Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
-        memrefs.push_back(
-            memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
-        cacheSize += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
-      }
-      values[operand] = {Lowered::Kind::Cache, memrefs, {}, {}};
-    }
+    if (isa<nn::KvCacheType>(operand.getType()) && !values.contains(operand))
+      placeCache(operand, callee.function, operands.size());
     if (!values.contains(operand))
       return emitNotSupported(op) << "has an operand that is not lowered";
     const Lowered &lowered = values[operand];
@@ -394,17 +419,7 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   auto returned = cast<func::ReturnOp>(original.front().getTerminator());
   for (auto [result, inner] : llvm::zip(op.getResults(), returned.getOperands())) {
     if (isa<nn::KvCacheType>(result.getType())) {
-      // A cache is updated in place: which argument comes back is found by following it through the callee.
-      Value source = inner;
-      while (auto fusion = source.getDefiningOp<nn::FusionOp>()) {
-        auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
-        Value yielded = yield.getValues()[cast<OpResult>(source).getResultNumber()];
-        auto append = yielded.getDefiningOp<nn::CacheAppendOp>();
-        source = append ? outerValue(append.getCache()) : Value();
-        if (!source)
-          break;
-      }
-      auto argument = dyn_cast_or_null<BlockArgument>(source);
+      auto argument = updatedArgument(inner);
       if (!argument)
         return emitNotSupported(op)
                << "returns a cache that is none of its operands with appended keys and values";

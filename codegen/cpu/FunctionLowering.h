@@ -79,9 +79,12 @@ private:
   };
 
   mlir::LogicalResult lowerBody(mlir::func::FuncOp function);
-  mlir::LogicalResult lowerArguments(mlir::func::FuncOp function);
+  mlir::LogicalResult lowerStepArguments(mlir::func::FuncOp function);
+  mlir::LogicalResult lowerLayerArguments(mlir::func::FuncOp function);
   mlir::LogicalResult lowerOperation(mlir::Operation *op);
   mlir::LogicalResult lowerCall(mlir::func::CallOp op);
+  /// Gives a cache of the step its place in the cache section, laid out as `callee` takes it at `position`.
+  void placeCache(mlir::Value cache, mlir::func::FuncOp callee, size_t position);
   mlir::LogicalResult lowerReturn(mlir::func::ReturnOp op);
   mlir::LogicalResult lowerEmptyCache(nn::EmptyCacheOp op);
 

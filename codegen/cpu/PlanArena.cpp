@@ -85,7 +85,23 @@ private:
       return it->second;
     if (function.isDeclaration())
       return sizes[function] = 0;
-    Block &block = function.front();
+    SmallVector<Interval> intervals = intervalsOf(function.front());
+    const int64_t size = place(intervals);
+    sizes[function] = size;
+    if (size == 0 && !function->hasAttr(kStepAttribute))
+      return 0;
+    useArena(function, size, intervals);
+    if (size > largest) {
+      largest = size;
+      withoutReuse = 0;
+      for (const Interval &interval : intervals)
+        withoutReuse += interval.bytes;
+    }
+    return size;
+  }
+
+  /// The buffers of a block, and the arenas of the functions that it calls.
+  SmallVector<Interval> intervalsOf(Block &block) {
     DenseMap<Operation *, int64_t> position;
     for (auto [index, op] : llvm::enumerate(block))
       position[&op] = index;
@@ -101,7 +117,6 @@ private:
     }
 
     SmallVector<Interval> intervals;
-    int64_t sum = 0;
     for (Operation &op : block) {
       Interval interval{&op, 0, position[&op], position[&op]};
       if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
@@ -117,22 +132,22 @@ private:
         interval.bytes = plan(getOperation().lookupSymbol<func::FuncOp>(call.getCallee()));
       }
       interval.bytes = (interval.bytes + kAlignment - 1) / kAlignment * kAlignment;
-      sum += interval.bytes;
       if (interval.bytes > 0)
         intervals.push_back(interval);
     }
-    const int64_t size = place(intervals);
-    sizes[function] = size;
-    bool isStep = function->hasAttr(kStepAttribute);
-    if (size == 0 && !isStep)
-      return 0;
+    return intervals;
+  }
 
+  /// Gives a function an arena of `size` bytes as its last argument, and each buffer and call its piece of
+  /// it.
+  void useArena(func::FuncOp function, int64_t size, ArrayRef<Interval> intervals) {
+    Block &block = function.front();
     OpBuilder builder(function.getContext());
     auto bytes = [&](int64_t count) { return MemRefType::get({count}, builder.getI8Type()); };
     Value arena = block.addArgument(bytes(size), function.getLoc());
     function.setFunctionType(builder.getFunctionType(block.getArgumentTypes(), function.getResultTypes()));
     function->setAttr(kArenaBytesAttribute, builder.getI64IntegerAttr(size));
-    for (Interval &interval : intervals) {
+    for (const Interval &interval : intervals) {
       Operation *op = interval.owner;
       builder.setInsertionPoint(op);
       Value offset = arith::ConstantIndexOp::create(builder, op->getLoc(), interval.offset);
@@ -148,11 +163,6 @@ private:
       op->replaceAllUsesWith(ValueRange{view});
       op->erase();
     }
-    if (size > largest) {
-      largest = size;
-      withoutReuse = sum;
-    }
-    return size;
   }
 
   /// Whether all threads enter a parallel region in `op`.

@@ -11,17 +11,8 @@
 
 using namespace llmc::tool;
 
-static void addCompileOptions(CLI::App &command, CompileRequest &request) {
-  command
-      .add_option("MODEL", request.model,
-                  "A GGUF file, or a Hugging Face directory with config.json and safetensors")
-      ->required();
-  command
-      .add_option("-o,--output", request.output,
-                  "Where the result goes; levels that are text go to the standard output stream by default. "
-                  "An old file "
-                  "is replaced when the new one is complete, and not before")
-      ->option_text("FILE");
+/// What is made for which processor, and in which numbers.
+static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option(
           "--target-cpu", request.targetCpu,
@@ -57,7 +48,9 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
                   "an embedding model. Activations take memory for it")
       ->check(CLI::PositiveNumber)
       ->option_text("N");
+}
 
+static void addLevelOptions(CLI::App &command, CompileRequest &request) {
   constexpr auto levels = "Levels";
   command
       .add_option("--emit", request.emit,
@@ -79,7 +72,9 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
       ->option_text("FILE.mlir")
       ->group(levels);
   command.get_option("--emit")->group(levels);
+}
 
+static void addLookingOptions(CLI::App &command, CompileRequest &request) {
   constexpr auto looking = "Looking inside";
   command
       .add_flag("--verify-numerics", request.verifyNumerics,
@@ -91,6 +86,22 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command.add_flag("--statistics", request.statistics, "Print what each pass counted")->group(looking);
   command.add_flag("--remarks", request.remarks, "Print what passes declined to do, and why")->group(looking);
   command.add_flag("-q,--quiet", request.quiet, "Print nothing when all is well")->group(looking);
+}
+
+static void addCompileOptions(CLI::App &command, CompileRequest &request) {
+  command
+      .add_option("MODEL", request.model,
+                  "A GGUF file, or a Hugging Face directory with config.json and safetensors")
+      ->required();
+  command
+      .add_option("-o,--output", request.output,
+                  "Where the result goes; levels that are text go to the standard output stream by default. "
+                  "An old file "
+                  "is replaced when the new one is complete, and not before")
+      ->option_text("FILE");
+  addCodeOptions(command, request);
+  addLevelOptions(command, request);
+  addLookingOptions(command, request);
   command.footer("Examples:\n"
                  "  llmc compile SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.llmc\n"
                  "  llmc compile all-MiniLM-L6-v2/ --dtype f32 -o minilm.llmc\n"

@@ -5,18 +5,7 @@
 
 namespace llmc::tool {
 
-void addRunOptions(CLI::App &command, RunOptions &options) {
-  addModelOptions(command, options.model);
-  command
-      .add_option("-p,--prompt", options.prompt,
-                  "Answer this and exit. Without it the prompt is read from the standard input stream, as a "
-                  "whole where "
-                  "it is a file or a pipe, as a conversation where it is a terminal")
-      ->option_text("TEXT");
-  command.add_option("--system", options.system, "Instructions that come before the conversation")
-      ->option_text("TEXT");
-  command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");
-
+static void addLengthOptions(CLI::App &command, RunOptions &options) {
   constexpr auto length = "Length";
   command
       .add_option("-n,--max-tokens", options.maxTokens,
@@ -31,7 +20,9 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(length);
+}
 
+static void addSamplingOptions(CLI::App &command, RunOptions &options) {
   constexpr auto sampling = "Sampling (by default what the model recommends, else greedy)";
   command
       .add_option("-t,--temperature", options.temperature,
@@ -59,7 +50,21 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command.add_option("--seed", options.seed, "Draw the same each time; by default differently")
       ->option_text("N")
       ->group(sampling);
+}
 
+void addRunOptions(CLI::App &command, RunOptions &options) {
+  addModelOptions(command, options.model);
+  command
+      .add_option("-p,--prompt", options.prompt,
+                  "Answer this and exit. Without it the prompt is read from the standard input stream, as a "
+                  "whole where "
+                  "it is a file or a pipe, as a conversation where it is a terminal")
+      ->option_text("TEXT");
+  command.add_option("--system", options.system, "Instructions that come before the conversation")
+      ->option_text("TEXT");
+  command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");
+  addLengthOptions(command, options);
+  addSamplingOptions(command, options);
   command.add_flag("--json", options.json, "Print one JSON object an answer, instead of streaming it")
       ->group("Output");
   command.add_flag("-q,--quiet", options.quiet, "Print no statistics to the standard error stream")

@@ -3,6 +3,7 @@
 #include "TinyArtifact.h"
 #include "runtime/core/Session.h"
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
@@ -179,7 +180,10 @@ TEST_F(ArtifactTest, NamesTheOtherFormatVersion) {
   EXPECT_EQ(messageOfLoad(), "has artifact format '2', but this runtime reads format '1'");
 }
 
-TEST_F(ArtifactTest, ChecksTheManifest) {
+/// Where the sections of validManifest() end.
+constexpr uint64_t kSectionsEnd = 8292;
+
+Manifest validManifest() {
   Manifest valid = generatorManifest();
   valid.set_abi_version(1);
   valid.mutable_code()->set_size(5000);
@@ -193,56 +197,64 @@ TEST_F(ArtifactTest, ChecksTheManifest) {
   parameter.set_name("p");
   parameter.set_bytes(36);
   parameter.set_offset(64);
-  ASSERT_EQ(checkManifest(valid, 8292), absl::OkStatus());
+  return valid;
+}
 
-  const auto message = [&](auto change) {
-    Manifest manifest = valid;
-    change(manifest);
-    return std::string(checkManifest(manifest, 8292).message());
-  };
-  EXPECT_EQ(message([](Manifest &m) { m.set_abi_version(7); }),
+/// What is said of a manifest that was valid before `change`.
+std::string messageAfter(absl::FunctionRef<void(Manifest &)> change) {
+  Manifest manifest = validManifest();
+  change(manifest);
+  return std::string(checkManifest(manifest, kSectionsEnd).message());
+}
+
+TEST(ManifestTest, IsCheckedForItsSections) {
+  ASSERT_EQ(checkManifest(validManifest(), kSectionsEnd), absl::OkStatus());
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_abi_version(7); }),
             "artifact was compiled for step ABI version 7, but this runtime has version 1: compile it again");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_code()->set_offset(64); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_offset(64); }),
             "code begins at byte 64, expected 0");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_code()->set_size(8293); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_size(8293); }),
             "code has 8293 bytes, expected 1 to 8292");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_weights()->set_offset(8200); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_weights()->set_offset(8200); }),
             "weights begin at byte 8200, expected a multiple of 4096 behind the code of 5000 bytes");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_weights()->set_offset(4096); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_weights()->set_offset(4096); }),
             "weights begin at byte 4096, expected a multiple of 4096 behind the code of 5000 bytes");
   EXPECT_EQ(
-      message([](Manifest &m) { m.mutable_weights()->set_size(~0ull); }),
+      messageAfter([](Manifest &m) { m.mutable_weights()->set_size(~0ull); }),
       "weights of 18446744073709551615 bytes at byte 8192 end behind byte 8292, where the manifest begins");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_weights()->set_chunk_bytes(0); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_weights()->set_chunk_bytes(0); }),
             "weights have chunk_bytes 0");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_weights()->add_chunk_xxh3(3); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_weights()->add_chunk_xxh3(3); }),
             "weights have 3 checksums, expected one for each of 2 chunks");
   for (uint64_t offset : {uint64_t{128}, ~uint64_t{63}})
-    EXPECT_EQ(message([&](Manifest &m) { m.mutable_parameters(0)->set_offset(offset); }),
+    EXPECT_EQ(messageAfter([&](Manifest &m) { m.mutable_parameters(0)->set_offset(offset); }),
               absl::StrCat("parameter 'p' has 36 bytes at byte ", offset,
                            " of the weights, expected a multiple of 64 from 0 and an end by 100"));
-  EXPECT_EQ(message([](Manifest &m) { *m.add_parameters() = m.parameters(0); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { *m.add_parameters() = m.parameters(0); }),
             "parameter 'p' has 36 bytes at byte 64 of the weights, expected a multiple of 64 from 100 and an "
             "end by 100");
-  EXPECT_EQ(message([](Manifest &m) {
+}
+
+TEST(ManifestTest, IsCheckedForWhatRuns) {
+  EXPECT_EQ(messageAfter([](Manifest &m) {
               m.mutable_steps(0)->set_name("a\nb'");
               m.mutable_steps(0)->clear_symbol();
             }),
             "step 'a\\nb\\'' has no symbol that a linker would accept")
       << "one line whatever the file holds";
-  EXPECT_EQ(message([](Manifest &m) { m.clear_steps(); }), "has no steps");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_steps(1)->set_max_rows(0); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_steps(); }), "has no steps");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_steps(1)->set_max_rows(0); }),
             "step 'prefill' has max_rows 0, expected 1 to 1073741824");
-  EXPECT_EQ(message([](Manifest &m) { m.mutable_steps(0)->set_symbol("a b"); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_steps(0)->set_symbol("a b"); }),
             "step 'decode' has no symbol that a linker would accept");
-  EXPECT_EQ(message([](Manifest &m) { m.set_vocabulary_size(0xffffffff); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_vocabulary_size(0xffffffff); }),
             "vocabulary_size is 4294967295, expected 1 to 1073741824");
-  EXPECT_EQ(message([](Manifest &m) { m.set_cache_bytes(~0ull); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_cache_bytes(~0ull); }),
             "cache_bytes is 18446744073709551615, expected at most 140737488355328");
-  EXPECT_EQ(message([](Manifest &m) { m.set_output_width(10); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_output_width(10); }),
             "output_width is 10, expected a logit for each of 11 tokens");
-  EXPECT_EQ(message([](Manifest &m) { m.clear_kind(); }), "kind is 0, expected GENERATE or EMBED");
-  EXPECT_EQ(message([](Manifest &m) { m.set_kind(EMBED); }),
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_kind(); }), "kind is 0, expected GENERATE or EMBED");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(EMBED); }),
             "pooling.method is 0, expected MEAN, CLS or MAX");
 }
 
