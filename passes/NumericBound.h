@@ -21,9 +21,9 @@ struct NumericBound {
     Ulps,             ///< `limit` units in the last place of the result's type
     Relative,         ///< `limit` times the largest magnitude of the result before the pass
     Absolute,         ///< `limit`
-    ChangesInterface, ///< the program takes other arguments than before. If these are caches at the end, and
-                      ///< as many results at the end, then results from empty caches stay within `limit`
-                      ///< times the largest magnitude; else the two cannot be compared
+    ChangesInterface, ///< functions take and return caches that they did not before, at the end (and may
+                      ///< take positions). Results from empty caches, and in later steps from the caches of
+                      ///< earlier ones, stay within `limit` times the largest magnitude
   };
 
   Kind kind = Kind::Exact;
@@ -42,7 +42,8 @@ struct NumericBound {
   static NumericBound absolute(double a, std::string reason) {
     return {Kind::Absolute, a, std::move(reason)};
   }
-  /// Functions get arguments or results that they had not. `r` is what added caches may change by.
+  /// Functions get caches that they had not; a pass that changes more is refused. `r` is what the caches may
+  /// change results by.
   static NumericBound changesInterface(std::string reason, double r = 0) {
     return {Kind::ChangesInterface, r, std::move(reason)};
   }

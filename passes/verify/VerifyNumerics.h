@@ -33,9 +33,9 @@ struct VerifyNumericsOptions {
 
 /// Makes `manager` check each of its passes. Passes run on one thread from then on, because a pass on one
 /// function is judged by what the whole module computes. A pass that declares no bound (NumericallyBounded,
-/// or declareNumericBound) is refused by name. Where a pass changes the interface by more than caches nothing
-/// can be compared; where the program leaves what the reference semantics knows, checking ends: both are said
-/// in a remark. `manager` must be nested on a module.
+/// or declareNumericBound) is refused by name, and so is one that changes the interface by more than caches,
+/// since nothing can be compared then. Where the program leaves what the reference semantics knows, checking
+/// ends, which is said in a remark. `manager` must be nested on a module.
 void verifyNumerics(mlir::PassManager &manager, VerifyNumericsOptions options = {});
 
 /// Declares the bound of a pass of somebody else by its argument, as "canonicalize" of MLIR. Not thread-safe.

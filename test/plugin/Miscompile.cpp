@@ -7,6 +7,8 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "dialects/nn/NN.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "passes/NumericBound.h"
 
@@ -180,6 +182,17 @@ void addCacheAndDropCausal(ModuleOp module) {
   dropCausal(module);
 }
 
+/// Returns the caches that came in, where these were added, without the keys of this step.
+void returnOldCaches(ModuleOp module) {
+  for (auto function : module.getOps<func::FuncOp>())
+    for (OpOperand &result : function.front().getTerminator()->getOpOperands()) {
+      auto append = result.get().getDefiningOp<nn::CacheAppendOp>();
+      auto old = append ? dyn_cast<BlockArgument>(append.getCache()) : BlockArgument();
+      if (old && function.getArgAttr(old.getArgNumber(), "nn.input"))
+        result.set(old);
+    }
+}
+
 //===----------------------------------------------------------------------===//
 // Passes that keep their bounds
 //===----------------------------------------------------------------------===//
@@ -244,6 +257,22 @@ struct FunctionPass : PassWrapper<FunctionPass, OperationPass<func::FuncOp>>, Nu
   }
 };
 
+/// Adds caches that work in the first step only.
+struct LoseCachePass : PassWrapper<LoseCachePass, OperationPass<ModuleOp>>, NumericallyBounded {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LoseCachePass)
+  StringRef getArgument() const override { return "miscompile-lose-cache"; }
+  StringRef getDescription() const override { return "wrong on purpose"; }
+  NumericBound getNumericBound() const override { return NumericBound::changesInterface("adds caches"); }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<nn::NNDialect>(); }
+  void runOnOperation() override {
+    OpPassManager addCaches(ModuleOp::getOperationName());
+    if (failed(parsePassPipeline("nn-add-kv-cache", addCaches)) ||
+        failed(runPipeline(addCaches, getOperation())))
+      return signalPassFailure();
+    returnOldCaches(getOperation());
+  }
+};
+
 /// Does nothing, and says nothing about it.
 struct UnboundedPass : PassWrapper<UnboundedPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(UnboundedPass)
@@ -279,9 +308,12 @@ void registerPasses() {
   registerRewrite("miscompile-origin", wrongOrigin);
   registerRewrite("miscompile-table", lookBehindTable);
   registerRewrite("miscompile-argument", addArgument);
+  registerRewrite("miscompile-interface", addArgument,
+                  NumericBound::changesInterface("claims that nobody can tell"));
   registerRewrite("miscompile-add-cache", addCacheAndDropCausal,
                   NumericBound::changesInterface("hands through a cache"));
   registerPass([] { return std::make_unique<FunctionPass>(); });
+  registerPass([] { return std::make_unique<LoseCachePass>(); });
   registerPass([] { return std::make_unique<UnboundedPass>(); });
 
   registerRewrite("right-double", doubleByAdding);
@@ -290,8 +322,6 @@ void registerPasses() {
   registerRewrite("right-round", roundProducts, NumericBound::relative(0.05, "products are rounded to bf16"));
   registerRewrite("right-reassociate", reassociate, NumericBound::relative(1e-6, "sums in another order"));
   registerRewrite("right-cache", addCache, NumericBound::changesInterface("hands through a cache"));
-  registerRewrite("right-argument", addArgument,
-                  NumericBound::changesInterface("it takes one more argument"));
 }
 
 } // namespace

@@ -52,6 +52,11 @@
 // Caches that a pass adds do not hide what else it does.
 // RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(miscompile-add-cache)" 2>&1 | FileCheck %s --check-prefix=ADD
 // ADD: error: pass 'miscompile-add-cache' breaks its bound (changes the interface): in @decoder, {{.*}} (5 rows
+// RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(miscompile-lose-cache)" 2>&1 | FileCheck %s --check-prefix=LOSE
+// LOSE: error: pass 'miscompile-lose-cache' breaks its bound (changes the interface): in @decoder, result 0: element {{.*}} (rows 2 to 4 in a second step, seed 2)
+// What changes more than that cannot be compared, and is not trusted.
+// RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(miscompile-interface)" 2>&1 | FileCheck %s --check-prefix=INTERFACE
+// INTERFACE: error: pass 'miscompile-interface' breaks its bound (changes the interface): @decoder takes or returns other things than before, beside caches at the end, so that its results cannot be compared
 //
 // The first that departs is the one that is named, and nothing runs after it.
 // RUN: not llmc-opt %s --load-pass-plugin=%build/lib/Miscompile.so --verify-numerics --pass-pipeline="builtin.module(canonicalize,right-double,miscompile-epsilon,miscompile-silu,nn-interpret{function=none})" 2>&1 | FileCheck %s --check-prefix=FIRST
