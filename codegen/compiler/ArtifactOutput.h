@@ -24,6 +24,9 @@ public:
   /// Reads from a program at the level "tiled" or "llvm" what the manifest says of it.
   absl::Status plan(mlir::ModuleOp program);
 
+  /// What the artifact will need of a processor; plan() has been called.
+  const runtime::Target &requirements() const { return manifest.target(); }
+
   /// Writes code, the parameters that `program` places, and the manifest.
   absl::Status write(mlir::ModuleOp program, const std::string &sharedObject, const std::string &path,
                      const ProgressCallback &progress);

@@ -13,12 +13,14 @@
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
+#include "codegen/verify/VerifyCompiled.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
 #include "passes/Statistics.h"
 #include "passes/verify/VerifyNumerics.h"
+#include "runtime/core/CpuFeatures.h"
 #include "runtime/io/AtomicFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -82,17 +84,26 @@ public:
     absl::StatusOr<size_t> end = lastPosition(), begin = 0;
     if (!end.ok())
       return end.status();
-    if (!options.startFrom.empty())
+    OwningOpRef<ModuleOp> imported;
+    if (!options.startFrom.empty()) {
+      imported = std::move(model.module);
       begin = readProgram(*end);
+    }
     if (!begin.ok())
       return begin.status();
+    if (verifiesCode() && *begin > positionOf(Level::NN))
+      if (absl::Status status = makeReference(std::move(imported)); !status.ok())
+        return status;
     for (Stage &stage : stages) {
       const size_t first = std::max(stage.begin, *begin), last = std::min(stage.end, *end);
-      if (first >= last)
-        continue;
-      if (absl::Status status = runPasses(stage, sequence.take(first, last)); !status.ok())
-        return status;
+      if (first < last)
+        if (absl::Status status = runPasses(stage, sequence.take(first, last)); !status.ok())
+          return status;
+      if (verifiesCode() && stage.level == Level::NN && !fused)
+        fused = model.module->clone();
     }
+    if (options.verifyNumerics && options.emit > Level::NN && options.stopAfter.empty() && !verifiesCode())
+      leaveUnverified("it is run for --emit=obj, shared and artifact only");
     if (!options.stopAfter.empty() || options.emit <= Level::Llvm)
       return writeProgram(*end);
     return emitMachineCode(output);
@@ -226,6 +237,42 @@ private:
     return passes::inferencePasses(pipeline);
   }
 
+  /// Whether there will be code to verify.
+  bool verifiesCode() const {
+    return options.verifyNumerics && options.emit >= Level::Object && options.stopAfter.empty();
+  }
+
+  /// Makes of the model itself what code is verified by, for code that comes from a program of a level below.
+  absl::Status makeReference(OwningOpRef<ModuleOp> imported) {
+    std::swap(model.module, imported);
+    absl::Status status = runPasses(stages.front(), nnPasses());
+    std::swap(model.module, imported);
+    fused = std::move(imported);
+    return status;
+  }
+
+  /// Says in a remark why the code was not run.
+  void leaveUnverified(absl::string_view reason) {
+    emitRemark(model.module->getLoc()) << "the code below nn was not verified: " << std::string(reason);
+  }
+
+  absl::Status verifyCode(const ArtifactOutput &output, const std::string &sharedObject) {
+    if (absl::Status status = runtime::checkTarget(output.requirements()); !status.ok()) {
+      leaveUnverified(absl::StrCat("it cannot run here: ", status.message()));
+      return absl::OkStatus();
+    }
+    progress("verifying the code", -1);
+    context->disableMultithreading(); // the code runs in a copy of this process
+    // A program that was brought as far as this went through these passes.
+    bounds.add(*createLowerToCpuPass(target, sizes));
+    bounds.add(*createApproximateMath());
+    absl::Status status = verifyCompiled(*fused, *model.module, sharedObject, sizes, bounds);
+    if (!absl::IsUnavailable(status))
+      return status;
+    leaveUnverified(status.message());
+    return absl::OkStatus();
+  }
+
   absl::Status runPasses(const Stage &stage, passes::PassList list) {
     progress(stage.doing, -1);
     PassManager manager(context);
@@ -235,6 +282,8 @@ private:
       VerifyNumericsOptions verification;
       verification.isUntrusted = &passIsToBlame;
       verifyNumerics(manager, std::move(verification));
+    } else if (options.verifyNumerics) { // together, by the code that comes out
+      manager.addInstrumentation(bounds.instrument());
     }
     if (options.timing)
       manager.enableTiming();
@@ -278,7 +327,7 @@ private:
       return error.message().empty()
                  ? code.status()
                  : absl::InternalError(absl::StrCat(code.status().message(), ": ", error.message()));
-    if (options.emit < Level::Shared)
+    if (options.emit < Level::Object || (options.emit == Level::Object && !options.verifyNumerics))
       return writeText(outputPath, *code);
     llvm::SmallString<128> folder;
     if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
@@ -290,6 +339,11 @@ private:
       return absl::InternalError(shared.status().message());
     if (!shared.ok())
       return shared.status();
+    if (options.verifyNumerics)
+      if (absl::Status status = verifyCode(output, *shared); !status.ok())
+        return status;
+    if (options.emit == Level::Object)
+      return writeText(outputPath, *code);
     if (options.emit == Level::Shared)
       return writeText(outputPath, *shared);
     return output.write(*model.module, *shared, outputPath, progress);
@@ -304,6 +358,8 @@ private:
   StepSizes sizes;
   PassSequence sequence;
   SmallVector<Stage> stages;
+  OwningOpRef<ModuleOp> fused; ///< the program on nn that code is verified by
+  LoweringBounds bounds;
   bool passIsToBlame = false; ///< a pass departed from its numeric bound or declares none
 };
 

@@ -38,7 +38,7 @@ struct CompileOptions {
   Level emit = Level::Artifact;
   std::string stopAfter;       ///< the pass after which the program is written as MLIR (PassSequence.h)
   std::string startFrom;       ///< a file with the program at some level, instead of the imported one
-  bool verifyNumerics = false; ///< check every pass on nn against the interpreter
+  bool verifyNumerics = false; ///< check every pass on nn, and the code that is made, against the interpreter
   bool timing = false, statistics = false;
   std::string source; ///< how the user named the model
 };
@@ -50,9 +50,9 @@ using ProgressCallback = std::function<void(absl::string_view stage, double frac
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete.
-/// Remarks of passes go to the context's handlers. Errors are one line; kUnimplemented means that a pass
-/// refused the program (passes/NotSupported.h), kInternal that one failed, kAborted that one broke the
-/// numeric bound that it declares, or declares none.
+/// Remarks of passes, and on what could not be verified, go to the context's handlers. Errors are one line;
+/// kUnimplemented means that a pass refused the program (passes/NotSupported.h), kInternal that one failed,
+/// kAborted that one, or the code, broke the numeric bound that it declares, or declares none.
 absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options,
                           const std::string &outputPath, const ProgressCallback &progress);
 

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/NumericBound.h"
 
 using namespace mlir;
 
@@ -33,8 +34,12 @@ struct UseProcessorFma : OpRewritePattern<math::FmaOp> {
   }
 };
 
-class ApproximateMath : public impl::ApproximateMathBase<ApproximateMath> {
+class ApproximateMath : public impl::ApproximateMathBase<ApproximateMath>, public NumericallyBounded {
 public:
+  NumericBound getNumericBound() const override {
+    return NumericBound::relative(2e-6, "polynomials are off by a few ulps");
+  }
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/NumericBound.h"
 #include "passes/Statistics.h"
 
 using namespace mlir;
@@ -20,8 +21,10 @@ namespace {
 
 constexpr StringLiteral kRegionNext = "llmc_region_next";
 
-class ForallToSpmd : public impl::ForallToSpmdBase<ForallToSpmd>, public Counting {
+class ForallToSpmd : public impl::ForallToSpmdBase<ForallToSpmd>, public NumericallyBounded, public Counting {
 public:
+  NumericBound getNumericBound() const override { return NumericBound::exact(); }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());

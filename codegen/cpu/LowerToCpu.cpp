@@ -9,6 +9,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
+#include "passes/NumericBound.h"
 
 using namespace mlir;
 
@@ -101,9 +102,14 @@ LogicalResult checkForm(func::FuncOp function) {
                      .wasInterrupted());
 }
 
-class LowerToCpu : public impl::LowerToCpuBase<LowerToCpu> {
+class LowerToCpu : public impl::LowerToCpuBase<LowerToCpu>, public NumericallyBounded {
 public:
   using LowerToCpuBase::LowerToCpuBase;
+
+  NumericBound getNumericBound() const override {
+    return NumericBound::relative(1e-5, "sums are taken in another order, with fused multiply-adds");
+  }
+
   /// For a target that is known already: one that was named "native" has what this machine has.
   LowerToCpu(const Target &target, const StepSizes &sizes) : given(target) {
     targetCpu = target.cpu;

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/NumericBound.h"
 #include "runtime/core/StepAbi.h"
 #include <cstddef>
 
@@ -45,8 +46,10 @@ constexpr StepField kStepFields[] = {{kRows, offsetof(LlmcStep, rows)},
                                      {kOutput, offsetof(LlmcStep, output)}};
 constexpr int64_t kArenaOffset = offsetof(LlmcStep, arena);
 
-class StepEntry : public impl::StepEntryBase<StepEntry> {
+class StepEntry : public impl::StepEntryBase<StepEntry>, public NumericallyBounded {
 public:
+  NumericBound getNumericBound() const override { return NumericBound::exact(); }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     // What other libraries of a process call their functions must not matter: only the entries are seen.

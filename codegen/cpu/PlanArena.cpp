@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/NumericBound.h"
 #include "passes/Statistics.h"
 
 using namespace mlir;
@@ -65,8 +66,10 @@ int64_t place(MutableArrayRef<Interval> intervals) {
   return size;
 }
 
-class PlanArena : public impl::PlanArenaBase<PlanArena>, public Counting {
+class PlanArena : public impl::PlanArenaBase<PlanArena>, public NumericallyBounded, public Counting {
 public:
+  NumericBound getNumericBound() const override { return NumericBound::exact(); }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     sizes.clear();

@@ -57,8 +57,8 @@ public:
       if (result.getCache())
         caches.push_back(result);
     std::optional<Values> end = run(first, second, caches, 0, second);
-    std::string inputs = llvm::formatv(" (rows {0} to {1} in a second step, seed {2})", first, rows - 1,
-                                       whole.sizes.seed);
+    std::string inputs =
+        llvm::formatv(" (rows {0} to {1} in a second step, seed {2})", first, rows - 1, whole.sizes.seed);
     if (!end)
       return "in @" + whole.function + ", a second step cannot be evaluated" + inputs;
     std::string departure = compare(*endAtOnce, *end, first, second, bound);
@@ -72,7 +72,8 @@ private:
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || tensor.hasStaticShape())
         continue;
-      if (llvm::any_of(tensor.getShape().drop_front(), ShapedType::isDynamic) || sizeOf(value) != whole.sizes.rows)
+      if (llvm::any_of(tensor.getShape().drop_front(), ShapedType::isDynamic) ||
+          sizeOf(value) != whole.sizes.rows)
         return false;
     }
     return true;
@@ -91,7 +92,8 @@ private:
     return caches;
   }
 
-  /// Runs rows first .. first + count - 1, of which those from `wanted` on, counted from `first`, are selected.
+  /// Runs rows first .. first + count - 1, of which those from `wanted` on, counted from `first`, are
+  /// selected.
   std::optional<Values> run(int64_t first, int64_t count, const Values &caches, int64_t wanted,
                             int64_t wantedCount) {
     Execution<float> step = whole;
@@ -107,7 +109,8 @@ private:
     return executeAgain<float>(module, parameters, {step}).front().results;
   }
 
-  /// Compares the tensors of a step with those of all rows at once, of which they may be `count` from `first`.
+  /// Compares the tensors of a step with those of all rows at once, of which they may be `count` from
+  /// `first`.
   std::string compare(const Values &atOnce, const Values &inSteps, int64_t first, int64_t count,
                       const NumericBound &bound) {
     for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {

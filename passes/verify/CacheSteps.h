@@ -7,10 +7,10 @@
 
 namespace llmc {
 
-/// Feeds the rows of `whole`, an execution of a function of `module` from empty caches, in two steps, the second
-/// with the caches that the first returns. Describes where the outputs lie outside of `bound` around those of
-/// all rows at once; empty where they do not. Functions whose outputs depend on later rows, which no steps can
-/// give, and those whose rows cannot be told apart are left out.
+/// Feeds the rows of `whole`, an execution of a function of `module` from empty caches, in two steps, the
+/// second with the caches that the first returns. Describes where the outputs lie outside of `bound` around
+/// those of all rows at once; empty where they do not. Functions whose outputs depend on later rows, which no
+/// steps can give, and those whose rows cannot be told apart are left out.
 std::string describeStepDeparture(mlir::ModuleOp module, nn::ParameterSource &parameters,
                                   const Execution<float> &whole, const NumericBound &bound);
 

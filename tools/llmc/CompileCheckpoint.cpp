@@ -57,10 +57,11 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
   nn::reference::registerReferenceModels(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  // Remarks say what passes declined; diagnostics of errors come back as statuses.
+  // Remarks say what passes declined, where these were enabled, and what was not verified; diagnostics of
+  // errors come back as statuses.
   ScopedDiagnosticHandler remarks(&context, [&](Diagnostic &diagnostic) {
     bool isRemark = diagnostic.getSeverity() == DiagnosticSeverity::Remark;
-    if (isRemark && request.remarks) {
+    if (isRemark && (request.remarks || request.verifyNumerics)) {
       progress.clear();
       llvm::errs() << diagnostic.getLocation() << ": remark: " << diagnostic << "\n";
     }

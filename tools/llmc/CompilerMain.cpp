@@ -78,9 +78,8 @@ static void addLookingOptions(CLI::App &command, CompileRequest &request) {
   constexpr auto looking = "Looking inside";
   command
       .add_flag("--verify-numerics", request.verifyNumerics,
-                "Run the program before and after each pass on random inputs through the reference "
-                "semantics, and name "
-                "the first pass that departs beyond the bound that it declares")
+                "Hold each pass, and the code that is made, to the numeric bound that it declares, by the "
+                "reference semantics on random weights and inputs; name the first that departs")
       ->group(looking);
   command.add_flag("--timing", request.timing, "Print the time that each pass took")->group(looking);
   command.add_flag("--statistics", request.statistics, "Print what each pass counted")->group(looking);

@@ -3,28 +3,19 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "codegen/common/ParameterStream.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Pipeline.h"
-#include "dialects/nn/reference/Interpreter.h"
+#include "dialects/nn/reference/ForwardPass.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "runtime/core/Team.h"
 #include "llvm/Support/FileSystem.h"
 #include <bit>
 #include <cmath>
-#include <dlfcn.h>
-#include <fstream>
-#include <numeric>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace llmc;
 using namespace llmc::test;
-using nn::reference::IntegerTensor;
-using nn::reference::RuntimeValue;
 
 std::string test::filled(absl::string_view text,
                          const std::vector<std::pair<std::string, std::string>> &names) {
@@ -38,32 +29,6 @@ std::string test::filled(absl::string_view text,
 }
 
 //===----------------------------------------------------------------------===//
-// GuardedMemory
-//===----------------------------------------------------------------------===//
-
-GuardedMemory::GuardedMemory(size_t bytes) : bytes(bytes) {
-  const size_t page = sysconf(_SC_PAGESIZE), rounded = (bytes + 63) / 64 * 64;
-  const size_t usable = (rounded + page - 1) / page * page;
-  mapped = usable + page;
-  mapping = static_cast<uint8_t *>(
-      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  mprotect(mapping + usable, page, PROT_NONE);
-  start = mapping + usable - rounded;
-  spoil();
-}
-
-GuardedMemory::~GuardedMemory() { munmap(mapping, mapped); }
-
-void GuardedMemory::spoil() { std::memset(start, 0xff, (bytes + 63) / 64 * 64); }
-
-bool GuardedMemory::isIntactBehindEnd() const {
-  for (size_t at = bytes; at % 64 != 0; ++at)
-    if (start[at] != 0xff)
-      return false;
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
 // Compilation
 //===----------------------------------------------------------------------===//
 
@@ -71,16 +36,11 @@ std::unique_ptr<CompiledProgram> CompiledProgram::compile(const std::string &tex
                                                           const ProgramOptions &options) {
   std::unique_ptr<CompiledProgram> program(new CompiledProgram(options));
   program->build(text);
-  if (program->steps.empty()) {
+  if (!program->loaded) {
     ADD_FAILURE() << "no program was made";
     return nullptr;
   }
   return program;
-}
-
-CompiledProgram::~CompiledProgram() {
-  if (library)
-    dlclose(library);
 }
 
 static absl::StatusOr<std::string> makeSharedObject(mlir::ModuleOp module, const codegen::Target &target) {
@@ -116,60 +76,14 @@ void CompiledProgram::build(const std::string &text) {
   mlir::PassManager tiling(context.get());
   passes::addPasses(tiling, codegen::tiledPasses(*target, options.sizes));
   ASSERT_TRUE(mlir::succeeded(tiling.run(*module))) << text;
-  placeWeights(*module);
-  std::vector<std::string> names;
-  for (auto function : module->getOps<mlir::func::FuncOp>()) {
-    auto name = function->getAttrOfType<mlir::StringAttr>(codegen::kStepAttribute);
-    if (!name)
-      continue;
-    names.push_back(name.str());
-    if (auto bytes = function->getAttrOfType<mlir::IntegerAttr>(codegen::kArenaBytesAttribute))
-      arenaBytes = std::max(arenaBytes, bytes.getInt());
-    outputWidth = mlir::cast<mlir::MemRefType>(function.getArgumentTypes()[codegen::kOutput]).getDimSize(1);
-  }
   mlir::PassManager lowering(context.get());
   passes::addPasses(lowering, codegen::llvmPasses());
   ASSERT_TRUE(mlir::succeeded(lowering.run(*module)));
   absl::StatusOr<std::string> shared = makeSharedObject(*module, *target);
   ASSERT_TRUE(shared.ok()) << shared.status().message();
-  load(*shared);
-  ASSERT_NE(library, nullptr) << dlerror();
-  for (const std::string &name : names) {
-    void *symbol = dlsym(library, codegen::stepSymbol(name).c_str());
-    ASSERT_NE(symbol, nullptr) << name;
-    steps[name] = reinterpret_cast<LlmcStepFunction>(symbol);
-  }
-}
-
-void CompiledProgram::load(const std::string &sharedObject) {
-  static int count = 0;
-  const std::string path = absl::StrCat(testing::TempDir(), "codegen-", getpid(), "-", count++, ".so");
-  std::ofstream(path, std::ios::binary) << sharedObject;
-  library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  unlink(path.c_str());
-}
-
-void CompiledProgram::placeWeights(mlir::ModuleOp tiled) {
-  auto number = [](mlir::Operation *op, llvm::StringRef name) {
-    return op->getAttrOfType<mlir::IntegerAttr>(name).getInt();
-  };
-  weights = std::make_unique<GuardedMemory>(number(tiled, codegen::kWeightsBytesAttribute));
-  cacheBytes = number(tiled, codegen::kCacheBytesAttribute);
-  codegen::ParameterStream stream(tiled, parameters);
-  for (auto param : tiled.getOps<nn::ParamOp>()) {
-    if (!param->hasAttr(codegen::kOffsetAttribute))
-      continue;
-    size_t at = number(param, codegen::kOffsetAttribute);
-    ASSERT_EQ(at % 64, 0u);
-    absl::Status status = stream.stream(param, [&](absl::Span<const uint8_t> bytes) {
-      if (at + bytes.size() > weights->size())
-        return absl::OutOfRangeError("is larger than its place");
-      std::memcpy(weights->as() + at, bytes.data(), bytes.size());
-      at += bytes.size();
-      return absl::OkStatus();
-    });
-    ASSERT_TRUE(status.ok()) << status.message();
-  }
+  auto program = codegen::LoadedProgram::load(*module, *shared, parameters);
+  ASSERT_TRUE(program.ok()) << program.status().message();
+  loaded = *std::move(program);
 }
 
 //===----------------------------------------------------------------------===//
@@ -181,110 +95,59 @@ static runtime::Team &teamOf(int threads) {
   return threads == 1 ? one : threads == 2 ? two : five;
 }
 
-template <typename T> static std::unique_ptr<GuardedMemory> guarded(const T *values, size_t count) {
-  auto memory = std::make_unique<GuardedMemory>(count * sizeof(T));
-  std::copy_n(values, count, memory->as<T>());
-  return memory;
-}
-
-static std::vector<int32_t> countFrom(int64_t first, int64_t count) {
-  std::vector<int32_t> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), static_cast<int32_t>(first));
-  return numbers;
-}
-
-void CompiledProgram::run(llvm::StringRef name, const int32_t *tokens, int64_t rows, int64_t firstPosition,
-                          const std::vector<int32_t> &outputIds, uint8_t *cache, int threads,
-                          float *output) const {
-  auto tokenMemory = guarded(tokens, rows), idMemory = guarded(outputIds.data(), outputIds.size());
-  std::vector<int32_t> positions = countFrom(firstPosition, rows), types(rows);
+/// Token types that are not all the same.
+static std::vector<int32_t> alternating(int64_t rows) {
+  std::vector<int32_t> types(rows);
   for (int64_t row = 0; row < rows; ++row)
     types[row] = row % 2;
-  auto positionMemory = guarded(positions.data(), rows), typeMemory = guarded(types.data(), rows);
-  GuardedMemory arena(arenaBytes), result(outputIds.size() * outputWidth * sizeof(float));
-  LlmcStep step = {};
-  step.rows = rows;
-  step.output_rows = static_cast<int64_t>(outputIds.size());
-  step.tokens = tokenMemory->as<int32_t>();
-  step.positions = positionMemory->as<int32_t>();
-  step.token_types = typeMemory->as<int32_t>();
-  step.output_ids = idMemory->as<int32_t>();
-  step.weights = weights->as();
-  step.arena = arena.as();
-  step.cache = cache;
-  step.output = result.as<float>();
-  runtime::Team &team = teamOf(threads);
-  team.run(steps.lookup(name), step);
-  team.settle();
-  EXPECT_TRUE(result.isIntactBehindEnd());
-  std::copy_n(result.as<float>(), outputIds.size() * outputWidth, output);
+  return types;
+}
+
+std::vector<float> CompiledProgram::run(llvm::StringRef name, std::vector<int32_t> tokens,
+                                        int64_t firstPosition, const std::vector<int32_t> &outputIds,
+                                        const codegen::GuardedMemory &cache, int threads) const {
+  codegen::StepInputs inputs{std::move(tokens), {}, firstPosition, outputIds};
+  inputs.tokenTypes = alternating(inputs.tokens.size());
+  absl::StatusOr<std::vector<float>> outputs = loaded->run(name, inputs, cache, teamOf(threads));
+  EXPECT_TRUE(outputs.ok()) << outputs.status().message();
+  return outputs.ok() ? *std::move(outputs) : std::vector<float>();
 }
 
 std::vector<float> CompiledProgram::feed(const std::vector<int32_t> &tokens,
                                          const std::vector<int64_t> &pieces, int threads,
                                          const std::vector<int32_t> &outputIds) const {
-  GuardedMemory cache(cacheBytes);
-  std::memset(cache.as(), 0, cacheBytes);
-  const int64_t wanted = outputIds.empty() ? tokens.size() : outputIds.size();
-  std::vector<float> outputs(wanted * outputWidth);
-  int64_t done = 0;
+  std::unique_ptr<codegen::GuardedMemory> cache = loaded->makeCache();
+  std::vector<float> outputs;
+  auto next = tokens.begin();
   for (int64_t piece : pieces) {
+    const int64_t done = next - tokens.begin();
     const bool isLast = done + piece == static_cast<int64_t>(tokens.size());
-    std::vector<int32_t> ids = outputIds.empty() ? countFrom(0, piece)
+    std::vector<int32_t> ids = outputIds.empty() ? codegen::countFrom(0, piece)
                                : isLast          ? outputIds
                                                  : std::vector<int32_t>();
-    run(piece == 1 && hasDecode() ? "decode" : "prefill", tokens.data() + done, piece, done, ids, cache.as(),
-        threads, outputs.data() + (outputIds.empty() ? done * outputWidth : 0));
-    done += piece;
+    llvm::append_range(outputs, run(piece == 1 && hasDecode() ? "decode" : "prefill", {next, next + piece},
+                                    done, ids, *cache, threads));
+    next += piece;
   }
-  EXPECT_EQ(done, static_cast<int64_t>(tokens.size()));
+  EXPECT_EQ(next, tokens.end());
   return outputs;
 }
 
 std::vector<float> CompiledProgram::runStep(llvm::StringRef name, const std::vector<int32_t> &tokens,
                                             int threads) const {
-  GuardedMemory cache(cacheBytes);
-  std::memset(cache.as(), 0, cacheBytes);
-  std::vector<float> outputs(tokens.size() * outputWidth);
-  run(name, tokens.data(), tokens.size(), 0, countFrom(0, tokens.size()), cache.as(), threads,
-      outputs.data());
-  return outputs;
+  return run(name, tokens, 0, codegen::countFrom(0, tokens.size()), *loaded->makeCache(), threads);
 }
 
 std::vector<float> CompiledProgram::reference(const std::vector<int32_t> &tokens,
                                               const std::vector<int32_t> &outputIds) const {
-  nn::reference::Interpreter<double> interpreter(*fusedModule, &parameters);
-  auto function = mlir::cast<mlir::func::FuncOp>(interpreter.lookupSymbol("forward"));
-  auto ids = [](std::vector<int32_t> values) {
-    llvm::SmallVector<int64_t, 2> shape{static_cast<int64_t>(values.size())};
-    return IntegerTensor(shape, std::move(values));
-  };
-  const int64_t rows = tokens.size();
-  llvm::SmallVector<RuntimeValue<double>> arguments;
-  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
-    auto input = function.getArgAttrOfType<mlir::StringAttr>(i, "nn.input").getValue();
-    if (auto cache = mlir::dyn_cast<nn::KvCacheType>(type)) {
-      arguments.push_back(nn::reference::KvCache<double>{cache.getHeads(), cache.getHeadDim(), {}});
-    } else if (input == "tokens") {
-      arguments.push_back(ids(tokens));
-    } else if (input == "positions") {
-      arguments.push_back(ids(countFrom(0, rows)));
-    } else if (input == "token_types") {
-      std::vector<int32_t> types(rows);
-      for (int64_t row = 0; row < rows; ++row)
-        types[row] = row % 2;
-      arguments.push_back(ids(types));
-    } else {
-      arguments.push_back(ids(outputIds.empty() ? countFrom(0, rows) : outputIds));
-    }
-  }
-  auto results = interpreter.call("forward", arguments);
-  if (mlir::failed(results)) {
+  nn::reference::ForwardPass<double> forward(*fusedModule, &parameters);
+  auto output = forward.feed({tokens, alternating(tokens.size()),
+                              outputIds.empty() ? codegen::countFrom(0, tokens.size()) : outputIds});
+  if (mlir::failed(output)) {
     ADD_FAILURE() << "evaluation fails";
     return {};
   }
-  const std::vector<double> &values = results->front().getTensor()->values;
-  return std::vector<float>(values.begin(), values.end());
+  return std::vector<float>(output->values.begin(), output->values.end());
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,10 +8,10 @@
 
 #include "absl/strings/string_view.h"
 #include "codegen/cpu/LowerToCpu.h"
+#include "codegen/verify/LoadedProgram.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "passes/Pipelines.h"
-#include "runtime/core/StepAbi.h"
 #include "test/unit/codegen/RandomParameters.h"
 #include "gtest/gtest.h"
 #include <memory>
@@ -28,33 +28,12 @@ struct ProgramOptions {
   int64_t activationBits = 16; ///< of what quantized weights are multiplied by
 };
 
-/// Memory that ends where no access is allowed, and is full of NaN at first.
-class GuardedMemory {
-public:
-  explicit GuardedMemory(size_t bytes);
-  ~GuardedMemory();
-  GuardedMemory(const GuardedMemory &) = delete;
-  GuardedMemory &operator=(const GuardedMemory &) = delete;
-
-  template <typename T = uint8_t> T *as() const { return reinterpret_cast<T *>(start); }
-  size_t size() const { return bytes; }
-  /// Sets all bytes to 0xff, which is NaN in every floating-point format.
-  void spoil();
-  /// Whether the bytes between the end and the guard are as spoil() left them.
-  bool isIntactBehindEnd() const;
-
-private:
-  uint8_t *mapping, *start;
-  size_t mapped, bytes;
-};
-
 /// A compiled program: a public function @forward with arguments as importers give them.
 class CompiledProgram {
 public:
   /// Compiles `text`, a program as importers make it. Null, with a test failure, where that fails.
   static std::unique_ptr<CompiledProgram> compile(const std::string &text,
                                                   const ProgramOptions &options = {});
-  ~CompiledProgram();
 
   /// Outputs of all rows, [rows, width], of a sequence of tokens that is fed in `pieces`, which add up to its
   /// length. A piece of one row takes the step for one row if there is one. Every step finds a spoiled arena.
@@ -69,8 +48,8 @@ public:
   std::vector<float> reference(const std::vector<int32_t> &tokens,
                                const std::vector<int32_t> &outputIds = {}) const;
 
-  bool hasDecode() const { return steps.contains("decode"); }
-  int64_t width() const { return outputWidth; }
+  bool hasDecode() const { return loaded->has("decode"); }
+  int64_t width() const { return loaded->width(); }
   int64_t maxRows() const { return options.sizes.maxRows; }
   /// The program after the passes on nn.
   mlir::ModuleOp fused() const { return *fusedModule; }
@@ -78,19 +57,15 @@ public:
 private:
   explicit CompiledProgram(const ProgramOptions &options) : options(options) {}
   void build(const std::string &text);
-  void placeWeights(mlir::ModuleOp tiled);
-  void load(const std::string &sharedObject);
-  void run(llvm::StringRef name, const int32_t *tokens, int64_t rows, int64_t firstPosition,
-           const std::vector<int32_t> &outputIds, uint8_t *cache, int threads, float *output) const;
+  std::vector<float> run(llvm::StringRef name, std::vector<int32_t> tokens, int64_t firstPosition,
+                         const std::vector<int32_t> &outputIds, const codegen::GuardedMemory &cache,
+                         int threads) const;
 
   const ProgramOptions options;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> fusedModule;
   mutable RandomParameters parameters;
-  void *library = nullptr;
-  llvm::StringMap<LlmcStepFunction> steps;
-  std::unique_ptr<GuardedMemory> weights;
-  int64_t arenaBytes = 0, cacheBytes = 0, outputWidth = 0;
+  std::unique_ptr<codegen::LoadedProgram> loaded;
 };
 
 /// The token ids 0 .. count - 1, times a number that mixes them.
