@@ -38,8 +38,9 @@ public:
       return b.load(rows, {row, record, b.add(half, ActivationRecord::lowSum)});
     return b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
   }
-  /// `sum` and what the group adds to it, where `integers` are its sums of products of codes for each part: the one
-  /// place that rounds, so that all kernels agree to the bit. `weightMin` is null where weights have none.
+  /// `sum` and what the group adds to it, where `integers` are its sums of products of codes for each part:
+  /// the one place that rounds, so that all kernels agree to the bit. `weightMin` is null where weights have
+  /// none.
   mlir::Value addScaled(mlir::Value sum, mlir::Value row, mlir::ValueRange integers, mlir::Value weightScale,
                         mlir::Value weightMin) {
     mlir::Value integer = integers[0];
