@@ -7,6 +7,7 @@
 #include "codegen/common/PanelLayout.h"
 #include "codegen/common/ParameterStream.h"
 #include "codegen/compiler/GenerationDefaults.h"
+#include "codegen/compiler/PoolingDescription.h"
 #include "codegen/cpu/Pipeline.h"
 #include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -92,15 +93,8 @@ void ArtifactOutput::describeModel() {
     return;
   }
   manifest.set_kind(runtime::EMBED);
-  if (info.pooling) {
-    using Mode = frontend::Pooling::Mode;
-    runtime::Pooling *pooling = manifest.mutable_pooling();
-    pooling->set_method(info.pooling->mode == Mode::Mean    ? runtime::Pooling::MEAN
-                        : info.pooling->mode == Mode::First ? runtime::Pooling::CLS
-                        : info.pooling->mode == Mode::Max   ? runtime::Pooling::MAX
-                                                            : runtime::Pooling::METHOD_UNSPECIFIED);
-    pooling->set_normalize(info.pooling->normalize);
-  }
+  if (info.pooling)
+    *manifest.mutable_pooling() = describePooling(*info.pooling);
 }
 
 absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedObject, const std::string &path,

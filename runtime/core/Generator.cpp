@@ -64,7 +64,7 @@ static double secondsSince(Clock::time_point start) {
 
 /// Adds `token` to `made` and reports it, unless it ends the generation; says why if nothing comes after it.
 static std::optional<FinishReason> accept(int32_t token, const GenerationOptions &options,
-                                          const Session &session, std::vector<int32_t> &made,
+                                          const TokenSequence &sequence, std::vector<int32_t> &made,
                                           absl::FunctionRef<bool(int32_t token)> onToken) {
   if (absl::c_linear_search(options.stopTokens, token))
     return FinishReason::StopToken;
@@ -73,24 +73,24 @@ static std::optional<FinishReason> accept(int32_t token, const GenerationOptions
     return FinishReason::Caller;
   if (options.maxTokens > 0 && static_cast<int64_t>(made.size()) >= options.maxTokens)
     return FinishReason::MaxTokens;
-  if (session.position() == session.contextLength())
+  if (static_cast<int64_t>(sequence.history().size()) == sequence.contextLength())
     return FinishReason::Context;
   return std::nullopt;
 }
 
-absl::StatusOr<Generation> generate(Session &session, absl::Span<const int32_t> prompt,
+absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
                                     const GenerationOptions &options,
                                     absl::FunctionRef<bool(int32_t token)> onToken) {
   if (absl::Status status = checkSamplingOptions(options.sampling); !status.ok())
     return status;
-  const size_t vocabulary = session.artifact().manifest().vocabulary_size();
+  const size_t vocabulary = sequence.vocabularySize();
   Sampler sampler(options.sampling);
   Generation result;
   GenerationStats &stats = result.stats;
 
   const auto start = Clock::now();
-  stats.promptTokens = static_cast<int64_t>(prompt.size()) - session.reusableTokens(prompt);
-  absl::StatusOr<absl::Span<const float>> logits = session.feedSequence(prompt);
+  stats.promptTokens = static_cast<int64_t>(prompt.size()) - sequence.reusableTokens(prompt);
+  absl::StatusOr<absl::Span<const float>> logits = sequence.feedSequence(prompt);
   if (!logits.ok())
     return logits.status();
   stats.promptSeconds = secondsSince(start);
@@ -98,7 +98,7 @@ absl::StatusOr<Generation> generate(Session &session, absl::Span<const int32_t> 
   Clock::time_point firstToken;
   for (bool isFirst = true;; isFirst = false) {
     // Widths beyond the vocabulary are padding.
-    absl::StatusOr<int32_t> token = sampler.sample(logits->first(vocabulary), session.history());
+    absl::StatusOr<int32_t> token = sampler.sample(logits->first(vocabulary), sequence.history());
     if (!token.ok())
       return token.status();
     if (isFirst) {
@@ -108,11 +108,11 @@ absl::StatusOr<Generation> generate(Session &session, absl::Span<const int32_t> 
       ++stats.decodedTokens;
       stats.decodeSeconds = secondsSince(firstToken);
     }
-    if (std::optional<FinishReason> reason = accept(*token, options, session, result.tokens, onToken)) {
+    if (std::optional<FinishReason> reason = accept(*token, options, sequence, result.tokens, onToken)) {
       result.reason = *reason;
       break;
     }
-    logits = session.feed(absl::MakeConstSpan(&*token, 1));
+    logits = sequence.feed(absl::MakeConstSpan(&*token, 1));
     if (!logits.ok())
       return logits.status();
   }

@@ -3,7 +3,8 @@
 #define LLMC_RUNTIME_CORE_GENERATOR_H
 
 #include "runtime/core/Sampler.h"
-#include "runtime/core/Session.h"
+#include "runtime/core/TokenSequence.h"
+#include "runtime/core/artifact.pb.h"
 
 #include "absl/functional/function_ref.h"
 
@@ -51,10 +52,10 @@ struct Generation {
   GenerationStats stats;
 };
 
-/// Makes `prompt` the sequence of `session` (Session::feedSequence) and continues it. `onToken` is called for
-/// each new token as soon as it is known, and ends the generation by returning false. The last token made is
-/// not fed to the session.
-absl::StatusOr<Generation> generate(Session &session, absl::Span<const int32_t> prompt,
+/// Makes `prompt` the tokens of `sequence` (TokenSequence::feedSequence) and continues them. `onToken` is
+/// called for each new token as soon as it is known, and ends the generation by returning false. The last
+/// token made is not fed.
+absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
                                     const GenerationOptions &options,
                                     absl::FunctionRef<bool(int32_t token)> onToken);
 

@@ -122,19 +122,6 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
   return absl::MakeConstSpan(outputs, wanted * width);
 }
 
-int64_t Session::reusableTokens(absl::Span<const int32_t> sequence) const {
-  // One token at least has to be fed, to get its outputs.
-  const bool extends =
-      tokens.size() < sequence.size() && std::equal(tokens.begin(), tokens.end(), sequence.begin());
-  return extends ? position() : 0;
-}
-
-absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const int32_t> sequence) {
-  if (reusableTokens(sequence) == 0)
-    reset();
-  return feed(sequence.subspan(tokens.size()));
-}
-
 absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != EMBED)

@@ -5,6 +5,7 @@
 #include "runtime/core/Artifact.h"
 #include "runtime/core/PrivateMemory.h"
 #include "runtime/core/Team.h"
+#include "runtime/core/TokenSequence.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,7 +22,7 @@ enum class Rows { Last, All };
 
 /// The memory and the state that running an artifact takes: activations, caches, and the tokens so far. For
 /// one thread at a time. Errors are one line without the artifact's path.
-class Session {
+class Session : public TokenSequence {
 public:
   /// A session with a team of its own.
   static absl::StatusOr<std::unique_ptr<Session>> create(std::shared_ptr<const Artifact> artifact,
@@ -29,39 +30,33 @@ public:
   /// A session that shares `team` with others; they must not run at the same time.
   static absl::StatusOr<std::unique_ptr<Session>> create(std::shared_ptr<const Artifact> artifact,
                                                          std::shared_ptr<Team> team);
-  ~Session();
+  ~Session() override;
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
 
   const Artifact &artifact() const { return *loaded; }
   Team &team() { return *workers; }
 
-  /// Number of tokens that the sequence has, and the most it can have.
+  /// Number of tokens that the sequence has.
   int64_t position() const { return static_cast<int64_t>(tokens.size()); }
-  int64_t contextLength() const { return loaded->manifest().context_length(); }
-  /// The tokens that were fed since the last reset.
-  absl::Span<const int32_t> history() const { return tokens; }
+  int64_t contextLength() const override { return loaded->manifest().context_length(); }
+  int64_t vocabularySize() const override { return loaded->manifest().vocabulary_size(); }
+  absl::Span<const int32_t> history() const override { return tokens; }
 
   /// Appends `next` to the sequence. Returns the outputs of its last row, [output_width], or of all its rows,
   /// [next.size(), output_width], valid until the next call. Of a generator these are the logits of what
   /// comes after each row. Refuses an empty `next`, ids outside of the vocabulary, and what the context
   /// cannot hold; the sequence is then as it was. Only for artifacts of kind GENERATE.
-  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows = Rows::Last);
-
-  /// Makes `sequence` the tokens of this session and returns the outputs of its last row. What the session
-  /// already has of it is not computed again; a session that has something else starts anew.
-  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
-
-  /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that this
-  /// session has, or none.
-  int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows);
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) override {
+    return feed(next, Rows::Last);
+  }
 
   /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
   /// for artifacts of kind EMBED.
   absl::StatusOr<absl::Span<const float>> embed(absl::Span<const int32_t> text);
 
-  /// Forgets the sequence.
-  void reset();
+  void reset() override;
 
 private:
   Session(std::shared_ptr<const Artifact> artifact, std::shared_ptr<Team> team)

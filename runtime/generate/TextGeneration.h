@@ -31,16 +31,16 @@ struct Completion {
   runtime::GenerationStats stats;
 };
 
-/// What continues a sequence of ids, with the contract of runtime::generate: a session, or another engine.
+/// What continues a sequence of ids, with the contract of runtime::generate.
 using Engine = absl::FunctionRef<absl::StatusOr<runtime::Generation>(
     absl::Span<const int32_t> prompt, const runtime::GenerationOptions &options,
     absl::FunctionRef<bool(int32_t token)> onToken)>;
 
-/// The engine that continues the sequence of `session`, which must outlive it.
-inline auto engineOf(runtime::Session &session) {
-  return [&session](absl::Span<const int32_t> prompt, const runtime::GenerationOptions &options,
-                    absl::FunctionRef<bool(int32_t token)> onToken) {
-    return runtime::generate(session, prompt, options, onToken);
+/// The engine that continues `sequence`, which must outlive it.
+inline auto engineOf(runtime::TokenSequence &sequence) {
+  return [&sequence](absl::Span<const int32_t> prompt, const runtime::GenerationOptions &options,
+                     absl::FunctionRef<bool(int32_t token)> onToken) {
+    return runtime::generate(sequence, prompt, options, onToken);
   };
 }
 

@@ -8,6 +8,7 @@
 #ifndef LLMC_TOOLS_LLMC_COMPILERCOMMANDS_H
 #define LLMC_TOOLS_LLMC_COMPILERCOMMANDS_H
 
+#include "tools/llmc/EmbedTexts.h"
 #include "tools/llmc/InspectOptions.h"
 #include "tools/llmc/Program.h"
 #include "tools/llmc/RunOptions.h"
@@ -36,6 +37,9 @@ ExitCode compileCheckpoint(const CompileRequest &request);
 
 /// llmc run --interpret.
 ExitCode runInterpreted(const RunOptions &options);
+
+/// llmc embed --interpret.
+ExitCode embedInterpreted(const EmbedOptions &options);
 
 /// llmc inspect on a checkpoint.
 ExitCode inspectCheckpoint(const InspectOptions &options);

@@ -114,11 +114,16 @@ static void addCompileCommand(CLI::App &app, Invocation &invocation) {
   command->callback([request, &invocation] { invocation.result = compileCheckpoint(*request); });
 }
 
-static void addInterpretCommand(CLI::App &app, Invocation &invocation) {
+static void addInterpretCommands(CLI::App &app, Invocation &invocation) {
   auto options = std::make_shared<RunOptions>();
   CLI::App *command = app.add_subcommand("run", "Generate text, or hold a conversation");
   addRunOptions(*command, *options);
   command->callback([options, &invocation] { invocation.result = runInterpreted(*options); });
+
+  auto embedOptions = std::make_shared<EmbedOptions>();
+  command = app.add_subcommand("embed", "Turn texts into vectors");
+  addEmbedOptions(*command, *embedOptions);
+  command->callback([embedOptions, &invocation] { invocation.result = embedInterpreted(*embedOptions); });
 }
 
 static void addInspectCommand(CLI::App &app, Invocation &invocation) {
@@ -131,7 +136,7 @@ static void addInspectCommand(CLI::App &app, Invocation &invocation) {
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
     addCompileCommand(app, invocation);
-    addInterpretCommand(app, invocation);
+    addInterpretCommands(app, invocation);
     addInspectCommand(app, invocation);
   });
 }

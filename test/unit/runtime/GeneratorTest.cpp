@@ -1,4 +1,5 @@
 #include "runtime/core/Generator.h"
+#include "runtime/core/Session.h"
 
 #include "TinyArtifact.h"
 

@@ -1,0 +1,41 @@
+//===- TokenSequence.h - what continues a sequence of tokens ------------------------------------------===//
+#ifndef LLMC_RUNTIME_CORE_TOKENSEQUENCE_H
+#define LLMC_RUNTIME_CORE_TOKENSEQUENCE_H
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+#include <cstdint>
+
+namespace llmc::runtime {
+
+/// A sequence of tokens that a model reads one after the other: a session, or another engine.
+class TokenSequence {
+public:
+  virtual ~TokenSequence() = default;
+
+  /// The most tokens that the sequence can have.
+  virtual int64_t contextLength() const = 0;
+  /// Tokens that there are; what the model gives beyond is padding.
+  virtual int64_t vocabularySize() const = 0;
+  /// The tokens that were fed since the last reset.
+  virtual absl::Span<const int32_t> history() const = 0;
+  /// Appends `next` to the sequence and returns the logits of what comes next, [at least vocabularySize()],
+  /// valid until the next call. Refuses an empty `next`, ids outside of the vocabulary, and what the context
+  /// cannot hold; the sequence is then as it was.
+  virtual absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) = 0;
+  /// Forgets the sequence.
+  virtual void reset() = 0;
+
+  /// Makes `sequence` the tokens of this and returns the logits of what comes next. What was fed of it already
+  /// is not computed again; where something else was fed it starts anew.
+  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
+
+  /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that were
+  /// fed, or none.
+  int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
+};
+
+} // namespace llmc::runtime
+
+#endif // LLMC_RUNTIME_CORE_TOKENSEQUENCE_H
