@@ -26,6 +26,7 @@ TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
   codegen::CompileOptions options;
   options.targetCpu = cpu;
   options.computeType = "f32";
+  options.verifyNumerics = true;
   auto artifact = compileAndLoad(kGolden + model, options);
   ASSERT_TRUE(artifact);
   auto session = makeSession(artifact, 2);
@@ -103,6 +104,7 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   const auto hidden = golden.read<float>("last_hidden_state");
   codegen::CompileOptions options;
   options.targetCpu = GetParam();
+  options.verifyNumerics = true;
   auto artifact = compileAndLoad(kGolden + "bert-odd", options);
   ASSERT_TRUE(artifact);
   EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
