@@ -27,8 +27,8 @@ public:
   /// Forgets the sequence.
   virtual void reset() = 0;
 
-  /// Makes `sequence` the tokens of this and returns the logits of what comes next. What was fed of it already
-  /// is not computed again; where something else was fed it starts anew.
+  /// Makes `sequence` the tokens of this and returns the logits of what comes next. What was fed of it
+  /// already is not computed again; where something else was fed it starts anew.
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
 
   /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that were

@@ -17,7 +17,7 @@ namespace llmc::tool {
 void addEmbedOptions(CLI::App &command, EmbedOptions &options) {
   addModelOptions(command, options.model);
   command.add_option("TEXT", options.texts,
-                      "The texts; without any, each line of the standard input stream is one");
+                     "The texts; without any, each line of the standard input stream is one");
   command.add_flag("--truncate", options.truncate, "Cut texts that are longer than the model's context");
   command.add_flag("--json", options.json, "Print one JSON object instead of a line of numbers a text");
   command
@@ -26,8 +26,8 @@ void addEmbedOptions(CLI::App &command, EmbedOptions &options) {
                 "and right by definition")
       ->group("Debugging");
   command.footer("Examples:\n"
-                  "  llmc embed minilm.llmc \"A sentence.\" \"Another one.\"\n"
-                  "  llmc embed minilm.llmc --json < lines.txt");
+                 "  llmc embed minilm.llmc \"A sentence.\" \"Another one.\"\n"
+                 "  llmc embed minilm.llmc --json < lines.txt");
 }
 
 namespace {

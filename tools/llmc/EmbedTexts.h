@@ -32,8 +32,7 @@ struct EmbeddingModel {
 };
 
 /// Makes the vector of a text's ids.
-using EmbeddingEngine =
-    absl::FunctionRef<absl::StatusOr<std::vector<float>>(absl::Span<const int32_t> text)>;
+using EmbeddingEngine = absl::FunctionRef<absl::StatusOr<std::vector<float>>(absl::Span<const int32_t> text)>;
 
 /// Prints the vectors of the texts, and statistics.
 ExitCode embedTexts(const EmbedOptions &options, const EmbeddingModel &model, EmbeddingEngine engine);

@@ -18,9 +18,7 @@ using namespace mlir;
 namespace llmc::tool {
 
 /// Parameters are kept as f32 while they take less than half of the free memory.
-static int64_t parameterBudget() {
-  return int64_t(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2;
-}
+static int64_t parameterBudget() { return int64_t(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2; }
 
 absl::Status Interpretation::load(frontend::ModelKind kind) {
   nn::reference::registerReferenceModels(registry);
@@ -31,10 +29,9 @@ absl::Status Interpretation::load(frontend::ModelKind kind) {
   model = *std::move(imported);
   const bool makesText = kind == frontend::ModelKind::Generate;
   if (model.info.kind != kind)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ",
-                                                   makesText ? "embeddings" : "text",
-                                                   ", expected one that makes ",
-                                                   makesText ? "text" : "embeddings"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is a model that makes ", makesText ? "embeddings" : "text",
+                     ", expected one that makes ", makesText ? "text" : "embeddings"));
   PassManager passes(&context);
   if (makesText)
     passes.addPass(passes::createAddKvCache());
