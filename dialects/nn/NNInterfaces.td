@@ -8,8 +8,8 @@ include "mlir/IR/OpBase.td"
 def NN_ReferenceOpInterface : OpInterface<"ReferenceOpInterface"> {
   let cppNamespace = "::llmc::nn";
   let description = [{
-    The reference semantics: what the operation means, computed slowly and plainly. Constant folding, the interpreter and
-    the differential checker use it, and nothing else defines an operation a second time. Operations of upstream dialects
+    The reference semantics: what the operation means, computed slowly and plainly. The interpreter and the
+    differential checker use it, and nothing else defines an operation a second time. Operations of upstream dialects
     get it as an external model (dialects/nn/reference/UpstreamOps.cpp).
   }];
   let methods = [

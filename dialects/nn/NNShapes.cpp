@@ -50,18 +50,16 @@ Type computedElement(Value input) {
   return isa<BlockType>(element) ? Float32Type::get(element.getContext()) : element;
 }
 
-/// Where a size of a result comes from: size `index` of `value`, `times` for each `per`. Without a value it
-/// is `index`.
+/// Where a size of a result comes from: `times` size `index` of `value`. Without a value it is `index`.
 struct SizeSource {
   Value value;
   int64_t index;
-  int64_t times = 1, per = 1;
+  int64_t times = 1;
 
   OpFoldResult get(OpBuilder &builder, Location loc) const {
     if (!value)
       return builder.getIndexAttr(index);
-    return affine::makeComposedFoldedAffineApply(builder, loc,
-                                                 builder.getAffineDimExpr(0).floorDiv(per) * times,
+    return affine::makeComposedFoldedAffineApply(builder, loc, builder.getAffineDimExpr(0) * times,
                                                  {tensor::getMixedSize(builder, loc, value, index)});
   }
 };

@@ -20,7 +20,7 @@ template <typename T> std::string describeMismatch(mlir::Type type, const Runtim
 template <typename T> class Frame {
 public:
   /// A frame of a program that `interpreter` runs. Without an interpreter only operations can be evaluated
-  /// that need neither parameters nor functions, as constant folding does. Values that it has not are looked
+  /// that need neither parameters nor functions. Values that it has not are looked
   /// up in `outer`, the frame of the block around it.
   explicit Frame(Interpreter<T> *interpreter = nullptr, const Frame *outer = nullptr)
       : interpreter(interpreter), outer(outer) {}
