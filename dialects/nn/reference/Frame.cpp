@@ -78,6 +78,13 @@ template <typename T> LogicalResult Frame<T>::set(Value value, RuntimeValue<T> r
   return success();
 }
 
+template <typename T> LogicalResult Frame<T>::setInteger(Value result, int64_t number) {
+  if (!llvm::isInt<32>(number))
+    return emitError(result.getLoc())
+           << "evaluation gives " << number << ", but integers are interpreted in 32 bits";
+  return set(result, IntegerTensor({}, {static_cast<int32_t>(number)}));
+}
+
 template <typename T> LogicalResult Frame<T>::setComputed(Value result, Tensor<T> tensor) {
   Type elementType = getElementTypeOrSelf(result);
   if (std::is_same_v<T, double> && !isa<BlockType>(elementType))

@@ -39,6 +39,9 @@ public:
 
   /// Sets `value` as it is. Fails with a diagnostic at the value if it does not fit the type.
   mlir::LogicalResult set(mlir::Value value, RuntimeValue<T> runtimeValue);
+  /// Sets `result`, an index or another integer, to `number`. Fails with a diagnostic if it needs more than
+  /// the 32 bits that integers are held in.
+  mlir::LogicalResult setInteger(mlir::Value result, int64_t number);
   /// Sets `result` to what an operation computed, in the precision of the result's element type: f16 and bf16
   /// are rounded to in single precision (in double precision they are not, so that it shows what exact
   /// arithmetic would give), blocks are quantized in both.

@@ -10,11 +10,16 @@ using namespace llmc::nn::reference;
 
 namespace {
 
-/// The element of `tensor` at the place that `access` gives for the loops `point`.
-int64_t placeOf(ArrayRef<int64_t> shape, AffineMap access, ArrayRef<int64_t> point) {
+/// The place in a tensor of `shape` that `access` gives for the loops `point`, if it is in it.
+FailureOr<int64_t> placeOf(Operation *op, ArrayRef<int64_t> shape, AffineMap access,
+                           ArrayRef<int64_t> point) {
   int64_t place = 0;
-  for (auto [size, index] : llvm::zip_equal(shape, access.compose(point)))
+  for (auto [dim, size, index] : llvm::enumerate(shape, access.compose(point))) {
+    if (index < 0 || index >= size)
+      return op->emitOpError() << "reaches index " << index << " of dimension " << dim << ", which has size "
+                               << size;
     place = place * size + index;
+  }
   return place;
 }
 
@@ -27,8 +32,7 @@ template <typename T> struct Operand {
     return value.getIntegers() ? ArrayRef<int64_t>(value.getIntegers()->shape)
                                : ArrayRef<int64_t>(value.getTensor()->shape);
   }
-  RuntimeValue<T> at(ArrayRef<int64_t> point) const {
-    const int64_t place = placeOf(shape(), access, point);
+  RuntimeValue<T> at(int64_t place) const {
     if (const IntegerTensor *integers = value.getIntegers())
       return IntegerTensor({}, {integers->values[place]});
     return Tensor<T>({}, {value.getTensor()->values[place]});
@@ -83,19 +87,27 @@ template <typename Op> struct StructuredModel : ReferenceOpInterface::ExternalMo
         point[loop] = rest % (*sizes)[loop];
         rest /= (*sizes)[loop];
       }
+      SmallVector<int64_t> places;
+      for (const Operand<T> &operand : operands) {
+        FailureOr<int64_t> place = placeOf(op, operand.shape(), operand.access, point);
+        if (failed(place))
+          return failure();
+        places.push_back(*place);
+      }
+      const ArrayRef<int64_t> resultPlaces = ArrayRef(places).drop_front(inputs);
       SmallVector<RuntimeValue<T>> arguments;
-      for (const Operand<T> &input : ArrayRef(operands).take_front(inputs))
-        arguments.push_back(input.at(point));
-      for (auto [result, operand] : llvm::zip_equal(results, ArrayRef(operands).drop_front(inputs)))
-        arguments.push_back(Tensor<T>({}, {result.values[placeOf(result.shape, operand.access, point)]}));
+      for (auto [input, place] :
+           llvm::zip_equal(ArrayRef(operands).take_front(inputs), ArrayRef(places).take_front(inputs)))
+        arguments.push_back(input.at(place));
+      for (auto [result, place] : llvm::zip_equal(results, resultPlaces))
+        arguments.push_back(Tensor<T>({}, {result.values[place]}));
       Frame<T> around(frame.getInterpreter(), &frame);
       around.setPoint(point);
       auto values = frame.getInterpreter()->evaluate(*op.getBlock(), arguments, &around);
       if (failed(values))
         return failure();
-      for (auto [result, operand, value] :
-           llvm::zip_equal(results, ArrayRef(operands).drop_front(inputs), *values))
-        result.values[placeOf(result.shape, operand.access, point)] = value.getTensor()->values[0];
+      for (auto [result, place, value] : llvm::zip_equal(results, resultPlaces, *values))
+        result.values[place] = value.getTensor()->values[0];
     }
     for (auto [value, result] : llvm::zip_equal(operation->getResults(), results))
       if (failed(frame.setComputed(value, std::move(result))))
@@ -111,7 +123,7 @@ struct IndexModel : ReferenceOpInterface::ExternalModel<IndexModel, linalg::Inde
 
   template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
     const int64_t index = frame.getPoint()[cast<linalg::IndexOp>(op).getDim()];
-    return frame.set(op->getResult(0), IntegerTensor({}, {static_cast<int32_t>(index)}));
+    return frame.setInteger(op->getResult(0), index);
   }
 };
 

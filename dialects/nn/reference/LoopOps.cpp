@@ -16,10 +16,6 @@ template <typename T> int64_t indexOf(Value value, Frame<T> &frame) {
   return frame.getIntegers(value).values[0];
 }
 
-template <typename T> LogicalResult setIndex(Value result, int64_t index, Frame<T> &frame) {
-  return frame.set(result, IntegerTensor({}, {static_cast<int32_t>(index)}));
-}
-
 /// Evaluates a block that also reads values of the blocks around it.
 template <typename T>
 FailureOr<SmallVector<RuntimeValue<T>>> evaluateBody(Operation *op, Block &body, Frame<T> &frame,
@@ -42,6 +38,7 @@ struct ForModel : ReferenceOpInterface::ExternalModel<ForModel, scf::ForOp> {
     for (Value init : loop.getInitArgs())
       values.push_back(frame.lookup(init));
     for (int64_t i = indexOf(loop.getLowerBound(), frame); i < last; i += step) {
+      // Below a bound that has 32 bits.
       values.insert(values.begin(), IntegerTensor({}, {static_cast<int32_t>(i)}));
       auto next = evaluateBody<T>(op, *loop.getBody(), frame, values);
       if (failed(next))
@@ -71,7 +68,7 @@ template <typename Op> struct AffineModel : ReferenceOpInterface::ExternalModel<
         llvm::map_to_vector(results, [](Attribute result) { return cast<IntegerAttr>(result).getInt(); });
     const int64_t chosen =
         std::is_same_v<Op, affine::AffineMaxOp> ? *llvm::max_element(numbers) : *llvm::min_element(numbers);
-    return setIndex(op->getResult(0), chosen, frame);
+    return frame.setInteger(op->getResult(0), chosen);
   }
 };
 
@@ -85,8 +82,8 @@ struct IntegerModel : ReferenceOpInterface::ExternalModel<IntegerModel<Op, Funct
     if (!op->getResult(0).getType().isIntOrIndex())
       return op->emitOpError() << "on " << op->getResult(0).getType()
                                << " can not be interpreted, only integers can";
-    return setIndex(op->getResult(0),
-                    Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame)), frame);
+    return frame.setInteger(op->getResult(0),
+                            Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame)));
   }
 };
 
@@ -101,7 +98,7 @@ struct CompareModel : ReferenceOpInterface::ExternalModel<CompareModel, arith::C
       return op->emitOpError() << "on " << compare.getLhs().getType()
                                << " can not be interpreted, only integers can";
     const APInt a(64, indexOf(compare.getLhs(), frame), true), b(64, indexOf(compare.getRhs(), frame), true);
-    return setIndex(compare, arith::applyCmpPredicate(compare.getPredicate(), a, b), frame);
+    return frame.setInteger(compare, arith::applyCmpPredicate(compare.getPredicate(), a, b));
   }
 };
 
@@ -116,7 +113,7 @@ template <typename Op> struct CastModel : ReferenceOpInterface::ExternalModel<Ca
                                << " can not be interpreted, only integers can";
     const int64_t value = indexOf(op->getOperand(0), frame);
     if (std::is_same_v<Op, arith::IndexCastOp>)
-      return setIndex(op->getResult(0), value, frame);
+      return frame.setInteger(op->getResult(0), value);
     return frame.setComputed(op->getResult(0), Tensor<T>({}, {static_cast<T>(value)}));
   }
 };

@@ -91,7 +91,7 @@ struct DimModel : TensorModel<DimModel, tensor::DimOp> {
     return withTensor(frame.lookup(op.getSource()), [&](const auto &tensor) -> LogicalResult {
       if (dim < 0 || dim >= static_cast<int64_t>(tensor.shape.size()))
         return op.emitOpError() << "asks for dimension " << dim << " of " << tensor.shape.size();
-      return frame.set(op, IntegerTensor({}, {static_cast<int32_t>(tensor.shape[dim])}));
+      return frame.setInteger(op, tensor.shape[dim]);
     });
   }
 };

@@ -99,7 +99,7 @@ struct ConstantModel : ReferenceOpInterface::ExternalModel<ConstantModel, arith:
     if (auto number = dyn_cast<FloatAttr>(attribute))
       return frame.set(result, Tensor<T>({}, {static_cast<T>(number.getValueAsDouble())}));
     if (auto integer = dyn_cast<IntegerAttr>(attribute))
-      return frame.set(result, IntegerTensor({}, {static_cast<int32_t>(integer.getInt())}));
+      return frame.setInteger(result, integer.getInt());
     auto elements = dyn_cast<DenseElementsAttr>(attribute);
     if (!elements || !isa<RankedTensorType>(elements.getType()))
       return op->emitOpError() << "of type " << result.getType()

@@ -176,3 +176,48 @@ func.func @main() -> tensor<2x3xf32> {
   %0 = tensor.extract_slice %x[%c2, 0] [2, 3] [1, 1] : tensor<3x3xf32> to tensor<2x3xf32>
   return %0 : tensor<2x3xf32>
 }
+
+// -----
+
+// Each row of a window of two: sizes that the types leave open do not fit.
+func.func private @windows(%x: tensor<?xf32>, %w: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  // expected-error@+1 {{'linalg.generic' op reaches index 3 of dimension 0, which has size 3}}
+  %0 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0 + d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>],
+                       iterator_types = ["parallel", "reduction"]}
+      ins(%x, %w : tensor<?xf32>, tensor<?xf32>) outs(%y : tensor<?xf32>) {
+  ^bb0(%a: f32, %b: f32, %sum: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %sum, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+func.func @main() -> tensor<?xf32> {
+  %x = arith.constant dense<1.0> : tensor<3xf32>
+  %w = arith.constant dense<1.0> : tensor<2xf32>
+  %a = tensor.cast %x : tensor<3xf32> to tensor<?xf32>
+  %b = tensor.cast %w : tensor<2xf32> to tensor<?xf32>
+  %0 = func.call @windows(%a, %b, %a) : (tensor<?xf32>, tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
+func.func @main() -> tensor<1xf32> {
+  %c = arith.constant 65536 : index
+  %x = arith.constant dense<1.0> : tensor<1xf32>
+  // expected-error@+1 {{evaluation gives 4294967296, but integers are interpreted in 32 bits}}
+  %0 = arith.muli %c, %c : index
+  %1 = tensor.extract_slice %x[%0] [1] [1] : tensor<1xf32> to tensor<1xf32>
+  return %1 : tensor<1xf32>
+}
+
+// -----
+
+func.func @main() -> tensor<1xf32> {
+  // expected-error@+1 {{evaluation gives 4294967296, but integers are interpreted in 32 bits}}
+  %c = arith.constant 4294967296 : index
+  %x = arith.constant dense<1.0> : tensor<1xf32>
+  %1 = tensor.extract_slice %x[%c] [1] [1] : tensor<1xf32> to tensor<1xf32>
+  return %1 : tensor<1xf32>
+}
