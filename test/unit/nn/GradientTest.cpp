@@ -285,6 +285,9 @@ TEST_F(Gradient, GradientsHaveTheTypesOfTheirOperands) {
       {"nn.linear %0, %1 bias %2 ->",
        {"tensor<?x32xf32>", "tensor<?x32xbf16>", "tensor<4xf16>"},
        {"tensor<3x4xf32>"}},
+      // The widest type may be that of any operand, or of the result.
+      {"nn.linear %0, %1 ->", {"tensor<?x32xf32>", "tensor<4x32xf64>"}, {"tensor<?x4xf32>"}},
+      {"nn.linear %0, %1 ->", {"tensor<?x32xf32>", "tensor<4x32xf32>"}, {"tensor<?x4xf64>"}},
       {"nn.embedding %0, %1 ->", {"tensor<?xi32>", "tensor<4x5xbf16>"}, {"tensor<?x5xf32>"}},
       {"nn.attention %0, %1, %2 segments %3 : tensor<?xi32> heads 4 kv_heads 2 scale 0.7 causal ->",
        {"tensor<?x12xbf16>", "tensor<?x6xbf16>", "tensor<?x6xf32>", "tensor<?xi32>"},
