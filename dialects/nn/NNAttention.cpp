@@ -2,6 +2,7 @@
 
 #include "dialects/nn/NN.h"
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace llmc::nn;
@@ -33,8 +34,14 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
   if (!ShapedType::isDynamic(queryWidth) && queryWidth % heads != 0)
     return op.emitOpError() << "has queries of width " << queryWidth << ", which is not a multiple of its "
                             << heads << " heads";
-  if (op.getWindow() && *op.getWindow() <= 0)
-    return op.emitOpError() << "needs a positive window, but has " << *op.getWindow();
+  if (op.getWindow()) { // positions have 32 bits
+    const auto window = static_cast<int64_t>(*op.getWindow());
+    if (window <= 0)
+      return op.emitOpError() << "needs a positive window, but has " << window;
+    if (window > std::numeric_limits<int32_t>::max())
+      return op.emitOpError() << "has a window of " << window << ", expected at most "
+                              << std::numeric_limits<int32_t>::max();
+  }
   if (op.getSoftcap() && !(op.getSoftcap()->convertToDouble() > 0))
     return op.emitOpError() << "needs a positive softcap";
   if (op.getAlibi() && static_cast<int64_t>(op.getAlibi()->size()) != heads)

@@ -32,6 +32,22 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: 
 
 // -----
 
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>) {
+  // expected-error@+1 {{needs a positive window, but has -3}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 window -3 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>) {
+  // expected-error@+1 {{has a window of 2147483648, expected at most 2147483647}}
+  %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 window 2147483648 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
   // expected-error@+1 {{needs a positive softcap}}
   %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 softcap 0.0 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>

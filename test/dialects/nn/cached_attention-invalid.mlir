@@ -37,3 +37,11 @@ func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<3xi32>) 
   %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<3xi32> -> tensor<2x8xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>) {
+  // expected-error@+1 {{has a window of 4294967297, expected at most 2147483647}}
+  %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 window 4294967297 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}
