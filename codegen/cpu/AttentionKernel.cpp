@@ -176,7 +176,10 @@ private:
   }
 
   void storeRow(Value row, ArrayRef<Value> state) {
-    Value inverse = b.broadcast(b.divf(b.f32(1), b.sum(state[1])));
+    // A query that sees no key has no weights, and gives zeros.
+    Value sum = b.sum(state[1]);
+    Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, b.f32(0));
+    Value inverse = b.broadcast(arith::SelectOp::create(b, isEmpty, b.f32(0), b.divf(b.f32(1), sum)));
     Value column = b.mul(head, k.headDim);
     for (int64_t p = 0; p < panels; ++p) {
       Value y = b.mulf(state[2 + p], inverse);

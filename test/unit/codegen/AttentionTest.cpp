@@ -244,4 +244,43 @@ INSTANTIATE_TEST_SUITE_P(, EncoderTest,
                                          EncoderCase{"avx2", 3, 12, "", "x86-64-v3"}),
                          [](const auto &info) { return std::string(info.param.name); });
 
+//===----------------------------------------------------------------------===//
+// Queries that see no key
+//===----------------------------------------------------------------------===//
+
+// Queries are at the positions that the tokens' ids say: those behind the last key see none.
+TEST(UnseenKeysTest, GiveZeros) {
+  for (const char *cpu : {"native", "x86-64"}) {
+    auto program = CompiledProgram::compile(R"(
+nn.param @table : tensor<37x20xf32>
+nn.param @wq : tensor<20x20xf32>
+nn.param @wk : tensor<20x20xf32>
+nn.param @wv : tensor<20x20xf32>
+func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"}, %positions: tensor<?xi32> {nn.input = "positions"})
+    -> tensor<?x20xf32> {
+  %table = nn.load @table : tensor<37x20xf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x20xf32> -> tensor<?x20xf32>
+  %wq = nn.load @wq : tensor<20x20xf32>
+  %wk = nn.load @wk : tensor<20x20xf32>
+  %wv = nn.load @wv : tensor<20x20xf32>
+  %q = nn.linear %x, %wq : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
+  %k = nn.linear %x, %wk : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
+  %v = nn.linear %x, %wv : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
+  %none = nn.empty_cache : !nn.kv_cache<1x20xf32>
+  %c = nn.cache_append %none, %k, %v at %positions
+         : !nn.kv_cache<1x20xf32>, tensor<?x20xf32>, tensor<?x20xf32>, tensor<?xi32>
+  %y = nn.cached_attention %q, %c at %tokens heads 1 kv_heads 1 scale 0.7 window 1
+         : tensor<?x20xf32>, !nn.kv_cache<1x20xf32>, tensor<?xi32> -> tensor<?x20xf32>
+  return %y : tensor<?x20xf32>
+})",
+                                            {.cpu = cpu});
+    ASSERT_TRUE(program);
+    const std::vector<int32_t> tokens = {0, 6, 7, 8, 36, 3, 36};
+    const std::vector<float> found = program->runStep("prefill", tokens, 1);
+    expectNear(found, program->reference(tokens), 1e-5, cpu);
+    for (int row : {2, 3, 4, 6})
+      EXPECT_EQ(found[row * 20], 0) << "row " << row << " on " << cpu;
+  }
+}
+
 } // namespace
