@@ -42,6 +42,15 @@ struct Maximum { // NaN if either is, and zero is more than minus zero
     return a > b || (a == b && std::signbit(b)) ? a : b;
   }
 };
+struct Minimum { // NaN if either is, and minus zero is less than zero
+  template <typename T> static T apply(T a, T b) { return -Maximum::apply(-a, -b); }
+};
+struct MaximumNumber { // the other one if one is NaN
+  template <typename T> static T apply(T a, T b) { return std::fmax(a, b); }
+};
+struct MinimumNumber {
+  template <typename T> static T apply(T a, T b) { return std::fmin(a, b); }
+};
 struct Identity { // conversions round when their result is set
   template <typename T> static T apply(T a) { return a; }
 };
@@ -51,11 +60,53 @@ struct Negate {
 struct Absolute {
   template <typename T> static T apply(T a) { return std::fabs(a); }
 };
+struct ArcCosine {
+  template <typename T> static T apply(T a) { return std::acos(a); }
+};
+struct ArcSine {
+  template <typename T> static T apply(T a) { return std::asin(a); }
+};
+struct ArcTangent {
+  template <typename T> static T apply(T a) { return std::atan(a); }
+};
+struct AngleOf { // of the point (b, a)
+  template <typename T> static T apply(T a, T b) { return std::atan2(a, b); }
+};
+struct CopySign {
+  template <typename T> static T apply(T a, T b) { return std::copysign(a, b); }
+};
+struct CubeRoot {
+  template <typename T> static T apply(T a) { return std::cbrt(a); }
+};
 struct ErrorFunction {
   template <typename T> static T apply(T a) { return std::erf(a); }
 };
+struct ComplementaryErrorFunction {
+  template <typename T> static T apply(T a) { return std::erfc(a); }
+};
 struct Exponential {
   template <typename T> static T apply(T a) { return std::exp(a); }
+};
+struct ExponentialMinusOne {
+  template <typename T> static T apply(T a) { return std::expm1(a); }
+};
+struct Floor {
+  template <typename T> static T apply(T a) { return std::floor(a); }
+};
+struct Logarithm {
+  template <typename T> static T apply(T a) { return std::log(a); }
+};
+struct LogarithmOfOnePlus {
+  template <typename T> static T apply(T a) { return std::log1p(a); }
+};
+struct BinaryLogarithm {
+  template <typename T> static T apply(T a) { return std::log2(a); }
+};
+struct MultiplyAdd {
+  template <typename T> static T apply(T a, T b, T c) { return std::fma(a, b, c); }
+};
+struct ReciprocalSquareRoot {
+  template <typename T> static T apply(T a) { return 1 / std::sqrt(a); }
 };
 struct SquareRoot {
   template <typename T> static T apply(T a) { return std::sqrt(a); }
@@ -64,7 +115,7 @@ struct HyperbolicTangent {
   template <typename T> static T apply(T a) { return std::tanh(a); }
 };
 
-/// An operation that applies `Function` to corresponding elements of its one or two operands.
+/// An operation that applies `Function` to corresponding elements of its one to three operands.
 template <typename Op, typename Function>
 struct ElementwiseModel : ReferenceOpInterface::ExternalModel<ElementwiseModel<Op, Function>, Op> {
   LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
@@ -74,16 +125,20 @@ struct ElementwiseModel : ReferenceOpInterface::ExternalModel<ElementwiseModel<O
     if (failed(requireNumbers(op, op->getResult(0))))
       return failure();
     Tensor<T> result = frame.getTensor(op->getOperand(0));
-    if constexpr (Op::template hasTrait<OpTrait::OneOperand>()) {
-      for (T &value : result.values)
-        value = Function::apply(value);
-    } else {
-      const Tensor<T> &other = frame.getTensor(op->getOperand(1));
-      if (other.shape != result.shape)
+    SmallVector<const Tensor<T> *> others;
+    for (Value operand : op->getOperands().drop_front()) {
+      others.push_back(&frame.getTensor(operand));
+      if (others.back()->shape != result.shape)
         return op->emitOpError() << "has operands of different shapes, the first sizes are " << result.rows()
-                                 << " and " << other.rows();
-      for (auto [value, otherValue] : llvm::zip_equal(result.values, other.values))
-        value = Function::apply(value, otherValue);
+                                 << " and " << others.back()->rows();
+    }
+    for (auto [i, value] : llvm::enumerate(result.values)) {
+      if constexpr (Op::template hasTrait<OpTrait::OneOperand>())
+        value = Function::apply(value);
+      else if constexpr (Op::template hasTrait<OpTrait::NOperands<2>::Impl>())
+        value = Function::apply(value, others[0]->values[i]);
+      else
+        value = Function::apply(value, others[0]->values[i], others[1]->values[i]);
     }
     return frame.setComputed(op->getResult(0), std::move(result));
   }
@@ -200,6 +255,9 @@ void reference::registerReferenceModels(DialectRegistry &registry) {
     attach<arith::MulFOp, Multiply>(context);
     attach<arith::DivFOp, Divide>(context);
     attach<arith::MaximumFOp, Maximum>(context);
+    attach<arith::MaxNumFOp, MaximumNumber>(context);
+    attach<arith::MinimumFOp, Minimum>(context);
+    attach<arith::MinNumFOp, MinimumNumber>(context);
     attach<arith::NegFOp, Negate>(context);
     attach<arith::ExtFOp, Identity>(context);
     attach<arith::TruncFOp, Identity>(context);
@@ -208,8 +266,22 @@ void reference::registerReferenceModels(DialectRegistry &registry) {
   });
   registry.addExtension(+[](MLIRContext *context, math::MathDialect *) {
     attach<math::AbsFOp, Absolute>(context);
+    attach<math::AcosOp, ArcCosine>(context);
+    attach<math::AsinOp, ArcSine>(context);
+    attach<math::Atan2Op, AngleOf>(context);
+    attach<math::AtanOp, ArcTangent>(context);
+    attach<math::CbrtOp, CubeRoot>(context);
+    attach<math::CopySignOp, CopySign>(context);
     attach<math::ErfOp, ErrorFunction>(context);
+    attach<math::ErfcOp, ComplementaryErrorFunction>(context);
+    attach<math::ExpM1Op, ExponentialMinusOne>(context);
     attach<math::ExpOp, Exponential>(context);
+    attach<math::FloorOp, Floor>(context);
+    attach<math::FmaOp, MultiplyAdd>(context);
+    attach<math::Log1pOp, LogarithmOfOnePlus>(context);
+    attach<math::Log2Op, BinaryLogarithm>(context);
+    attach<math::LogOp, Logarithm>(context);
+    attach<math::RsqrtOp, ReciprocalSquareRoot>(context);
     attach<math::SqrtOp, SquareRoot>(context);
     attach<math::TanhOp, HyperbolicTangent>(context);
   });

@@ -136,12 +136,22 @@ def write_elementwise():
     file = TestFile("upstream")
     a, b = random(3, 5), random(3, 5)
     for op, function in (("addf", torch.add), ("subf", torch.sub), ("mulf", torch.mul), ("divf", torch.div),
-                         ("maximumf", torch.maximum)):
+                         ("maximumf", torch.maximum), ("minimumf", torch.minimum), ("maxnumf", torch.fmax),
+                         ("minnumf", torch.fmin)):
         file.case(op, f"%r0 = arith.{op} %a, %b : {type_of(a)}", {"a": a, "b": b}, function(a, b))
     file.case("negf", f"%r0 = arith.negf %a : {type_of(a)}", {"a": a}, -a)
-    for op, function in (("absf", torch.abs), ("erf", torch.erf), ("exp", torch.exp), ("tanh", torch.tanh)):
+    for op, function in (("absf", torch.abs), ("erf", torch.erf), ("exp", torch.exp), ("tanh", torch.tanh),
+                         ("atan", torch.atan), ("erfc", torch.erfc), ("expm1", torch.expm1), ("floor", torch.floor)):
         file.case(op, f"%r0 = math.{op} %a : {type_of(a)}", {"a": a}, function(a))
-    file.case("sqrt", f"%c = math.absf %a : {type_of(a)}\n%r0 = math.sqrt %c : {type_of(a)}", {"a": a}, a.abs().sqrt())
+    for op, function in (("copysign", torch.copysign), ("atan2", torch.atan2)):
+        file.case(op, f"%r0 = math.{op} %a, %b : {type_of(a)}", {"a": a, "b": b}, function(a, b))
+    file.case("fma", f"%r0 = math.fma %a, %b, %a : {type_of(a)}", {"a": a, "b": b}, a * b + a)
+    for op, function in (("sqrt", torch.sqrt), ("rsqrt", torch.rsqrt), ("log", torch.log), ("log1p", torch.log1p),
+                         ("log2", torch.log2), ("cbrt", lambda x: x.pow(1 / 3))):
+        file.case(op, f"%c = math.absf %a : {type_of(a)}\n%r0 = math.{op} %c : {type_of(a)}", {"a": a}, function(a.abs()))
+    for op, function in (("acos", torch.acos), ("asin", torch.asin)):
+        file.case(op, f"%c = math.erf %a : {type_of(a)}\n%r0 = math.{op} %c : {type_of(a)}", {"a": a},
+                  function(torch.erf(a)))
     file.write()
 
 
