@@ -1,5 +1,6 @@
 //===- ApproximateMath.cpp - exp, tanh and erf as polynomials -------------------------------------------===//
 
+#include "codegen/cpu/ElementwiseMath.h"
 #include "codegen/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -42,13 +43,17 @@ public:
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateMathPolynomialApproximationPatterns(patterns);
-    patterns.add<UseProcessorFma>(&getContext());
+    populateApproximateMath(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };
 
 } // namespace
+
+void populateApproximateMath(RewritePatternSet &patterns) {
+  populateMathPolynomialApproximationPatterns(patterns);
+  patterns.add<UseProcessorFma>(patterns.getContext());
+}
 
 } // namespace llmc::codegen

@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/FunctionLowering.h"
+#include "codegen/cpu/FusionForm.h"
 #include "codegen/cpu/MatrixTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
@@ -139,53 +140,39 @@ private:
     return it->second;
   }
 
+  /// The kernel's form of `inner`, a parameter that comes from outside of the fusion.
+  FailureOr<Value> parameter(Value inner, ArrayRef<int64_t> segments) {
+    if (Value outer = outerValue(inner))
+      return f.parameter(loc, outer, segments);
+    return emitNotSupported(inner.getDefiningOp())
+           << "computes a parameter inside of a kernel, which the CPU code generator does not support";
+  }
+
   /// Makes the outside values that `value` is computed from known to a tile emitter, as arguments of the
   /// kernel. Stops at `stop` (the product's result).
   LogicalResult importOperands(KernelScope &scope, TileEmitter &tile, Value value, Value stop) {
-    if (value == stop || tile.buffers.contains(value))
-      return success();
-    if (Value outer = outerValue(value)) {
+    for (Value inner : sliceOf(value, stop)) {
+      Value outer = outerValue(inner);
+      if (!outer || isa<nn::KvCacheType>(inner.getType()) || tile.buffers.contains(inner))
+        continue;
       if (nn::isParameter(outer)) {
+        if (cast<RankedTensorType>(outer.getType()).getRank() != 1)
+          return emitNotSupported(loc) << "reads a parameter of type " << outer.getType()
+                                       << " element by element, expected activations";
         FailureOr<Value> memref = f.parameter(loc, outer, {});
         if (failed(memref))
           return failure();
-        tile.buffers[value] = scope.import(*memref);
-        return success();
+        tile.buffers[inner] = scope.import(*memref);
+        continue;
       }
-      FailureOr<Lowered> lowered = operand(value);
+      FailureOr<Lowered> lowered = operand(inner);
       if (failed(lowered))
         return failure();
       if (lowered->kind != Lowered::Kind::Rows || !lowered->layout.isPlain())
         return emitNotSupported(loc) << "reads a value element-wise that is kept in another layout";
-      tile.buffers[value] = scope.import(lowered->memrefs[0]);
-      return success();
+      tile.buffers[inner] = scope.import(lowered->memrefs[0]);
     }
-    for (Value input : value.getDefiningOp()->getOperands())
-      if (!isa<nn::KvCacheType>(input.getType()) && failed(importOperands(scope, tile, input, stop)))
-        return failure();
     return success();
-  }
-
-  /// Refuses what no row kernel that stores `result` can compute.
-  LogicalResult checkRowOperation(Operation *op, Value result) {
-    if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
-      Type element = cast<RankedTensorType>(convert.getType()).getElementType();
-      auto block = dyn_cast<nn::BlockType>(element);
-      bool stored =
-          element.isBF16() ||
-          (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
-      if (convert.getResult() != result || !stored)
-        return emitNotSupported(op)
-               << "to " << element
-               << " is not supported here by the CPU code generator: a row kernel converts "
-                  "last, to bf16, q8_0 or q16_0";
-    }
-    if (auto norm = dyn_cast<nn::RmsNormOp>(op))
-      if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))
-        return emitNotSupported(op) << "over groups is not supported by the CPU code generator";
-    if (isElementwise(op) || isa<nn::RmsNormOp, nn::LayerNormOp, nn::ConvertOp>(op))
-      return success();
-    return emitNotSupported(op) << "is not supported in a row kernel of the CPU code generator";
   }
 
   /// The rows in which `value`'s computation takes place.
@@ -227,12 +214,12 @@ private:
   /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for
   /// itself, which costs less than waiting for another.
   FailureOr<Lowered> lowerRowKernel(Value result, bool privately, StringRef name) {
-    for (Value pending = result; !outerValue(pending);) {
-      if (failed(checkRowOperation(pending.getDefiningOp(), result)))
+    for (Value value : sliceOf(result))
+      if (!outerValue(value) && failed(checkRowOperation(value.getDefiningOp(), result)))
         return failure();
-      pending = pending.getDefiningOp()->getOperand(0);
-    }
     Value rows = rowsOf(result);
+    if (!rows)
+      return refuseWithoutRows();
     Lowered lowered = destinationFor(
         result, rows,
         [&](MemRefType type) -> Value {
@@ -244,6 +231,10 @@ private:
         },
         f.maxRows);
     return emitRowKernel(result, lowered, privately, name);
+  }
+
+  LogicalResult refuseWithoutRows() {
+    return emitNotSupported(loc) << "is computed from parameters alone, expected activations";
   }
 
   FailureOr<Lowered> emitRowKernel(Value result, Lowered lowered, bool privately, StringRef name) {
@@ -282,6 +273,8 @@ private:
         if (failed(checkRowOperation(&op, inner)))
           return failure();
       Value rows = rowsOf(inner);
+      if (!rows)
+        return refuseWithoutRows();
       Lowered lowered =
           type.getElementType().isF32()
               ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
@@ -320,7 +313,7 @@ private:
     }
     Lowered lowered = f.allocateRows(result, {1, widthOf(result), 0, 0}, ids->rows);
     if (auto embedding = dyn_cast<nn::EmbeddingOp>(op)) {
-      FailureOr<Value> table = f.parameter(loc, outerValue(embedding.getTable()), {});
+      FailureOr<Value> table = parameter(embedding.getTable(), {});
       if (failed(table))
         return failure();
       PanelLayout layout = PanelLayout::get(
@@ -398,14 +391,6 @@ private:
     return false;
   }
 
-  /// The split that takes the product's result apart, if there is one.
-  static nn::SplitOp splitOf(nn::LinearOp op) {
-    for (Operation *user : op.getResult().getUsers())
-      if (auto split = dyn_cast<nn::SplitOp>(user))
-        return split;
-    return {};
-  }
-
   /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
   SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile) {
     SmallVector<Value> parts{op.getResult()};
@@ -419,11 +404,9 @@ private:
       tile.splitBase[part] = panel;
       panel += layout.panels(f.target.lanes);
       segments.append({layout.heads, layout.headSize, layout.rotaryDims, layout.style});
-      bool inPlace = layout.rotaryDims == 0 ? layout.headSize % f.target.lanes == 0
-                                            : layout.style == 0 && layout.rotaryDims == layout.headSize &&
-                                                  layout.rotaryDims / 2 % f.target.lanes == 0;
-      // The last part may end within a panel: packing pads it.
-      moved |= !inPlace && !(layout.isPlain() && part == parts.back());
+      // Only the last part may end within a panel: packing pads it.
+      moved |= !isInOrder(layout, f.target.lanes) ||
+               (layout.isPlain() && layout.headSize % f.target.lanes != 0 && part != parts.back());
     }
     return moved ? segments : SmallVector<int64_t>();
   }
@@ -484,13 +467,13 @@ private:
     KernelScope scope = makeKernel("product");
     TileEmitter tile(scope.b);
     SmallVector<int64_t> segments = placeParts(op, tile);
-    FailureOr<Value> weight = f.parameter(loc, outerValue(op.getWeight()), segments);
+    FailureOr<Value> weight = parameter(op.getWeight(), segments);
     if (failed(weight))
       return failure();
     kernel.x = scope.import(input->memrefs[0]);
     kernel.w = scope.import(*weight);
     if (op.getBias()) {
-      FailureOr<Value> bias = f.parameter(loc, outerValue(op.getBias()), segments);
+      FailureOr<Value> bias = parameter(op.getBias(), segments);
       if (failed(bias))
         return failure();
       kernel.bias = scope.import(*bias);
@@ -499,7 +482,8 @@ private:
     if (failed(addStores(scope, kernel)))
       return failure();
     for (const Store &store : kernel.stores)
-      if (failed(importOperands(scope, tile, store.value, op.getResult())))
+      if (failed(checkEpilogue(op, store, f.target.lanes)) ||
+          failed(importOperands(scope, tile, store.value, op.getResult())))
         return failure();
     chooseTiles(kernel, tile, cast<MemRefType>(weight->getType()));
     kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);

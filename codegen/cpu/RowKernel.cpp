@@ -26,7 +26,7 @@ public:
   /// ones first.
   void prepare(Value value) {
     Operation *op = value.getDefiningOp();
-    if (!op || tile.buffers.contains(value) || tile.known.contains(value))
+    if (!op || tile.buffers.contains(value) || !prepared.insert(value).second)
       return;
     for (Value operand : op->getOperands())
       prepare(operand);
@@ -174,6 +174,7 @@ private:
 
   KernelBuilder &b;
   TileEmitter &tile;
+  DenseSet<Value> prepared;
 };
 
 } // namespace

@@ -2,17 +2,32 @@
 
 #include "codegen/cpu/TileEmitter.h"
 
+#include "codegen/cpu/ElementwiseMath.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "passes/NotSupported.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
 
-bool isElementwise(Operation *op) {
-  return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, nn::SiluOp, nn::GeluOp, nn::ReluOp, nn::ScaleOp,
-             nn::SoftcapOp>(op);
+LogicalResult checkElementwise(Operation *op) {
+  const bool isActivation = isa<nn::SiluOp, nn::GeluOp, nn::ReluOp, nn::ScaleOp, nn::SoftcapOp>(op);
+  if (!isActivation && !isElementwiseMath(op))
+    return emitNotSupported(op) << "is not supported here by the CPU code generator: expected one that works "
+                                   "element by element";
+  if (Type type = op->getResultTypes()[0]; !getElementTypeOrSelf(type).isF32())
+    return emitNotSupported(op) << "on " << type
+                                << " is not supported by the CPU code generator, which computes in f32";
+  if (!isActivation && !becomesInstructions(op))
+    return emitNotSupported(op) << "has neither instructions nor a polynomial on vectors of f32 that is good "
+                                   "for all numbers, which the CPU code generator needs";
+  return success();
 }
+
+bool keepsPaddingZero(Operation *op) { return !isElementwiseMath(op) || keepsZero(op); }
 
 // math.exp, math.tanh and math.erf on vectors become polynomials in the lowering to LLVM
 // (ApproximateMath.cpp).
@@ -72,9 +87,6 @@ Value TileEmitter::elementwise(Operation *op, int64_t offset) {
     return b.divf(b.splat(1), b.addf(b.splat(1), emitExp(b, arith::NegFOp::create(b, v))));
   };
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case<arith::AddFOp>([&](auto) { return b.addf(x[0], x[1]); })
-      .Case<arith::SubFOp>([&](auto) { return b.subf(x[0], x[1]); })
-      .Case<arith::MulFOp>([&](auto) { return b.mulf(x[0], x[1]); })
       .Case<nn::SiluOp>([&](auto) { return b.mulf(x[0], logistic(x[0])); })
       .Case<nn::ReluOp>([&](auto) { return b.maxf(x[0], b.splat(0)); })
       .Case<nn::ScaleOp>([&](auto op) { return b.mulf(x[0], b.splat(op.getFactor().convertToDouble())); })
@@ -95,28 +107,44 @@ Value TileEmitter::elementwise(Operation *op, int64_t offset) {
         }
         return b.mulf(b.mulf(x[0], b.splat(0.5)), b.addf(b.splat(1), inner));
       })
-      .Default([](Operation *) { return Value(); });
+      .Default([&](Operation *op) {
+        Value y = applyElementwise(b, op, x);
+        return keepsZero(op) ? y : clearPadding(op->getResult(0), y, offset);
+      });
+}
+
+Value TileEmitter::clearPadding(Value value, Value vector, int64_t offset) {
+  const int64_t width = cast<RankedTensorType>(value.getType()).getDimSize(1);
+  if (width % b.lanes == 0)
+    return vector;
+  Value column = b.mul(b.add(base, offset), b.lanes);
+  Value left = arith::SubIOp::create(b, b.index(width), column);
+  auto maskType = VectorType::get({b.lanes}, b.getI1Type());
+  Value mask = vector::CreateMaskOp::create(b, maskType, ValueRange{left});
+  return arith::SelectOp::create(b, mask, vector, b.splat(0));
 }
 
 void TileEmitter::demand(Value value, int64_t offset, SmallVectorImpl<int64_t> &panels) {
-  if (value == productResult) {
-    if (!llvm::is_contained(panels, offset))
-      panels.push_back(offset);
-    return;
+  llvm::SetVector<std::pair<Value, int64_t>> pending;
+  pending.insert({value, offset});
+  for (size_t i = 0; i < pending.size(); ++i) {
+    auto [wanted, at] = pending[i];
+    Operation *op = wanted.getDefiningOp();
+    if (wanted == productResult) {
+      if (!llvm::is_contained(panels, at))
+        panels.push_back(at);
+    } else if (!op || buffers.contains(wanted)) {
+      continue;
+    } else if (auto split = dyn_cast<nn::SplitOp>(op)) {
+      pending.insert({split.getInput(), at + splitBase.lookup(wanted)});
+    } else if (auto rotation = dyn_cast<nn::RotateOp>(op)) {
+      pending.insert({rotation.getInput(), rotaryPanels == 0 ? at : 0});
+      pending.insert({rotation.getInput(), rotaryPanels == 0 ? at : rotaryPanels});
+    } else {
+      for (Value operand : op->getOperands())
+        pending.insert({operand, at});
+    }
   }
-  Operation *op = value.getDefiningOp();
-  if (!op || buffers.contains(value))
-    return;
-  if (auto split = dyn_cast<nn::SplitOp>(op))
-    return demand(split.getInput(), offset + splitBase.lookup(value), panels);
-  if (auto rotation = dyn_cast<nn::RotateOp>(op)) {
-    if (rotaryPanels == 0)
-      return demand(rotation.getInput(), offset, panels);
-    demand(rotation.getInput(), 0, panels);
-    return demand(rotation.getInput(), rotaryPanels, panels);
-  }
-  for (Value operand : op->getOperands())
-    demand(operand, offset, panels);
 }
 
 } // namespace llmc::codegen

@@ -67,16 +67,21 @@ private:
   mlir::Value compute(mlir::Value value, int64_t offset);
   mlir::Value elementwise(mlir::Operation *op, int64_t offset);
   mlir::Value rotate(nn::RotateOp op, int64_t offset);
+  /// `vector`, which is panel `base + offset` of `value`, with zeros beyond the width of `value`.
+  mlir::Value clearPadding(mlir::Value value, mlir::Value vector, int64_t offset);
   mlir::Value loadPanel(mlir::Value buffer, int64_t offset);
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> computed;
 };
 
-/// Whether TileEmitter knows the operation.
-bool isElementwise(mlir::Operation *op);
+/// Refuses an operation, by name, that TileEmitter can not compute element by element.
+mlir::LogicalResult checkElementwise(mlir::Operation *op);
+
+/// Whether an operation that TileEmitter computes element by element gives zero where its operands are zero.
+/// What others give is cleared behind the width of a value, but not behind each of its heads.
+bool keepsPaddingZero(mlir::Operation *op);
 
 /// exp(x) in f32, which becomes range reduction and a polynomial (ApproximateMath.cpp): off by 1.02 ulps at
-/// most on
-/// [-87.3, 88] and by 4.1 up to 88.7, 0 from -88 down, infinity above. Measured on every f32.
+/// most on [-87.3, 88] and by 4.1 up to 88.7, 0 from -88 down, infinity above. Measured on every f32.
 mlir::Value emitExp(KernelBuilder &b, mlir::Value x);
 
 } // namespace llmc::codegen

@@ -1,6 +1,7 @@
 // What kernels are made of, on every number that matters, for processors that have instructions for it and
 // for those that have none.
 #include "absl/cleanup/cleanup.h"
+#include "codegen/cpu/ElementwiseMath.h"
 #include "codegen/cpu/KernelBuilder.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
@@ -8,6 +9,8 @@
 #include "codegen/cpu/TileEmitter.h"
 #include "dialects/blocks/HalfFloat.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
@@ -196,6 +199,48 @@ TEST_P(ElementwiseTest, TanhAndErfAreNearlyExact) {
     ASSERT_LE(std::abs(tanh[i] - std::tanh(x)), 3e-7 * std::abs(std::tanh(x)) + least) << inputs[i];
     ASSERT_LE(std::abs(erf[i] - std::erf(x)), 3e-7 * std::abs(std::erf(x)) + least) << inputs[i];
   }
+}
+
+/// `name` on f32, if it is an operation that isElementwiseMath() and needs no attributes; else null.
+OwningOpRef<Operation *> makeElementwise(RegisteredOperationName name, MLIRContext &context, ValueRange x) {
+  ScopedDiagnosticHandler ignored(&context, [](Diagnostic &) { return success(); });
+  for (unsigned operands = 1; operands <= x.size(); ++operands) {
+    OperationState state(UnknownLoc::get(&context), name);
+    state.addOperands(x.take_front(operands));
+    state.addTypes(x[0].getType());
+    OwningOpRef<Operation *> op(Operation::create(state));
+    if (succeeded(verify(*op)) && isElementwiseMath(*op))
+      return OwningOpRef<Operation *>(op.release());
+  }
+  return {};
+}
+
+// Whatever upstream has: what kernels take must be found where an artifact runs.
+TEST_P(ElementwiseTest, NoAcceptedOperationCallsALibrary) {
+  OpBuilder builder(&context);
+  Block block;
+  for (int i = 0; i < 3; ++i)
+    block.addArgument(builder.getF32Type(), builder.getUnknownLoc());
+  std::vector<float> inputs(16, 0.5F);
+  int accepted = 0, refused = 0;
+  for (RegisteredOperationName name : context.getRegisteredOperations()) {
+    if (!llvm::is_contained({"arith", "math"}, name.getDialectNamespace()))
+      continue;
+    OwningOpRef<Operation *> op = makeElementwise(name, context, block.getArguments());
+    if (!op)
+      continue;
+    if (!becomesInstructions(*op)) {
+      ++refused;
+      continue;
+    }
+    ++accepted;
+    SCOPED_TRACE(name.getStringRef().str());
+    map<float>(inputs, builder.getF32Type(), builder.getF32Type(), [&](KernelBuilder &b, Value x) {
+      return applyElementwise(b, *op, SmallVector<Value>(op->getNumOperands(), x));
+    });
+  }
+  EXPECT_GE(accepted, 25);
+  EXPECT_GE(refused, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(, ElementwiseTest, testing::Values("native", "x86-64-v3", "x86-64-v2", "x86-64"),

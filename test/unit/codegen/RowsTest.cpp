@@ -62,6 +62,97 @@ INSTANTIATE_TEST_SUITE_P(, EpilogueTest,
                                absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
                          });
 
+/// Element-wise operations of upstream behind a product, of its result %0, the positive %p, the numbers %u in
+/// -1 .. 1 and the exact %r. The width is no whole number of vectors, and the norm would show what is left
+/// behind it.
+class UpstreamTest : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(UpstreamTest, AgreesWithTheReference) {
+  auto [cpu, operation] = GetParam();
+  check(filled(R"(
+nn.param @table : tensor<37x20xf32>
+nn.param @weight : tensor<33x20xf32>
+nn.param @residual_table : tensor<37x33xf32>
+nn.param @norm : tensor<33xf32>
+func.func @forward$ARGUMENTS -> tensor<?x33xf32> {
+  %table = nn.load @table : tensor<37x20xf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x20xf32> -> tensor<?x20xf32>
+  %residuals = nn.load @residual_table : tensor<37x33xf32>
+  %r = nn.embedding %tokens, %residuals : tensor<?xi32>, tensor<37x33xf32> -> tensor<?x33xf32>
+  %w = nn.load @weight : tensor<33x20xf32>
+  %0 = nn.linear %x, %w : tensor<?x20xf32>, tensor<33x20xf32> -> tensor<?x33xf32>
+  %p = math.exp %0 : tensor<?x33xf32>
+  %u = math.tanh %0 : tensor<?x33xf32>
+  %y = $OPERATION : tensor<?x33xf32>
+  %n = nn.load @norm : tensor<33xf32>
+  %1 = nn.rms_norm %y, %n epsilon 1.0e-5 : tensor<?x33xf32>, tensor<33xf32>
+  return %1 : tensor<?x33xf32>
+})",
+               {{"$OPERATION", operation}}),
+        1e-5, {.cpu = cpu});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , UpstreamTest,
+    testing::Combine(testing::Values("native", "x86-64"),
+                     testing::Values("arith.addf %0, %r", "arith.divf %0, %p", "arith.maximumf %0, %r",
+                                     "arith.maxnumf %0, %r", "arith.minimumf %0, %r", "arith.minnumf %0, %r",
+                                     "arith.negf %0", "math.absf %0", "math.acos %u", "math.asin %u",
+                                     "math.atan %0", "math.atan2 %0, %p", "math.cbrt %p",
+                                     "math.copysign %0, %r", "math.erf %0", "math.erfc %0", "math.exp %0",
+                                     "math.expm1 %0", "math.floor %r", "math.fma %0, %r, %p", "math.log %p",
+                                     "math.log1p %p", "math.log2 %p", "math.rsqrt %p", "math.sqrt %p",
+                                     "math.tanh %0")),
+    [](const auto &info) {
+      return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
+    });
+
+TEST(PrologueTest, IsAnyTreeOfOperations) {
+  check(filled(R"(
+nn.param @table : tensor<37x33xf32>
+nn.param @other_table : tensor<37x33xf32>
+nn.param @norm : tensor<33xf32>
+nn.param @weight : tensor<17x33xf32>
+func.func @forward$ARGUMENTS -> tensor<?x17xf32> {
+  %table = nn.load @table : tensor<37x33xf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x33xf32> -> tensor<?x33xf32>
+  %others = nn.load @other_table : tensor<37x33xf32>
+  %r = nn.embedding %tokens, %others : tensor<?xi32>, tensor<37x33xf32> -> tensor<?x33xf32>
+  %norm = nn.load @norm : tensor<33xf32>
+  %w = nn.load @weight : tensor<17x33xf32>
+  %y = nn.fusion(%a = %x, %b = %r, %n = %norm, %c = %w)
+      : (tensor<?x33xf32>, tensor<?x33xf32>, tensor<33xf32>, tensor<17x33xf32>) -> tensor<?x17xf32> {
+    %0 = math.exp %b : tensor<?x33xf32>
+    %1 = arith.divf %a, %0 : tensor<?x33xf32>
+    %2 = nn.rms_norm %1, %n epsilon 1.0e-5 : tensor<?x33xf32>, tensor<33xf32>
+    %3 = arith.addf %a, %2 : tensor<?x33xf32>
+    %4 = nn.linear %3, %c : tensor<?x33xf32>, tensor<17x33xf32> -> tensor<?x17xf32>
+    nn.yield %4 : tensor<?x17xf32>
+  }
+  return %y : tensor<?x17xf32>
+})"),
+        1e-5);
+}
+
+// Each is read twice by the next, so that a walk along all paths would not end.
+TEST(PrologueTest, ChainsAreWalkedOnce) {
+  std::string chain;
+  for (int i = 0; i < 48; ++i)
+    absl::StrAppend(&chain, "  %x", i + 1, " = arith.addf %x", i, ", %x", i, " : tensor<?x33xf32>\n");
+  check(filled(R"(
+nn.param @table : tensor<37x33xf32>
+nn.param @weight : tensor<33x33xf32>
+func.func @forward$ARGUMENTS -> tensor<?x33xf32> {
+  %table = nn.load @table : tensor<37x33xf32>
+  %w = nn.load @weight : tensor<33x33xf32>
+  %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x33xf32> -> tensor<?x33xf32>
+  %x0 = nn.linear %x, %w : tensor<?x33xf32>, tensor<33x33xf32> -> tensor<?x33xf32>
+$CHAIN  return %x48 : tensor<?x33xf32>
+})",
+               {{"$CHAIN", chain}}),
+        1e-5);
+}
+
 TEST(ResidualTest, ResidualsAreAdded) {
   // Rows of the residual do not depend on positions here: the same token gives the same row.
   check(filled(R"(
