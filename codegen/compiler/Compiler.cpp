@@ -51,12 +51,20 @@ constexpr LevelName kLevels[] = {
 /// (PassSequence.h). Compilation goes on from there when the program is read again.
 constexpr StringLiteral kAfterAttribute = "llmc.after";
 
-absl::Status writeText(const std::string &path, const std::string &text) {
-  if (path == "-") {
-    llvm::outs() << text;
-    llvm::outs().flush();
+absl::Status writeToOutput(const std::string &text) {
+  llvm::raw_fd_ostream &output = llvm::outs();
+  output << text;
+  output.flush();
+  std::error_code error = output.error();
+  if (!error)
     return absl::OkStatus();
-  }
+  output.clear_error(); // its destructor would end the program with a report of its own
+  return absl::DataLossError(absl::StrCat("cannot write to the standard output stream: ", error.message()));
+}
+
+absl::Status writeText(const std::string &path, const std::string &text) {
+  if (path == "-")
+    return writeToOutput(text);
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();
