@@ -146,13 +146,15 @@ absl::StatusOr<std::vector<float>> runCompiled(const LoadedProgram &program, Arr
   for (const Trial &trial : trials)
     elements += trial.inputs.tokens.size() * program.width();
   return runInChild(elements, [&](ChildRun &run) {
-    runtime::Team team;
+    absl::StatusOr<std::unique_ptr<runtime::Team>> team = runtime::Team::create();
+    if (!team.ok())
+      return team.status();
     std::unique_ptr<GuardedMemory> cache;
     for (const Trial &trial : trials) {
       if (trial.startsSequence)
         cache = program.makeCache();
       run.begin(describe(trial));
-      absl::StatusOr<std::vector<float>> outputs = program.run(trial.step, trial.inputs, *cache, team);
+      absl::StatusOr<std::vector<float>> outputs = program.run(trial.step, trial.inputs, *cache, **team);
       if (!outputs.ok())
         return outputs.status();
       run.append(*outputs);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -59,8 +60,12 @@ absl::Status ArtifactFile::verifyWeights() const {
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < std::min(availablePhysicalCpus(), chunks); ++i)
-    threads.emplace_back(work);
+  try {
+    for (int i = 1; i < std::min(availablePhysicalCpus(), chunks); ++i)
+      threads.emplace_back(work);
+  } catch (const std::system_error &) {
+    // Fewer threads check the same.
+  }
   work();
   for (std::thread &thread : threads)
     thread.join();

@@ -11,7 +11,10 @@ namespace llmc::runtime {
 
 absl::StatusOr<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Artifact> artifact,
                                                          const TeamOptions &options) {
-  return create(std::move(artifact), std::make_shared<Team>(options));
+  absl::StatusOr<std::unique_ptr<Team>> team = Team::create(options);
+  if (!team.ok())
+    return team.status();
+  return create(std::move(artifact), std::shared_ptr<Team>(*std::move(team)));
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Artifact> artifact,

@@ -38,8 +38,11 @@
 
 #include "runtime/core/Cpus.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 using llmc::runtime::Team;
 
@@ -109,8 +112,27 @@ Team::Team(const TeamOptions &options) : regionSpin(options.regionSpin), stepSpi
     worker->teamSize = size;
     workers.push_back(std::move(worker));
   }
-  for (int index = 1; index < size; ++index)
-    threads.emplace_back([this, index] { workerLoop(*workers[index]); });
+}
+
+absl::StatusOr<std::unique_ptr<Team>> Team::create(const TeamOptions &options) {
+  std::unique_ptr<Team> team(new Team(options));
+  // Those that did start end with the team.
+  if (absl::Status status = team->startThreads(); !status.ok())
+    return status;
+  return team;
+}
+
+absl::Status Team::startThreads() {
+  threads.reserve(size() - 1);
+  for (int index = 1; index < size(); ++index) {
+    try {
+      threads.emplace_back([this, index] { workerLoop(*workers[index]); });
+    } catch (const std::system_error &error) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cannot start ", size(), " threads, only ", index, ": ", error.code().message()));
+    }
+  }
+  return absl::OkStatus();
 }
 
 Team::~Team() {

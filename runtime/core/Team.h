@@ -12,6 +12,9 @@
 #include "runtime/core/Doorbell.h"
 #include "runtime/core/StepAbi.h"
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -33,8 +36,9 @@ struct TeamOptions {
 class Team {
 public:
   /// Starts the threads. They never poll (both spin times are taken as zero) where the process has fewer CPUs
-  /// than the team has threads. No affinity is set.
-  explicit Team(const TeamOptions &options = {});
+  /// than the team has threads. No affinity is set. ResourceExhausted where the system gives fewer threads:
+  /// a container may limit their number, and each needs memory for its stack.
+  static absl::StatusOr<std::unique_ptr<Team>> create(const TeamOptions &options = {});
 
   /// Waits for every worker to leave its step function and joins the threads.
   ~Team();
@@ -70,6 +74,8 @@ private:
   static constexpr size_t kAssignmentWords = sizeof(Assignment) / sizeof(uint64_t);
   static_assert(sizeof(Assignment) % sizeof(uint64_t) == 0);
 
+  explicit Team(const TeamOptions &options);
+  absl::Status startThreads();
   void publish(const Assignment &assignment);
   bool readAssignment(uint64_t version, Assignment &assignment) const;
   void workerLoop(LlmcWorker &worker);

@@ -89,9 +89,9 @@ std::vector<float> hiddenStates(const runtime::Artifact &artifact, absl::Span<co
   step.weights = artifact.weights().data();
   step.arena = arena.get();
   step.output = reinterpret_cast<float *>(output.get());
-  runtime::Team team({.threads = threads});
-  team.run(artifact.stepFor(step.rows).function, step);
-  team.settle();
+  std::unique_ptr<runtime::Team> team = *runtime::Team::create({.threads = threads});
+  team->run(artifact.stepFor(step.rows).function, step);
+  team->settle();
   return std::vector<float>(step.output, step.output + tokens.size() * manifest.output_width());
 }
 

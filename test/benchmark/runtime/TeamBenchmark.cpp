@@ -38,13 +38,13 @@ double secondsOfChunk(int64_t pauses) {
 }
 
 void regions(benchmark::State &state) {
-  Team team({.threads = static_cast<int>(state.range(0))});
+  std::unique_ptr<Team> team = *Team::create({.threads = static_cast<int>(state.range(0))});
   LlmcStep argument = {};
   argument.rows = state.range(1);
   argument.output_rows = state.range(2);
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state)
-    team.run(step, argument);
+    team->run(step, argument);
   const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
   state.counters["region_ns"] = elapsed.count() / (static_cast<double>(state.iterations()) * kRegions);
   const double chunk = secondsOfChunk(state.range(2)) * 1e9;

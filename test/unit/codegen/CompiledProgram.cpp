@@ -91,8 +91,11 @@ void CompiledProgram::build(const std::string &text) {
 //===----------------------------------------------------------------------===//
 
 static runtime::Team &teamOf(int threads) {
-  static runtime::Team one({.threads = 1}), two({.threads = 2}), five({.threads = 5});
-  return threads == 1 ? one : threads == 2 ? two : five;
+  using OwnedTeam = std::unique_ptr<runtime::Team>;
+  static const OwnedTeam one = *runtime::Team::create({.threads = 1}),
+                         two = *runtime::Team::create({.threads = 2}),
+                         five = *runtime::Team::create({.threads = 5});
+  return *(threads == 1 ? one : threads == 2 ? two : five);
 }
 
 /// Token types that are not all the same.

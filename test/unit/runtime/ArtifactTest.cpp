@@ -1,5 +1,6 @@
 #include "runtime/core/Artifact.h"
 
+#include "NoMoreThreads.h"
 #include "TinyArtifact.h"
 #include "runtime/core/Session.h"
 
@@ -43,6 +44,14 @@ protected:
 
   std::string path;
 };
+
+TEST_F(ArtifactTest, ChecksWeightsWithTheThreadsThatItGets) {
+  constexpr size_t kChunks = 3;
+  std::vector<float> weights(kChunks * kWeightsChunkBytes / sizeof(float), 1);
+  ASSERT_EQ(writeTiny(path, generatorManifest(), weights), absl::OkStatus());
+  NoMoreThreads limit;
+  EXPECT_EQ(Artifact::load(path, Verify::Always).status(), absl::OkStatus());
+}
 
 TEST_F(ArtifactTest, KeepsWhatWasWritten) {
   Manifest manifest = generatorManifest();

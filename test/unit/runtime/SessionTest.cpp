@@ -112,7 +112,7 @@ TEST(SessionTest, RefusesWhatItCannotHold) {
 
 TEST(SessionTest, ManySessionsShareAnArtifactAndATeam) {
   std::shared_ptr<const Artifact> artifact = load(generatorManifest());
-  auto team = std::make_shared<Team>(TeamOptions{.threads = 2});
+  std::shared_ptr<Team> team = *Team::create({.threads = 2});
   std::unique_ptr<Session> one = *Session::create(artifact, team), two = *Session::create(artifact, team);
   artifact.reset();
   for (int i = 1; i < 10; ++i) {

@@ -1,4 +1,5 @@
 #include "runtime/core/Team.h"
+#include "NoMoreThreads.h"
 
 #include "gtest/gtest.h"
 
@@ -84,10 +85,10 @@ class TeamStressTest : public testing::TestWithParam<std::tuple<int, int>> {};
 
 TEST_P(TeamStressTest, EveryChunkRunsOnceAfterTheRegionBefore) {
   const auto [threads, spinMicroseconds] = GetParam();
-  Team team({.threads = threads,
-             .regionSpin = std::chrono::microseconds(spinMicroseconds),
-             .stepSpin = std::chrono::microseconds(spinMicroseconds)});
-  ASSERT_EQ(team.size(), threads);
+  std::unique_ptr<Team> team = *Team::create({.threads = threads,
+                                              .regionSpin = std::chrono::microseconds(spinMicroseconds),
+                                              .stepSpin = std::chrono::microseconds(spinMicroseconds)});
+  ASSERT_EQ(team->size(), threads);
   std::minstd_rand random(threads);
   for (int stepNumber = 0; stepNumber < kSteps; ++stepNumber) {
     const int regions = 1 + random() % 20;
@@ -98,7 +99,7 @@ TEST_P(TeamStressTest, EveryChunkRunsOnceAfterTheRegionBefore) {
     step.rows = regions;
     step.output_rows = static_cast<int64_t>(seed);
     step.arena = reinterpret_cast<uint8_t *>(trace.get());
-    team.run(randomStep, step);
+    team->run(randomStep, step);
     for (int region = 0; region < regions; ++region) {
       const int chunks = chunksOf(seed, region);
       for (int chunk = 0; chunk < kMaxChunks; ++chunk)
@@ -110,7 +111,7 @@ TEST_P(TeamStressTest, EveryChunkRunsOnceAfterTheRegionBefore) {
                           region ? chunksOf(seed, region - 1) : 0));
     }
     if (stepNumber % 16 == 0)
-      team.settle();
+      team->settle();
     sleepSometimes(30, 1000);
   }
 }
@@ -132,12 +133,12 @@ void meetingStep(const LlmcStep *step, LlmcWorker *worker) {
 
 TEST(TeamTest, AllWorkersTakePart) {
   for (int threads = 1; threads <= 4; ++threads) {
-    Team team({.threads = threads});
+    std::unique_ptr<Team> team = *Team::create({.threads = threads});
     std::atomic<int64_t> arrivals{0};
     LlmcStep step = {};
     step.rows = threads;
     step.arena = reinterpret_cast<uint8_t *>(&arrivals);
-    team.run(meetingStep, step);
+    team->run(meetingStep, step);
     EXPECT_EQ(arrivals, 50 * threads);
   }
 }
@@ -167,13 +168,13 @@ void firstChunksStep(const LlmcStep *step, LlmcWorker *worker) {
 TEST(TeamTest, WorkersStartInTheirOwnRange) {
   for (int threads : {2, 3, 4}) {
     for (int chunks : {threads, threads + 1, 17, 32}) {
-      Team team({.threads = threads});
+      std::unique_ptr<Team> team = *Team::create({.threads = threads});
       FirstChunks record(chunks);
       record.workers = threads;
       LlmcStep step = {};
       step.rows = chunks;
       step.arena = reinterpret_cast<uint8_t *>(&record);
-      team.run(firstChunksStep, step);
+      team->run(firstChunksStep, step);
       std::set<int> found, expected;
       for (int chunk = 0; chunk < chunks; ++chunk) {
         if (record.first[chunk])
@@ -205,12 +206,12 @@ void heldStep(const LlmcStep *step, LlmcWorker *worker) {
 }
 
 TEST(TeamTest, OthersStealTheRangeOfAHeldWorker) {
-  Team team({.threads = 2});
+  std::unique_ptr<Team> team = *Team::create({.threads = 2});
   for (int i = 0; i < 20; ++i) {
     Held held;
     LlmcStep step = {};
     step.arena = reinterpret_cast<uint8_t *>(&held);
-    team.run(heldStep, step); // would not return if worker 0's range waited for chunk 0
+    team->run(heldStep, step); // would not return if worker 0's range waited for chunk 0
     EXPECT_EQ(held.others, 31);
   }
 }
@@ -227,18 +228,26 @@ void lateStep(const LlmcStep *step, LlmcWorker *worker) {
 }
 
 TEST(TeamTest, SettleWaitsUntilNobodyIsInAStep) {
-  Team team({.threads = 4});
+  std::unique_ptr<Team> team = *Team::create({.threads = 4});
   for (int i = 0; i < 10; ++i) {
-    team.run(lateStep, LlmcStep{});
-    team.settle();
+    team->run(lateStep, LlmcStep{});
+    team->settle();
     EXPECT_EQ(insideLateStep, 0);
   }
 }
 
 TEST(TeamTest, TakesOneThreadForEachCoreByDefault) {
-  Team team;
-  EXPECT_GE(team.size(), 1);
-  EXPECT_LE(team.size(), static_cast<int>(std::thread::hardware_concurrency()));
+  std::unique_ptr<Team> team = *Team::create();
+  EXPECT_GE(team->size(), 1);
+  EXPECT_LE(team->size(), static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+TEST(TeamTest, SaysThatThreadsCannotStart) {
+  test::NoMoreThreads limit;
+  absl::Status status = Team::create({.threads = 4}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), "cannot start 4 threads, only 1: Resource temporarily unavailable");
+  EXPECT_TRUE(Team::create({.threads = 1}).ok()) << "a team of the caller alone starts none";
 }
 
 } // namespace
