@@ -27,6 +27,13 @@ int64_t rowBytes(RankedTensorType type) {
 
 } // namespace
 
+int64_t storedBytes(RankedTensorType type) {
+  const int64_t elements = type.getNumElements();
+  if (type.getElementType().isInteger())
+    return elements * type.getElementTypeBitWidth() / 8;
+  return blocks::bytesOf(storageFormatOf(type.getElementType()), elements);
+}
+
 absl::Status ParameterStream::readParamRow(StringRef symbol, int64_t row, uint8_t *target) {
   auto param = symbols.lookup<nn::ParamOp>(symbol);
   if (!param)

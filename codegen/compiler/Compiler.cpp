@@ -13,6 +13,7 @@
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
+#include "codegen/cpu/StepForm.h"
 #include "codegen/verify/VerifyCompiled.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Parser/Parser.h"
@@ -50,6 +51,14 @@ constexpr LevelName kLevels[] = {
 /// On a program that was written between two passes: the name of the last pass that has run
 /// (PassSequence.h). Compilation goes on from there when the program is read again.
 constexpr StringLiteral kAfterAttribute = "llmc.after";
+
+/// The passes that give steps another form, in their order.
+constexpr std::pair<StringLiteral, StepForm> kFormPasses[] = {
+    {StringLiteral("lower-to-cpu"), StepForm::Buffers},
+    {StringLiteral("plan-arena"), StepForm::Arena},
+    {StringLiteral("forall-to-spmd"), StepForm::Worker},
+    {StringLiteral("convert-func-to-llvm"), StepForm::Llvm},
+    {StringLiteral("step-entry"), StepForm::Entry}};
 
 absl::Status writeToOutput(const std::string &text) {
   llvm::raw_fd_ostream &output = llvm::outs();
@@ -176,6 +185,15 @@ private:
     return positionOf(level);
   }
 
+  /// The form that steps have at `position`; none before there are steps.
+  std::optional<StepForm> stepFormAt(size_t position) const {
+    std::optional<StepForm> form;
+    for (auto [pass, made] : kFormPasses)
+      if (sequence.positionBehind(pass, position))
+        form = made;
+    return form;
+  }
+
   /// Reads the program to start from, and says how many passes have run on it: `end` at most.
   absl::StatusOr<size_t> readProgram(size_t end) {
     auto file = llvm::MemoryBuffer::getFileOrSTDIN(options.startFrom);
@@ -196,8 +214,12 @@ private:
                                                      ": ", options.startFrom, " holds a program after ",
                                                      sequence.nameBefore(*position), ", which comes later"));
     (*model.module)->removeAttr(kAfterAttribute);
-    if (absl::Status status = checkLoweredFor(*model.module); !status.ok())
-      return status;
+    if (std::optional<StepForm> form = stepFormAt(*position)) {
+      if (failed(verifyStepForm(*model.module, *form)))
+        return absl::InvalidArgumentError(error.message());
+      if (absl::Status status = checkLoweredFor(*model.module); !status.ok())
+        return status;
+    }
     return position;
   }
 
@@ -213,8 +235,26 @@ private:
       return absl::InvalidArgumentError(absl::StrCat("--context: is ", options.context, ", but ",
                                                      options.startFrom, " has kernels for ", context.getInt(),
                                                      " positions"));
+    if (context && context.getInt() > model.info.sizes.contextLength)
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.startFrom, ": ", kContextAttribute.str(), " is ", context.getInt(),
+                       ", expected 1 to ", model.info.sizes.contextLength, ", for which the model was made"));
     if (context)
       sizes.context = context.getInt();
+    return checkLogits(module);
+  }
+
+  /// A step of a text generator has a logit for each token.
+  absl::Status checkLogits(ModuleOp module) {
+    if (model.info.kind != frontend::ModelKind::Generate)
+      return absl::OkStatus();
+    for (Operation &step : *module.getBody())
+      if (auto width = step.getAttrOfType<IntegerAttr>(kOutputWidthAttribute);
+          width && width.getInt() < model.info.sizes.vocabulary)
+        return absl::InvalidArgumentError(
+            absl::StrCat(options.startFrom, ": @", SymbolTable::getSymbolName(&step).getValue().str(),
+                         " has ", kOutputWidthAttribute.str(), " = ", width.getInt(), ", expected at least ",
+                         model.info.sizes.vocabulary, ", a logit for each token"));
     return absl::OkStatus();
   }
 

@@ -2,6 +2,7 @@
 //-----------------------------------------------===//
 
 #include "codegen/cpu/FunctionLowering.h"
+#include "codegen/cpu/StepForm.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
@@ -215,17 +216,11 @@ LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
 LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
   Location loc = function.getLoc();
   Block &entry = created.front();
-  Type index = builder.getIndexType(), f32 = builder.getF32Type();
-  auto ids = bufferType({maxRows}, builder.getI32Type());
   auto result =
       dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
   if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
     return emitNotSupported(function) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
-  // The sizes of the sections are known at the end (LowerToCpu.cpp); kernels take views.
-  auto bytes = bufferType({std::numeric_limits<int64_t>::max() / 2}, builder.getI8Type());
-  Type types[kStepArguments] = {
-      index, index, ids, ids, ids, ids, bytes, bytes, bufferType({maxRows, result.getDimSize(1)}, f32)};
-  for (Type type : types)
+  for (Type type : stepArgumentTypes(builder.getContext(), maxRows, result.getDimSize(1)))
     entry.addArgument(type, loc);
   rows = entry.getArgument(kRows);
   for (BlockArgument argument : function.getArguments()) {

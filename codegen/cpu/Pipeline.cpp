@@ -4,6 +4,7 @@
 #include "codegen/cpu/Pipeline.h"
 
 #include "codegen/cpu/Passes.h"
+#include "codegen/cpu/StepForm.h"
 #include "dialects/nn/NN.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/AMX/AMXDialect.h"
@@ -52,6 +53,8 @@ public:
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (failed(verifyStepForm(module, StepForm::Llvm)))
+      return signalPassFailure();
     // What other libraries of a process call their functions must not matter: only the entries are seen.
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
       if (!function.isExternal())

@@ -17,10 +17,6 @@ namespace llmc::runtime {
 
 static_assert(std::endian::native == std::endian::little, "the footer is read as it lies in the file");
 
-/// Bounds that keep every sum of sizes far from overflow: more memory than any machine maps.
-static constexpr uint64_t kMaxBytes = uint64_t{1} << 47;
-static constexpr uint32_t kMaxCount = uint32_t{1} << 30;
-
 uint64_t checksumOf(absl::Span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 /// A name from the file in quotes, on one line whatever it holds.

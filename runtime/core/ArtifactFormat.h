@@ -43,6 +43,9 @@ inline constexpr char kFooterMagic[9] = "LLMCART1";
 inline constexpr uint64_t kWeightsAlignment = 4096;
 inline constexpr uint64_t kParameterAlignment = 64;
 inline constexpr uint64_t kWeightsChunkBytes = uint64_t{16} << 20;
+/// Bounds that keep every sum of sizes far from overflow: more memory than any machine maps.
+inline constexpr uint64_t kMaxBytes = uint64_t{1} << 47;
+inline constexpr uint32_t kMaxCount = uint32_t{1} << 30;
 
 /// XXH3-64 of `bytes`.
 uint64_t checksumOf(absl::Span<const uint8_t> bytes);
