@@ -6,6 +6,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "codegen/compiler/ArtifactOutput.h"
 #include "codegen/compiler/FirstError.h"
 #include "codegen/compiler/PassSequence.h"
@@ -26,6 +27,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
+#include <algorithm>
 #include <cstdlib>
 
 using namespace mlir;
@@ -230,6 +232,8 @@ private:
       return absl::InvalidArgumentError(absl::StrCat("--target-cpu: is ", target.cpu, ", but ",
                                                      options.startFrom, " has kernels for ",
                                                      cpu.getValue().str()));
+    if (absl::Status status = checkFeatures(module); !status.ok())
+      return status;
     auto context = module->getAttrOfType<IntegerAttr>(kContextAttribute);
     if (context && options.context != 0 && options.context != context.getInt())
       return absl::InvalidArgumentError(absl::StrCat("--context: is ", options.context, ", but ",
@@ -242,6 +246,31 @@ private:
     if (context)
       sizes.context = context.getInt();
     return checkLogits(module);
+  }
+
+  /// "native" may have the name of a processor and more or fewer features, on which kernels depend.
+  absl::Status checkFeatures(ModuleOp module) const {
+    auto features = module->getAttrOfType<ArrayAttr>(kTargetFeaturesAttribute);
+    if (!features)
+      return absl::OkStatus();
+    std::vector<std::string> lowered;
+    for (StringAttr feature : features.getAsRange<StringAttr>())
+      lowered.push_back(feature.str());
+    llvm::sort(lowered);
+    auto subtract = [](const std::vector<std::string> &from, const std::vector<std::string> &what) {
+      std::vector<std::string> rest;
+      std::set_difference(from.begin(), from.end(), what.begin(), what.end(), std::back_inserter(rest));
+      return rest;
+    };
+    const std::vector<std::string> missing = subtract(lowered, target.features),
+                                   added = subtract(target.features, lowered);
+    if (missing.empty() && added.empty())
+      return absl::OkStatus();
+    const bool lacks = !missing.empty();
+    return absl::InvalidArgumentError(
+        absl::StrCat("--target-cpu: is ", target.cpu, lacks ? " without " : " with ",
+                     absl::StrJoin(lacks ? missing : added, " "), ", but ", options.startFrom,
+                     " has kernels for one ", lacks ? "with" : "without", " that"));
   }
 
   /// A step of a text generator has a logit for each token.

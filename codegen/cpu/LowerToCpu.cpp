@@ -164,6 +164,8 @@ public:
     module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
     module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
     module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
+    SmallVector<StringRef> features(target.features.begin(), target.features.end());
+    module->setAttr(kTargetFeaturesAttribute, builder.getStrArrayAttr(features));
     module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(weights.bytes()));
   }
 

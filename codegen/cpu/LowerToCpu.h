@@ -25,6 +25,8 @@ inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_byte
 inline constexpr llvm::StringLiteral kContextAttribute =
     "llmc.context";                                                    ///< on the module: StepSizes::context
 inline constexpr llvm::StringLiteral kTargetAttribute = "llmc.target"; ///< on the module: Target::cpu
+inline constexpr llvm::StringLiteral kTargetFeaturesAttribute =
+    "llmc.target_features"; ///< on the module: Target::features; processors of one name may lack some
 inline constexpr llvm::StringLiteral kOffsetAttribute =
     "llmc.offset"; ///< on nn.param: where it lies in the weights
 

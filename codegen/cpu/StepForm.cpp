@@ -52,6 +52,8 @@ public:
     if (failed(readNumber(module, kContextAttribute, 1, runtime::kMaxCount, Presence::Optional)) ||
         failed(readNumber(module, kCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)))
       return failure();
+    if (failed(verifyTarget()))
+      return failure();
     for (Operation &op : *module.getBody())
       if (op.hasAttr(kStepAttribute) && failed(verifyStep(&op)))
         return failure();
@@ -61,6 +63,21 @@ public:
 private:
   InFlightDiagnostic refuse(Operation *step) {
     return emitNotSupported(step) << "@" << SymbolTable::getSymbolName(step).getValue() << " ";
+  }
+
+  /// A program says for which processor its kernels are, or nothing of it.
+  LogicalResult verifyTarget() {
+    Attribute cpu = module->getAttr(kTargetAttribute), features = module->getAttr(kTargetFeaturesAttribute);
+    if (!cpu && !features)
+      return success();
+    if (!isa_and_present<StringAttr>(cpu))
+      return emitNotSupported(module) << "needs " << kTargetAttribute << ", the name of a processor, beside "
+                                      << kTargetFeaturesAttribute;
+    auto list = dyn_cast_or_null<ArrayAttr>(features);
+    if (!list || !llvm::all_of(list, llvm::IsaPred<StringAttr>))
+      return emitNotSupported(module)
+             << "needs " << kTargetFeaturesAttribute << ", a list of strings, beside " << kTargetAttribute;
+    return success();
   }
 
   LogicalResult verifyStep(Operation *op) {
