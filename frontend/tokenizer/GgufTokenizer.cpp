@@ -13,7 +13,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
+#include "frontend/tokenizer/TokenCuts.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
+#include "runtime/io/Message.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
@@ -26,6 +28,9 @@ using text::TokenizerModel;
 
 // Values of tokenizer.ggml.token_type.
 enum TokenType { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6 };
+
+// Tokens of real vocabularies have some hundred bytes at most.
+constexpr size_t kMaxTokenBytes = 64 << 10;
 
 // GGUF names the pre-tokenizer instead of describing it. These are the ones of the models that go by each
 // name.
@@ -81,8 +86,8 @@ absl::StatusOr<const NamedPreTokenizer *> findPreTokenizer(absl::string_view nam
       return &known;
     names.push_back(known.name);
   }
-  return absl::UnimplementedError(absl::StrCat("tokenizer.ggml.pre: pre-tokenizer '", name,
-                                               "' is not supported; supported are ",
+  return absl::UnimplementedError(absl::StrCat("tokenizer.ggml.pre: pre-tokenizer ", io::quote(name),
+                                               " is not supported; supported are ",
                                                absl::StrJoin(names, ", ")));
 }
 
@@ -95,9 +100,13 @@ absl::Status checkFields(const GgufTokenizerFields &fields) {
   if (!fields.scores.empty() && fields.scores.size() != fields.tokens.size())
     return keyError("scores", absl::StrFormat("has %d entries for %d tokens", fields.scores.size(),
                                               fields.tokens.size()));
-  for (size_t id = 0; id < fields.tokens.size(); ++id)
+  for (size_t id = 0; id < fields.tokens.size(); ++id) {
+    if (fields.tokens[id].size() > kMaxTokenBytes)
+      return keyError("tokens", absl::StrFormat("token %d has %d bytes, at most %d are supported", id,
+                                                fields.tokens[id].size(), kMaxTokenBytes));
     if (!text::isValidUtf8(fields.tokens[id]))
       return keyError("tokens", absl::StrFormat("token %d is not UTF-8", id));
+  }
   if (!text::isValidUtf8(fields.chatTemplate))
     return absl::InvalidArgumentError("tokenizer.chat_template: is not UTF-8");
   const std::pair<const char *, std::optional<uint32_t>> roles[] = {
@@ -174,9 +183,9 @@ absl::Status importBytePairEncoding(const GgufTokenizerFields &fields, Tokenizer
     absl::string_view merge = fields.merges[i];
     size_t space = merge.find(' ', 1);
     if (space == absl::string_view::npos)
-      return keyError(
-          "merges",
-          absl::StrFormat("merge %d is '%s', expected two tokens with a space between them", i, merge));
+      return keyError("merges",
+                      absl::StrFormat("merge %d is %s, expected two tokens with a space between them", i,
+                                      io::quote(merge)));
     if (absl::Status status = addMerge(merge.substr(0, space), merge.substr(space + 1), "", ids, encoding);
         !status.ok())
       return keyError("merges", status.message());
@@ -213,6 +222,7 @@ std::vector<uint32_t> tokensByScore(const GgufTokenizerFields &fields, const Tok
 /// 2018): a merge for each cut of a token into two tokens, all of the rank of its score.
 void addMergesByScore(const GgufTokenizerFields &fields, const TokenIds &ids,
                       text::BytePairEncodingModel &encoding) {
+  const TokenCuts cuts(ids);
   uint32_t rank = 0;
   double last = 0;
   for (uint32_t id : tokensByScore(fields, ids)) {
@@ -220,14 +230,9 @@ void addMergesByScore(const GgufTokenizerFields &fields, const TokenIds &ids,
       ++rank;
       last = score;
     }
-    absl::string_view token = ids.text(id);
-    for (size_t at = text::decodeFront(token).length; at < token.size();
-         at += text::decodeFront(token.substr(at)).length) {
-      std::optional<uint32_t> left = ids.find(token.substr(0, at)), right = ids.find(token.substr(at));
-      if (!left || !right)
-        continue;
-      encoding.add_left(*left);
-      encoding.add_right(*right);
+    for (auto [left, right] : cuts.of(id)) {
+      encoding.add_left(left);
+      encoding.add_right(right);
       encoding.add_merged(id);
       encoding.add_rank(rank);
     }
@@ -323,8 +328,8 @@ absl::StatusOr<TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fi
                                               : nullptr;
   if (import == nullptr)
     return absl::UnimplementedError(
-        absl::StrCat("tokenizer.ggml.model: tokenizer '", fields.model,
-                     "' is not supported; supported are gpt2 (byte-level BPE), llama (BPE of SentencePiece) "
+        absl::StrCat("tokenizer.ggml.model: tokenizer ", io::quote(fields.model),
+                     " is not supported; supported are gpt2 (byte-level BPE), llama (BPE of SentencePiece) "
                      "and bert (WordPiece)"));
   if (absl::Status status = checkFields(fields); !status.ok())
     return status;

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "runtime/io/Message.h"
+
 namespace llmc::tokenizer {
 
 namespace {
@@ -49,8 +51,8 @@ absl::Status addMerge(absl::string_view left, absl::string_view right, absl::str
   for (int i = 0; i < 3; ++i) {
     std::optional<uint32_t> id = ids.find(names[i]);
     if (!id)
-      return absl::InvalidArgumentError(
-          absl::StrCat("merge '", left, " ", right, "': '", names[i], "' is not in the vocabulary"));
+      return absl::InvalidArgumentError(absl::StrCat("merge ", io::quote(absl::StrCat(left, " ", right)),
+                                                     ": ", io::quote(names[i]), " is not in the vocabulary"));
     found[i] = *id;
   }
   model.add_left(found[0]);

@@ -2,6 +2,9 @@
 
 #include "frontend/tokenizer/GgufTokenizer.h"
 
+#include <map>
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -98,6 +101,68 @@ TEST(GgufTokenizer, EncodesLikeSentencePiece) {
   EXPECT_TRUE(tokenizer->isStop(2));
 }
 
+// The merges are those of trying every cut, and in their order.
+TEST(GgufTokenizer, SentencePieceMergesAreTheCutsIntoTokens) {
+  GgufTokenizerFields fields = sentencePieceFields();
+  // Many cuts a token, repeated texts, tokens of nothing, and characters of several bytes.
+  for (const char *token : {"a", "aa", "aaa", "aaaa", "aaaaa", "aaaaaa", "aaa", "", "\u00E9a\u00E9",
+                            "\u00E9a", "\u00E9", "a\u00E9", "aba", "ab", "ba"}) {
+    fields.tokens.push_back(token);
+    fields.scores.push_back(-2.0 * fields.tokens.size());
+    fields.tokenTypes.push_back(1);
+  }
+  auto model = importGgufTokenizer(fields);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const text::BytePairEncodingModel &found = model->byte_pair_encoding();
+  std::map<std::string, uint32_t> idOf;
+  for (uint32_t id = 0; id < fields.tokens.size(); ++id)
+    if (!fields.tokens[id].empty())
+      idOf.try_emplace(fields.tokens[id], id);
+  int at = 0;
+  std::set<uint32_t> merged;
+  for (; at < found.merged_size() && merged.insert(found.merged(at)).second;) {
+    const uint32_t id = found.merged(at);
+    const std::string &token = fields.tokens[id];
+    for (size_t cut = 1; cut < token.size(); ++cut) {
+      auto left = idOf.find(token.substr(0, cut)), right = idOf.find(token.substr(cut));
+      if (left == idOf.end() || right == idOf.end())
+        continue;
+      ASSERT_LT(at, found.merged_size());
+      EXPECT_EQ(found.merged(at), id) << token << " lacks a cut";
+      EXPECT_EQ(found.left(at), left->second) << token;
+      EXPECT_EQ(found.right(at), right->second) << token;
+      ++at;
+    }
+  }
+  EXPECT_EQ(at, found.merged_size());
+  for (const auto &[token, id] : idOf) {
+    bool cuts = false;
+    for (size_t cut = 1; cut < token.size(); ++cut)
+      cuts |= idOf.count(token.substr(0, cut)) && idOf.count(token.substr(cut));
+    if (fields.tokenTypes[id] == 1)
+      EXPECT_EQ(merged.count(id), cuts ? 1u : 0u) << token;
+  }
+}
+
+// Trying every cut of these by its text would hash 128 GiB.
+TEST(GgufTokenizer, LongTokensTakeNoLongerThanTheirBytes) {
+  constexpr size_t longest = 64 << 10;
+  GgufTokenizerFields fields;
+  fields.model = "llama";
+  for (size_t i = 0; i < 32; ++i)
+    fields.tokens.push_back(std::string(longest - i, 'a'));
+  fields.tokens.push_back("a");
+  fields.scores.assign(fields.tokens.size(), 0);
+  fields.tokenTypes.assign(fields.tokens.size(), 1);
+  auto model = importGgufTokenizer(fields);
+  ASSERT_TRUE(model.ok()) << model.status();
+  // a^n = a^(n - 1) a = a a^(n - 1), but for the shortest.
+  EXPECT_EQ(model->byte_pair_encoding().merged_size(), 2 * 31);
+  fields.tokens[1] += "aa";
+  EXPECT_EQ(importGgufTokenizer(fields).status().message(),
+            "tokenizer.ggml.tokens: token 1 has 65537 bytes, at most 65536 are supported");
+}
+
 TEST(GgufTokenizer, SentencePieceWithoutSpacePrefix) {
   GgufTokenizerFields fields = sentencePieceFields();
   fields.addSpacePrefix = fields.addBos = false;
@@ -160,6 +225,11 @@ TEST(GgufTokenizer, RefusesByName) {
       error([](auto &f) { f.pre = "viking"; }),
       HasSubstr(
           "tokenizer.ggml.pre: pre-tokenizer 'viking' is not supported; supported are default, gpt-2, "));
+  // What the file says is shown on one line.
+  EXPECT_THAT(error([](auto &f) { f.model = "a\nb"; }), HasSubstr("tokenizer 'a\\nb' is not supported"));
+  EXPECT_THAT(error([](auto &f) { f.pre = "\x1B[2J"; }), HasSubstr("pre-tokenizer '\\x1b[2J' is not"));
+  EXPECT_THAT(error([](auto &f) { f.merges[0] = "a\rb"; }), HasSubstr("merge 0 is 'a\\rb', expected"));
+  EXPECT_THAT(error([](auto &f) { f.merges[0] = "a \n"; }), HasSubstr("merge 'a \\n': '\\n' is not in the"));
   EXPECT_EQ(error([](auto &f) { f.tokens.clear(); }), "tokenizer.ggml.tokens: is missing or empty");
   EXPECT_THAT(error([](auto &f) { f.tokenTypes.pop_back(); }), HasSubstr("tokenizer.ggml.token_type: has "));
   EXPECT_THAT(error([](auto &f) { f.eosId = 1000000; }),
