@@ -88,36 +88,54 @@ TEST_F(SmolLm2, LogitsInF32AreThoseOfF32) {
   EXPECT_LT(last.largest, 1e-4);
 }
 
+// llama.cpp's tokens are fed, so the first difference is where greedy answers part. At each token f32 says
+// who errs, and each may err as far as rounding explains: so what parts from llama.cpp is a near tie in f32.
 TEST_F(SmolLm2, GreedyAnswersAreThoseOfLlamaCppUntilANearTie) {
-  const auto f32Ids = Golden("smollm2_f32_logits.safetensors").read<int32_t>("forced_top_ids");
-  const auto f32Logits = Golden("smollm2_f32_logits.safetensors").read<float>("forced_top_logits");
+  // Of a difference of two logits, which reach from -20 to 20. Ours is measured at 3.7e-3. llama.cpp, which
+  // rounds activations to 8 bits, is off by 0.18 (root mean square, see make_smollm2_f32.py) in a logit and
+  // so by 0.25 in a difference: two standard deviations.
+  constexpr double ourError = 0.01, llamaCppError = 0.5;
+  Golden golden32("smollm2_f32_logits.safetensors");
+  const auto f32Ids = golden32.read<int32_t>("forced_top_ids"); // [prompts, tokens, 2]
+  const auto f32Logits = golden32.read<float>("forced_top_logits");
+  double largestError = 0, largestOfLlamaCpp = 0;
   for (size_t p = 0; p < golden.at("prompts").size(); ++p) {
     const auto &prompt = golden.at("prompts")[p];
     const auto ids = prompt.at("ids").get<std::vector<int32_t>>(),
                greedy = prompt.at("greedy").get<std::vector<int32_t>>();
     session->reset();
     auto logits = session->feed(ids);
-    size_t same = 0;
-    for (; same < greedy.size(); ++same) {
+    std::string parts = "all tokens are the same";
+    size_t different = 0;
+    for (size_t t = 0; t < greedy.size(); ++t) {
+      SCOPED_TRACE(absl::StrCat("prompt ", p, ", token ", t));
       ASSERT_TRUE(logits.ok()) << logits.status().message();
+      const int32_t *top = &f32Ids[(p * greedy.size() + t) * 2];
+      const double f32Margin =
+          f32Logits[(p * greedy.size() + t) * 2] - f32Logits[(p * greedy.size() + t) * 2 + 1];
+      const double ourMargin = (*logits)[top[0]] - (*logits)[top[1]];
       const auto best =
           static_cast<int32_t>(std::max_element(logits->begin(), logits->end()) - logits->begin());
-      if (best != greedy[same]) {
-        auto [low, high] = std::minmax_element(logits->begin(), logits->end());
-        const double range = *high - *low, margin = (*logits)[best] - (*logits)[greedy[same]];
-        const double f32Margin =
-            f32Logits[(p * greedy.size() + same) * 2] - f32Logits[(p * greedy.size() + same) * 2 + 1];
-        std::cout << "prompt " << p << " parts after " << same << " tokens: ours " << best << " by " << margin
-                  << ", llama.cpp " << greedy[same] << ", f32 " << f32Ids[(p * greedy.size() + same) * 2]
-                  << " by " << f32Margin << "; range " << range << '\n';
-        EXPECT_LT(margin, 0.02 * range) << "prompt " << p << ", token " << same;
-        break;
+      largestError = std::max(largestError, std::abs(ourMargin - f32Margin));
+      EXPECT_NEAR(ourMargin, f32Margin, ourError);
+      if (best != top[0]) {
+        EXPECT_LT(f32Margin, ourError) << "f32 says " << top[0] << ", ours is " << best;
       }
-      logits = session->feed(absl::MakeConstSpan(&best, 1));
+      if (best != greedy[t]) {
+        const double lead = (*logits)[best] - (*logits)[greedy[t]];
+        largestOfLlamaCpp = std::max(largestOfLlamaCpp, lead);
+        EXPECT_LT(lead, llamaCppError) << "llama.cpp says " << greedy[t] << ", ours is " << best;
+        if (different++ == 0)
+          parts = absl::StrCat("parts after ", t, " tokens: ours ", best, " by ", lead, ", llama.cpp ",
+                               greedy[t], ", f32 ", top[0], " by ", f32Margin);
+      }
+      logits = session->feed(absl::MakeConstSpan(&greedy[t], 1));
     }
-    if (same == greedy.size())
-      std::cout << "prompt " << p << ": all " << same << " tokens are the same\n";
+    std::cout << "prompt " << p << ": " << parts << "; " << different << " of " << greedy.size()
+              << " differ\n";
   }
+  std::cout << "margins are off by " << largestError << " at most; where llama.cpp differs it trails by "
+            << largestOfLlamaCpp << " at most\n";
 }
 
 TEST_F(SmolLm2, PiecesAndThreadsChangeNothing) {
