@@ -48,13 +48,48 @@ double kvBytes(KvCacheType cache, double positions) {
   return 2 * positions * cache.getHeads() * cache.getHeadDim() * bitsPerElement(cache.getElementType()) / 8;
 }
 
+/// Positions that a query reads of a cache that holds `context`.
+double positionsSeen(CachedAttentionOp op, int64_t context) {
+  return op.getWindow() ? std::min<double>(*op.getWindow(), context) : context;
+}
+
+/// Traffic of the caches that `op` reads or writes.
+double cacheBytes(Operation *op, int64_t rows, int64_t context) {
+  if (auto attention = dyn_cast<CachedAttentionOp>(op))
+    return kvBytes(attention.getCache().getType(), positionsSeen(attention, context));
+  if (auto append = dyn_cast<CacheAppendOp>(op))
+    return kvBytes(append.getCache().getType(), rows);
+  return 0;
+}
+
+/// Bytes of a bias `[heads * queries, keys]`, whose type may leave both sizes open.
+double biasBytes(Value bias, double heads, double queries, double keys) {
+  return heads * queries * keys * bitsPerElement(cast<RankedTensorType>(bias.getType()).getElementType()) / 8;
+}
+
+double rowsOf(Value value, int64_t rows) {
+  const int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(0);
+  return ShapedType::isDynamic(size) ? rows : size;
+}
+
+/// Pairs of a query and a key that it sees by `causal` and `window`. Segments are data: one is assumed.
+double pairsSeen(AttentionOp op, int64_t queries, int64_t keys) {
+  double pairs = 0;
+  for (int64_t query = 0; query < queries; ++query) {
+    const int64_t end = op.getCausal() ? std::min(query + 1, keys) : keys;
+    const int64_t begin = op.getWindow() ? std::max<int64_t>(0, query + 1 - *op.getWindow()) : 0;
+    pairs += std::max<int64_t>(0, end - begin);
+  }
+  return pairs;
+}
+
 } // namespace
 
 OpCost EmbeddingOp::getCost(int64_t rows, int64_t) {
   OpCost cost;
   double bits = bitsPerElement(cast<RankedTensorType>(getTable().getType()).getElementType());
   cost.parameterBytes = elementsOf(getResult(), rows) * bits / 8;
-  cost.activationBytes = bytesOf(getResult(), rows);
+  cost.activationBytes = bytesOf(getIds(), rows) + bytesOf(getResult(), rows);
   return cost;
 }
 
@@ -78,29 +113,42 @@ OpCost RotateOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, ro
 OpCost EmptyCacheOp::getCost(int64_t, int64_t) { return {}; }
 OpCost SplitOp::getCost(int64_t, int64_t) { return {}; }
 OpCost ConcatOp::getCost(int64_t, int64_t) { return {}; }
-OpCost SelectRowsOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 0); }
+OpCost SelectRowsOp::getCost(int64_t rows, int64_t) {
+  OpCost cost;
+  // Only the rows that are kept are read.
+  cost.activationBytes = bytesOf(getRows(), rows) + 2 * bytesOf(getResult(), rows);
+  return cost;
+}
 OpCost ConvertOp::getCost(int64_t rows, int64_t) {
   return isParameter(getInput()) ? OpCost() : streamingCost(*this, rows, 2);
 }
 
 OpCost AttentionOp::getCost(int64_t rows, int64_t) {
   OpCost cost = streamingCost(*this, rows, 0);
-  double keys = elementsOf(getKey(), rows) / cast<RankedTensorType>(getKey().getType()).getDimSize(1);
-  // Causal attention sees half of the pairs.
-  cost.flops =
-      (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) * keys * (getCausal() ? 0.5 : 1);
+  const double queries = rowsOf(getQuery(), rows), keys = rowsOf(getKey(), rows);
+  // Each pair multiplies a query with a key and a weight with a value, in all heads.
+  const double perPair = (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) / queries;
+  cost.flops = perPair * pairsSeen(*this, queries, keys);
+  if (Value bias = getBias())
+    cost.activationBytes += biasBytes(bias, getHeads(), queries, keys) - bytesOf(bias, rows);
   return cost;
 }
 
 OpCost CachedAttentionOp::getCost(int64_t rows, int64_t context) {
   OpCost cost = streamingCost(*this, rows, 0);
-  double seen = getWindow() ? std::min<double>(*getWindow(), context) : context;
-  cost.flops = 4 * elementsOf(getQuery(), rows) * seen;
-  cost.activationBytes += kvBytes(getCache().getType(), seen);
+  cost.flops = 4 * elementsOf(getQuery(), rows) * positionsSeen(*this, context);
+  cost.activationBytes += cacheBytes(*this, rows, context);
   return cost;
 }
 
-OpCost RelativePositionBiasOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 0); }
+OpCost RelativePositionBiasOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  const double heads = cast<RankedTensorType>(getTable().getType()).getDimSize(1);
+  cost.activationBytes +=
+      biasBytes(getResult(), heads, rowsOf(getQueryPositions(), rows), rowsOf(getKeyPositions(), rows)) -
+      bytesOf(getResult(), rows);
+  return cost;
+}
 
 OpCost ExpertsOp::getCost(int64_t rows, int64_t) {
   OpCost cost = streamingCost(*this, rows, 0);
@@ -113,25 +161,20 @@ OpCost ExpertsOp::getCost(int64_t rows, int64_t) {
   return cost;
 }
 
-OpCost CacheAppendOp::getCost(int64_t rows, int64_t) {
-  OpCost cost;
-  cost.activationBytes =
-      bytesOf(getKey(), rows) + bytesOf(getValue(), rows) + kvBytes(getCache().getType(), rows);
+OpCost CacheAppendOp::getCost(int64_t rows, int64_t context) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  cost.activationBytes += cacheBytes(*this, rows, context);
   return cost;
 }
 
 OpCost FusionOp::getCost(int64_t rows, int64_t context) {
-  OpCost cost;
-  for (Operation &op : getBody().front())
+  // What stays inside of the kernel costs no memory traffic.
+  OpCost cost = streamingCost(*this, rows, 0);
+  for (Operation &op : getBody().front()) {
     if (auto priced = dyn_cast<CostOpInterface>(op))
       cost.flops += priced.getCost(rows, context).flops;
-  // What stays inside of the kernel costs no memory traffic.
-  OpCost edges = streamingCost(*this, rows, 0);
-  cost.parameterBytes = edges.parameterBytes;
-  cost.activationBytes = edges.activationBytes;
-  for (Value input : getInputs())
-    if (auto cache = dyn_cast<KvCacheType>(input.getType()))
-      cost.activationBytes += kvBytes(cache, rows);
+    cost.activationBytes += cacheBytes(&op, rows, context);
+  }
   return cost;
 }
 
