@@ -317,6 +317,18 @@ def write_attention():
     file.write()
 
 
+def write_empty_cache():
+    # No key is seen, so nothing is what attention gives.
+    file = TestFile("empty_cache", tolerance="0")
+    q, p = random(3, 6), torch.tensor([0, 1, 4]).int()
+    cache = "!nn.kv_cache<1x3xf32>"
+    file.case("empty", f"""
+        %c = nn.empty_cache : {cache}
+        %r0 = nn.cached_attention %q, %c at %p heads 2 kv_heads 1 scale 1.0 : {type_of(q)}, {cache}, tensor<3xi32> -> {type_of(q)}
+        """, {"q": q, "p": p}, torch.zeros(3, 6))
+    file.write()
+
+
 def write_layout():
     file = TestFile("split", tolerance="0")
     x = random(3, 9)
@@ -463,3 +475,4 @@ write_layout()
 write_convert()
 write_structure()
 write_experts()
+write_empty_cache()
