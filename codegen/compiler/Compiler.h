@@ -28,19 +28,22 @@ enum class Level {
 /// The level called `name` on the command line; the error lists all of them.
 absl::StatusOr<Level> parseLevel(const std::string &name);
 
+/// What to compile a model for, how precisely, and how far. The defaults are those of `llmc compile`: a whole
+/// artifact for this machine.
 struct CompileOptions {
-  std::string targetCpu = "native";
+  std::string targetCpu = "native"; ///< a CPU by its LLVM name, or native: this one
   int64_t context = 0;              ///< positions that a cache holds; 0: the model's own, at most 4096
   int64_t rowsPerStep = 0;          ///< tokens of one step; 0: 256, or all of the context for an encoder
   std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
   int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
   std::string cacheType = "f32"; ///< precision of cached keys and values: f32, f16 or bf16
-  Level emit = Level::Artifact;
-  std::string stopAfter;       ///< the pass after which the program is written as MLIR (PassSequence.h)
-  std::string startFrom;       ///< a file with the program at some level, instead of the imported one
-  bool verifyNumerics = false; ///< check every pass on nn, and the code that is made, against the interpreter
-  bool timing = false, statistics = false;
-  std::string source; ///< how the user named the model
+  Level emit = Level::Artifact;  ///< the level that is written
+  std::string stopAfter;         ///< the pass after which the program is written as MLIR (PassSequence.h)
+  std::string startFrom;         ///< a file with the program at some level, instead of the imported one
+  bool verifyNumerics = false;   ///< check every pass on nn, and the code, against the interpreter
+  bool timing = false;           ///< print the seconds of each pass to stderr
+  bool statistics = false;       ///< print what each pass counted to stderr
+  std::string source;            ///< how the user named the model: for the artifact and for messages
 };
 
 /// Stages of a compilation: what is done now, and how much of it (0 to 1; negative if that is not known).

@@ -9,10 +9,14 @@
 
 namespace llmc::codegen {
 
-enum class CodeForm { LlvmIr, Assembly, Object };
+/// What emitCode writes.
+enum class CodeForm {
+  LlvmIr,   ///< LLVM IR after optimization, as text
+  Assembly, ///< of the target, as text
+  Object,   ///< a relocatable object
+};
 
-/// Compiles a module of the LLVM dialect: LLVM IR after optimization as text, assembly, or a relocatable
-/// object.
+/// Compiles a module of the LLVM dialect.
 absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target, CodeForm form);
 
 } // namespace llmc::codegen

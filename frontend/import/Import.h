@@ -12,6 +12,7 @@
 
 namespace llmc::frontend {
 
+/// Which parts of a model to import; all by default.
 struct ImportOptions {
   /// Whether to read the tokenizer too: tests of graphs have none.
   bool tokenizer = true;

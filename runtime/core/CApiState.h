@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+/// What the handle of the C interface to a loaded model stands for.
 struct LlmcModel {
   std::shared_ptr<const llmc::runtime::Artifact> artifact;
   std::vector<int32_t> stopTokens;

@@ -13,6 +13,8 @@
 
 namespace llmc::runtime {
 
+/// How to continue a sequence, and when to end. The default is the most likely token each time until the
+/// context is full.
 struct GenerationOptions {
   SamplingOptions sampling;
   /// At most so many new tokens. 0: until a stop token or the end of the context.
@@ -21,6 +23,7 @@ struct GenerationOptions {
   std::vector<int32_t> stopTokens;
 };
 
+/// Why a generation ended.
 enum class FinishReason {
   StopToken, ///< the model ended
   MaxTokens, ///< `maxTokens` were made
@@ -34,6 +37,7 @@ SamplingOptions recommendedSampling(const GenerationDefaults &defaults);
 /// "stop", "length", "context", "cancelled".
 absl::string_view nameOf(FinishReason reason);
 
+/// What a generation took. Times are wall-clock seconds.
 struct GenerationStats {
   int64_t promptTokens = 0;       ///< tokens of the prompt that had to be computed
   double promptSeconds = 0;       ///< for those
@@ -46,6 +50,7 @@ struct GenerationStats {
   double decodedTokensPerSecond() const { return decodeSeconds > 0 ? decodedTokens / decodeSeconds : 0; }
 };
 
+/// What a generation made.
 struct Generation {
   std::vector<int32_t> tokens; ///< what was made
   FinishReason reason = FinishReason::StopToken;

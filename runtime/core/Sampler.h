@@ -12,6 +12,8 @@
 
 namespace llmc::runtime {
 
+/// How the next token is drawn. By default it is the most likely one; each of the other options has a default
+/// that changes nothing. checkSamplingOptions knows the ranges.
 struct SamplingOptions {
   /// Logits are divided by it. 0: always the most likely token (the lowest id of equals).
   float temperature = 0;
@@ -24,6 +26,7 @@ struct SamplingOptions {
   /// Tokens that the sequence already has: positive logits are divided by it, negative ones multiplied
   /// (Keskar et al., 2019). 1: no change.
   float repetitionPenalty = 1;
+  /// Of the draws: equal seeds draw equal tokens from equal logits.
   uint64_t seed = 0;
 };
 

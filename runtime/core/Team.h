@@ -24,6 +24,8 @@
 
 namespace llmc::runtime {
 
+/// How many threads a team has, and how long they poll. Polling saves the microseconds of a wake-up and costs
+/// a busy CPU.
 struct TeamOptions {
   /// Number of threads, the caller included. 0: one for each physical core that this process may use.
   int threads = 0;
@@ -33,6 +35,8 @@ struct TeamOptions {
   std::chrono::microseconds stepSpin{300};
 };
 
+/// Threads that are started once and run one compiled step after the other, for one caller at a time. Owns
+/// its threads; buffers and code of the steps are the caller's.
 class Team {
 public:
   /// Starts the threads. They never poll (both spin times are taken as zero) where the process has fewer CPUs

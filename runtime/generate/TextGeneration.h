@@ -15,9 +15,10 @@
 
 namespace llmc::generate {
 
+/// How to continue a text, and when to end.
 struct TextOptions {
-  runtime::GenerationOptions generation;
-  /// The text ends before the first of them.
+  runtime::GenerationOptions generation; ///< of the tokens
+  /// The text ends before the first of them that comes. None by default.
   std::vector<std::string> stopStrings;
 };
 

@@ -24,6 +24,7 @@
 
 namespace llmc::text {
 
+/// What encoding does about special tokens. The defaults suit a text that the caller wrote.
 struct EncodeOptions {
   /// Surround the text with what the model's template asks for, such as a beginning-of-sequence token. Not
   /// wanted for the output of a chat template, which has them already.

@@ -79,6 +79,7 @@ bool isCombiningMark(char32_t character);
 /// Appends the lower case of one character, whatever stands beside it.
 void appendLowercase(std::string &text, char32_t character);
 
+/// The normalization forms of Unicode (UAX 15).
 enum class UnicodeForm { Nfc, Nfd, Nfkc, Nfkd };
 
 /// `text` (valid UTF-8) in a normalization form, as of Unicode 11.

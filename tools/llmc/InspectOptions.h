@@ -8,6 +8,7 @@
 
 namespace llmc::tool {
 
+/// The options of llmc inspect.
 struct InspectOptions {
   std::string path;
   bool json = false;

@@ -11,6 +11,7 @@
 
 namespace llmc::tool {
 
+/// The options of llmc run.
 struct RunOptions {
   ModelOptions model;
   std::optional<std::string> prompt;

@@ -12,6 +12,7 @@
 
 namespace llmc::text::jinja {
 
+/// A token of a template, from line `line` of it (the first is 1).
 struct Token {
   enum class Kind {
     Text,        // of the template outside tags

@@ -19,6 +19,7 @@ std::string escapeHtml(absl::string_view text);
 /// Python's repr() of a value.
 std::string toRepresentation(const Value &value);
 
+/// How JSON is written, by the names that Python's json.dumps() has for it.
 struct JsonFormat {
   /// What each level is indented by; without it all is on one line.
   std::optional<std::string> indent;

@@ -25,6 +25,7 @@ struct ArgumentSyntax {
   ExpressionPtr expandedDict;
 };
 
+/// The operators of expressions, unary and binary.
 enum class Operator {
   Add,
   Subtract,
@@ -48,6 +49,7 @@ enum class Operator {
   NotIn,
 };
 
+/// An expression of the template; which fields its kind uses is said beside the kind.
 struct Expression {
   enum class Kind {
     Constant,    // constant
@@ -89,6 +91,7 @@ struct Parameter {
   ExpressionPtr defaultValue; // or null
 };
 
+/// A statement of the template; which fields its kind uses is said beside the kind.
 struct Statement {
   enum class Kind {
     Text,      // text
