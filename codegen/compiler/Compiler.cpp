@@ -29,6 +29,7 @@
 #include "llvm/Support/SourceMgr.h"
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 using namespace mlir;
 
@@ -91,6 +92,8 @@ public:
         context(model.module->getContext()) {}
 
   absl::Status run() {
+    if (absl::Status status = checkOutput(); !status.ok())
+      return status;
     absl::StatusOr<Target> found = getTarget(options.targetCpu);
     if (!found.ok())
       return found.status();
@@ -129,6 +132,21 @@ public:
   }
 
 private:
+  /// Refuses to replace what is read, whatever name or link leads to it.
+  absl::Status checkOutput() const {
+    if (outputPath == "-")
+      return absl::OkStatus();
+    std::vector<std::string> inputs = model.files;
+    inputs.push_back(options.startFrom);
+    for (const std::string &input : inputs) {
+      std::error_code missing; // what does not exist is no input
+      if (std::filesystem::equivalent(input, outputPath, missing))
+        return absl::InvalidArgumentError(
+            absl::StrCat("-o ", outputPath, ": is read by this compilation; choose another output"));
+    }
+    return absl::OkStatus();
+  }
+
   /// Passes that lead to a level.
   struct Stage {
     absl::string_view doing; ///< for people who wait

@@ -53,6 +53,7 @@ using ProgressCallback = std::function<void(absl::string_view stage, double frac
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// Compiles `model` and writes the chosen level to `outputPath`; the file appears only when it is complete.
+/// An output that is a file of the model, or the program to start from, is refused.
 /// Remarks of passes, and on what could not be verified, go to the context's handlers. Errors are one line;
 /// kUnimplemented means that a pass refused the program (passes/NotSupported.h), kInternal that one failed,
 /// kAborted that one, or the code, broke the numeric bound that it declares, or declares none.

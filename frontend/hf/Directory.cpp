@@ -7,10 +7,12 @@
 namespace llmc::hf {
 
 absl::StatusOr<Directory> Directory::open(absl::string_view path) {
-  absl::StatusOr<json::Object> config = json::Object::readFile(absl::StrCat(path, "/config.json"));
+  const std::string configPath = absl::StrCat(path, "/config.json");
+  absl::StatusOr<json::Object> config = json::Object::readFile(configPath);
   if (!config.ok())
     return config.status();
   Directory directory(std::string(path), *std::move(config));
+  directory.foundFiles.push_back(configPath);
   for (auto [name, file] : {std::pair("generation_config.json", &directory.generationFile),
                             std::pair("tokenizer_config.json", &directory.tokenizerConfigFile)}) {
     absl::StatusOr<std::optional<json::Object>> object = directory.readObject(name);
@@ -26,6 +28,7 @@ std::optional<std::string> Directory::find(absl::string_view name) const {
   std::error_code error;
   if (!std::filesystem::exists(path, error))
     return std::nullopt;
+  foundFiles.push_back(path);
   return path;
 }
 
@@ -37,6 +40,14 @@ absl::StatusOr<std::optional<json::Object>> Directory::readObject(absl::string_v
   if (!object.ok())
     return object.status();
   return std::optional(*std::move(object));
+}
+
+absl::StatusOr<json::Object> Directory::readNeededObject(absl::string_view name) const {
+  std::string path = absl::StrCat(rootPath, "/", name);
+  absl::StatusOr<json::Object> object = json::Object::readFile(path);
+  if (object.ok())
+    foundFiles.push_back(std::move(path));
+  return object;
 }
 
 absl::StatusOr<std::vector<std::string>> Directory::architectures() const {

@@ -37,8 +37,14 @@ public:
   /// The path of a file in this directory, or nothing if it does not exist.
   std::optional<std::string> find(absl::string_view name) const;
 
+  /// The files that were read, or found with find(), so far.
+  const std::vector<std::string> &files() const { return foundFiles; }
+
   /// Reads a JSON object beside config.json, e.g. "modules.json"; nothing if the file does not exist.
   absl::StatusOr<std::optional<json::Object>> readObject(absl::string_view name) const;
+
+  /// The same for a file that must be there.
+  absl::StatusOr<json::Object> readNeededObject(absl::string_view name) const;
 
 private:
   Directory(std::string path, json::Object config)
@@ -48,6 +54,8 @@ private:
   json::Object configFile;
   std::optional<json::Object> generationFile;
   std::optional<json::Object> tokenizerConfigFile;
+  /// Grows in find(), which leaves what a directory is as it was.
+  mutable std::vector<std::string> foundFiles;
 };
 
 } // namespace llmc::hf

@@ -39,8 +39,7 @@ static constexpr absl::string_view transformerNames[] = {
 };
 
 static absl::StatusOr<Pooling> readPooling(const Directory &directory, absl::string_view folder) {
-  std::string name = absl::StrCat(folder, "/config.json");
-  absl::StatusOr<json::Object> file = json::Object::readFile(absl::StrCat(directory.path(), "/", name));
+  absl::StatusOr<json::Object> file = directory.readNeededObject(absl::StrCat(folder, "/config.json"));
   if (!file.ok())
     return file.status();
   std::vector<const PoolingMode *> chosen;

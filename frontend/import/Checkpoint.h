@@ -43,6 +43,8 @@ public:
   /// The architecture as the files name it: 'LlamaForCausalLM', 'llama'.
   const std::string &architecture() const { return architectureName; }
   const ModelCard &card() const { return modelCard; }
+  /// The paths of all files that were read so far.
+  virtual std::vector<std::string> files() const = 0;
 
   /// A new view of the hyperparameters, without an error so far.
   virtual Hyperparameters hyperparameters() const = 0;

@@ -54,6 +54,7 @@ public:
     return fields.status();
   }
 
+  std::vector<std::string> files() const override { return {filePath}; }
   Hyperparameters generationDefaults() const override { return hyperparameters(); }
   absl::StatusOr<std::string> readTokenizer() const override { return readGgufTokenizer(reader); }
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const override;

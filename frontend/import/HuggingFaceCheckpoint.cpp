@@ -100,7 +100,8 @@ public:
     (void)llvm::sys::fs::make_absolute(absolute);
     llvm::sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
     modelCard.name = llvm::sys::path::filename(absolute).str();
-    modelCard.licence = readLicence(filePath + "/README.md");
+    if (std::optional<std::string> readme = directory.find("README.md"))
+      modelCard.licence = readLicence(*readme);
     for (const safetensors::Located &located : tensorFiles.tensors()) {
       StoredTensor &target = stored[located.tensor->name];
       target.file = located.shard->path();
@@ -113,6 +114,11 @@ public:
     return absl::OkStatus();
   }
 
+  std::vector<std::string> files() const override {
+    std::vector<std::string> paths = tensorFiles.files();
+    paths.insert(paths.end(), directory.files().begin(), directory.files().end());
+    return paths;
+  }
   Hyperparameters hyperparameters() const override { return viewOf(directory.config()); }
   Hyperparameters generationDefaults() const override {
     if (directory.generationConfig())

@@ -137,6 +137,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   annotate(*model.module, model.info);
   if (absl::Status status = verifyModule(path, *model.module); !status.ok())
     return status;
+  model.files = (*checkpoint)->files();
   model.source = std::move(*checkpoint);
   return model;
 }

@@ -9,6 +9,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace llmc::frontend {
 
@@ -30,6 +31,8 @@ struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The tensors of the module's parameters: memory-mapped files.
   std::unique_ptr<nn::ParameterSource> source;
+  /// The paths of all files that were read: none may be written over.
+  std::vector<std::string> files;
   ModelInfo info;
 };
 

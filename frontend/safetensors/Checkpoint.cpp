@@ -60,6 +60,7 @@ absl::StatusOr<Checkpoint> Checkpoint::open(absl::string_view path) {
 }
 
 absl::Status Checkpoint::openShards(const std::string &directory, const std::string &indexPath) {
+  shardIndexPath = indexPath;
   absl::StatusOr<json::Object> shardIndex = json::Object::readFile(indexPath);
   if (!shardIndex.ok())
     return shardIndex.status();
@@ -92,6 +93,15 @@ absl::Status Checkpoint::openShards(const std::string &directory, const std::str
     readers.push_back(*std::move(reader));
   }
   return absl::OkStatus();
+}
+
+std::vector<std::string> Checkpoint::files() const {
+  std::vector<std::string> paths;
+  for (const Reader &reader : readers)
+    paths.push_back(reader.path());
+  if (!shardIndexPath.empty())
+    paths.push_back(shardIndexPath);
+  return paths;
 }
 
 /// Lists the tensors of all shards by name, once the readers no longer move.

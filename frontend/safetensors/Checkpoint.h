@@ -43,6 +43,9 @@ public:
   /// The files, each once, in the order of their names.
   absl::Span<const Reader> shards() const { return readers; }
 
+  /// The paths of all files that were read: the shards, and the index if there is one.
+  std::vector<std::string> files() const;
+
 private:
   Checkpoint() = default;
 
@@ -50,6 +53,8 @@ private:
   absl::Status collect();
 
   std::string rootPath;
+  /// Of the file that names the shards; empty without one.
+  std::string shardIndexPath;
   std::vector<Reader> readers;
   std::vector<Located> located;
   absl::flat_hash_map<absl::string_view, size_t> index;

@@ -43,11 +43,11 @@ codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::L
   return options;
 }
 
-/// Messages about the command line begin with the option.
+/// Messages about the command line begin with the option: with --NAME, or -o for the output.
 ExitCode failCompile(const absl::Status &status) {
   if (status.code() == absl::StatusCode::kAborted)
     return fail(status, ExitCode::Numerics);
-  bool usage = absl::StartsWith(status.message(), "--");
+  bool usage = absl::StartsWith(status.message(), "--") || absl::StartsWith(status.message(), "-o ");
   return fail(status, usage ? ExitCode::Usage : ExitCode::Failure);
 }
 

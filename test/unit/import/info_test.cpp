@@ -94,6 +94,36 @@ TEST(ModelInfo, OfASentenceEncoder) {
   EXPECT_EQ(info.sizes.contextLength, 32);
 }
 
+/// The names of the files that an import of `path` reads, below `folder`.
+std::vector<std::string> filesOf(const std::string &path, const std::string &folder, bool tokenizer) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto imported = importModel(path, {.tokenizer = tokenizer}, &context);
+  EXPECT_TRUE(imported.ok()) << imported.status().message();
+  std::vector<std::string> names;
+  if (imported.ok())
+    for (const std::string &file : imported->files)
+      names.push_back(std::filesystem::relative(file, folder).string());
+  return names;
+}
+
+TEST(ImportedModel, KnowsTheFilesThatWereRead) {
+  ChangedCheckpoint changed("bert-odd", {});
+  changed.write("README.md", "---\nlicense: mit\n---\n");
+  changed.write("modules.json", R"([
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  changed.write("sentence_bert_config.json", R"({"max_seq_length": 32, "do_lower_case": true})");
+  std::filesystem::create_directory(changed.path() + "/1_Pooling");
+  changed.write("1_Pooling/config.json", R"({"word_embedding_dimension": 36})");
+  EXPECT_THAT(
+      filesOf(changed.path(), changed.path(), /*tokenizer=*/true),
+      ::testing::IsSupersetOf({"config.json", "model.safetensors", "tokenizer.json", "README.md",
+                               "modules.json", "sentence_bert_config.json", "1_Pooling/config.json"}));
+  TemporaryFolder folder;
+  EXPECT_THAT(filesOf(folder.write("m.gguf", GgufConversion("bert-odd").file()), folder.path(), false),
+              ::testing::ElementsAre("m.gguf"));
+}
+
 TEST(ModelInfo, PoolingOfTheLastTokenIsRefused) {
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 3).file()),
