@@ -3,6 +3,8 @@
 # models (tests of these have `REQUIRES: smollm2` or `REQUIRES: minilm`, and are unsupported where they are missing).
 import hashlib
 import os
+import shutil
+import subprocess
 import tempfile
 
 import lit.formats
@@ -68,5 +70,10 @@ for feature, file in (
 ):
     if os.path.exists(os.path.join(models, file)):
         config.available_features.add(feature)
+if shutil.which("unshare"):
+    # Whether a test can have mounts of its own.
+    mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", tempfile.gettempdir()]
+    if subprocess.run(mount, capture_output=True).returncode == 0:
+        config.available_features.add("mounts")
 if config.sanitize:
     config.available_features.add("sanitizers")

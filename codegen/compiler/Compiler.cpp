@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "codegen/common/TemporaryFiles.h"
 #include "codegen/compiler/ArtifactOutput.h"
 #include "codegen/compiler/FirstError.h"
 #include "codegen/compiler/PassSequence.h"
@@ -426,7 +427,7 @@ private:
       return writeText(outputPath, *code);
     llvm::SmallString<128> folder;
     if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
-      return absl::InternalError(absl::StrCat("no folder for temporary files: ", error.message()));
+      return temporaryFilesError(error);
     absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
     absl::StatusOr<std::string> shared = linkShared(*code, folder.str().str());
     // What llmc made calls nothing unknown; what a user wrote may.

@@ -4,8 +4,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/ParameterStream.h"
+#include "codegen/common/TemporaryFiles.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/Pipeline.h"
+#include "runtime/io/LoadError.h"
+#include "runtime/io/Message.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -72,7 +75,7 @@ absl::Status LoadedProgram::openLibrary(const std::string &sharedObject) {
   llvm::SmallString<128> path;
   int descriptor;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("llmc-steps", "so", descriptor, path))
-    return absl::InternalError(absl::StrCat("no temporary file for the code: ", error.message()));
+    return temporaryFilesError(error);
   absl::Cleanup removeFile = [&] { llvm::sys::fs::remove(path); };
   llvm::raw_fd_ostream file(descriptor, /*shouldClose=*/true);
   file << sharedObject;
@@ -83,8 +86,10 @@ absl::Status LoadedProgram::openLibrary(const std::string &sharedObject) {
     return absl::DataLossError(absl::StrCat(path.c_str(), ": cannot be written: ", reason));
   }
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  return library ? absl::OkStatus()
-                 : absl::InternalError(absl::StrCat("the code cannot be loaded: ", dlerror()));
+  if (library)
+    return absl::OkStatus();
+  const char *reason = dlerror();
+  return io::withContext(llvm::sys::path::parent_path(path).str(), io::loadError(path.c_str(), reason));
 }
 
 absl::Status LoadedProgram::findSteps(ModuleOp program) {

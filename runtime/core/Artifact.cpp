@@ -1,6 +1,7 @@
 #include "runtime/core/Artifact.h"
 
 #include "runtime/core/CpuFeatures.h"
+#include "runtime/io/LoadError.h"
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
@@ -53,7 +54,7 @@ absl::Status Artifact::loadCode() {
   const std::string name = absl::StrContains(path(), '/') ? path() : absl::StrCat("./", path());
   library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
-    return absl::InternalError(absl::StrCat("code cannot be loaded: ", dlerror()));
+    return io::loadError(name, dlerror());
   for (const auto &step : manifest().steps()) {
     void *symbol = dlsym(library, step.symbol().c_str());
     if (symbol == nullptr)

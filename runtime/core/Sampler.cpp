@@ -54,14 +54,15 @@ static absl::StatusOr<int32_t> mostLikely(absl::Span<const float> logits) {
   int32_t id = -1;
   for (size_t i = 0; i < logits.size(); ++i) {
     if (!(logits[i] < kInfinity))
-      return absl::InternalError(absl::StrCat("the logit of token ", i, " is ", logits[i]));
+      return absl::DataLossError(absl::StrCat("the model computes ", logits[i], " for the logit of token ", i,
+                                              ", expected a finite number"));
     if (logits[i] > best) {
       best = logits[i];
       id = static_cast<int32_t>(i);
     }
   }
   if (id < 0)
-    return absl::InternalError("no token is possible: all logits are minus infinity");
+    return absl::DataLossError("the model computes -inf for all logits, expected a token that is possible");
   return id;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace llmc::runtime {
@@ -147,6 +148,10 @@ absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t>
   runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states);
   pooled.resize(width);
   pool(manifest.pooling(), absl::MakeConstSpan(states, wanted * width), absl::MakeSpan(pooled));
+  for (int64_t i = 0; i < width; ++i)
+    if (!std::isfinite(pooled[i]))
+      return absl::DataLossError(absl::StrCat("the model computes ", pooled[i], " for element ", i,
+                                              " of the embedding, expected a finite number"));
   return absl::MakeConstSpan(pooled);
 }
 

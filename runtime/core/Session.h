@@ -53,7 +53,7 @@ public:
   }
 
   /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
-  /// for artifacts of kind EMBED.
+  /// for artifacts of kind EMBED. Fails if an element is not finite.
   absl::StatusOr<absl::Span<const float>> embed(absl::Span<const int32_t> text);
 
   void reset() override;

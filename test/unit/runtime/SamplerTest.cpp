@@ -134,10 +134,12 @@ TEST(SamplerTest, ExtremeLogitsAndTemperatures) {
 
 TEST(SamplerTest, RefusesLogitsThatAreNoNumbers) {
   Sampler sampler({});
-  EXPECT_EQ(sampler.sample({0, NAN}, {}).status().message(), "the logit of token 1 is nan");
-  EXPECT_EQ(sampler.sample({kInfinity, 0}, {}).status().message(), "the logit of token 0 is inf");
-  EXPECT_EQ(sampler.sample({-kInfinity, -kInfinity}, {}).status().message(),
-            "no token is possible: all logits are minus infinity");
+  EXPECT_EQ(sampler.sample({0, NAN}, {}).status(),
+            absl::DataLossError("the model computes nan for the logit of token 1, expected a finite number"));
+  EXPECT_EQ(sampler.sample({kInfinity, 0}, {}).status(),
+            absl::DataLossError("the model computes inf for the logit of token 0, expected a finite number"));
+  EXPECT_EQ(sampler.sample({-kInfinity, -kInfinity}, {}).status(),
+            absl::DataLossError("the model computes -inf for all logits, expected a token that is possible"));
 }
 
 TEST(SamplerTest, RefusesOptionsOutOfRange) {
