@@ -2,6 +2,7 @@
 #include "tools/llmc/Commands.h"
 #include "tools/llmc/Json.h"
 #include "tools/llmc/Model.h"
+#include "tools/llmc/OptionChecks.h"
 
 #include "runtime/core/Generator.h"
 #include "runtime/io/Message.h"
@@ -146,18 +147,18 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
           "Lengths of prompts to measure, e.g. 512,128 (the default); 0: none. For an embedding model the "
           "lengths of texts, by default 128")
       ->delimiter(',')
-      ->check(CLI::NonNegativeNumber)
+      ->check(wholeNumber(0, kMostTokens))
       ->option_text("N,...");
   command
       ->add_option("--decode-tokens", options->decodeTokens,
                    "Numbers of tokens to decode one by one from an empty context, by default 128; 0: none")
       ->delimiter(',')
-      ->check(CLI::NonNegativeNumber)
+      ->check(wholeNumber(0, kMostTokens))
       ->option_text("N,...");
   command
       ->add_option("--repetitions", options->repetitions,
                    "Measurements of each, by default 5; medians are printed")
-      ->check(CLI::Range(1, 1000000))
+      ->check(wholeNumber(1, 1000000))
       ->option_text("N");
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");
   command->footer("Examples:\n"

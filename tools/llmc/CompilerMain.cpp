@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
+#include "tools/llmc/OptionChecks.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -21,7 +22,7 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("--context", request.context,
                   "Tokens that a sequence can have; by default what the model was made for, at most 4096")
-      ->check(CLI::PositiveNumber)
+      ->check(wholeNumber(1, kMostTokens))
       ->option_text("N");
   command
       .add_option("--dtype", request.dtype,
@@ -46,7 +47,7 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
       .add_option("--rows-per-step", request.rowsPerStep,
                   "Tokens of a prompt that are computed at once; by default 256, or all of the context for "
                   "an embedding model. Activations take memory for it")
-      ->check(CLI::PositiveNumber)
+      ->check(wholeNumber(1, kMostTokens))
       ->option_text("N");
 }
 

@@ -1,5 +1,7 @@
 #include "tools/llmc/Model.h"
 
+#include "tools/llmc/OptionChecks.h"
+
 #include "runtime/core/ArtifactText.h"
 #include "runtime/io/Message.h"
 
@@ -17,7 +19,7 @@ void addModelOptions(CLI::App &command, ModelOptions &options) {
   command.add_option("FILE", options.path, "An artifact, made by llmc compile")->required();
   command
       .add_option("--threads", options.threads, "Number of threads; by default one for each physical core")
-      ->check(CLI::Range(1, 1024))
+      ->check(wholeNumber(1, 1024))
       ->option_text("N");
   command
       .add_option(

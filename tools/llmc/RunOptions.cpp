@@ -1,6 +1,9 @@
 #include "tools/llmc/RunOptions.h"
 
+#include "tools/llmc/OptionChecks.h"
+
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <random>
 
 namespace llmc::tool {
@@ -10,7 +13,7 @@ static void addLengthOptions(CLI::App &command, RunOptions &options) {
   command
       .add_option("-n,--max-tokens", options.maxTokens,
                   "Make at most so many tokens; 0 (the default): no limit")
-      ->check(CLI::NonNegativeNumber)
+      ->check(wholeNumber(0, kMostTokens))
       ->option_text("N")
       ->group(length);
   command
@@ -30,6 +33,7 @@ static void addSamplingOptions(CLI::App &command, RunOptions &options) {
       ->option_text("X")
       ->group(sampling);
   command.add_option("--top-k", options.topK, "Only the N most likely tokens; 0: all")
+      ->check(wholeNumber(0, std::numeric_limits<int32_t>::max()))
       ->option_text("N")
       ->group(sampling);
   command
@@ -48,6 +52,7 @@ static void addSamplingOptions(CLI::App &command, RunOptions &options) {
       ->option_text("X")
       ->group(sampling);
   command.add_option("--seed", options.seed, "Draw the same each time; by default differently")
+      ->check(wholeNumber(0, std::numeric_limits<uint64_t>::max()))
       ->option_text("N")
       ->group(sampling);
 }
