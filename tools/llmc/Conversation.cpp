@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -17,8 +18,9 @@ namespace llmc::tool {
 
 absl::StatusOr<Conversation> Conversation::create(const RunOptions &options,
                                                   const generate::TextOptions &text,
-                                                  const text::Tokenizer &tokenizer, double loadSeconds) {
-  Conversation conversation(options, text, tokenizer, loadSeconds);
+                                                  const text::Tokenizer &tokenizer, int64_t contextLength,
+                                                  double loadSeconds) {
+  Conversation conversation(options, text, tokenizer, contextLength, loadSeconds);
   if (!options.raw && !tokenizer.chatTemplate().empty()) {
     auto chatTemplate = text::ChatTemplate::create(tokenizer);
     if (!chatTemplate.ok())
@@ -31,6 +33,7 @@ absl::StatusOr<Conversation> Conversation::create(const RunOptions &options,
 
 void Conversation::startAnew() {
   said = {};
+  usedTokens = 0;
   if (!options.system.empty())
     say("system", options.system);
 }
@@ -61,7 +64,10 @@ ExitCode Conversation::run(generate::Engine engine) {
 }
 
 ExitCode Conversation::answerOnce(generate::Engine engine, const std::string &prompt) {
-  absl::StatusOr<generate::Completion> completion = answer(engine, prompt);
+  absl::StatusOr<std::vector<int32_t>> ids = encodePrompt(prompt);
+  if (!ids.ok())
+    return fail(io::withContext(options.model.path, ids.status()));
+  absl::StatusOr<generate::Completion> completion = answer(engine, *ids);
   if (!completion.ok())
     return fail(io::withContext(options.model.path, completion.status()));
   return completion->finishReason == "cancelled" ? ExitCode::Interrupted : ExitCode::Success;
@@ -86,12 +92,37 @@ ExitCode Conversation::chat(generate::Engine engine) {
       startAnew();
       continue;
     }
-    absl::StatusOr<generate::Completion> completion = answer(engine, line);
-    if (!completion.ok())
-      return fail(io::withContext(options.model.path, completion.status()));
-    say("user", line);
-    say("assistant", completion->text);
+    if (absl::Status status = reply(engine, line); !status.ok())
+      return fail(io::withContext(options.model.path, status));
   }
+}
+
+absl::Status Conversation::reply(generate::Engine engine, const std::string &message) {
+  absl::StatusOr<std::vector<int32_t>> ids = encodePrompt(message);
+  if (!ids.ok())
+    return ids.status();
+  const int64_t needed = static_cast<int64_t>(ids->size());
+  if (needed > contextLength) {
+    if (usedTokens == 0)
+      absl::FPrintF(stderr, "The message is too long: it takes %d tokens, and the context holds %d.\n",
+                    needed, contextLength);
+    else
+      absl::FPrintF(stderr,
+                    "The context is full: %d of %d tokens are used, and this message takes %d more; /new "
+                    "starts again.\n",
+                    usedTokens, contextLength, needed - usedTokens);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<generate::Completion> completion = answer(engine, *ids);
+  if (!completion.ok())
+    return completion.status();
+  say("user", message);
+  say("assistant", completion->text);
+  usedTokens = std::min(needed + static_cast<int64_t>(completion->tokens.size()), contextLength);
+  if (completion->finishReason == runtime::nameOf(runtime::FinishReason::Context))
+    absl::FPrintF(stderr, "The context is full: %d of %d tokens are used; /new starts again.\n", usedTokens,
+                  contextLength);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<int32_t>> Conversation::encodePrompt(const std::string &prompt) const {
@@ -107,14 +138,11 @@ absl::StatusOr<std::vector<int32_t>> Conversation::encodePrompt(const std::strin
 }
 
 absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engine,
-                                                          const std::string &prompt) {
-  absl::StatusOr<std::vector<int32_t>> ids = encodePrompt(prompt);
-  if (!ids.ok())
-    return ids.status();
+                                                          const std::vector<int32_t> &prompt) {
   // Only while an answer is made: where the user is asked, Ctrl-C ends the program as usual.
   Interrupt interrupt;
   absl::StatusOr<generate::Completion> completion =
-      generate::completeText(engine, tokenizer, *ids, text, [&](absl::string_view part) {
+      generate::completeText(engine, tokenizer, prompt, text, [&](absl::string_view part) {
         if (!options.json) {
           std::fwrite(part.data(), 1, part.size(), stdout);
           std::fflush(stdout);
@@ -126,7 +154,7 @@ absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engin
   if (!options.json)
     std::fprintf(stdout, "\n");
   std::fflush(stdout);
-  report(*ids, *completion);
+  report(prompt, *completion);
   return completion;
 }
 

@@ -15,35 +15,41 @@ namespace llmc::tool {
 /// else.
 class Conversation {
 public:
-  /// `loadSeconds` is for the statistics. Fails if the model's chat template is malformed. The references
-  /// must outlive the result.
+  /// The engine holds `contextLength` tokens; `loadSeconds` is for the statistics. Fails if the model's chat
+  /// template is malformed. The references must outlive the result.
   static absl::StatusOr<Conversation> create(const RunOptions &options, const generate::TextOptions &text,
-                                             const text::Tokenizer &tokenizer, double loadSeconds);
+                                             const text::Tokenizer &tokenizer, int64_t contextLength,
+                                             double loadSeconds);
 
   /// Answers --prompt, or the standard input stream, or holds a conversation.
   ExitCode run(generate::Engine engine);
 
 private:
   Conversation(const RunOptions &options, const generate::TextOptions &text, const text::Tokenizer &tokenizer,
-               double loadSeconds)
-      : options(options), text(text), tokenizer(tokenizer), loadSeconds(loadSeconds) {}
+               int64_t contextLength, double loadSeconds)
+      : options(options), text(text), tokenizer(tokenizer), contextLength(contextLength),
+        loadSeconds(loadSeconds) {}
 
   ExitCode answerOnce(generate::Engine engine, const std::string &prompt);
   ExitCode chat(generate::Engine engine);
+  /// Answers a message of the conversation, or says that the context has no room for it.
+  absl::Status reply(generate::Engine engine, const std::string &message);
   void startAnew();
   void say(const char *role, const std::string &content);
 
   /// The ids that the model continues after the user has said `prompt`.
   absl::StatusOr<std::vector<int32_t>> encodePrompt(const std::string &prompt) const;
-  absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::string &prompt);
+  absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::vector<int32_t> &prompt);
   void report(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
 
   const RunOptions &options;
   const generate::TextOptions &text;
   const text::Tokenizer &tokenizer;
+  int64_t contextLength;
   double loadSeconds;
   std::optional<text::ChatTemplate> chatTemplate; ///< none: the prompt goes to the model as it is
   text::ChatInputs said;                          ///< what was said so far
+  int64_t usedTokens = 0;                         ///< of the context, by what was said so far
 };
 
 } // namespace llmc::tool

@@ -30,7 +30,8 @@ ExitCode runInterpreted(const RunOptions &options) {
   auto text = textOptions(options, codegen::generationDefaults(model.info()));
   if (!text.ok())
     return fail(text.status(), ExitCode::Usage);
-  auto conversation = Conversation::create(options, *text, **tokenizer, secondsSince(start));
+  auto conversation = Conversation::create(options, *text, **tokenizer, model.info().sizes.contextLength,
+                                           secondsSince(start));
   if (!conversation.ok())
     return fail(conversation.status());
   return conversation->run(generate::engineOf(model));

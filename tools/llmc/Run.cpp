@@ -16,8 +16,8 @@ static ExitCode run(const RunOptions &options) {
       textOptions(options, model.artifact->manifest().generation_defaults());
   if (!text.ok())
     return failUsage(absl::string_view(text.status().message()));
-  absl::StatusOr<Conversation> conversation =
-      Conversation::create(options, *text, *model.tokenizer, model.loadSeconds);
+  absl::StatusOr<Conversation> conversation = Conversation::create(
+      options, *text, *model.tokenizer, model.artifact->manifest().context_length(), model.loadSeconds);
   if (!conversation.ok())
     return fail(conversation.status());
   return conversation->run(generate::engineOf(*model.session));
