@@ -36,14 +36,23 @@ absl::Status importPattern(const JsonField &field, text::Pattern &pattern) {
   return field.wrongKind("an object with String or Regex");
 }
 
-/// Calls `import` on each element of an array.
-template <typename Import>
-absl::Status importEach(const JsonField &field, TokenizerModel &model, Import import) {
-  absl::StatusOr<size_t> count = field.arraySize();
+/// Imports the step at `field` by `importOne`, which is told its type. A Sequence has steps in its array
+/// `steps`; null is none.
+template <typename ImportOne>
+absl::Status importSteps(const JsonField &field, const char *steps, TokenizerModel &model,
+                         ImportOne importOne) {
+  if (field.isNull())
+    return absl::OkStatus();
+  absl::StatusOr<std::string> type = field["type"].string();
+  if (!type.ok())
+    return type.status();
+  if (*type != "Sequence")
+    return importOne(*type, field, model);
+  absl::StatusOr<size_t> count = field[steps].arraySize();
   if (!count.ok())
     return count.status();
   for (size_t i = 0; i < *count; ++i)
-    if (absl::Status status = import(field.element(i), model); !status.ok())
+    if (absl::Status status = importSteps(field[steps].element(i), steps, model, importOne); !status.ok())
       return status;
   return absl::OkStatus();
 }
@@ -208,86 +217,70 @@ absl::Status importDecoderSequence(const JsonField &field, TokenizerModel &model
   return absl::OkStatus();
 }
 
-} // namespace
-
-absl::Status importNormalizer(const JsonField &field, TokenizerModel &model) {
-  if (field.isNull())
-    return absl::OkStatus();
-  absl::StatusOr<std::string> type = field["type"].string();
-  if (!type.ok())
-    return type.status();
-  if (*type == "Sequence")
-    return importEach(field["normalizers"], model, importNormalizer);
+absl::Status importOneNormalizer(const std::string &type, const JsonField &field, TokenizerModel &model) {
   static constexpr std::pair<absl::string_view, NormalizerStep::UnicodeForm> kForms[] = {
       {"NFC", NormalizerStep::NFC},
       {"NFD", NormalizerStep::NFD},
       {"NFKC", NormalizerStep::NFKC},
       {"NFKD", NormalizerStep::NFKD}};
   for (auto [name, form] : kForms)
-    if (*type == name) {
+    if (type == name) {
       model.add_normalizer()->set_unicode_form(form);
       return absl::OkStatus();
     }
-  if (*type == "Lowercase") {
+  if (type == "Lowercase") {
     model.add_normalizer()->mutable_lowercase();
-  } else if (*type == "StripAccents") {
+  } else if (type == "StripAccents") {
     model.add_normalizer()->mutable_strip_accents();
-  } else if (*type == "BertNormalizer") {
+  } else if (type == "BertNormalizer") {
     return importBertNormalizer(field, *model.add_normalizer()->mutable_bert());
-  } else if (*type == "Replace") {
+  } else if (type == "Replace") {
     NormalizerStep::Replace &replace = *model.add_normalizer()->mutable_replace();
     LLMC_ASSIGN(replace.set_content, field["content"].string());
     return importPattern(field["pattern"], *replace.mutable_pattern());
-  } else if (*type == "Prepend") {
+  } else if (type == "Prepend") {
     LLMC_ASSIGN(model.add_normalizer()->mutable_prepend()->set_content, field["prepend"].string());
-  } else if (*type == "Strip") {
+  } else if (type == "Strip") {
     NormalizerStep::Strip &strip = *model.add_normalizer()->mutable_strip();
     LLMC_ASSIGN(strip.set_left, field["strip_left"].booleanOr(true));
     LLMC_ASSIGN(strip.set_right, field["strip_right"].booleanOr(true));
   } else {
     return field.unsupported(
-        absl::StrCat("normalizer '", *type,
+        absl::StrCat("normalizer '", type,
                      "' is not supported; supported are BertNormalizer, Lowercase, NFC, NFD, "
                      "NFKC, NFKD, Prepend, Replace, Sequence, Strip, StripAccents"));
   }
   return absl::OkStatus();
 }
 
-absl::Status importPreTokenizer(const JsonField &field, TokenizerModel &model) {
-  if (field.isNull())
-    return absl::OkStatus();
-  absl::StatusOr<std::string> type = field["type"].string();
-  if (!type.ok())
-    return type.status();
-  if (*type == "Sequence")
-    return importEach(field["pretokenizers"], model, importPreTokenizer);
-  if (*type == "ByteLevel") {
+absl::Status importOnePreTokenizer(const std::string &type, const JsonField &field, TokenizerModel &model) {
+  if (type == "ByteLevel") {
     PreTokenizerStep::ByteLevel &byteLevel = *model.add_pre_tokenizer()->mutable_byte_level();
     LLMC_ASSIGN(byteLevel.set_add_prefix_space, field["add_prefix_space"].booleanOr(true));
     LLMC_ASSIGN(byteLevel.set_use_regex, field["use_regex"].booleanOr(true));
-  } else if (*type == "Split") {
+  } else if (type == "Split") {
     return importSplit(field, *model.add_pre_tokenizer()->mutable_split());
-  } else if (*type == "CharDelimiterSplit") {
+  } else if (type == "CharDelimiterSplit") {
     PreTokenizerStep::Split &split = *model.add_pre_tokenizer()->mutable_split();
     split.set_behavior(PreTokenizerStep::REMOVED);
     LLMC_ASSIGN(split.mutable_pattern()->set_literal, field["delimiter"].string());
-  } else if (*type == "Digits") {
+  } else if (type == "Digits") {
     LLMC_ASSIGN(model.add_pre_tokenizer()->mutable_digits()->set_individual_digits,
                 field["individual_digits"].booleanOr(false));
-  } else if (*type == "Whitespace") {
+  } else if (type == "Whitespace") {
     model.add_pre_tokenizer()->mutable_whitespace();
-  } else if (*type == "WhitespaceSplit") {
+  } else if (type == "WhitespaceSplit") {
     model.add_pre_tokenizer()->mutable_whitespace_split();
-  } else if (*type == "Punctuation") {
+  } else if (type == "Punctuation") {
     LLMC_ASSIGN(model.add_pre_tokenizer()->mutable_punctuation()->set_behavior,
                 importBehavior(field["behavior"]));
-  } else if (*type == "BertPreTokenizer") {
+  } else if (type == "BertPreTokenizer") {
     model.add_pre_tokenizer()->mutable_bert();
-  } else if (*type == "Metaspace") {
+  } else if (type == "Metaspace") {
     return importMetaspace(field, *model.add_pre_tokenizer()->mutable_metaspace());
   } else {
     return field.unsupported(
-        absl::StrCat("pre-tokenizer '", *type,
+        absl::StrCat("pre-tokenizer '", type,
                      "' is not supported; supported are BertPreTokenizer, ByteLevel, "
                      "CharDelimiterSplit, Digits, Metaspace, Punctuation, Sequence, Split, "
                      "Whitespace, WhitespaceSplit"));
@@ -295,30 +288,37 @@ absl::Status importPreTokenizer(const JsonField &field, TokenizerModel &model) {
   return absl::OkStatus();
 }
 
-absl::Status importPostProcessor(const JsonField &field, TokenizerModel &model) {
-  if (field.isNull())
-    return absl::OkStatus();
-  absl::StatusOr<std::string> type = field["type"].string();
-  if (!type.ok())
-    return type.status();
-  if (*type == "Sequence")
-    return importEach(field["processors"], model, importPostProcessor);
-  if (*type == "ByteLevel") // only about positions in the text
+absl::Status importOnePostProcessor(const std::string &type, const JsonField &field, TokenizerModel &model) {
+  if (type == "ByteLevel") // only about positions in the text
     return absl::OkStatus();
   if (model.has_single_template())
     return field.unsupported("more than one post-processor that adds tokens is not supported");
-  if (*type == "TemplateProcessing") {
+  if (type == "TemplateProcessing") {
     if (absl::Status status =
             importTemplate(field["single"], field["special_tokens"], *model.mutable_single_template());
         !status.ok())
       return status;
     return importTemplate(field["pair"], field["special_tokens"], *model.mutable_pair_template());
   }
-  if (*type == "BertProcessing" || *type == "RobertaProcessing")
-    return importClsSep(field, /*doubleSeparator=*/*type == "RobertaProcessing", model);
-  return field.unsupported(absl::StrCat("post-processor '", *type,
+  if (type == "BertProcessing" || type == "RobertaProcessing")
+    return importClsSep(field, /*doubleSeparator=*/type == "RobertaProcessing", model);
+  return field.unsupported(absl::StrCat("post-processor '", type,
                                         "' is not supported; supported are BertProcessing, ByteLevel, "
                                         "RobertaProcessing, Sequence, TemplateProcessing"));
+}
+
+} // namespace
+
+absl::Status importNormalizer(const JsonField &field, TokenizerModel &model) {
+  return importSteps(field, "normalizers", model, importOneNormalizer);
+}
+
+absl::Status importPreTokenizer(const JsonField &field, TokenizerModel &model) {
+  return importSteps(field, "pretokenizers", model, importOnePreTokenizer);
+}
+
+absl::Status importPostProcessor(const JsonField &field, TokenizerModel &model) {
+  return importSteps(field, "processors", model, importOnePostProcessor);
 }
 
 absl::Status importDecoder(const JsonField &field, TokenizerModel &model) {

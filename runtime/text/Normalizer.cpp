@@ -75,22 +75,17 @@ std::string normalizeForBert(const NormalizerStep::Bert &bert, std::string text)
 absl::StatusOr<std::string> replaceAll(const Regex &pattern, absl::string_view content,
                                        absl::string_view text) {
   std::string result;
-  size_t kept = 0, from = 0;
-  while (from <= text.size()) {
-    absl::StatusOr<std::optional<Regex::Match>> match = pattern.find(text, from);
-    if (!match.ok())
-      return match.status();
-    if (!*match)
-      break;
-    auto [start, end] = **match;
-    absl::StrAppend(&result, text.substr(kept, start - kept), content);
-    if (result.size() > kMaxNormalizedBytes)
-      return absl::ResourceExhaustedError("Replace makes a text of more than 256 MiB");
-    kept = end;
-    // An empty match moves on by one character.
-    from = end > start ? end : end < text.size() ? end + decodeFront(text.substr(end)).length : end + 1;
-  }
-  absl::StrAppend(&result, text.substr(std::min(kept, text.size())));
+  size_t kept = 0;
+  absl::Status status = pattern.forEachMatch(text, [&](Regex::Match match) {
+    absl::StrAppend(&result, text.substr(kept, match.start - kept), content);
+    kept = match.end;
+    return result.size() > kMaxNormalizedBytes
+               ? absl::ResourceExhaustedError("Replace makes a text of more than 256 MiB")
+               : absl::OkStatus();
+  });
+  if (!status.ok())
+    return status;
+  absl::StrAppend(&result, text.substr(kept));
   return result;
 }
 

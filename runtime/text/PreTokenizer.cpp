@@ -230,21 +230,16 @@ absl::Status PreTokenizer::cut(const Step &step, absl::string_view piece, std::v
 }
 
 absl::Status PreTokenizer::findSpans(const Regex &pattern, absl::string_view text, std::vector<Span> &spans) {
-  size_t unmatched = 0, from = 0;
-  while (from <= text.size()) {
-    absl::StatusOr<std::optional<Regex::Match>> match = pattern.find(text, from);
-    if (!match.ok())
-      return match.status();
-    if (!*match)
-      break;
-    auto [start, end] = **match;
-    if (unmatched < start)
-      spans.push_back({unmatched, start, false});
-    spans.push_back({start, end, true});
-    unmatched = end;
-    // An empty match moves on by one character.
-    from = end > start ? end : end < text.size() ? end + decodeFront(text.substr(end)).length : end + 1;
-  }
+  size_t unmatched = 0;
+  absl::Status status = pattern.forEachMatch(text, [&](Regex::Match match) {
+    if (unmatched < match.start)
+      spans.push_back({unmatched, match.start, false});
+    spans.push_back({match.start, match.end, true});
+    unmatched = match.end;
+    return absl::OkStatus();
+  });
+  if (!status.ok())
+    return status;
   if (unmatched < text.size())
     spans.push_back({unmatched, text.size(), false});
   return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 
 #include "runtime/text/OnigurumaSyntax.h"
+#include "runtime/text/Unicode.h"
 
 namespace llmc::text {
 
@@ -126,6 +127,22 @@ absl::StatusOr<std::optional<Regex::Match>> Regex::find(absl::string_view text, 
         absl::StrFormat("regular expression '%s': %s", compiled->shown, pcre2Message(result)));
   const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(scratch.match);
   return Match{bounds[0], bounds[1]};
+}
+
+absl::Status Regex::forEachMatch(absl::string_view text,
+                                 absl::FunctionRef<absl::Status(Match)> onMatch) const {
+  for (size_t from = 0; from <= text.size();) {
+    absl::StatusOr<std::optional<Match>> match = find(text, from);
+    if (!match.ok())
+      return match.status();
+    if (!*match)
+      break;
+    if (absl::Status status = onMatch(**match); !status.ok())
+      return status;
+    auto [start, end] = **match;
+    from = end > start ? end : end < text.size() ? end + decodeFront(text.substr(end)).length : end + 1;
+  }
+  return absl::OkStatus();
 }
 
 } // namespace llmc::text

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -30,6 +32,10 @@ public:
   /// The first match in `text` (valid UTF-8) that starts at byte `from` or later; nothing if there is none.
   /// Fails if the search exceeds the limits on backtracking.
   absl::StatusOr<std::optional<Match>> find(absl::string_view text, size_t from) const;
+
+  /// Calls `onMatch` for one match in `text` (valid UTF-8) after the other; an empty one moves on by one
+  /// character. Ends with the first error, of the search or of `onMatch`.
+  absl::Status forEachMatch(absl::string_view text, absl::FunctionRef<absl::Status(Match)> onMatch) const;
 
 private:
   struct Compiled;
