@@ -13,6 +13,7 @@
 #include "frontend/tokenizer/JsonField.h"
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
+#include "runtime/io/Message.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
@@ -33,14 +34,15 @@ absl::StatusOr<TokenIds> importVocabulary(const JsonField &field) {
     if (!id.ok())
       return id.status();
     if (*id >= limit)
-      return field.error(absl::StrFormat("token '%s' has id %d, but there are only %d tokens", token, *id,
-                                         field.value().size()));
+      return field.error(absl::StrFormat("token %s has id %d, but there are only %d tokens", io::quote(token),
+                                         *id, field.value().size()));
     if (token.empty())
       return field.error("an empty token is not supported");
     if (texts.size() <= *id)
       texts.resize(*id + 1);
     if (!texts[*id].empty())
-      return field.error(absl::StrFormat("tokens '%s' and '%s' have one id, %d", texts[*id], token, *id));
+      return field.error(
+          absl::StrFormat("tokens %s and %s have one id, %d", io::quote(texts[*id]), io::quote(token), *id));
     texts[*id] = token;
   }
   return TokenIds(std::move(texts));
@@ -55,7 +57,7 @@ absl::StatusOr<std::optional<uint32_t>> namedToken(const JsonField &field, const
     return name.status();
   std::optional<uint32_t> id = ids.find(*name);
   if (!id)
-    return field.error(absl::StrCat("'", *name, "' is not in the vocabulary"));
+    return field.error(absl::StrCat(io::quote(*name), " is not in the vocabulary"));
   return id;
 }
 
@@ -145,8 +147,8 @@ absl::Status importModel(const JsonField &field, TokenizerModel &model, std::opt
   if (!type.ok())
     return type.status();
   if (*type != "BPE" && *type != "WordPiece")
-    return field["type"].unsupported(
-        absl::StrCat("tokenizer model '", *type, "' is not supported; supported are BPE and WordPiece"));
+    return field["type"].unsupported(absl::StrCat("tokenizer model ", io::quote(*type),
+                                                  " is not supported; supported are BPE and WordPiece"));
   absl::StatusOr<TokenIds> vocabulary = importVocabulary(field["vocab"]);
   if (!vocabulary.ok())
     return vocabulary.status();
@@ -173,7 +175,7 @@ absl::Status importAddedToken(const JsonField &field, const TokenIds &ids, Token
   std::optional<uint32_t> known = ids.find(*content);
   if ((known && *known != *id) || (!known && *id < ids.size() && !ids.text(*id).empty()))
     return field.error(
-        absl::StrFormat("'%s' has id %d here, which disagrees with model.vocab", *content, *id));
+        absl::StrFormat("%s has id %d here, which disagrees with model.vocab", io::quote(*content), *id));
   if (*id > ids.size() * 4 + 65536)
     return field.error(absl::StrFormat("id %d is far outside the vocabulary of %d tokens", *id, ids.size()));
   token.set_id(*id);

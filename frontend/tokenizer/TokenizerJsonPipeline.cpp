@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "runtime/io/Message.h"
+
 namespace llmc::tokenizer {
 
 namespace {
@@ -79,7 +81,7 @@ absl::StatusOr<PreTokenizerStep::Behavior> importBehavior(const JsonField &field
   for (auto [known, behavior] : kBehaviors)
     if (*name == known)
       return behavior;
-  return field.error(absl::StrCat("'", *name, "' is not a behavior"));
+  return field.error(absl::StrCat(io::quote(*name), " is not a behavior"));
 }
 
 absl::Status importMetaspace(const JsonField &field, PreTokenizerStep::Metaspace &metaspace) {
@@ -99,7 +101,7 @@ absl::Status importMetaspace(const JsonField &field, PreTokenizerStep::Metaspace
   else if (*scheme == "never")
     metaspace.set_prepend_scheme(PreTokenizerStep::Metaspace::NEVER);
   else
-    return field["prepend_scheme"].error(absl::StrCat("'", *scheme, "' is not a scheme"));
+    return field["prepend_scheme"].error(absl::StrCat(io::quote(*scheme), " is not a scheme"));
   return absl::OkStatus();
 }
 
@@ -123,7 +125,7 @@ absl::Status importTemplate(const JsonField &field, const JsonField &specialToke
       if (!name.ok())
         return name.status();
       if (*name != "A" && *name != "B")
-        return sequence["id"].error(absl::StrCat("is '", *name, "', expected A or B"));
+        return sequence["id"].error(absl::StrCat("is ", io::quote(*name), ", expected A or B"));
       shape.add_pieces()->set_sequence(*name == "A" ? Template::Piece::A : Template::Piece::B);
       continue;
     }
@@ -200,7 +202,7 @@ absl::Status importDecoderSequence(const JsonField &field, TokenizerModel &model
       ++next;
     if (next++ == std::size(kOrder))
       return step.unsupported(
-          absl::StrCat("decoder '", *type, "' is not supported here; ", kSupportedDecoders));
+          absl::StrCat("decoder ", io::quote(*type), " is not supported here; ", kSupportedDecoders));
     if (*type == "Replace") {
       JsonField marker = step["pattern"]["String"];
       if (marker.isNull() || marker.value() == "" || step["content"].value() != " ")
@@ -246,8 +248,8 @@ absl::Status importOneNormalizer(const std::string &type, const JsonField &field
     LLMC_ASSIGN(strip.set_right, field["strip_right"].booleanOr(true));
   } else {
     return field.unsupported(
-        absl::StrCat("normalizer '", type,
-                     "' is not supported; supported are BertNormalizer, Lowercase, NFC, NFD, "
+        absl::StrCat("normalizer ", io::quote(type),
+                     " is not supported; supported are BertNormalizer, Lowercase, NFC, NFD, "
                      "NFKC, NFKD, Prepend, Replace, Sequence, Strip, StripAccents"));
   }
   return absl::OkStatus();
@@ -280,8 +282,8 @@ absl::Status importOnePreTokenizer(const std::string &type, const JsonField &fie
     return importMetaspace(field, *model.add_pre_tokenizer()->mutable_metaspace());
   } else {
     return field.unsupported(
-        absl::StrCat("pre-tokenizer '", type,
-                     "' is not supported; supported are BertPreTokenizer, ByteLevel, "
+        absl::StrCat("pre-tokenizer ", io::quote(type),
+                     " is not supported; supported are BertPreTokenizer, ByteLevel, "
                      "CharDelimiterSplit, Digits, Metaspace, Punctuation, Sequence, Split, "
                      "Whitespace, WhitespaceSplit"));
   }
@@ -302,8 +304,8 @@ absl::Status importOnePostProcessor(const std::string &type, const JsonField &fi
   }
   if (type == "BertProcessing" || type == "RobertaProcessing")
     return importClsSep(field, /*doubleSeparator=*/type == "RobertaProcessing", model);
-  return field.unsupported(absl::StrCat("post-processor '", type,
-                                        "' is not supported; supported are BertProcessing, ByteLevel, "
+  return field.unsupported(absl::StrCat("post-processor ", io::quote(type),
+                                        " is not supported; supported are BertProcessing, ByteLevel, "
                                         "RobertaProcessing, Sequence, TemplateProcessing"));
 }
 
@@ -337,7 +339,8 @@ absl::Status importDecoder(const JsonField &field, TokenizerModel &model) {
     return importWordPieceDecoder(field, model);
   if (*type == "Sequence")
     return importDecoderSequence(field["decoders"], model);
-  return field.unsupported(absl::StrCat("decoder '", *type, "' is not supported; ", kSupportedDecoders));
+  return field.unsupported(
+      absl::StrCat("decoder ", io::quote(*type), " is not supported; ", kSupportedDecoders));
 }
 
 } // namespace llmc::tokenizer

@@ -36,6 +36,9 @@ TEST(TokenizerJson, NamesFileAndFieldOfErrors) {
             "tokenizer.json: model.vocab: token 'c' has id 2000000000, but there are only 4 tokens");
   EXPECT_EQ(errorOf(R"({"model": {"merges": ["a b", "a c"]}})"),
             "tokenizer.json: model.merges[1]: merge 'a c': 'c' is not in the vocabulary");
+  // What the file says is shown on one line.
+  EXPECT_EQ(errorOf(R"({"model": {"unk_token": "\r"}})"),
+            "tokenizer.json: model.unk_token: '\\r' is not in the vocabulary");
   EXPECT_EQ(errorOf(R"({"model": {"merges": ["ab"]}})"),
             "tokenizer.json: model.merges[0]: expected two tokens with a space between them");
   EXPECT_EQ(errorOf(R"({"model": {"unk_token": "<unk>"}})"),
@@ -60,6 +63,7 @@ TEST(TokenizerJson, RefusesByNameWhatIsNotSupported) {
       HasSubstr("pre_tokenizer.pretokenizers[0]: pre-tokenizer 'UnicodeScripts' is not supported"));
   EXPECT_THAT(errorOf(R"({"post_processor": {"type": "Magic"}})"), HasSubstr("post-processor 'Magic'"));
   EXPECT_THAT(errorOf(R"({"decoder": {"type": "CTC"}})"), HasSubstr("decoder 'CTC' is not supported"));
+  EXPECT_THAT(errorOf(R"({"decoder": {"type": "a\nb"}})"), HasSubstr("decoder 'a\\nb' is not supported"));
   EXPECT_THAT(errorOf(R"({"model": {"dropout": 0.1}})"), HasSubstr("model.dropout: "));
 }
 
