@@ -95,16 +95,37 @@ std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kin
   return workloads;
 }
 
+/// Whether there is something to measure, all of it fits the context of `session`, and the model can do it.
+absl::Status checkWorkloads(absl::Span<const Workload> workloads, const runtime::Session &session) {
+  if (workloads.empty())
+    return absl::InvalidArgumentError(
+        "--prompt-tokens, --decode-tokens: all are 0, expected something to measure");
+  for (const Workload &workload : workloads) {
+    absl::string_view option = workload.kind == Workload::Decode ? "--decode-tokens" : "--prompt-tokens";
+    if (workload.tokens > session.contextLength())
+      return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
+                                                     " tokens, expected at most ", session.contextLength(),
+                                                     ", the context that the artifact was compiled for"));
+    if (workload.kind == Workload::Decode && session.artifact().manifest().kind() == runtime::EMBED)
+      return absl::InvalidArgumentError(
+          absl::StrCat(option, ": ", workload.tokens, " tokens, expected 0: the model makes embeddings"));
+  }
+  return absl::OkStatus();
+}
+
 ExitCode bench(const BenchOptions &options) {
   ExitCode code = ExitCode::Success;
   Model model = loadModel(options.model, code);
   if (!model.artifact)
     return code;
   const runtime::Manifest &manifest = model.artifact->manifest();
+  const std::vector<Workload> workloads = workloadsOf(options, manifest.kind(), manifest.context_length());
+  if (absl::Status status = checkWorkloads(workloads, *model.session); !status.ok())
+    return fail(status, ExitCode::Usage);
   Json measurements = Json::array();
   if (!options.json)
     absl::PrintF("%-8s %7s %12s %12s %12s\n", "", "tokens", "tokens/s", "lowest", "highest");
-  for (const Workload &workload : workloadsOf(options, manifest.kind(), manifest.context_length())) {
+  for (const Workload &workload : workloads) {
     absl::StatusOr<std::vector<double>> speeds = measure(*model.session, workload, options.repetitions);
     if (!speeds.ok())
       return fail(io::withContext(

@@ -91,6 +91,10 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
     return failUsage(
         absl::StrCat("-o FILE is required for --emit=", request.emit, "; see llmc compile --help"));
 
+  if (request.output == "-" && *level == codegen::Level::Artifact && request.stopAfter.empty())
+    return failUsage("-o -: an artifact is loaded from where it lies, expected the name of a file; see "
+                     "llmc compile --help");
+
   absl::Time start = absl::Now();
   Progress progress;
   absl::Status status = compile(request, *level, progress);

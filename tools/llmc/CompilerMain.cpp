@@ -96,8 +96,8 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("-o,--output", request.output,
                   "Where the result goes; levels that are text go to the standard output stream by default. "
-                  "An old file "
-                  "is replaced when the new one is complete, and not before")
+                  "-: that stream for every level but artifact. An old file is replaced when the new one is "
+                  "complete, and not before")
       ->option_text("FILE");
   addCodeOptions(command, request);
   addLevelOptions(command, request);
