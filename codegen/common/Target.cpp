@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/core/CpuFeatures.h"
+#include "runtime/io/Message.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -84,6 +85,17 @@ std::vector<std::string> knownProcessors() {
   return names;
 }
 
+/// The known processors whose names are most like `name`.
+static std::vector<std::string> closestProcessors(llvm::StringRef name) {
+  constexpr size_t kShown = 3;
+  std::vector<std::string> names = knownProcessors();
+  std::stable_sort(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
+    return name.edit_distance(a) < name.edit_distance(b);
+  });
+  names.resize(std::min(names.size(), kShown));
+  return names;
+}
+
 absl::StatusOr<Target> getTarget(const std::string &cpu) {
   const bool native = cpu.empty() || cpu == "native";
   Target target;
@@ -97,9 +109,9 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
 
   Subtarget known(llvmTarget->createMCSubtargetInfo(triple, "", ""));
   if (!known->isCPUStringValid(target.cpu) || !suits(*llvmTarget, triple, target.cpu))
-    return absl::InvalidArgumentError(
-        absl::StrCat("--target-cpu: unknown processor '", target.cpu,
-                     "', expected native or one of: ", absl::StrJoin(knownProcessors(), " ")));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--target-cpu: unknown processor ", io::quote(target.cpu), ", the closest names are ",
+        absl::StrJoin(closestProcessors(target.cpu), ", "), "; llmc compile --list-cpus prints all"));
 
   // A virtual machine may hide features that the processor has, and a system those of its matrix unit.
   std::vector<std::string> adjust;

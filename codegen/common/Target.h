@@ -36,7 +36,7 @@ struct Target {
 };
 
 /// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for
-/// "native". Fails, listing the known names, if there is none.
+/// "native". Fails, with the names most like it, if there is none.
 absl::StatusOr<Target> getTarget(const std::string &cpu);
 
 /// The names that getTarget() knows beside "native".

@@ -4,8 +4,18 @@
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 
 using namespace llmc::frontend;
+
+/// The folder that `path`, a file, is a part of the model in; empty if it is not.
+static std::string folderOfModel(llvm::StringRef path) {
+  if (!path.ends_with(".safetensors") && !path.ends_with(".json"))
+    return "";
+  llvm::StringRef parent = llvm::sys::path::parent_path(path);
+  std::string folder = parent.empty() ? "." : parent.str();
+  return llvm::sys::fs::exists(folder + "/config.json") ? folder : "";
+}
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openCheckpoint(const std::string &path) {
   constexpr const char *supported =
@@ -23,5 +33,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openCheckpoint(const
   auto start = llvm::MemoryBuffer::getFileSlice(path, std::min<uint64_t>(4, status.getSize()), 0);
   if (start && (*start)->getBuffer() == "GGUF")
     return openGguf(path);
+  if (std::string folder = folderOfModel(path); !folder.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is one file of a model, expected its directory: ", folder));
   return absl::InvalidArgumentError(absl::StrCat(path, ": does not begin with 'GGUF'", supported));
 }

@@ -1,7 +1,9 @@
 //===- CompileCheckpoint.cpp - llmc compile -------------------------------------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
+#include "tools/llmc/Model.h"
 #include "tools/llmc/Progress.h"
 
+#include "codegen/common/Target.h"
 #include "codegen/compiler/Compiler.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "passes/Remarks.h"
@@ -87,6 +89,9 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
   absl::StatusOr<codegen::Level> level = codegen::parseLevel(request.emit);
   if (!level.ok())
     return fail(level.status(), ExitCode::Usage);
+  if (isArtifact(request.model))
+    return fail(absl::InvalidArgumentError(absl::StrCat(
+        request.model, ": is an artifact already, expected a checkpoint; llmc run, embed and bench run it")));
   if (request.output.empty() && !isText(*level) && request.stopAfter.empty())
     return failUsage(
         absl::StrCat("-o FILE is required for --emit=", request.emit, "; see llmc compile --help"));
@@ -107,6 +112,11 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
                   static_cast<double>(std::filesystem::file_size(request.output, ignored)) / 1e6,
                   absl::ToDoubleSeconds(absl::Now() - start), runtime::peakResidentBytes() >> 20);
   return ExitCode::Success;
+}
+
+void listProcessors() {
+  for (const std::string &processor : codegen::knownProcessors())
+    absl::PrintF("%s\n", processor);
 }
 
 } // namespace llmc::tool

@@ -35,6 +35,9 @@ struct CompileRequest {
 
 ExitCode compileCheckpoint(const CompileRequest &request);
 
+/// Prints the processors that --target-cpu knows, one a line.
+void listProcessors();
+
 /// llmc run --interpret.
 ExitCode runInterpreted(const RunOptions &options);
 

@@ -12,6 +12,12 @@
 
 using namespace llmc::tool;
 
+/// For an option that answers and ends the program, whatever else is on the command line.
+static void listProcessorsAndExit(int64_t) {
+  listProcessors();
+  throw CLI::Success();
+}
+
 /// What is made for which processor, and in which numbers.
 static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
@@ -19,6 +25,10 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
           "--target-cpu", request.targetCpu,
           "The processor to compile for, by LLVM's name, e.g. x86-64-v3 or znver4; by default this machine's")
       ->option_text("CPU");
+  command
+      .add_flag_function("--list-cpus", listProcessorsAndExit,
+                         "Print the processors that --target-cpu knows, and exit")
+      ->trigger_on_parse();
   command
       .add_option("--context", request.context,
                   "Tokens that a sequence can have; by default what the model was made for, at most 4096")
@@ -92,12 +102,14 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("MODEL", request.model,
                   "A GGUF file, or a Hugging Face directory with config.json and safetensors")
-      ->required();
+      ->required()
+      ->check(pathOfFile());
   command
       .add_option("-o,--output", request.output,
                   "Where the result goes; levels that are text go to the standard output stream by default. "
                   "-: that stream for every level but artifact. An old file is replaced when the new one is "
                   "complete, and not before")
+      ->check(pathOfFile())
       ->option_text("FILE");
   addCodeOptions(command, request);
   addLevelOptions(command, request);

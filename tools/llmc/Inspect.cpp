@@ -2,6 +2,7 @@
 #include "tools/llmc/Commands.h"
 #include "tools/llmc/InspectOptions.h"
 #include "tools/llmc/Model.h"
+#include "tools/llmc/OptionChecks.h"
 #include "tools/llmc/Summary.h"
 
 #include "runtime/core/ArtifactFile.h"
@@ -15,7 +16,8 @@ namespace llmc::tool {
 
 void addInspectOptions(CLI::App &command, InspectOptions &options) {
   command.add_option("FILE", options.path, "An artifact, a GGUF file or a Hugging Face directory")
-      ->required();
+      ->required()
+      ->check(pathOfFile());
   command.add_flag("--json", options.json, "Print one JSON object instead of a table");
   command.add_flag(
       "--verify", options.verify,

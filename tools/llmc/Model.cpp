@@ -2,6 +2,7 @@
 
 #include "tools/llmc/OptionChecks.h"
 
+#include "runtime/core/ArtifactFormat.h"
 #include "runtime/core/ArtifactText.h"
 #include "runtime/io/Message.h"
 
@@ -16,7 +17,9 @@
 namespace llmc::tool {
 
 void addModelOptions(CLI::App &command, ModelOptions &options) {
-  command.add_option("FILE", options.path, "An artifact, made by llmc compile")->required();
+  command.add_option("FILE", options.path, "An artifact, made by llmc compile")
+      ->required()
+      ->check(pathOfFile());
   command
       .add_option("--threads", options.threads, "Number of threads; by default one for each physical core")
       ->check(wholeNumber(1, 1024))
@@ -40,6 +43,15 @@ bool isCheckpoint(const std::string &path) {
   char magic[4] = {};
   std::ifstream(path, std::ios::binary).read(magic, sizeof(magic));
   return std::string_view(magic, sizeof(magic)) == "GGUF";
+}
+
+bool isArtifact(const std::string &path) {
+  constexpr size_t kFamilyLength = sizeof(runtime::kFooterMagic) - 2; // without version and terminator
+  char magic[kFamilyLength] = {};
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(-static_cast<std::streamoff>(sizeof(runtime::Footer)), std::ios::end);
+  file.read(magic, kFamilyLength);
+  return std::string_view(magic, kFamilyLength) == std::string_view(runtime::kFooterMagic, kFamilyLength);
 }
 
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,

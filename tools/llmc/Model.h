@@ -45,6 +45,9 @@ absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Ma
 /// Whether `path` looks like something to compile: a directory or a GGUF file.
 bool isCheckpoint(const std::string &path);
 
+/// Whether `path` is a file that ends like an artifact, of any version, sound or not.
+bool isArtifact(const std::string &path);
+
 } // namespace llmc::tool
 
 #endif // LLMC_TOOLS_LLMC_MODEL_H

@@ -28,4 +28,11 @@ CLI::Validator wholeNumber(uint64_t least, uint64_t most) {
   return CLI::Validator(check, /*validator_desc=*/"");
 }
 
+CLI::Validator pathOfFile() {
+  auto check = [](std::string &path) -> std::string {
+    return path.empty() ? "is empty, expected the path of a file or directory" : "";
+  };
+  return CLI::Validator(check, /*validator_desc=*/"");
+}
+
 } // namespace llmc::tool

@@ -19,6 +19,9 @@ inline constexpr uint64_t kMostTokens = std::numeric_limits<int32_t>::max();
 /// typed. All options that take whole numbers are checked by this.
 CLI::Validator wholeNumber(uint64_t least, uint64_t most);
 
+/// Accepts all names of files but the empty one.
+CLI::Validator pathOfFile();
+
 } // namespace llmc::tool
 
 #endif // LLMC_TOOLS_LLMC_OPTIONCHECKS_H

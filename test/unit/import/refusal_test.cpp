@@ -32,6 +32,16 @@ TEST(Refusal, OfWhatIsNoModel) {
             "m.bin: does not begin with 'GGUF'" + supported);
   EXPECT_EQ(refusalOf(folder.write("m.bin", ""), folder.path()),
             "m.bin: does not begin with 'GGUF'" + supported);
+  EXPECT_EQ(refusalOf(folder.write("model.safetensors", "{}"), folder.path()),
+            "model.safetensors: does not begin with 'GGUF'" + supported);
+}
+
+TEST(Refusal, OfOneFileOfAModel) {
+  ChangedCheckpoint changed("llama-odd", {});
+  for (const char *file : {"model.safetensors", "config.json", "tokenizer.json"})
+    EXPECT_THAT(
+        refusalOf(changed.path() + "/" + file, changed.path()),
+        testing::StartsWith(std::string(file) + ": is one file of a model, expected its directory: "));
 }
 
 TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
