@@ -16,6 +16,7 @@
 #include "llvm/TargetParser/X86TargetParser.h"
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace llmc::codegen {
 
@@ -89,8 +90,8 @@ std::vector<std::string> knownProcessors() {
 static std::vector<std::string> closestProcessors(llvm::StringRef name) {
   constexpr size_t kShown = 3;
   std::vector<std::string> names = knownProcessors();
-  std::stable_sort(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
-    return name.edit_distance(a) < name.edit_distance(b);
+  std::sort(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
+    return std::pair(name.edit_distance(a), a) < std::pair(name.edit_distance(b), b);
   });
   names.resize(std::min(names.size(), kShown));
   return names;
