@@ -1,6 +1,7 @@
 # The lit tests of llmc: .mlir files for the compiler, .test files for the programs. They lie in folders named like the
 # sources that they test. FileCheck, not and split-file come with LLVM; %data is test/data, %models the folder of real
-# models (tests of these have `REQUIRES: smollm2` or `REQUIRES: minilm`, and are unsupported where they are missing).
+# models (tests of these have `REQUIRES: smollm2` or `REQUIRES: minilm`, and are unsupported where they are missing);
+# `REQUIRES: mounts` is for tests that mount file systems in a namespace of their own.
 import hashlib
 import os
 import shutil

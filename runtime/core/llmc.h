@@ -33,8 +33,8 @@ typedef enum LlmcStatus {
   LLMC_OK = 0,
   LLMC_INVALID_ARGUMENT = 1, /**< an argument is null or out of its range */
   LLMC_TOO_LONG = 2,         /**< more tokens than the context, or more bytes than the caller's buffer */
-  LLMC_CANNOT_READ = 3,      /**< the file is missing or not readable */
-  LLMC_DAMAGED = 4,          /**< the file is not a whole artifact */
+  LLMC_CANNOT_READ = 3,      /**< the file is missing, not readable, or where no code can be loaded from */
+  LLMC_DAMAGED = 4,          /**< the file is not a whole artifact, or its model computes no finite numbers */
   LLMC_UNSUPPORTED = 5,      /**< made for another CPU or version, or not a thing that this model does */
   LLMC_OUT_OF_MEMORY = 6,
   LLMC_INTERNAL = 7
