@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/PanelLayout.h"
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -87,9 +88,11 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
     blocks::dequantize(storageFormatOf(from.getElementType()), stored.data(), elements, values.data());
     blocks::StorageFormat format = storageFormatOf(to.getElementType());
     if (auto bad = blocks::quantize(format, values.data(), elements, target))
-      return absl::InvalidArgumentError(absl::StrCat("element ", *bad, " of row ", row, " is ", values[*bad],
-                                                     ", which ", std::string(blocks::nameOf(format)),
-                                                     " can not hold"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("element ", *bad, " of row ", row, " is ", values[*bad],
+                       std::isfinite(values[*bad])
+                           ? absl::StrCat(", which ", std::string(blocks::nameOf(format)), " can not hold")
+                           : ", expected a finite number"));
     return absl::OkStatus();
   }
   return absl::UnimplementedError(
