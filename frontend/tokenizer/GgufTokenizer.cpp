@@ -107,8 +107,6 @@ absl::Status checkFields(const GgufTokenizerFields &fields) {
     if (!text::isValidUtf8(fields.tokens[id]))
       return keyError("tokens", absl::StrFormat("token %d is not UTF-8", id));
   }
-  if (!text::isValidUtf8(fields.chatTemplate))
-    return absl::InvalidArgumentError("tokenizer.chat_template: is not UTF-8");
   const std::pair<const char *, std::optional<uint32_t>> roles[] = {
       {"bos_token_id", fields.bosId},      {"eos_token_id", fields.eosId},     {"eot_token_id", fields.eotId},
       {"unknown_token_id", fields.unkId},  {"padding_token_id", fields.padId}, {"cls_token_id", fields.clsId},
@@ -166,7 +164,6 @@ void addRoles(const GgufTokenizerFields &fields, TokenizerModel &model) {
     if (id)
       addStopId(*id, model);
   addKnownStopIds(model);
-  model.set_chat_template(fields.chatTemplate);
 }
 
 absl::Status importBytePairEncoding(const GgufTokenizerFields &fields, TokenizerModel &model) {
@@ -335,6 +332,9 @@ absl::StatusOr<TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fi
     return status;
   TokenizerModel model;
   if (absl::Status status = import(fields, model); !status.ok())
+    return status;
+  if (absl::Status status = setChatTemplate(fields.chatTemplate, "tokenizer.chat_template", model);
+      !status.ok())
     return status;
   addRoles(fields, model);
   return model;

@@ -14,7 +14,6 @@
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
-#include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
 
@@ -256,10 +255,10 @@ absl::Status importChatTemplate(const JsonField &field, TokenizerModel &model) {
   absl::StatusOr<std::string> source = chosen.string();
   if (!source.ok())
     return source.status();
-  model.set_chat_template(*source);
-  return absl::OkStatus();
+  return setChatTemplate(*source, chosen.place(), model);
 }
 
+/// All of tokenizer_config.json but the chat template.
 absl::Status importConfig(const JsonField &config, const TokenIds &ids, TokenizerModel &model) {
   using Setter = void (TokenizerModel::*)(uint32_t);
   static constexpr std::pair<absl::string_view, Setter> kRoles[] = {
@@ -274,9 +273,7 @@ absl::Status importConfig(const JsonField &config, const TokenIds &ids, Tokenize
     if (*id)
       (model.*set)(**id);
   }
-  if (absl::Status status = applyBosAndEosFlags(config, model); !status.ok())
-    return status;
-  return importChatTemplate(config["chat_template"], model);
+  return applyBosAndEosFlags(config, model);
 }
 
 /// eos_token_id, a number or an array of numbers.
@@ -327,8 +324,11 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
   if (status.ok())
     status = importAddedTokens(root["added_tokens"], *ids, model);
   if (status.ok())
-    status = importFile("tokenizer_config.json", files.tokenizerConfigJson,
-                        [&](const JsonField &config) { return importConfig(config, *ids, model); });
+    status = importFile("tokenizer_config.json", files.tokenizerConfigJson, [&](const JsonField &config) {
+      absl::Status status = importConfig(config, *ids, model);
+      return status.ok() && !files.chatTemplateJinja ? importChatTemplate(config["chat_template"], model)
+                                                     : status;
+    });
   if (model.has_eos_id())
     addStopId(model.eos_id(), model);
   if (status.ok())
@@ -338,10 +338,9 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
   if (!status.ok())
     return status;
   addKnownStopIds(model);
-  if (files.chatTemplateJinja && !text::isValidUtf8(*files.chatTemplateJinja))
-    return absl::InvalidArgumentError("chat_template.jinja: is not UTF-8");
   if (files.chatTemplateJinja)
-    model.set_chat_template(std::string(*files.chatTemplateJinja));
+    if (status = setChatTemplate(*files.chatTemplateJinja, "chat_template.jinja", model); !status.ok())
+      return status;
   return model;
 }
 

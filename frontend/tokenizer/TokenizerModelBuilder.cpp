@@ -8,6 +8,8 @@
 #include "absl/strings/strip.h"
 
 #include "runtime/io/Message.h"
+#include "runtime/text/Unicode.h"
+#include "runtime/text/jinja/Template.h"
 
 namespace llmc::tokenizer {
 
@@ -71,6 +73,16 @@ void addKnownStopIds(text::TokenizerModel &model) {
     if (token.special() &&
         std::find(std::begin(kStopTokens), std::end(kStopTokens), token.content()) != std::end(kStopTokens))
       addStopId(token.id(), model);
+}
+
+absl::Status setChatTemplate(absl::string_view source, absl::string_view place, text::TokenizerModel &model) {
+  if (!text::isValidUtf8(source))
+    return absl::InvalidArgumentError(absl::StrCat(place, ": is not UTF-8"));
+  if (absl::Status status = text::jinja::Template::parse(source).status(); !status.ok())
+    return absl::Status(
+        status.code(), absl::StrCat(place, ": ", status.message(), "; mend the chat template, or remove it"));
+  model.set_chat_template(std::string(source));
+  return absl::OkStatus();
 }
 
 } // namespace llmc::tokenizer

@@ -46,6 +46,10 @@ void addKnownStopIds(text::TokenizerModel &model);
 /// Adds `id` to the stop ids unless it is there.
 void addStopId(uint32_t id, text::TokenizerModel &model);
 
+/// Takes `source`, which stands at `place`, as the chat template. Refuses one that is no UTF-8 or cannot be
+/// parsed.
+absl::Status setChatTemplate(absl::string_view source, absl::string_view place, text::TokenizerModel &model);
+
 } // namespace llmc::tokenizer
 
 #endif

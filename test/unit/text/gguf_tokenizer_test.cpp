@@ -240,6 +240,9 @@ TEST(GgufTokenizer, RefusesByName) {
               HasSubstr("'\u4E1C' is not in the vocabulary"));
   EXPECT_EQ(error([](auto &f) { f.tokens[4] = "\xFF"; }), "tokenizer.ggml.tokens: token 4 is not UTF-8");
   EXPECT_EQ(error([](auto &f) { f.chatTemplate = "\xFF"; }), "tokenizer.chat_template: is not UTF-8");
+  EXPECT_EQ(error([](auto &f) { f.chatTemplate = "{% for m in messages %}"; }),
+            "tokenizer.chat_template: line 1: the template ends, but the block of line 1 needs else or "
+            "endfor; mend the chat template, or remove it");
 }
 
 } // namespace

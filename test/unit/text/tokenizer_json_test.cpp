@@ -108,6 +108,20 @@ TEST(TokenizerJson, TheTemplateFileGoesFirst) {
             "chat_template.jinja: is not UTF-8");
 }
 
+TEST(TokenizerJson, TemplatesThatCannotBeParsedAreRefused) {
+  std::string json = readTestFile("llama3.tokenizer.json");
+  constexpr const char *kWrong = ": line 2: unexpected '%}'; mend the chat template, or remove it";
+  auto message = [&](const char *config, std::optional<absl::string_view> jinja) {
+    return std::string(importTokenizerJson({json, config, {}, jinja}).status().message());
+  };
+  EXPECT_EQ(message("{}", "a\n{% if %}"), absl::StrCat("chat_template.jinja", kWrong));
+  EXPECT_EQ(message(R"({"chat_template": "a\n{% if %}"})", {}),
+            absl::StrCat("tokenizer_config.json: chat_template", kWrong));
+  EXPECT_EQ(message(R"({"chat_template": [{"name": "default", "template": "a\n{% if %}"}]})", {}),
+            absl::StrCat("tokenizer_config.json: chat_template[0].template", kWrong));
+  EXPECT_EQ(message(R"({"chat_template": "{% if %}"})", "a"), "") << "that one is not used";
+}
+
 TEST(TokenizerJson, LlamaClassesAddTokensByFlags) {
   std::string json = readTestFile("pieces.tokenizer.json");
   auto ids = [&](const char *config) {
