@@ -26,7 +26,7 @@ static constexpr PoolingMode poolingModes[] = {
     {"pooling_mode_cls_token", "cls", Pooling::FirstToken},
     {"pooling_mode_mean_tokens", "mean", Pooling::Mean},
     {"pooling_mode_max_tokens", "max", Pooling::Max},
-    {"pooling_mode_lasttoken", "lasttoken", Pooling::LastToken},
+    {"pooling_mode_lasttoken", "lasttoken", {}},
     {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", {}},
     {"pooling_mode_weightedmean_tokens", "weightedmean", {}},
 };
@@ -51,7 +51,7 @@ static absl::StatusOr<Pooling> readPooling(const Directory &directory, absl::str
       if (candidate.name == *mode)
         chosen.push_back(&candidate);
     if (chosen.empty())
-      return file->wrong("pooling_mode", "cls, mean, max or lasttoken");
+      return file->wrong("pooling_mode", "cls, mean or max");
   } else {
     for (const PoolingMode &candidate : poolingModes) {
       // The library takes the mean unless the file says otherwise.
@@ -66,9 +66,8 @@ static absl::StatusOr<Pooling> readPooling(const Directory &directory, absl::str
     return absl::UnimplementedError(absl::StrCat(file->file(), ": ", chosen.size(),
                                                  " poolings are switched on, supported is exactly one"));
   if (!chosen[0]->pooling)
-    return absl::UnimplementedError(
-        absl::StrCat(file->file(), ": pooling '", chosen[0]->name,
-                     "' is not supported; supported are cls, mean, max and lasttoken"));
+    return absl::UnimplementedError(absl::StrCat(file->file(), ": pooling '", chosen[0]->name,
+                                                 "' is not supported; supported are cls, mean and max"));
   return *chosen[0]->pooling;
 }
 

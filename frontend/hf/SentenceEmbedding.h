@@ -10,7 +10,7 @@
 
 namespace llmc::hf {
 
-/// How the final states of the tokens become one vector.
+/// How the final states of the tokens become one vector: all ways that are supported.
 enum class Pooling {
   /// The state of the first token ([CLS]).
   FirstToken,
@@ -18,8 +18,6 @@ enum class Pooling {
   Mean,
   /// In each component the largest value over all tokens that are not padding.
   Max,
-  /// The state of the last token that is not padding.
-  LastToken,
 };
 
 /// What the files of sentence-transformers say about turning a sentence into a vector.

@@ -68,19 +68,19 @@ private:
 };
 
 absl::StatusOr<std::optional<hf::SentenceEmbedding>> GgufCheckpoint::readEmbedding() const {
-  // Numbers as in llama.cpp: none (of its own), mean, first token, last token.
+  // Numbers as in llama.cpp: none (of its own), mean, first token, last token, rank.
   constexpr Name pooling = {"", "pooling_type"};
   Hyperparameters fields = hyperparameters();
   int64_t kind = fields.integerOr(pooling, 0, 0, 4);
-  if (kind == 4)
-    fields.fail(pooling,
-                "is 4 (rank), which is not supported (supported: 1 mean, 2 first token, 3 last token)");
+  if (kind > 2)
+    fields.fail(pooling, absl::StrCat("is ", kind, kind == 3 ? " (last token)" : " (rank)",
+                                      ", which is not supported (supported: 1 mean, 2 first token)"));
   if (!fields.ok())
     return fields.status();
   if (kind == 0)
     return std::nullopt;
-  constexpr hf::Pooling poolings[] = {hf::Pooling::Mean, hf::Pooling::FirstToken, hf::Pooling::LastToken};
-  return hf::SentenceEmbedding{poolings[kind - 1], /*normalize=*/true, /*maxTokens=*/{}, /*lowercase=*/false};
+  return hf::SentenceEmbedding{kind == 1 ? hf::Pooling::Mean : hf::Pooling::FirstToken, /*normalize=*/true,
+                               /*maxTokens=*/{}, /*lowercase=*/false};
 }
 
 } // namespace

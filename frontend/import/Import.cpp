@@ -53,7 +53,7 @@ absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampli
   return fields.status();
 }
 
-absl::StatusOr<Pooling::Mode> modeOf(const Checkpoint &checkpoint, hf::Pooling pooling) {
+Pooling::Mode modeOf(hf::Pooling pooling) {
   switch (pooling) {
   case hf::Pooling::FirstToken:
     return Pooling::Mode::First;
@@ -61,11 +61,8 @@ absl::StatusOr<Pooling::Mode> modeOf(const Checkpoint &checkpoint, hf::Pooling p
     return Pooling::Mode::Mean;
   case hf::Pooling::Max:
     return Pooling::Mode::Max;
-  case hf::Pooling::LastToken:
-    break;
   }
-  return absl::UnimplementedError(
-      absl::StrCat(checkpoint.path(), ": pooling 'lasttoken' is not supported (supported: mean, cls, max)"));
+  llvm_unreachable("not a pooling");
 }
 
 /// Text that sentence-transformers puts into lower case before it meets the tokenizer.
@@ -88,10 +85,7 @@ absl::Status readPooling(const Checkpoint &checkpoint, ModelInfo &info) {
   if (!*embedding)
     return absl::OkStatus();
   const hf::SentenceEmbedding &found = **embedding;
-  absl::StatusOr<Pooling::Mode> mode = modeOf(checkpoint, found.pooling);
-  if (!mode.ok())
-    return mode.status();
-  info.pooling = Pooling{*mode, found.normalize};
+  info.pooling = Pooling{modeOf(found.pooling), found.normalize};
   info.sizes.contextLength =
       std::min(found.maxTokens.value_or(info.sizes.contextLength), info.sizes.contextLength);
   return found.lowercase && !info.tokenizer.empty() ? lowercaseFirst(info.tokenizer) : absl::OkStatus();

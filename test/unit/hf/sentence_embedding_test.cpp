@@ -49,9 +49,7 @@ TEST_F(SentenceEmbeddingTest, EachPooling) {
   const std::pair<const char *, Pooling> cases[] = {
       {R"(,"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false)", Pooling::FirstToken},
       {R"(,"pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false)", Pooling::Max},
-      {R"(,"pooling_mode_lasttoken": true, "pooling_mode_mean_tokens": false)", Pooling::LastToken},
       {R"(,"pooling_mode": "cls")", Pooling::FirstToken},
-      {R"(,"pooling_mode": "lasttoken")", Pooling::LastToken},
       {"", Pooling::Mean}};
   for (auto [fields, expected] : cases) {
     writePooling(fields);
@@ -66,14 +64,19 @@ TEST_F(SentenceEmbeddingTest, RefusesOtherPoolingsByName) {
   writeModules();
   writePooling(R"(,"pooling_mode_weightedmean_tokens": true, "pooling_mode_mean_tokens": false)");
   EXPECT_EQ(errorOf(read()),
-            "1_Pooling/config.json: pooling 'weightedmean' is not supported; supported are cls, mean, "
-            "max and lasttoken");
+            "1_Pooling/config.json: pooling 'weightedmean' is not supported; supported are cls, mean "
+            "and max");
+  for (const char *fields : {R"(,"pooling_mode_lasttoken": true, "pooling_mode_mean_tokens": false)",
+                             R"(,"pooling_mode": "lasttoken")"}) {
+    writePooling(fields);
+    EXPECT_EQ(errorOf(read()),
+              "1_Pooling/config.json: pooling 'lasttoken' is not supported; supported are cls, mean and max");
+  }
   writePooling(R"(,"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true)");
   EXPECT_EQ(errorOf(read()), "1_Pooling/config.json: 2 poolings are switched on, supported is exactly one");
   writePooling(R"(,"pooling_mode": "median")");
-  EXPECT_EQ(errorOf(read()),
-            "1_Pooling/config.json: field 'pooling_mode': expected cls, mean, max or lasttoken, found "
-            "string 'median'");
+  EXPECT_EQ(errorOf(read()), "1_Pooling/config.json: field 'pooling_mode': expected cls, mean or max, found "
+                             "string 'median'");
   writePooling(R"(,"pooling_mode_cls_token": 1)");
   EXPECT_EQ(errorOf(read()),
             "1_Pooling/config.json: field 'pooling_mode_cls_token': expected true or false, found number 1");

@@ -128,7 +128,8 @@ TEST(ModelInfo, PoolingOfTheLastTokenIsRefused) {
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 3).file()),
                       folder.path()),
-            "m.gguf: pooling 'lasttoken' is not supported (supported: mean, cls, max)");
+            "m.gguf: bert.pooling_type is 3 (last token), which is not supported (supported: 1 mean, 2 first "
+            "token)");
 }
 
 } // namespace
