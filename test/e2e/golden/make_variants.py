@@ -26,6 +26,8 @@ VARIANTS = [
     ("yarn_betas", "llama-odd", {"rope_scaling": YARN | {"beta_fast": 8.0, "beta_slow": 0.5}}),
     ("yarn_mscale", "llama-odd", {"rope_scaling": YARN | {"mscale": 0.9, "mscale_all_dim": 0.4}}),
     ("yarn_own_context", "llama-odd", {"rope_scaling": {"rope_type": "yarn", "factor": 3.0}}),
+    # The factor counts, whatever max_position_embeddings / original_max_position_embeddings is (160 / 40).
+    ("yarn_other_factor", "llama-odd", {"rope_scaling": YARN | {"factor": 2.5}}),
     ("no_scaling", "llama-tied", {"rope_scaling": None}),
     ("no_window", "mistral-window", {"sliding_window": None}),
     ("window_1", "mistral-window", {"sliding_window": 1}),
