@@ -1,5 +1,4 @@
-//===- ParameterStream.cpp - contents of parameters, row by row
-//----------------------------------------------===//
+//===- ParameterStream.cpp - contents of parameters, row by row --------------------------------------===//
 
 #include "codegen/common/ParameterStream.h"
 

@@ -1,5 +1,4 @@
-//===- ParameterStream.h - contents of parameters, row by row
-//------------------------------------------------===//
+//===- ParameterStream.h - contents of parameters, row by row ----------------------------------------===//
 #ifndef LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
 #define LLMC_CODEGEN_COMMON_PARAMETERSTREAM_H
 

@@ -1,5 +1,4 @@
-//===- ArtifactOutput.cpp - writes an artifact
-//-----------------------------------------------------------------===//
+//===- ArtifactOutput.cpp - writes an artifact -------------------------------------------------------===//
 
 #include "codegen/compiler/ArtifactOutput.h"
 

@@ -1,5 +1,4 @@
-//===- ArtifactOutput.h - writes an artifact
-//-------------------------------------------------------------------===//
+//===- ArtifactOutput.h - writes an artifact ---------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 #define LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 

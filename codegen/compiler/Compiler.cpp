@@ -1,5 +1,4 @@
-//===- Compiler.cpp - from an imported model to an artifact
-//---------------------------------------------------===//
+//===- Compiler.cpp - from an imported model to an artifact ------------------------------------------===//
 
 #include "codegen/compiler/Compiler.h"
 

@@ -1,5 +1,4 @@
-//===- Compiler.h - from an imported model to an artifact
-//-----------------------------------------------------===//
+//===- Compiler.h - from an imported model to an artifact --------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMPILER_COMPILER_H
 #define LLMC_CODEGEN_COMPILER_COMPILER_H
 

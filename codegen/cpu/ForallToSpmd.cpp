@@ -1,5 +1,4 @@
-//===- ForallToSpmd.cpp - parallel loops as regions of an SPMD program
-//-----------------------------------------===//
+//===- ForallToSpmd.cpp - parallel loops as regions of an SPMD program -------------------------------===//
 
 #include "codegen/cpu/Passes.h"
 

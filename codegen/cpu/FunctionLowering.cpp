@@ -1,5 +1,4 @@
-//===- FunctionLowering.cpp - one function from nn to kernels
-//-----------------------------------------------===//
+//===- FunctionLowering.cpp - one function from nn to kernels ----------------------------------------===//
 
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/StepForm.h"

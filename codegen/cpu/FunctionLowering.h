@@ -1,5 +1,4 @@
-//===- FunctionLowering.h - one function from nn to kernels
-//-------------------------------------------------===//
+//===- FunctionLowering.h - one function from nn to kernels ------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 #define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 

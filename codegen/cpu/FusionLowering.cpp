@@ -1,5 +1,4 @@
-//===- FusionLowering.cpp - from a fusion to kernels and the regions that run them
-//---------------------------===//
+//===- FusionLowering.cpp - from a fusion to kernels and the regions that run them -------------------===//
 
 #include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/FunctionLowering.h"

@@ -1,5 +1,4 @@
-//===- LowerToCpu.cpp - from fused nn to kernels and steps
-//-----------------------------------------------------===//
+//===- LowerToCpu.cpp - from fused nn to kernels and steps -------------------------------------------===//
 
 #include "codegen/cpu/LowerToCpu.h"
 

@@ -1,5 +1,4 @@
-//===- LowerToCpu.h - from fused nn to kernels and steps
-//---------------------------------------------------===//
+//===- LowerToCpu.h - from fused nn to kernels and steps ---------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_LOWERTOCPU_H
 #define LLMC_CODEGEN_CPU_LOWERTOCPU_H
 

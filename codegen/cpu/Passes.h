@@ -1,5 +1,4 @@
-//===- Passes.h - passes below nn for the CPU
-//--------------------------------------------------------------------===//
+//===- Passes.h - passes below nn for the CPU --------------------------------------------------------===//
 //
 // Constructors of the passes (createX, with an options struct where the pass has options). Passes.td
 // describes them.

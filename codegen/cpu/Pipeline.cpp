@@ -1,5 +1,4 @@
-//===- Pipeline.cpp - the stages below nn
-//---------------------------------------------------------------------===//
+//===- Pipeline.cpp - the stages below nn ------------------------------------------------------------===//
 
 #include "codegen/cpu/Pipeline.h"
 

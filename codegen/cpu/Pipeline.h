@@ -1,5 +1,4 @@
-//===- Pipeline.h - the stages below nn
-//-----------------------------------------------------------------------===//
+//===- Pipeline.h - the stages below nn --------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_PIPELINE_H
 #define LLMC_CODEGEN_CPU_PIPELINE_H
 

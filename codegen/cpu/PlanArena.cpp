@@ -1,5 +1,4 @@
-//===- PlanArena.cpp - places buffers of activations in one arena
-//----------------------------------------------===//
+//===- PlanArena.cpp - places buffers of activations in one arena ------------------------------------===//
 //
 // Buffers that do not live at the same time share memory. A call's buffers lie within a slice of its caller's
 // arena, as stack frames do, so that all layers use the same memory.

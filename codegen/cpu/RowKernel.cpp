@@ -1,5 +1,4 @@
-//===- RowKernel.cpp - kernels that work on whole rows
-//-----------------------------------------------------===//
+//===- RowKernel.cpp - kernels that work on whole rows -----------------------------------------------===//
 //
 // Rows are padded to whole vectors with zeros, and every kernel keeps the padding zero: weights and biases of
 // norms are padded with zeros too.

@@ -1,5 +1,4 @@
-//===- RowKernel.h - kernels that work on whole rows
-//------------------------------------------------------===//
+//===- RowKernel.h - kernels that work on whole rows -------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_ROWKERNEL_H
 #define LLMC_CODEGEN_CPU_ROWKERNEL_H
 

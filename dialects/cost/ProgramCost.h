@@ -1,5 +1,4 @@
-//===- ProgramCost.h - what one call of a program costs
-//--------------------------------------------------===//
+//===- ProgramCost.h - what one call of a program costs ----------------------------------------------===//
 #ifndef LLMC_DIALECTS_COST_PROGRAMCOST_H
 #define LLMC_DIALECTS_COST_PROGRAMCOST_H
 

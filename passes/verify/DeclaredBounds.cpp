@@ -1,5 +1,4 @@
-//===- DeclaredBounds.cpp - the bounds of passes
-//---------------------------------------------------------===//
+//===- DeclaredBounds.cpp - the bounds of passes -----------------------------------------------------===//
 
 #include "mlir/Pass/Pass.h"
 #include "passes/verify/VerifyNumerics.h"

@@ -1,5 +1,4 @@
-//===- CompiledModel.h - a real model, compiled and loaded
-//------------------------------------------------===//
+//===- CompiledModel.h - a real model, compiled and loaded -------------------------------------------===//
 #ifndef LLMC_TEST_E2E_COMPILEDMODEL_H
 #define LLMC_TEST_E2E_COMPILEDMODEL_H
 

@@ -1,5 +1,4 @@
-//===- Miscompile.cpp - passes that are wrong on purpose
-//-------------------------------------------------===//
+//===- Miscompile.cpp - passes that are wrong on purpose ---------------------------------------------===//
 //
 // A plug-in for the tests of --verify-numerics: miscompilations as they happen, each a pass that claims to be
 // right, and a few passes that are.

@@ -1,5 +1,4 @@
-//===- CompilerCommands.h - what llmc needs the compiler for
-//---------------------------------------------===//
+//===- CompilerCommands.h - what llmc needs the compiler for -----------------------------------------===//
 //
 // The subcommands, and forms of subcommands, of which llmc itself has only the name. No header of the command
 // line library is needed here: it throws, and compiler libraries are built without exceptions.

@@ -1,5 +1,4 @@
-//===- Interpret.cpp - llmc run --interpret, llmc embed --interpret
-//--------------------------------------===//
+//===- Interpret.cpp - llmc run --interpret, llmc embed --interpret ----------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Interpretation.h"

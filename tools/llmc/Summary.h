@@ -1,5 +1,4 @@
-//===- Summary.h - what llmc inspect tells
-//---------------------------------------------------------------===//
+//===- Summary.h - what llmc inspect tells -----------------------------------------------------------===//
 #ifndef LLMC_TOOLS_LLMC_SUMMARY_H
 #define LLMC_TOOLS_LLMC_SUMMARY_H
 

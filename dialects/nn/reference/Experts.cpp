@@ -1,5 +1,4 @@
-//===- Experts.cpp - nn.experts
-//--------------------------------------------------------------------------===//
+//===- Experts.cpp - nn.experts ----------------------------------------------------------------------===//
 
 #include "dialects/nn/reference/Frame.h"
 #include "dialects/nn/reference/Parallel.h"

@@ -1,5 +1,4 @@
-//===- CompareTest.cpp - numeric bounds
-//------------------------------------------------------------------===//
+//===- CompareTest.cpp - numeric bounds --------------------------------------------------------------===//
 
 #include "passes/verify/Compare.h"
 #include "dialects/nn/NN.h"

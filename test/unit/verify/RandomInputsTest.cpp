@@ -1,5 +1,4 @@
-//===- RandomInputsTest.cpp - made-up weights and arguments
-//----------------------------------------------===//
+//===- RandomInputsTest.cpp - made-up weights and arguments ------------------------------------------===//
 
 #include "passes/verify/RandomInputs.h"
 #include "dialects/nn/NN.h"

@@ -1,5 +1,4 @@
-//===- VerifyNumericsTest.cpp - what a caller of the checker sees
-//----------------------------------------===//
+//===- VerifyNumericsTest.cpp - what a caller of the checker sees ------------------------------------===//
 
 #include "passes/verify/VerifyNumerics.h"
 #include "dialects/nn/NN.h"
