@@ -263,7 +263,25 @@ private:
                        ", expected 1 to ", model.info.sizes.contextLength, ", for which the model was made"));
     if (context)
       sizes.context = context.getInt();
+    if (absl::Status status = checkUnused(); !status.ok())
+      return status;
     return checkLogits(module);
+  }
+
+  /// Options of passes that a program with kernels has behind it are refused, unless they say what is usual.
+  absl::Status checkUnused() const {
+    const CompileOptions usual;
+    const std::pair<const char *, bool> given[] = {
+        {"--dtype", options.computeType != usual.computeType},
+        {"--activation-bits", options.activationBits != usual.activationBits},
+        {"--cache-type", options.cacheType != usual.cacheType},
+        {"--rows-per-step", options.rowsPerStep != usual.rowsPerStep}};
+    for (auto [option, unusual] : given)
+      if (unusual)
+        return absl::InvalidArgumentError(
+            absl::StrCat(option, ": has no effect, because ", options.startFrom,
+                         " has kernels already; expected it where they were made"));
+    return absl::OkStatus();
   }
 
   /// "native" may have the name of a processor and more or fewer features, on which kernels depend.
