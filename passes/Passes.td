@@ -91,10 +91,12 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
 def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
   let summary = "quantize the inputs of products with quantized weights";
   let description = [{
-    Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q16_0>` (or `q8_0`), so that the product is one of
-    integers. Products with the same input share the conversion. An input of unknown width is left alone, with a remark.
+    Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q16_k>` (or `q8_k`) and aligns the scales of the
+    weight, so that the product is one of integers, with a unit for 128 of them on either side: it is exact in whatever order it is added up.
+    Products with the same input share the conversion. A table of `nn.embedding` that is a weight too is read with its scales aligned. An
+    input of unknown width is left alone, with a remark.
 
-    Activations are rounded to 16 or 8 bits, with one scale for 32 of them: results stay within 0.05% or 5% of the largest.
+    Activations are rounded to 16 or 8 bits: results stay within 0.05% or 5% of the largest.
 
     Before:
 
@@ -102,11 +104,12 @@ def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
 
     After:
 
-        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q16_0>>
-        %y = nn.linear %h, %w : tensor<?x576x!nn.block<q16_0>>, tensor<576x576x!nn.block<q4_1>> -> tensor<?x576xf32>
+        %a = nn.convert %w : tensor<576x576x!nn.block<q4_1>> -> tensor<576x576x!nn.block<q4_1, aligned>>
+        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q16_k>>
+        %y = nn.linear %h, %a : tensor<?x576x!nn.block<q16_k>>, tensor<576x576x!nn.block<q4_1, aligned>> -> tensor<?x576xf32>
   }];
   let options = [
-    Option<"bits", "bits", "int64_t", "16", "Bits of a code: 16 (q16_0), or 8 (q8_0), which is faster">,
+    Option<"bits", "bits", "int64_t", "16", "Bits of a code: 16 (q16_k), or 8 (q8_k), which is faster">,
   ];
   let dependentDialects = ["::llmc::nn::NNDialect"];
 }

@@ -4,6 +4,8 @@
 
 #include "dialects/blocks/HalfFloat.h"
 #include "dialects/nn/NN.h"
+#include "llvm/Support/MathExtras.h"
+#include <bit>
 #include <cstring>
 
 using namespace mlir;
@@ -33,8 +35,9 @@ PanelLayout PanelLayout::get(Type element, int64_t lanes) {
     layout.codeBits = traits.codeBits == 4 ? 4 : 8;
     layout.zeroCode = traits.zeroCode;
     layout.hasMin = traits.hasMin;
+    layout.aligned = cast<nn::BlockType>(element).getAligned();
     // Formats of two levels multiply an f16 by a small integer, which f16 can not hold.
-    layout.wideScales = traits.blockElements != traits.groupSize;
+    layout.wideScales = !layout.aligned && traits.blockElements != traits.groupSize;
   } else if (layout.source == StorageFormat::BF16) {
     layout.kind = Kind::BF16;
     layout.groupSize = 2;
@@ -42,10 +45,27 @@ PanelLayout PanelLayout::get(Type element, int64_t lanes) {
   return layout;
 }
 
+int64_t PanelLayout::weightBytes() const { return blocks::alignedWeightBytes(blocks::traitsOf(source)); }
+
+int64_t PanelLayout::center() const { return blocks::alignedCenter(blocks::traitsOf(source)); }
+
 int64_t PanelLayout::recordBytes() const {
   if (kind != Kind::Codes)
     return 4 * lanes;
-  return scaleOffset() + scaleBytes() * (hasMin ? 2 : 1);
+  return scaleOffset() + scaleBytes() * (hasMin && !aligned ? 2 : 1);
+}
+
+int64_t PanelLayout::panelBytes(int64_t inputs) const {
+  constexpr int64_t kCacheLine = 64;
+  if (!aligned)
+    return groups(inputs) * recordBytes();
+  return llvm::alignTo(unitOffset(inputs) + runs(inputs) * lanes, kCacheLine);
+}
+
+SmallVector<int64_t> PanelLayout::packedShape(int64_t outputs, int64_t inputs) const {
+  if (aligned)
+    return {panels(outputs), panelBytes(inputs)};
+  return {panels(outputs), groups(inputs), recordBytes()};
 }
 
 namespace {
@@ -68,6 +88,14 @@ void storeScale(const PanelLayout &layout, uint8_t *target, int64_t lane, float 
   std::memcpy(target + lane * 2, &half, 2);
 }
 
+/// Puts the code of input `i` of a group into its record.
+void storeCode(const PanelLayout &layout, uint8_t *record, int64_t lane, int64_t i, uint8_t code) {
+  if (layout.codeBits == 8)
+    record[(i / 4 * layout.lanes + lane) * 4 + i % 4] = code;
+  else
+    record[(i / 8 * layout.lanes + lane) * 4 + i % 4] |= i % 8 < 4 ? code : code << 4;
+}
+
 void packCodes(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) {
   const int64_t groups = layout.groups(inputs);
   std::vector<uint8_t> codes(inputs);
@@ -78,13 +106,8 @@ void packCodes(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_
     blocks::decodeCodes(layout.source, row, inputs, codes.data(), scales.data(), mins.data());
     for (int64_t group = 0; group < groups; ++group) {
       uint8_t *record = target + group * layout.recordBytes();
-      for (int64_t i = 0; i < layout.groupSize; ++i) {
-        uint8_t code = codes[group * layout.groupSize + i];
-        if (layout.codeBits == 8)
-          record[(i / 4 * layout.lanes + lane) * 4 + i % 4] = code;
-        else
-          record[(i / 8 * layout.lanes + lane) * 4 + i % 4] |= i % 8 < 4 ? code : code << 4;
-      }
+      for (int64_t i = 0; i < layout.groupSize; ++i)
+        storeCode(layout, record, lane, i, codes[group * layout.groupSize + i]);
       storeScale(layout, record + layout.scaleOffset(), lane, scales[group]);
       if (layout.hasMin)
         storeScale(layout, record + layout.minOffset(), lane, mins[group]);
@@ -92,11 +115,35 @@ void packCodes(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_
   }
 }
 
+void packAligned(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) {
+  const int64_t rowGroupBytes = sizeof(blocks::AlignedGroup) + layout.groupSize;
+  for (auto [lane, row] : llvm::enumerate(rows)) {
+    for (int64_t group = 0; row && group < layout.groups(inputs); ++group) {
+      blocks::AlignedGroup numbers;
+      std::memcpy(&numbers, row + group * rowGroupBytes, sizeof(numbers));
+      const uint8_t *codes = row + group * rowGroupBytes + sizeof(numbers);
+      uint8_t *record = target + group * layout.recordBytes();
+      for (int64_t i = 0; i < layout.groupSize; ++i)
+        storeCode(layout, record, lane, i, codes[i]);
+      const auto scale = static_cast<int16_t>(numbers.scale), minimum = static_cast<int16_t>(numbers.minimum);
+      uint8_t *place = record + layout.scaleOffset() + lane * layout.scaleBytes() / layout.lanes;
+      std::memcpy(place, &scale, 2);
+      if (layout.hasMin)
+        std::memcpy(place + 2, &minimum, 2);
+      if (group % layout.groupsPerRun() == 0)
+        target[layout.unitOffset(inputs) + group / layout.groupsPerRun() * layout.lanes + lane] =
+            static_cast<uint8_t>(std::bit_cast<uint32_t>(numbers.unit) >> 23);
+    }
+  }
+}
+
 } // namespace
 
 void PanelLayout::packPanel(ArrayRef<const uint8_t *> rows, int64_t inputs, uint8_t *target) const {
-  std::memset(target, 0, groups(inputs) * recordBytes());
-  if (kind == Kind::Codes)
+  std::memset(target, 0, panelBytes(inputs));
+  if (aligned)
+    packAligned(*this, rows, inputs, target);
+  else if (kind == Kind::Codes)
     packCodes(*this, rows, inputs, target);
   else
     packFloats(*this, rows, inputs, target);

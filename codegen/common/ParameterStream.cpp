@@ -19,20 +19,20 @@ RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getTy
 /// Elements of a row; a vector has rows of one.
 int64_t rowElements(RankedTensorType type) { return type.getRank() == 1 ? 1 : type.getDimSize(1); }
 
+bool isAligned(RankedTensorType type) {
+  auto block = dyn_cast<nn::BlockType>(type.getElementType());
+  return block && block.getAligned();
+}
+
 int64_t rowBytes(RankedTensorType type) {
   if (type.getElementType().isInteger())
     return rowElements(type) * type.getElementTypeBitWidth() / 8;
-  return blocks::bytesOf(storageFormatOf(type.getElementType()), rowElements(type));
+  const blocks::StorageFormat format = storageFormatOf(type.getElementType());
+  return isAligned(type) ? blocks::alignedBytesOf(format, rowElements(type))
+                         : blocks::bytesOf(format, rowElements(type));
 }
 
 } // namespace
-
-int64_t storedBytes(RankedTensorType type) {
-  const int64_t elements = type.getNumElements();
-  if (type.getElementType().isInteger())
-    return elements * type.getElementTypeBitWidth() / 8;
-  return blocks::bytesOf(storageFormatOf(type.getElementType()), elements);
-}
 
 absl::Status ParameterStream::readParamRow(StringRef symbol, int64_t row, uint8_t *target) {
   auto param = symbols.lookup<nn::ParamOp>(symbol);
@@ -81,9 +81,13 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
     RankedTensorType from = typeOf(convert.getInput()), to = typeOf(value);
     const int64_t elements = rowElements(from);
     std::vector<uint8_t> stored(rowBytes(from));
-    std::vector<float> values(elements);
     if (absl::Status status = readRow(convert.getInput(), row, stored.data()); !status.ok())
       return status;
+    if (isAligned(to)) {
+      blocks::alignRow(storageFormatOf(to.getElementType()), stored.data(), elements, target);
+      return absl::OkStatus();
+    }
+    std::vector<float> values(elements);
     blocks::dequantize(storageFormatOf(from.getElementType()), stored.data(), elements, values.data());
     blocks::StorageFormat format = storageFormatOf(to.getElementType());
     if (auto bad = blocks::quantize(format, values.data(), elements, target))
@@ -104,7 +108,7 @@ absl::Status ParameterStream::streamPacked(nn::PackOp op,
   RankedTensorType type = typeOf(op.getInput());
   const PanelLayout layout = PanelLayout::get(type.getElementType(), op.getLanes());
   const int64_t outputs = type.getDimSize(0), inputs = type.getDimSize(1), size = rowBytes(type);
-  std::vector<uint8_t> rows(layout.lanes * size), panel(layout.groups(inputs) * layout.recordBytes());
+  std::vector<uint8_t> rows(layout.lanes * size), panel(layout.panelBytes(inputs));
   for (int64_t first = 0; first < outputs; first += layout.lanes) {
     SmallVector<const uint8_t *> pointers(layout.lanes, nullptr);
     for (int64_t lane = 0; lane < std::min(layout.lanes, outputs - first); ++lane) {

@@ -12,9 +12,6 @@
 
 namespace llmc::codegen {
 
-/// Size of the contents of a parameter of `type`.
-int64_t storedBytes(mlir::RankedTensorType type);
-
 /// Evaluates parameters in the form in which they are stored, a few rows at a time: memory is bounded by a
 /// panel of rows whatever the size of the tensor. Initializers may use nn.load, nn.concat, nn.convert,
 /// nn.align_heads and, last, nn.pack.

@@ -138,6 +138,7 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
     target.hasByteDot = has("avx512vnni");
     target.hasBf16Dot = has("avx512bf16");
     target.hasMatrixTiles = has("amx-int8");
+    target.hasBf16MatrixTiles = has("amx-bf16");
   } else if (has("avx2")) {
     target.lanes = 8;
     target.hasByteDot = has("avxvnni");

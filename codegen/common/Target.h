@@ -33,6 +33,8 @@ struct Target {
   bool hasF16Conversion = true;
   /// Products of tiles of signed bytes into 32 bits on a matrix unit (AMX).
   bool hasMatrixTiles = false;
+  /// Products of tiles of bfloat16 into f32 on it.
+  bool hasBf16MatrixTiles = false;
 };
 
 /// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for

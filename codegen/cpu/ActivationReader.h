@@ -6,62 +6,43 @@
 
 namespace llmc::codegen {
 
-/// Reads what one group of weights meets in rows of activation records.
+/// Reads what one run of weights meets in rows of activation blocks.
 class ActivationReader {
 public:
-  ActivationReader(KernelBuilder &b, mlir::Value rows, const PanelLayout &layout, mlir::Value group)
-      : b(b), rows(rows), layout(layout) {
-    parts.push_back(ActivationRecord::codes);
-    if (ActivationRecord::isWide(rows.getType()))
-      parts.push_back(ActivationRecord::lowCodes);
-    // Weight groups of 16 share activation groups of 32.
-    const int64_t groupsPerRecord = ActivationRecord::groupSize / layout.groupSize;
-    record = b.div(group, groupsPerRecord);
-    half = groupsPerRecord == 1 ? mlir::Value() : b.rem(group, groupsPerRecord);
-  }
+  ActivationReader(KernelBuilder &b, mlir::Value rows, mlir::Value run) : b(b), rows(rows), run(run) {}
 
-  /// Where the bytes of codes begin in a record: of codes of 8 bits, or of the high and the low ones.
-  llvm::SmallVector<int64_t, 2> parts;
+  /// Parts of a code, from the high one down.
+  int64_t parts() const { return ActivationBlock::isWide(rows.getType()) ? 2 : 1; }
 
-  /// Indices of the group's first word of part `part` in row `row`.
-  llvm::SmallVector<mlir::Value, 3> place(mlir::Value row, int64_t part, int64_t word = 0) {
-    mlir::Value first = b.index(part + word);
-    return {row, record, half ? b.add(first, b.mul(half, layout.groupSize / 4)) : first};
+  /// Indices of word `word` of part `part` of the codes in row `row`.
+  llvm::SmallVector<mlir::Value, 3> place(mlir::Value row, int64_t part, mlir::Value word) {
+    return {row, run, b.add(word, part == 0 ? ActivationBlock::codes : ActivationBlock::lowCodes)};
   }
-  /// The bytes of inputs 4 word .. 4 word + 3 of the group, in every lane.
-  mlir::Value bytes(mlir::Value row, int64_t part, int64_t word) {
+  /// The bytes of inputs 4 word .. 4 word + 3 of the run, in every lane.
+  mlir::Value bytes(mlir::Value row, int64_t part, mlir::Value word) {
     return b.broadcast(b.load(rows, place(row, part, word)));
   }
-  /// The sum of the group's codes.
-  mlir::Value sumOfCodes(mlir::Value row) {
-    if (half)
-      return b.load(rows, {row, record, b.add(half, ActivationRecord::lowSum)});
-    return b.add(field(row, ActivationRecord::lowSum), field(row, ActivationRecord::highSum));
+  /// The sum of part `part` of the codes of group `group` of the run, in every lane.
+  mlir::Value sum(mlir::Value row, int64_t part, mlir::Value group, int64_t groupSize) {
+    const int64_t count = groupSize / ActivationBlock::sumSize;
+    mlir::Value word = b.add(b.mul(group, count), ActivationBlock::sums), total;
+    for (int64_t i = 0; i < count; ++i) {
+      mlir::Value both = b.broadcast(b.load(rows, {row, run, b.add(word, i)}));
+      total = total ? b.add(total, both) : both;
+    }
+    // The low part is signed: rounded to the nearest multiple of 2^16, what is left is the high one.
+    return part == 0 ? b.shiftRight(b.add(total, b.splatInt(1 << 15)), 16)
+                     : b.shiftRight(b.shiftLeft(total, 16), 16);
   }
-  /// `sum` and what the group adds to it, where `integers` are its sums of products of codes for each part:
-  /// the one place that rounds, so that all kernels agree to the bit. `weightMin` is null where weights have
-  /// none.
-  mlir::Value addScaled(mlir::Value sum, mlir::Value row, mlir::ValueRange integers, mlir::Value weightScale,
-                        mlir::Value weightMin) {
-    mlir::Value integer = integers[0];
-    if (integers.size() == 2)
-      integer = b.add(mlir::arith::ShLIOp::create(b, integer, b.splatInt(8)), integers[1]);
-    mlir::Value product = mlir::arith::SIToFPOp::create(b, b.f32Vector, integer);
-    sum = b.fma(product, b.mulf(weightScale, b.broadcast(number(row, ActivationRecord::scale))), sum);
-    return weightMin ? b.fma(weightMin, b.broadcast(number(row, ActivationRecord::scaledSum)), sum) : sum;
+  /// The scale of the run's codes, in every lane.
+  mlir::Value scale(mlir::Value row) {
+    mlir::Value word = b.load(rows, {row, run, b.index(ActivationBlock::scale)});
+    return b.broadcast(mlir::arith::BitcastOp::create(b, b.getF32Type(), word));
   }
 
 private:
-  mlir::Value field(mlir::Value row, int64_t word) { return b.load(rows, {row, record, b.index(word)}); }
-  mlir::Value number(mlir::Value row, int64_t word) {
-    return mlir::arith::BitcastOp::create(b, b.getF32Type(), field(row, word));
-  }
-
   KernelBuilder &b;
-  mlir::Value rows;
-  const PanelLayout &layout;
-  mlir::Value record;
-  mlir::Value half; ///< which half of the record; null where the group is all of it
+  mlir::Value rows, run;
 };
 
 } // namespace llmc::codegen

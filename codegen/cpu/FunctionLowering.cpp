@@ -75,12 +75,12 @@ FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType ty
     return bufferType({padTo(alignedRows(type.getDimSize(0)), lanes)}, type.getElementType());
   }
   Type element = type.getElementType();
-  if (type.getRank() != 2 || !(element.isF32() || element.isBF16() || isa<nn::BlockType>(element)))
+  auto block = dyn_cast<nn::BlockType>(element);
+  if (type.getRank() != 2 || !(element.isF32() || element.isBF16() || (block && !block.isActivation())))
     return emitNotSupported(loc) << "no kernel reads parameters of type " << type
                                  << ": expected two dimensions of f32, bf16 or !nn.block elements";
   PanelLayout layout = PanelLayout::get(element, lanes);
-  return bufferType({layout.panels(alignedRows(type.getDimSize(0))), layout.groups(type.getDimSize(1)),
-                     layout.recordBytes()},
+  return bufferType(layout.packedShape(alignedRows(type.getDimSize(0)), type.getDimSize(1)),
                     IntegerType::get(context, 8));
 }
 

@@ -12,12 +12,12 @@ namespace llmc::codegen {
 /// What became of a value of nn.
 struct Lowered {
   enum class Kind {
-    Rows,    ///< `memref<rows x padded width x f32>`
-    Records, ///< activation records
-    Pairs,   ///< `memref<rows x padded width / 2 x i32>` of bf16
-    Ids,     ///< `memref<rows x i32>`
-    Cache ///< keys `memref<heads x blocks x size x block x f32>`, values `memref<heads x positions x size x
-          ///< f32>`
+    Rows,   ///< `memref<rows x padded width x f32>`
+    Blocks, ///< activation blocks
+    Pairs,  ///< `memref<rows x padded width / 2 x i32>` of bf16
+    Ids,    ///< `memref<rows x i32>`
+    Cache   ///< keys `memref<heads x blocks x size x block x f32>`, values `memref<heads x positions x size x
+            ///< f32>`
   };
   Kind kind = Kind::Rows;
   llvm::SmallVector<mlir::Value, 2> memrefs;

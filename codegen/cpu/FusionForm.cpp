@@ -52,14 +52,12 @@ LogicalResult checkRowOperation(Operation *op, Value result) {
   if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
     Type element = cast<RankedTensorType>(convert.getType()).getElementType();
     auto block = dyn_cast<nn::BlockType>(element);
-    bool stored =
-        element.isBF16() ||
-        (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
+    bool stored = element.isBF16() || (block && block.isActivation());
     if (convert.getResult() != result || !stored)
       return emitNotSupported(op)
              << "to " << element
              << " is not supported here by the CPU code generator: a row kernel converts "
-                "last, to bf16, q8_0 or q16_0";
+                "last, to bf16, q8_k or q16_k";
   }
   if (auto norm = dyn_cast<nn::RmsNormOp>(op))
     if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))

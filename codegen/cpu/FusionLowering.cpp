@@ -1,9 +1,10 @@
 //===- FusionLowering.cpp - from a fusion to kernels and the regions that run them -------------------===//
 
 #include "codegen/cpu/AttentionKernel.h"
+#include "codegen/cpu/Bf16Product.h"
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/FusionForm.h"
-#include "codegen/cpu/MatrixTile.h"
+#include "codegen/cpu/IntegerTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
 #include "passes/NotSupported.h"
@@ -202,12 +203,10 @@ private:
               {1, width, 0, 0}};
     if (element.isBF16())
       return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
-    const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_0;
-    const int64_t words = wide ? ActivationRecord::wideWords : ActivationRecord::words;
-    return {Lowered::Kind::Records,
-            {allocate(bufferType({rowCount, width / ActivationRecord::groupSize, words}, i32))},
-            rows,
-            {}};
+    const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_K;
+    const int64_t words = wide ? ActivationBlock::wideWords : ActivationBlock::words,
+                  runs = padTo(width, ActivationBlock::run) / ActivationBlock::run;
+    return {Lowered::Kind::Blocks, {allocate(bufferType({rowCount, runs, words}, i32))}, rows, {}};
   }
 
   /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for
@@ -378,14 +377,14 @@ private:
   // Products
   //===--------------------------------------------------------------------===//
 
-  static bool matches(PanelLayout::Kind weights, Lowered::Kind input) {
-    switch (weights) {
+  static bool matches(const PanelLayout &weights, Lowered::Kind input) {
+    switch (weights.kind) {
     case PanelLayout::Kind::F32:
       return input == Lowered::Kind::Rows;
     case PanelLayout::Kind::BF16:
       return input == Lowered::Kind::Pairs;
     case PanelLayout::Kind::Codes:
-      return input == Lowered::Kind::Records;
+      return input == Lowered::Kind::Blocks && weights.aligned;
     }
     return false;
   }
@@ -456,7 +455,7 @@ private:
                                    : lowerRowKernel(op.getInput(), isDecode(), "prologue");
     if (failed(input))
       return failure();
-    if (!matches(kernel.weights.kind, input->kind))
+    if (!matches(kernel.weights, input->kind))
       return emitNotSupported(op) << "has an input of " << op.getInput().getType() << " for a weight of "
                                   << weightType << ", for which the CPU code generator has no kernel";
 
@@ -503,10 +502,11 @@ private:
       factor = std::max(factor, needed.size());
     }
     const bool codes = kernel.weights.kind == PanelLayout::Kind::Codes, wide = f.target.registers >= 32;
-    int64_t panels = 4;
+    int64_t panels = wide ? 4 : 2;
     kernel.isDecode = isDecode();
     if (!isDecode()) {
-      kernel.matrixTiles = MatrixTile::applies(f.target, kernel.weights);
+      kernel.matrixTiles =
+          IntegerTile::applies(f.target, kernel.weights) || Bf16Tile::applies(f.target, kernel.weights);
       kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
       panels = 2;
     }

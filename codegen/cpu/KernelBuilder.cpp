@@ -54,6 +54,19 @@ Value KernelBuilder::byteDot(Value accumulator, Value codes, Value activation) {
   return accumulator;
 }
 
+Value KernelBuilder::pairDot(Value accumulator, Value a, Value b) {
+  if (target.hasByteDot) {
+    StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpwssd.512" : "llvm.x86.avx512.vpdpwssd.256";
+    auto pairs = VectorType::get({2 * lanes}, getI16Type());
+    Value x = vector::BitCastOp::create(*this, pairs, a), y = vector::BitCastOp::create(*this, pairs, b);
+    return LLVM::CallIntrinsicOp::create(*this, i32Vector, getStringAttr(name), ValueRange{accumulator, x, y})
+        .getResult(0);
+  }
+  auto low = [&](Value v) { return shiftRight(shiftLeft(v, 16), 16); };
+  Value lowProduct = mul(low(a), low(b)), highProduct = mul(shiftRight(a, 16), shiftRight(b, 16));
+  return add(accumulator, add(lowProduct, highProduct));
+}
+
 Value KernelBuilder::bf16Dot(Value accumulator, Value a, Value b) {
   if (target.hasBf16Dot) {
     auto pairs = VectorType::get({2 * lanes}, getBF16Type());

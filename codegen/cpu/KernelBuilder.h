@@ -13,19 +13,20 @@
 
 namespace llmc::codegen {
 
-/// Rows of quantized activations: a record of 32-bit words for each group of 32 elements, `memref<rows x
-/// groups x words x i32>`. A code of 16 bits is 256 times a signed high byte and a signed low byte, so that
-/// products of bytes serve it too.
-struct ActivationRecord {
-  static constexpr int64_t groupSize = 32;
-  static constexpr int64_t scale = 0;      ///< f32
-  static constexpr int64_t lowSum = 1;     ///< sum of codes 0 .. 15
-  static constexpr int64_t highSum = 2;    ///< sum of codes 16 .. 31
-  static constexpr int64_t scaledSum = 3;  ///< f32: scale times the sum of all codes
-  static constexpr int64_t codes = 4;      ///< 8 words of 4 signed bytes: codes, or their high bytes
-  static constexpr int64_t lowCodes = 12;  ///< 8 words of low bytes
-  static constexpr int64_t words = 12;     ///< of a record of 8-bit codes
-  static constexpr int64_t wideWords = 20; ///< of a record of 16-bit codes
+/// Rows of quantized activations (q16_k, q8_k): a block of 32-bit words for each run of 128 elements,
+/// `memref<rows x runs x words x i32>`. A code of 16 bits is 256 times a signed high byte and a signed low
+/// byte, so that products of bytes serve it too. Of the last block of a row only what there are elements for
+/// is written.
+struct ActivationBlock {
+  static constexpr int64_t run = PanelLayout::run;
+  static constexpr int64_t sumSize = 16; ///< elements that have a sum
+  static constexpr int64_t scale = 0;    ///< f32
+  static constexpr int64_t sums =
+      8; ///< 8 of codes' parts: 2^16 times the high ones', or all, plus the low ones'
+  static constexpr int64_t codes = 16;     ///< 32 words of 4 signed bytes: codes, or their high bytes
+  static constexpr int64_t lowCodes = 48;  ///< 32 words of low bytes
+  static constexpr int64_t words = 48;     ///< of a block of 8-bit codes
+  static constexpr int64_t wideWords = 80; ///< of a block of 16-bit codes
 
   /// Whether rows of this type hold 16-bit codes.
   static bool isWide(mlir::Type memref) {
@@ -75,6 +76,17 @@ public:
   mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c) {
     return mlir::vector::FMAOp::create(*this, a, b, c);
   }
+  mlir::Value shiftLeft(mlir::Value a, int32_t bits) {
+    return mlir::arith::ShLIOp::create(*this, a, i32Like(a, bits));
+  }
+  /// Rounds down.
+  mlir::Value shiftRight(mlir::Value a, int32_t bits) {
+    return mlir::arith::ShRSIOp::create(*this, a, i32Like(a, bits));
+  }
+  mlir::Value bitAnd(mlir::Value a, int32_t mask) {
+    return mlir::arith::AndIOp::create(*this, a, i32Like(a, mask));
+  }
+  mlir::Value bitOr(mlir::Value a, mlir::Value b) { return mlir::arith::OrIOp::create(*this, a, b); }
   mlir::Value less(mlir::Value a, mlir::Value b) {
     return mlir::arith::CmpIOp::create(*this, mlir::arith::CmpIPredicate::slt, a, b);
   }
@@ -140,6 +152,9 @@ public:
   /// accumulator[lane] + sum_b codes[lane][b] * activation[lane][b] over the four bytes of each lane; codes
   /// are unsigned, activations signed. All are i32Vectors.
   mlir::Value byteDot(mlir::Value accumulator, mlir::Value codes, mlir::Value activation);
+  /// accumulator[lane] + the two products of the signed 16-bit halves of each lane, modulo 2^32. All are
+  /// i32Vectors.
+  mlir::Value pairDot(mlir::Value accumulator, mlir::Value a, mlir::Value b);
   /// accumulator[lane] + sum of the two bf16 products of each lane. `a` and `b` are i32Vectors of bf16 pairs.
   mlir::Value bf16Dot(mlir::Value accumulator, mlir::Value a, mlir::Value b);
 

@@ -71,8 +71,7 @@ bool isLowered(Type type) {
   if (tensor.getRank() != 2 || tensor.isDynamicDim(1))
     return false;
   auto block = dyn_cast<nn::BlockType>(element);
-  return element.isF32() || element.isBF16() ||
-         (block && llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q16_0}, block.getFormat()));
+  return element.isF32() || element.isBF16() || (block && block.isActivation());
 }
 
 /// Refuses control flow and types that kernels know nothing of, so that what follows can rely on it.

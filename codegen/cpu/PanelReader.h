@@ -6,12 +6,22 @@
 
 namespace llmc::codegen {
 
-/// Reads one record of `memref<panels x groups x record x i8>` (see PanelLayout.h).
+/// Reads one record of packed weights, `memref<panels x groups x record x i8>` or, of aligned ones,
+/// `memref<panels x panel bytes x i8>` (see PanelLayout.h).
 class PanelReader {
 public:
   PanelReader(KernelBuilder &b, mlir::Value weights, const PanelLayout &layout, mlir::Value panel,
               mlir::Value group)
       : b(b), weights(weights), layout(layout), panel(panel), group(group) {}
+
+  /// `count` bytes from `offset` on.
+  mlir::Value bytes(mlir::Value offset, int64_t count) {
+    auto type = mlir::VectorType::get({count}, b.getI8Type());
+    llvm::SmallVector<mlir::Value, 3> place{panel, group, offset};
+    if (layout.aligned)
+      place = {panel, b.add(b.mul(group, layout.recordBytes()), offset)};
+    return mlir::vector::LoadOp::create(b, type, weights, place);
+  }
 
   /// Word `word` of every lane.
   mlir::Value words(int64_t word) {
@@ -27,29 +37,34 @@ public:
     mlir::Value high = mlir::arith::ShRUIOp::create(b, packed, b.splatInt(4));
     return {mlir::arith::AndIOp::create(b, packed, mask), mlir::arith::AndIOp::create(b, high, mask)};
   }
-  /// A scale or a minimum a lane, in f32.
-  mlir::Value scales() { return floats(layout.scaleOffset()); }
-  mlir::Value minima() { return floats(layout.minOffset()); }
+  /// Of aligned weights: a word a lane, the scale in its lower half and the minimum, or zero, in the upper.
+  mlir::Value alignedScales() {
+    mlir::Value raw = bytes(layout.scaleOffset(), layout.scaleBytes());
+    if (layout.hasMin)
+      return mlir::vector::BitCastOp::create(b, b.i32Vector, raw);
+    auto halves = mlir::VectorType::get({b.lanes}, b.getI16Type());
+    return mlir::arith::ExtUIOp::create(b, b.i32Vector,
+                                        mlir::Value(mlir::vector::BitCastOp::create(b, halves, raw)));
+  }
 
 private:
-  mlir::Value bytes(int64_t offset, int64_t count) {
-    auto type = mlir::VectorType::get({count}, b.getI8Type());
-    return mlir::vector::LoadOp::create(b, type, weights, mlir::ValueRange{panel, group, b.index(offset)});
-  }
-  mlir::Value floats(int64_t offset) {
-    mlir::Value raw = bytes(offset, layout.scaleBytes());
-    if (layout.wideScales)
-      return mlir::vector::BitCastOp::create(b, b.f32Vector, raw);
-    mlir::Value halves =
-        mlir::vector::BitCastOp::create(b, mlir::VectorType::get({b.lanes}, b.getF16Type()), raw);
-    return b.extendF16(halves);
-  }
+  mlir::Value bytes(int64_t offset, int64_t count) { return bytes(b.index(offset), count); }
 
   KernelBuilder &b;
   mlir::Value weights;
   const PanelLayout &layout;
   mlir::Value panel, group;
 };
+
+/// The units of run `run` of a panel of aligned weights with `inputs` inputs, in f32.
+inline mlir::Value loadUnits(KernelBuilder &b, mlir::Value weights, const PanelLayout &layout, int64_t inputs,
+                             mlir::Value panel, mlir::Value run) {
+  mlir::Value offset = b.add(b.mul(run, b.lanes), layout.unitOffset(inputs));
+  auto type = mlir::VectorType::get({b.lanes}, b.getI8Type());
+  mlir::Value exponents = mlir::vector::LoadOp::create(b, type, weights, mlir::ValueRange{panel, offset});
+  mlir::Value bits = b.shiftLeft(mlir::arith::ExtUIOp::create(b, b.i32Vector, exponents), 23);
+  return mlir::arith::BitcastOp::create(b, b.f32Vector, bits);
+}
 
 } // namespace llmc::codegen
 

@@ -8,10 +8,9 @@
 
 #include "codegen/cpu/ProductKernel.h"
 
-#include "codegen/cpu/ActivationReader.h"
 #include "codegen/cpu/AttentionKernel.h"
-#include "codegen/cpu/MatrixTile.h"
-#include "codegen/cpu/PanelReader.h"
+#include "codegen/cpu/Bf16Product.h"
+#include "codegen/cpu/IntegerTile.h"
 
 using namespace mlir;
 
@@ -55,78 +54,24 @@ SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_
   return classes;
 }
 
-/// Accumulators of a tile: rows x panels.
-class Accumulation {
-public:
-  Accumulation(KernelBuilder &b, ProductKernel &kernel, ArrayRef<Value> rows, ArrayRef<Value> panels)
-      : b(b), kernel(kernel), layout(kernel.weights), rows(rows), panels(panels) {}
-
-  SmallVector<Value> run() {
-    SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
-    Value groups = b.index(layout.groups(kernel.inputs));
-    return b.loop(b.index(0), groups, 1, zeros, [&](Value group, ValueRange sums) {
-      return layout.kind == PanelLayout::Kind::Codes ? codes(group, sums) : floats(group, sums);
-    });
-  }
-
-private:
-  PanelReader reader(Value panel, Value group) { return PanelReader(b, kernel.w, layout, panel, group); }
-
-  SmallVector<Value> floats(Value group, ValueRange sums) {
-    const bool bf16 = layout.kind == PanelLayout::Kind::BF16;
+/// The sums of products of f32 of a tile: rows x panels.
+SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<Value> rows,
+                             ArrayRef<Value> panels) {
+  SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
+  return b.loop(b.index(0), b.index(kernel.inputs), 1, zeros, [&](Value input, ValueRange sums) {
     SmallVector<Value> next(sums), w;
     for (Value panel : panels) {
-      Value bits = reader(panel, group).words(0);
-      w.push_back(bf16 ? bits : Value(vector::BitCastOp::create(b, b.f32Vector, bits)));
+      Value bits = PanelReader(b, kernel.w, kernel.weights, panel, input).words(0);
+      w.push_back(vector::BitCastOp::create(b, b.f32Vector, bits));
     }
     for (auto [r, row] : llvm::enumerate(rows)) {
-      Value x = b.broadcast(b.load(kernel.x, {row, group}));
-      for (size_t p = 0; p < panels.size(); ++p) {
-        Value &sum = next[r * panels.size() + p];
-        sum = bf16 ? b.bf16Dot(sum, w[p], x) : b.fma(x, w[p], sum);
-      }
+      Value x = b.broadcast(b.load(kernel.x, {row, input}));
+      for (size_t p = 0; p < panels.size(); ++p)
+        next[r * panels.size() + p] = b.fma(x, w[p], next[r * panels.size() + p]);
     }
     return next;
-  }
-
-  /// One group of codes: integers are summed exactly, then scaled and added in f32.
-  SmallVector<Value> codes(Value group, ValueRange sums) {
-    ActivationReader activations(b, kernel.x, layout, group);
-    // integers[r * panels + p] has a sum for each part of the activations' codes.
-    SmallVector<SmallVector<Value, 2>> integers;
-    for (Value row : rows) {
-      SmallVector<Value, 2> start(activations.parts.size(), b.splatInt(0));
-      // value = scale * (code - zero): the zero goes into the integer sum.
-      if (layout.zeroCode)
-        start.back() = b.broadcast(b.mul(activations.sumOfCodes(row), b.i32(-layout.zeroCode)));
-      integers.append(panels.size(), start);
-    }
-    const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
-    for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
-      for (auto [p, panel] : llvm::enumerate(panels))
-        for (auto [i, codes] : llvm::enumerate(reader(panel, group).codes(t)))
-          for (auto [r, row] : llvm::enumerate(rows))
-            for (auto [sum, part] : llvm::zip(integers[r * panels.size() + p], activations.parts))
-              sum = b.byteDot(sum, codes,
-                              activations.bytes(row, part, codesPerWord * t + static_cast<int64_t>(i)));
-
-    SmallVector<Value> next(sums);
-    for (auto [p, panel] : llvm::enumerate(panels)) {
-      PanelReader weights = reader(panel, group);
-      Value scales = weights.scales(), minima = layout.hasMin ? weights.minima() : Value();
-      for (auto [r, row] : llvm::enumerate(rows)) {
-        Value &sum = next[r * panels.size() + p];
-        sum = activations.addScaled(sum, row, integers[r * panels.size() + p], scales, minima);
-      }
-    }
-    return next;
-  }
-
-  KernelBuilder &b;
-  ProductKernel &kernel;
-  const PanelLayout &layout;
-  ArrayRef<Value> rows, panels;
-};
+  });
+}
 
 /// Writes one vector of a stored value.
 void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel, Value positions) {
@@ -193,7 +138,10 @@ public:
       size_t panels = 0;
       for (const TileClass &tileClass : classes)
         panels = std::max(panels, neededPanels(tileClass).size());
-      matrix.emplace(b, kernel, panels);
+      if (kernel.weights.kind == PanelLayout::Kind::Codes)
+        matrix = std::make_unique<IntegerTile>(integerProduct(), panels);
+      else
+        matrix = std::make_unique<Bf16Tile>(bf16Product(), panels);
     }
     Value chunkBegin = b.mul(kernel.chunk, kernel.tilesPerChunk),
           chunkEnd = b.add(chunkBegin, kernel.tilesPerChunk);
@@ -243,8 +191,9 @@ private:
       row = end;
     };
     if (matrix) {
-      Value end = wholeTiles(MatrixTile::rows);
-      b.loop(row, end, MatrixTile::rowsPerBlock, [&](Value first) { emitMatrixRows(tileClass, first, end); });
+      Value end = wholeTiles(TileProduct::rows);
+      b.loop(row, end, TileProduct::rowsPerBlock,
+             [&](Value first) { emitMatrixRows(tileClass, first, end); });
       row = end;
     }
     rowLoop(kernel.rowsPerTile);
@@ -254,9 +203,11 @@ private:
 
   /// The block of rows from `first` on, of which rows before `end` are whole tiles.
   void emitMatrixRows(const TileClass &tileClass, Value first, Value end) {
-    end = b.min(b.add(first, MatrixTile::rowsPerBlock), end);
-    for (auto [slot, offset] : llvm::enumerate(needed))
-      matrix->run(first, end, b.add(tile.base, offset), static_cast<int64_t>(slot));
+    end = b.min(b.add(first, TileProduct::rowsPerBlock), end);
+    SmallVector<Value> panels;
+    for (int64_t offset : needed)
+      panels.push_back(b.add(tile.base, offset));
+    matrix->run(first, end, panels);
     b.loop(first, end, 1, [&](Value row) {
       Value r = arith::SubIOp::create(b, row, first);
       storeRow(tileClass, row, [&](int64_t slot) { return matrix->sum(r, slot); });
@@ -269,9 +220,37 @@ private:
       panels.push_back(b.add(tile.base, offset));
     for (int64_t r = 0; r < height; ++r)
       rows.push_back(b.add(first, r));
-    SmallVector<Value> sums = Accumulation(b, kernel, rows, panels).run();
+    SmallVector<Value> sums = sumProducts(rows, panels);
     for (auto [r, row] : llvm::enumerate(rows))
       storeRow(tileClass, row, [&, r = r](int64_t slot) { return sums[r * needed.size() + slot]; });
+  }
+
+  IntegerProduct integerProduct() { return {b, kernel.weights, kernel.inputs, kernel.x, kernel.w}; }
+
+  Bf16Product bf16Product() { return {b, kernel.weights, kernel.inputs, kernel.x, kernel.w}; }
+
+  /// The sums of products of a tile: rows x panels.
+  SmallVector<Value> sumProducts(ArrayRef<Value> rows, ArrayRef<Value> panels) {
+    switch (kernel.weights.kind) {
+    case PanelLayout::Kind::F32:
+      return sumFloats(b, kernel, rows, panels);
+    case PanelLayout::Kind::BF16:
+      return bf16Product().sum(rows, panels);
+    case PanelLayout::Kind::Codes:
+      return sumIntegers(rows, panels);
+    }
+    llvm_unreachable("unknown kind of weights");
+  }
+
+  SmallVector<Value> sumIntegers(ArrayRef<Value> rows, ArrayRef<Value> panels) {
+    if (rows.size() == 1)
+      return integerProduct().sum(rows, panels);
+    // Panel after panel: the integers of several rows and panels are more than there are registers.
+    SmallVector<Value> sums(rows.size() * panels.size());
+    for (auto [p, panel] : llvm::enumerate(panels))
+      for (auto [r, sum] : llvm::enumerate(integerProduct().sum(rows, panel)))
+        sums[r * panels.size() + p] = sum;
+    return sums;
   }
 
   /// Computes and writes what a tile stores of one row. `sumOf` gives the sums of the needed panels.
@@ -292,8 +271,8 @@ private:
   TileEmitter &tile;
   ProductKernel &kernel;
   const SmallVector<TileClass> classes;
-  std::optional<MatrixTile> matrix;
-  SmallVector<int64_t> needed; ///< of the tile that is emitted
+  std::unique_ptr<TileProduct> matrix; ///< of as many rows as fill tiles; null: of none
+  SmallVector<int64_t> needed;         ///< of the tile that is emitted
 };
 
 } // namespace

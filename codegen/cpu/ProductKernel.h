@@ -27,7 +27,8 @@ struct ProductKernel {
   int64_t inputs; ///< K
 
   /// Arguments of the kernel. x is `memref<rows x padded K x f32>`, `memref<rows x padded K / 2 x i32>` of
-  /// bf16 pairs, or activation records; w is `memref<panels x groups x record x i8>`.
+  /// bf16 pairs, or activation blocks; w is `memref<panels x groups x record x i8>`, or, with aligned scales,
+  /// `memref<panels x panel bytes x i8>`.
   mlir::Value x, w, bias, positions;
   mlir::Value rows, chunk;
   std::vector<Store> stores;

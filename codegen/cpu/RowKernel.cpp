@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/RowKernel.h"
 
+#include "codegen/cpu/PanelReader.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -50,49 +51,14 @@ public:
     });
   }
 
-  /// Quantizes each group of 32 by its largest magnitude: as GGUF's Q8_0, or to 16 bits where records are
-  /// wide.
-  void storeRecords(Value value, Value destination) {
-    const int64_t panelsPerGroup = ActivationRecord::groupSize / b.lanes;
-    const bool wide = ActivationRecord::isWide(destination.getType());
-    b.loop(b.index(0), b.index(widthOf(value) / ActivationRecord::groupSize), 1, [&](Value group) {
-      at(b.mul(group, panelsPerGroup));
-      SmallVector<Value> x;
-      Value largest;
-      for (int64_t i = 0; i < panelsPerGroup; ++i) {
-        x.push_back(tile.at(value, i));
-        Value magnitude = math::AbsFOp::create(b, x.back());
-        largest = largest ? b.maxf(largest, magnitude) : magnitude;
-      }
-      Value scale = b.divf(b.maximum(largest), b.f32(wide ? 32512 : 127));
-      Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, scale, b.f32(0));
-      Value inverse = arith::SelectOp::create(b, isZero, b.f32(0), b.divf(b.f32(1), scale));
-      Value kept = scale;
-      if (!wide) { // Q8_0 keeps its scale in f16.
-        kept = b.extendF16(b.roundToF16(scale));
-      }
-      store(destination, group, ActivationRecord::scale, arith::BitcastOp::create(b, b.getI32Type(), kept));
-      Value sums[2] = {b.i32(0), b.i32(0)};
-      for (int64_t i = 0; i < panelsPerGroup; ++i) {
-        Value codes = b.roundHalfAway(b.mulf(x[i], b.broadcast(inverse)));
-        Value &sum = sums[i * b.lanes / 16];
-        sum = b.add(sum, b.sum(codes));
-        if (!wide) {
-          storeBytes(destination, group, ActivationRecord::codes + i * b.lanes / 4, codes);
-          continue;
-        }
-        // code = 256 high + low with low in -128 .. 127
-        Value high = arith::ShRSIOp::create(b, b.add(codes, b.splatInt(128)), b.splatInt(8));
-        Value low = arith::SubIOp::create(b, codes, Value(arith::ShLIOp::create(b, high, b.splatInt(8))));
-        storeBytes(destination, group, ActivationRecord::codes + i * b.lanes / 4, high);
-        storeBytes(destination, group, ActivationRecord::lowCodes + i * b.lanes / 4, low);
-      }
-      store(destination, group, ActivationRecord::lowSum, sums[0]);
-      store(destination, group, ActivationRecord::highSum, sums[1]);
-      Value sum = arith::SIToFPOp::create(b, b.getF32Type(), b.add(sums[0], sums[1]));
-      store(destination, group, ActivationRecord::scaledSum,
-            arith::BitcastOp::create(b, b.getI32Type(), b.mulf(kept, sum)));
-    });
+  /// Quantizes each run of 128 by its largest magnitude, to 16 bits where blocks are wide, else to 8.
+  void storeBlocks(Value value, Value destination) {
+    const int64_t width = widthOf(value), whole = width / ActivationBlock::run,
+                  left = width % ActivationBlock::run;
+    b.loop(b.index(0), b.index(whole), 1,
+           [&](Value run) { storeBlock(value, destination, run, ActivationBlock::run); });
+    if (left != 0)
+      storeBlock(value, destination, b.index(whole), left);
   }
 
 private:
@@ -101,15 +67,48 @@ private:
     tile.reset();
   }
 
-  void store(Value destination, Value group, int64_t word, Value value) {
-    b.store(value, destination, {tile.row, group, b.index(word)});
+  void storeBlock(Value value, Value destination, Value run, int64_t elements) {
+    const int64_t vectors = elements / b.lanes, vectorsPerSum = ActivationBlock::sumSize / b.lanes;
+    const bool wide = ActivationBlock::isWide(destination.getType());
+    Value firstPanel = b.mul(run, ActivationBlock::run / b.lanes), zero = b.splat(0);
+    Value largest =
+        b.loop(b.index(0), b.index(vectors), 1, ValueRange{zero}, [&](Value i, ValueRange carried) {
+          at(b.add(firstPanel, i));
+          return SmallVector<Value>{b.maxf(carried[0], Value(math::AbsFOp::create(b, tile.at(value, 0))))};
+        })[0];
+    Value scale = b.divf(b.maximum(largest), b.f32(wide ? 32639 : 127));
+    Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, scale, b.f32(0));
+    Value inverse = b.broadcast(arith::SelectOp::create(b, isZero, b.f32(0), b.divf(b.f32(1), scale)));
+    auto put = [&](Value word, Value number) { b.store(number, destination, {tile.row, run, word}); };
+    put(b.index(ActivationBlock::scale), arith::BitcastOp::create(b, b.getI32Type(), scale));
+    b.loop(b.index(0), b.index(vectors / vectorsPerSum), 1, [&](Value i) {
+      at(b.add(firstPanel, b.mul(i, vectorsPerSum)));
+      Value sums;
+      for (int64_t v = 0; v < vectorsPerSum; ++v) {
+        Value codes = b.roundHalfAway(b.mulf(tile.at(value, v), inverse));
+        Value word = b.add(b.mul(i, ActivationBlock::sumSize / 4), v * b.lanes / 4);
+        Value high = codes, both;
+        if (wide) {
+          high = b.shiftRight(b.add(codes, b.splatInt(128)), 8);
+          Value low = arith::SubIOp::create(b, codes, b.shiftLeft(high, 8));
+          low = arith::MaxSIOp::create(b, low, b.splatInt(-127));
+          storeBytes(destination, run, b.add(word, ActivationBlock::lowCodes), low);
+          both = b.add(b.shiftLeft(high, 16), low);
+        } else {
+          both = b.shiftLeft(codes, 16);
+        }
+        storeBytes(destination, run, b.add(word, ActivationBlock::codes), high);
+        sums = sums ? b.add(sums, both) : both;
+      }
+      put(b.add(i, ActivationBlock::sums), b.sum(sums));
+    });
   }
 
-  /// The lanes of `values` as bytes, from word `word` of a record on.
-  void storeBytes(Value destination, Value group, int64_t word, Value values) {
+  /// The lanes of `values` as bytes, from word `word` of a block on.
+  void storeBytes(Value destination, Value run, Value word, Value values) {
     Value bytes = arith::TruncIOp::create(b, VectorType::get({b.lanes}, b.getI8Type()), values);
     Value words = vector::BitCastOp::create(b, VectorType::get({b.lanes / 4}, b.getI32Type()), bytes);
-    vector::StoreOp::create(b, words, destination, ValueRange{tile.row, group, b.index(word)});
+    vector::StoreOp::create(b, words, destination, ValueRange{tile.row, run, word});
   }
 
   void forEachPanel(int64_t width, llvm::function_ref<void(Value)> body) {
@@ -191,15 +190,12 @@ void RowKernel::emit(KernelBuilder &b, TileEmitter &tile) {
     }
     Value input = result.getDefiningOp<nn::ConvertOp>().getInput();
     rows.prepare(input);
-    element.isBF16() ? rows.storeBf16(input, destination) : rows.storeRecords(input, destination);
+    element.isBF16() ? rows.storeBf16(input, destination) : rows.storeBlocks(input, destination);
   });
 }
 
 void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, Value table, Value ids,
                    Value destination, Value rowBegin, Value rowEnd) {
-  auto bytes = [&](ValueRange at, int64_t count) -> Value {
-    return vector::LoadOp::create(b, VectorType::get({count}, b.getI8Type()), table, at);
-  };
   auto scalar = [&](Value bytes, Type type) -> Value {
     Value one = vector::BitCastOp::create(b, VectorType::get({1}, type), bytes);
     return vector::ExtractOp::create(b, one, 0);
@@ -208,8 +204,9 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
     Value id = arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}));
     Value panel = b.div(id, b.lanes), lane = b.rem(id, b.lanes);
     b.loop(b.index(0), b.index(layout.groups(width)), 1, [&](Value group) {
+      PanelReader record(b, table, layout, panel, group);
       auto word = [&](int64_t t, Type type) {
-        return scalar(bytes({panel, group, b.mul(b.add(lane, t * b.lanes), 4)}, 4), type);
+        return scalar(record.bytes(b.mul(b.add(lane, t * b.lanes), 4), 4), type);
       };
       auto put = [&](Value value, int64_t i) {
         b.store(value, destination, {row, b.add(b.mul(group, layout.groupSize), i)});
@@ -223,22 +220,39 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
         put(arith::BitcastOp::create(b, b.getF32Type(), low), 0);
         return put(arith::BitcastOp::create(b, b.getF32Type(), high), 1);
       }
-      auto scale = [&](int64_t offset) -> Value {
-        const int64_t size = layout.wideScales ? 4 : 2;
-        Value at = b.add(b.mul(lane, size), offset);
-        if (layout.wideScales)
-          return scalar(bytes({panel, group, at}, size), b.getF32Type());
-        return b.extendF16(scalar(bytes({panel, group, at}, size), b.getF16Type()));
+      auto number = [&](int64_t offset, int64_t size, Type type) {
+        return scalar(record.bytes(b.add(b.mul(lane, size), offset), size), type);
       };
-      Value factor = scale(layout.scaleOffset());
-      Value minimum = layout.hasMin ? scale(layout.minOffset()) : Value();
+      Value factor, minimum;
+      if (layout.aligned) {
+        auto integer = [&](int64_t offset) -> Value {
+          const int64_t size = layout.scaleBytes() / layout.lanes;
+          Value bits = scalar(record.bytes(b.add(b.mul(lane, size), offset), 2), b.getI16Type());
+          return arith::SIToFPOp::create(b, b.getF32Type(), bits);
+        };
+        Value run = b.div(group, layout.groupsPerRun());
+        Value unit = vector::ExtractOp::create(b, loadUnits(b, table, layout, width, panel, run), lane);
+        factor = b.mulf(integer(layout.scaleOffset()), unit);
+        if (layout.hasMin)
+          minimum = b.mulf(integer(layout.scaleOffset() + 2), unit);
+      } else {
+        auto scale = [&](int64_t offset) -> Value {
+          if (layout.wideScales)
+            return number(offset, 4, b.getF32Type());
+          return b.extendF16(number(offset, 2, b.getF16Type()));
+        };
+        factor = scale(layout.scaleOffset());
+        if (layout.hasMin)
+          minimum = scale(layout.minOffset());
+      }
+      const int64_t zero = layout.aligned ? layout.center() : layout.zeroCode;
       const int64_t codesPerWord = 32 / layout.codeBits;
       for (int64_t i = 0; i < layout.groupSize; ++i) {
         Value codes = word(i / codesPerWord, b.getI32Type());
         int64_t shift = layout.codeBits == 8 ? i % 4 * 8 : i % 4 * 8 + i % 8 / 4 * 4;
         Value code = arith::AndIOp::create(b, arith::ShRUIOp::create(b, codes, b.i32(shift)),
                                            b.i32((1 << layout.codeBits) - 1));
-        Value centred = arith::SubIOp::create(b, code, b.i32(layout.zeroCode));
+        Value centred = arith::SubIOp::create(b, code, b.i32(static_cast<int32_t>(zero)));
         Value value = b.mulf(arith::SIToFPOp::create(b, b.getF32Type(), centred), factor);
         put(minimum ? b.addf(value, minimum) : value, i);
       }

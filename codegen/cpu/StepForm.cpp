@@ -170,7 +170,7 @@ private:
       if (!type.getElementType().isInteger() && (type.getRank() < 1 || type.getRank() > 2))
         return refuse(param) << "has " << kOffsetAttribute << " and type " << type
                              << ", expected one or two dimensions, or what nn.pack makes";
-      const int64_t bytes = storedBytes(type);
+      const int64_t bytes = nn::getStorageBytes(type);
       if (offset < end || offset % runtime::kParameterAlignment != 0 || bytes > *size - offset)
         return refuse(param) << "has " << kOffsetAttribute << " = " << offset << ", expected a multiple of "
                              << runtime::kParameterAlignment << " from " << end << " with room for its "

@@ -1,5 +1,6 @@
 //===- NNDialect.cpp - registration and types of nn --------------------------------------------------===//
 
+#include "dialects/blocks/AlignedScales.h"
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -9,6 +10,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
+using namespace llmc;
 using namespace llmc::nn;
 
 #include "dialects/nn/NNDialect.cpp.inc"
@@ -34,39 +36,39 @@ void NNDialect::initialize() {
       >();
 }
 
-int64_t BlockType::getBlockSize() const {
-  switch (getFormat()) {
-  case BlockFormat::Q4_K:
-  case BlockFormat::Q5_K:
-  case BlockFormat::Q6_K:
-    return 256;
-  default:
-    return 32;
-  }
+Type BlockType::parse(AsmParser &parser) {
+  if (parser.parseLess())
+    return {};
+  FailureOr<BlockFormat> format = FieldParser<BlockFormat>::parse(parser);
+  if (failed(format))
+    return {};
+  const bool aligned = succeeded(parser.parseOptionalComma());
+  if ((aligned && parser.parseKeyword("aligned")) || parser.parseGreater())
+    return {};
+  return get(parser.getContext(), *format, aligned);
 }
 
+void BlockType::print(AsmPrinter &printer) const {
+  printer << '<' << stringifyBlockFormat(getFormat()) << (getAligned() ? ", aligned>" : ">");
+}
+
+bool BlockType::isActivation() const {
+  return getFormat() == BlockFormat::Q16_K || getFormat() == BlockFormat::Q8_K;
+}
+
+int64_t BlockType::getBlockSize() const {
+  if (isActivation())
+    return blocks::alignedRun;
+  return blocks::traitsOf(*blocks::parseFormat(stringifyBlockFormat(getFormat()))).blockElements;
+}
+
+int64_t BlockType::getRowMultiple() const { return isActivation() ? 32 : getBlockSize(); }
+
 int64_t BlockType::getBlockBytes() const {
-  switch (getFormat()) {
-  case BlockFormat::Q8_0:
-    return 34;
-  case BlockFormat::Q4_0:
-    return 18;
-  case BlockFormat::Q4_1:
-    return 20;
-  case BlockFormat::Q5_0:
-    return 22;
-  case BlockFormat::Q5_1:
-    return 24;
-  case BlockFormat::Q4_K:
-    return 144;
-  case BlockFormat::Q5_K:
-    return 176;
-  case BlockFormat::Q6_K:
-    return 210;
-  case BlockFormat::Q16_0:
-    return 68;
-  }
-  llvm_unreachable("unknown block format");
+  if (isActivation())
+    return blocks::alignedRun * (getFormat() == BlockFormat::Q16_K ? 2 : 1) + 4;
+  const blocks::StorageFormat format = *blocks::parseFormat(stringifyBlockFormat(getFormat()));
+  return getAligned() ? blocks::alignedBytesOf(format, getBlockSize()) : blocks::traitsOf(format).blockBytes;
 }
 
 int64_t llmc::nn::getStorageBytes(RankedTensorType type) {

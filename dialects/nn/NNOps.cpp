@@ -33,9 +33,9 @@ LogicalResult verifyBlocks(Operation *op, Value value, StringRef name) {
   if (block && type.getShape().empty())
     return op->emitOpError() << "has a " << name << " of blocks without a dimension";
   int64_t width = block ? type.getShape().back() : 0;
-  if (block && !ShapedType::isDynamic(width) && width % block.getBlockSize() != 0)
+  if (block && !ShapedType::isDynamic(width) && width % block.getRowMultiple() != 0)
     return op->emitOpError() << "has a " << name << " of width " << width
-                             << ", which is not a multiple of the " << block.getBlockSize()
+                             << ", which is not a multiple of the " << block.getRowMultiple()
                              << " elements of a " << stringifyBlockFormat(block.getFormat()) << " block";
   return success();
 }
@@ -141,11 +141,16 @@ LogicalResult ConvertOp::verify() {
     return emitOpError() << "changes the shape from " << input << " to " << result;
   if (input.getElementType().isInteger() || result.getElementType().isInteger())
     return emitOpError() << "converts floating-point and block-quantized elements only";
-  if (auto block = dyn_cast<BlockType>(result.getElementType()))
-    if (!llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q16_0},
-                            block.getFormat()))
-      return emitOpError() << "quantizes to q8_0, q4_0, q4_1 and q16_0, not to "
+  if (auto block = dyn_cast<BlockType>(result.getElementType())) {
+    auto from = dyn_cast<BlockType>(input.getElementType());
+    if (block.getAligned() && (!from || from.getFormat() != block.getFormat()))
+      return emitOpError() << "aligns scales of " << input.getElementType() << " as " << block
+                           << ", expected the same format";
+    if (!block.getAligned() && !block.isActivation() &&
+        !llvm::is_contained({BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1}, block.getFormat()))
+      return emitOpError() << "quantizes to q8_0, q4_0, q4_1, q16_k and q8_k, not to "
                            << stringifyBlockFormat(block.getFormat());
+  }
   if (failed(verifyBlocks(*this, getInput(), "input")))
     return failure();
   return verifyBlocks(*this, getResult(), "result");

@@ -560,9 +560,10 @@ def NN_ConvertOp : NN_TensorOp<"convert", [NN_Gradient]> {
   let summary = "the same numbers in another element type";
   let description = [{
     Rounds to nearest even for floating-point types. To a block type it quantizes each block by the format's own rule, from it it
-    dequantizes.
+    dequantizes. To an aligned block type it rounds the scales of weights (numbers that come from no parameter have none, and stay).
 
-        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q8_0>>
+        %h = nn.convert %x : tensor<?x576xf32> -> tensor<?x576x!nn.block<q16_k>>
+        %a = nn.convert %q : tensor<576x576x!nn.block<q4_1>> -> tensor<576x576x!nn.block<q4_1, aligned>>
         %b = nn.convert %w : tensor<576x576xf32> -> tensor<576x576xbf16>
   }];
   let arguments = (ins NN_AnyTensor:$input);
@@ -612,12 +613,14 @@ def NN_PackOp : NN_Op<"pack", [Pure, NN_InferredResults, DeclareOpInterfaceMetho
     `[out, in]` becomes `[panels, groups, record bytes]`: a panel is `lanes` consecutive outputs (the last one padded with zeros), a
     group is the inputs that share a scale, or what fills 32 bits: one f32, two bf16. A record holds what a kernel needs of one group for
     all lanes of its panel: codes (4 bits each, or 8 for formats of more), then scales, then minima if the format has them (f16, or f32 where
-    a format has scales of two levels). codegen/common/PanelLayout.h has the order inside a record.
+    a format has scales of two levels). Weights with aligned scales become `[panels, panel bytes]`: scales are integers, and behind the
+    records of a panel lie the units of each 128 inputs. codegen/common/PanelLayout.h has the order inside a panel.
 
     The packed weight stands for the numbers that it was packed from, as blocks do for theirs: the reference semantics is the identity on
     the `[out, in]` numbers.
 
         %p = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1>> -> tensor<60x18x320xi8>
+        %q = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1, aligned>> -> tensor<60x5824xi8>
   }];
   let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
   let results = (outs RankedTensorOf<[I8]>:$result);

@@ -1,6 +1,6 @@
 //===- NNPacking.cpp - weights as kernels read them --------------------------------------------------===//
 
-#include "dialects/blocks/BlockFormat.h"
+#include "dialects/blocks/AlignedScales.h"
 #include "dialects/nn/NN.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -90,6 +90,15 @@ struct PackedGroup {
   int64_t inputs, bytesPerLane;
 };
 
+PackedGroup packedGroupOf(BlockType block) {
+  const blocks::FormatTraits &traits =
+      blocks::traitsOf(*blocks::parseFormat(stringifyBlockFormat(block.getFormat())));
+  const int64_t codeBits = traits.codeBits <= 4 ? 4 : 8;
+  const bool isTwoLevel = traits.blockElements != traits.groupSize;
+  const int64_t scaleBytes = isTwoLevel && !block.getAligned() ? 4 : 2;
+  return {traits.groupSize, traits.groupSize * codeBits / 8 + scaleBytes * (traits.hasMin ? 2 : 1)};
+}
+
 /// The groups of weights with elements of type `element`, or nothing if such weights are not packed.
 std::optional<PackedGroup> packedGroupOf(Type element) {
   if (element.isF32())
@@ -97,15 +106,22 @@ std::optional<PackedGroup> packedGroupOf(Type element) {
   if (element.isBF16())
     return PackedGroup{2, 4};
   auto block = dyn_cast<BlockType>(element);
-  std::optional<blocks::StorageFormat> format =
-      block ? blocks::parseFormat(stringifyBlockFormat(block.getFormat())) : std::nullopt;
-  if (!format)
+  if (!block || block.isActivation())
     return std::nullopt;
-  const blocks::FormatTraits &traits = blocks::traitsOf(*format);
-  const int64_t codeBits = traits.codeBits <= 4 ? 4 : 8;
-  const int64_t scaleBytes = traits.blockElements == traits.groupSize ? 2 : 4;
-  return PackedGroup{traits.groupSize,
-                     traits.groupSize * codeBits / 8 + scaleBytes * (traits.hasMin ? 2 : 1)};
+  return packedGroupOf(block);
+}
+
+/// Panels, and what each consists of: groups of records, or, where units follow the records, bytes.
+SmallVector<int64_t> packedShape(RankedTensorType weight, const PackedGroup &group, int64_t lanes) {
+  const int64_t panels = llvm::divideCeilSigned(weight.getDimSize(0), lanes);
+  const int64_t groups = llvm::divideCeilSigned(weight.getDimSize(1), group.inputs);
+  auto block = dyn_cast<BlockType>(weight.getElementType());
+  if (!block || !block.getAligned())
+    return {panels, groups, group.bytesPerLane * lanes};
+  constexpr int64_t kCacheLine = 64;
+  const int64_t runs = llvm::divideCeilSigned(weight.getDimSize(1), blocks::alignedRun);
+  const int64_t bytes = llvm::alignTo((groups * group.bytesPerLane + runs) * lanes, kCacheLine);
+  return {panels, bytes};
 }
 } // namespace
 
@@ -121,9 +137,6 @@ LogicalResult PackOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
   if (!group)
     return emitOptionalError(
         location, "'nn.pack' op packs weights of f32, bf16 and block-quantized elements, not ", weight);
-  types.push_back(RankedTensorType::get({llvm::divideCeilSigned(weight.getDimSize(0), lanes),
-                                         llvm::divideCeilSigned(weight.getDimSize(1), group->inputs),
-                                         group->bytesPerLane * lanes},
-                                        IntegerType::get(context, 8)));
+  types.push_back(RankedTensorType::get(packedShape(weight, *group, lanes), IntegerType::get(context, 8)));
   return success();
 }

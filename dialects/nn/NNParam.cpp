@@ -47,14 +47,17 @@ LogicalResult ParamOp::verify() {
     return emitOpError() << "needs a static shape, but has type " << type;
   if (isa<BlockType>(type.getElementType()) && type.getRank() == 0)
     return emitOpError() << "has blocks without a dimension";
+  if (auto block = dyn_cast<BlockType>(type.getElementType())) {
+    if (block.isActivation())
+      return emitOpError() << "has type " << type << ", which only activations can have";
+    if (block.getAligned() && !isDerived())
+      return emitOpError() << "has type " << type << ", which no file stores: expected an initializer";
+  }
   if (auto block = dyn_cast<BlockType>(type.getElementType()))
     if (type.getShape().back() % block.getBlockSize() != 0)
       return emitOpError() << "has rows of " << type.getShape().back()
                            << " elements, which is not a multiple of the " << block.getBlockSize() << " of a "
                            << stringifyBlockFormat(block.getFormat()) << " block";
-  if (auto block = dyn_cast<BlockType>(type.getElementType());
-      block && block.getFormat() == BlockFormat::Q16_0)
-    return emitOpError() << "has type " << type << ", which only activations can have";
   if (isDerived() && getOrigin())
     return emitOpError() << "is either computed or read from a tensor, not both";
   return success();

@@ -12,19 +12,33 @@ def NN_BlockType : TypeDef<NN_Dialect, "Block"> {
   let summary = "element of a block-quantized tensor";
   let description = [{
     The element type of a tensor whose last dimension is stored in blocks with a scale each (and, for some formats, an
-    offset), as GGUF defines them, or `q16_0`, which only activations have: code = round(x * 32512 / largest magnitude of the block),
-    halves away from zero. The last dimension is a multiple of the block's size. An element stands for the number
+    offset), as GGUF defines them. The last dimension is a multiple of the block's size. An element stands for the number
     that the format's dequantization gives.
 
         tensor<576x1536x!nn.block<q4_1>>
+
+    `q16_k` and `q8_k` only activations have: 128 codes (fewer at the end of a row, in whole groups of 32) share one f32 scale.
+    code = round(x * 32639 / largest magnitude of the block) in 16 bits, halves away from zero, except that codes with a low byte of -128,
+    signed, are one larger; in 8 bits 127 takes the place of 32639.
+
+    `aligned` weights have integers for scales and offsets, in units that 128 elements of a row share (dialects/blocks/AlignedScales.h):
+    products of them and of activations as above are sums of integers.
+
+        tensor<576x1536x!nn.block<q4_1, aligned>>
   }];
-  let parameters = (ins EnumParameter<NN_BlockFormat>:$format);
-  let assemblyFormat = "`<` $format `>`";
+  let parameters = (ins EnumParameter<NN_BlockFormat>:$format, DefaultValuedParameter<"bool", "false">:$aligned);
+  let builders = [TypeBuilder<(ins "BlockFormat":$format), [{ return $_get($_ctxt, format, false); }]>];
+  let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
-    /// Elements that share one block: 32, or 256 for the K formats.
+    /// Elements that share one block: 32, 256 for the K formats of weights, 128 for those of activations.
     int64_t getBlockSize() const;
-    /// Bytes that one block takes in a file.
+    /// What the size of a last dimension is a multiple of: the block's size, or for activations, whose last block may be
+    /// shorter, 32.
+    int64_t getRowMultiple() const;
+    /// Bytes that one block takes: of the formats of files in a file, of others while they are made.
     int64_t getBlockBytes() const;
+    /// Whether only activations have this format.
+    bool isActivation() const;
   }];
 }
 

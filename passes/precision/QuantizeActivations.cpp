@@ -1,6 +1,7 @@
 //===- QuantizeActivations.cpp - integer products ----------------------------------------------------===//
 
 #include "mlir/IR/Remarks.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/NumericBound.h"
 #include "passes/Parameters.h"
 #include "passes/Passes.h"
@@ -28,9 +29,9 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
 
   NumericBound getNumericBound() const override {
     if (bits == 16)
-      return NumericBound::relative(5e-4,
-                                    "activations are rounded to 16 bits, with one scale for 32 of them");
-    return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 32 of them");
+      return NumericBound::relative(5e-4, "activations are rounded to 16 bits and scales of weights to 10 or "
+                                          "more, each in units of 128 inputs");
+    return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 128 of them");
   }
 
   void runOnOperation() override {
@@ -39,13 +40,10 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
                                   << bits.getValue();
       return signalPassFailure();
     }
-    auto format = BlockType::get(&getContext(), bits == 16 ? BlockFormat::Q16_0 : BlockFormat::Q8_0);
-    // The quantized form of each activation. A value is quantized where it is defined, so that all readers
-    // can share it.
-    DenseMap<Value, Value> quantized;
+    auto format = BlockType::get(&getContext(), bits == 16 ? BlockFormat::Q16_K : BlockFormat::Q8_K);
     getOperation().walk([&](LinearOp op) {
-      Value input = op.getInput();
-      if (!isBlockQuantized(op.getWeight()) || isBlockQuantized(input))
+      Value input = op.getInput(), weight = op.getWeight();
+      if (!isBlockQuantized(weight) || isBlockQuantized(input))
         return;
       // A known width is that of the weight, which consists of whole blocks.
       if (ShapedType::isDynamic(cast<ShapedType>(input.getType()).getDimSize(1))) {
@@ -55,17 +53,36 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
         count(1, "products left alone");
         return;
       }
-      Value &converted = quantized[input];
-      if (!converted) {
-        OpBuilder builder(op);
-        builder.setInsertionPointAfterValue(input);
-        converted = ConvertOp::create(builder, op.getLoc(), input, format);
-        count(1, "activations quantized");
-      }
-      op.getInputMutable().assign(converted);
+      op.getInputMutable().assign(convertOnce(input, format, "activations quantized"));
+      auto stored = cast<BlockType>(cast<ShapedType>(weight.getType()).getElementType());
+      op.getWeightMutable().assign(convertOnce(
+          weight, BlockType::get(&getContext(), stored.getFormat(), /*aligned=*/true), "weights aligned"));
       count(1, "products of integers");
     });
+    // A table that is a weight too would otherwise be kept twice.
+    getOperation().walk([&](EmbeddingOp op) {
+      if (Value table = converted.lookup(op.getTable()))
+        op.getTableMutable().assign(table);
+    });
+    converted.clear();
   }
+
+private:
+  /// `value` in blocks of `format`. It is converted where it is defined, so that all readers can share it.
+  Value convertOnce(Value value, BlockType format, StringRef what) {
+    if (getElementTypeOrSelf(value) == format)
+      return value;
+    Value &result = converted[value];
+    if (!result) {
+      OpBuilder builder(&getContext());
+      builder.setInsertionPointAfterValue(value);
+      result = ConvertOp::create(builder, value.getLoc(), value, format);
+      count(1, what);
+    }
+    return result;
+  }
+
+  DenseMap<Value, Value> converted;
 };
 
 } // namespace

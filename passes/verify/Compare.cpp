@@ -157,10 +157,10 @@ static double spacingOf(Type type) {
                ? std::ldexp(1.0, 1 - static_cast<int>(floating.getFPMantissaWidth()))
                : 0;
   if (auto block = dyn_cast<nn::BlockType>(type)) {
-    if (block.getFormat() == nn::BlockFormat::Q8_0)
+    if (llvm::is_contained({nn::BlockFormat::Q8_0, nn::BlockFormat::Q8_K}, block.getFormat()))
       return 1.0 / 127;
-    if (block.getFormat() == nn::BlockFormat::Q16_0)
-      return 1.0 / 32767;
+    if (block.getFormat() == nn::BlockFormat::Q16_K)
+      return 1.0 / 32639;
   }
   return 0;
 }

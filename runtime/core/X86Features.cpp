@@ -57,6 +57,7 @@ constexpr Feature kFeatures[] = {
     {"avx512vpopcntdq", 7, 0, kEcx, 14, kAvx512State},
     {"avx512vp2intersect", 7, 0, kEdx, 8, kAvx512State},
     {"avx512fp16", 7, 0, kEdx, 23, kAvx512State},
+    {"amx-bf16", 7, 0, kEdx, 22, kTileState},
     {"amx-tile", 7, 0, kEdx, 24, kTileState},
     {"amx-int8", 7, 0, kEdx, 25, kTileState},
     {"avxvnni", 7, 1, kEax, 4, kAvxState},

@@ -40,6 +40,21 @@ std::vector<T> dequantizeAll(blocks::StorageFormat format, const uint8_t *conten
   return values;
 }
 
+std::shared_ptr<const StoredScales> scalesOf(blocks::StorageFormat format, const uint8_t *contents,
+                                             int64_t elements) {
+  auto stored = std::make_shared<StoredScales>();
+  stored->scales.resize(blocks::groupsOf(format, elements));
+  stored->mins.resize(stored->scales.size());
+  constexpr int64_t piece = 1 << 12;
+  std::vector<uint8_t> codes(piece);
+  for (int64_t first = 0; first < elements; first += piece) {
+    const int64_t group = blocks::groupsOf(format, first);
+    blocks::decodeCodes(format, contents + blocks::bytesOf(format, first), std::min(piece, elements - first),
+                        codes.data(), stored->scales.data() + group, stored->mins.data() + group);
+  }
+  return stored;
+}
+
 } // namespace
 
 template <typename T>
@@ -58,7 +73,10 @@ llvm::Expected<RuntimeValue<T>> reference::decodeTensor(ArrayRef<uint8_t> conten
   std::optional<blocks::StorageFormat> format = storageFormatOf(elementType);
   if (!format)
     return llvm::createStringError("has elements of a type that the interpreter does not know");
-  return Tensor<T>(type.getShape(), dequantizeAll<T>(*format, contents.data(), type.getNumElements()));
+  Tensor<T> tensor(type.getShape(), dequantizeAll<T>(*format, contents.data(), type.getNumElements()));
+  if (blocks::traitsOf(*format).isQuantized())
+    tensor.stored = scalesOf(*format, contents.data(), type.getNumElements());
+  return tensor;
 }
 
 template llvm::Expected<RuntimeValue<float>> reference::decodeTensor<float>(ArrayRef<uint8_t>,

@@ -98,6 +98,7 @@ template <typename T> LogicalResult Frame<T>::setRounded(Value result, Tensor<T>
   if (llvm::Error error = roundTo<T>(elementType, rowSize, tensor.values))
     return emitError(result.getLoc())
            << "evaluation of a " << result.getType() << ": " << llvm::toString(std::move(error));
+  tensor.stored = nullptr; // of what was rounded
   return set(result, std::move(tensor));
 }
 

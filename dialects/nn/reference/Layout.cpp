@@ -1,8 +1,12 @@
 //===- Layout.cpp - operations that move numbers and change none --------------------------------------===//
 
+#include "dialects/blocks/AlignedScales.h"
 #include "dialects/nn/reference/Frame.h"
+#include "mlir/IR/TypeUtilities.h"
+#include <cmath>
 
 using namespace mlir;
+using namespace llmc;
 using namespace llmc::nn;
 using namespace llmc::nn::reference;
 
@@ -58,6 +62,15 @@ template <typename U> Tensor<U> stack(ArrayRef<const Tensor<U> *> inputs) {
     result.shape[0] += input->rows();
     llvm::append_range(result.values, input->values);
   }
+  result.stored = nullptr;
+  if (llvm::all_of(inputs, [](const Tensor<U> *input) { return input->stored != nullptr; })) {
+    auto stored = std::make_shared<StoredScales>();
+    for (const Tensor<U> *input : inputs) {
+      llvm::append_range(stored->scales, input->stored->scales);
+      llvm::append_range(stored->mins, input->stored->mins);
+    }
+    result.stored = std::move(stored);
+  }
   return result;
 }
 
@@ -102,10 +115,37 @@ template <typename T> LogicalResult evaluate(PackOp op, Frame<T> &frame) {
   return frame.set(op.getResult(), frame.lookup(op.getInput()));
 }
 
+/// `weight` with the scales of its groups rounded. Numbers of which it is not known with which scales they
+/// are stored, random ones, stay as they are.
+template <typename T> Tensor<T> withAlignedScales(BlockType type, const Tensor<T> &weight) {
+  if (!weight.stored)
+    return weight;
+  const blocks::FormatTraits &traits =
+      blocks::traitsOf(*blocks::parseFormat(stringifyBlockFormat(type.getFormat())));
+  const int64_t groups = weight.width() / traits.groupSize;
+  const int center = blocks::alignedCenter(traits);
+  Tensor<T> result(weight.shape);
+  std::vector<blocks::AlignedGroup> aligned(groups);
+  for (int64_t row = 0; row < weight.rows(); ++row) {
+    std::span scales(weight.stored->scales.data() + row * groups, groups);
+    std::span mins(weight.stored->mins.data() + row * groups, groups);
+    blocks::alignScales(traits, scales, mins, aligned);
+    for (int64_t i = 0; i < weight.width(); ++i) {
+      const int64_t group = i / traits.groupSize;
+      const double steps = scales[group] == 0 ? 0 : (weight.row(row)[i] - mins[group]) / scales[group];
+      const double code = std::round(steps) - center, scale = aligned[group].scale;
+      result.row(row)[i] = static_cast<T>(aligned[group].unit * (scale * code + aligned[group].minimum));
+    }
+  }
+  return result;
+}
+
 template <typename T> LogicalResult evaluate(ConvertOp op, Frame<T> &frame) {
   // Numbers that the narrower type holds already are not rounded a second time: dequantizing is exact.
   if (op.getInput().getType() == op.getResult().getType())
     return frame.set(op.getResult(), frame.lookup(op.getInput()));
+  if (auto block = dyn_cast<BlockType>(getElementTypeOrSelf(op.getResult())); block && block.getAligned())
+    return frame.set(op.getResult(), withAlignedScales(block, frame.getTensor(op.getInput())));
   return frame.setRounded(op.getResult(), frame.getTensor(op.getInput()));
 }
 

@@ -20,7 +20,7 @@ std::optional<llmc::blocks::StorageFormat> reference::storageFormatOf(Type type)
   if (isa<BFloat16Type>(type))
     return StorageFormat::BF16;
   auto block = dyn_cast<BlockType>(type);
-  if (!block)
+  if (!block || block.getAligned())
     return std::nullopt;
   switch (block.getFormat()) {
   case BlockFormat::Q8_0:
@@ -39,8 +39,9 @@ std::optional<llmc::blocks::StorageFormat> reference::storageFormatOf(Type type)
     return StorageFormat::Q5_K;
   case BlockFormat::Q6_K:
     return StorageFormat::Q6_K;
-  case BlockFormat::Q16_0:
-    return std::nullopt; // no storage has it
+  case BlockFormat::Q16_K:
+  case BlockFormat::Q8_K:
+    return std::nullopt; // no storage has them
   }
   llvm_unreachable("unknown block format");
 }
@@ -86,27 +87,34 @@ llvm::Error roundToBlocks(blocks::StorageFormat format, int64_t rowSize, Mutable
 
 } // namespace
 
-/// Rounds each block of 32 to 16-bit codes of one scale.
-template <typename T> static llvm::Error roundToQ16(int64_t rowSize, MutableArrayRef<T> values) {
-  if (rowSize % 32 != 0)
+/// Rounds each block of 128 of a row, or what is left of it, to codes of one scale.
+template <typename T>
+static llvm::Error roundToActivations(BlockType type, int64_t rowSize, MutableArrayRef<T> values) {
+  if (rowSize % type.getRowMultiple() != 0)
     return llvm::createStringError(llvm::Twine("rows of ") + llvm::Twine(rowSize) +
-                                   " elements are no whole blocks of q16_0");
-  for (size_t first = 0; first < values.size(); first += 32) {
-    MutableArrayRef<T> block = values.slice(first, 32);
+                                   " elements are no whole groups of " + llvm::Twine(type.getRowMultiple()));
+  const bool wide = type.getFormat() == BlockFormat::Q16_K;
+  for (int64_t first = 0, size; first < static_cast<int64_t>(values.size()); first += size) {
+    size = std::min(type.getBlockSize(), rowSize - first % rowSize);
+    MutableArrayRef<T> block = values.slice(first, size);
     float largest = 0;
     for (T value : block)
       largest = std::max(largest, std::fabs(static_cast<float>(value)));
-    const float scale = largest / 32512.0f, inverse = scale != 0 ? 1.0f / scale : 0.0f;
-    for (T &value : block)
-      value = std::round(static_cast<float>(value) * inverse) * scale;
+    const float scale = largest / (wide ? 32639.0f : 127.0f), inverse = scale != 0 ? 1.0f / scale : 0.0f;
+    for (T &value : block) {
+      float code = std::round(static_cast<float>(value) * inverse);
+      if (wide && std::isfinite(code) && (static_cast<int32_t>(code) & 255) == 128)
+        ++code;
+      value = code * scale;
+    }
   }
   return llvm::Error::success();
 }
 
 template <typename T>
 llvm::Error reference::roundTo(Type elementType, int64_t rowSize, MutableArrayRef<T> values) {
-  if (auto block = dyn_cast<BlockType>(elementType); block && block.getFormat() == BlockFormat::Q16_0)
-    return roundToQ16(rowSize, values);
+  if (auto block = dyn_cast<BlockType>(elementType); block && block.isActivation())
+    return roundToActivations(block, rowSize, values);
   auto format = storageFormatOf(elementType);
   if (!format || *format == blocks::StorageFormat::F32)
     return llvm::Error::success();

@@ -20,10 +20,18 @@ inline int64_t elementsOf(llvm::ArrayRef<int64_t> shape) {
   return elements;
 }
 
+/// Scales and minima of the groups of a block-quantized tensor, in order, as blocks::decodeCodes() gives
+/// them.
+struct StoredScales {
+  std::vector<float> scales, mins;
+};
+
 /// A dense tensor, row-major. Elements of any type (f16, blocks) are held as the numbers they stand for.
 template <typename T> struct Tensor {
   llvm::SmallVector<int64_t, 2> shape;
   std::vector<T> values;
+  /// Of what nn.load gives of a block-quantized parameter; null for all else.
+  std::shared_ptr<const StoredScales> stored;
 
   Tensor() = default;
   /// A tensor of zeros.

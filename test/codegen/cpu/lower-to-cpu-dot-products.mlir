@@ -14,22 +14,32 @@
 
 // Whole tiles of rows go to the matrix unit, the others do not.
 // AMX-LABEL: func.func private @product_prefill(
-// AMX:         amx.tile_muli {{.*}} : !amx.tile<16x32xi8>, !amx.tile<8x64xi8>, !amx.tile<16x16xi32>
+// AMX:         amx.tile_muli {{.*}} : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
 // AMX:         "llvm.x86.avx512.vpdpbusd.512"
+// Those of bf16 add up in the order of the matrix unit, which is not that of the dot product.
+// AMX-LABEL: func.func private @product_prefill_0(
+// AMX-NOT:     dpbf16ps
+// AMX:         amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
+// AMX-NOT:     dpbf16ps
 
 // AVX2-NOT: llvm.x86
 // AVX2:     vector.fma {{.*}} : vector<8xf32>
 // AVX2-NOT: llvm.x86
 nn.param @table : tensor<37x64xf32>
-nn.param @codes : tensor<64x64x!nn.block<q4_1>>
+nn.param @stored : tensor<64x64x!nn.block<q4_1>>
+nn.param @codes : tensor<64x64x!nn.block<q4_1, aligned>> = {
+  %0 = nn.load @stored : tensor<64x64x!nn.block<q4_1>>
+  %1 = nn.convert %0 : tensor<64x64x!nn.block<q4_1>> -> tensor<64x64x!nn.block<q4_1, aligned>>
+  nn.yield %1 : tensor<64x64x!nn.block<q4_1, aligned>>
+}
 nn.param @brain : tensor<64x64xbf16>
 
 func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"}) -> tensor<?x64xf32> {
   %table = nn.load @table : tensor<37x64xf32>
   %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x64xf32> -> tensor<?x64xf32>
-  %codes = nn.load @codes : tensor<64x64x!nn.block<q4_1>>
-  %0 = nn.convert %x : tensor<?x64xf32> -> tensor<?x64x!nn.block<q8_0>>
-  %1 = nn.linear %0, %codes : tensor<?x64x!nn.block<q8_0>>, tensor<64x64x!nn.block<q4_1>> -> tensor<?x64xf32>
+  %codes = nn.load @codes : tensor<64x64x!nn.block<q4_1, aligned>>
+  %0 = nn.convert %x : tensor<?x64xf32> -> tensor<?x64x!nn.block<q8_k>>
+  %1 = nn.linear %0, %codes : tensor<?x64x!nn.block<q8_k>>, tensor<64x64x!nn.block<q4_1, aligned>> -> tensor<?x64xf32>
   %brain = nn.load @brain : tensor<64x64xbf16>
   %2 = nn.convert %1 : tensor<?x64xf32> -> tensor<?x64xbf16>
   %3 = nn.linear %2, %brain : tensor<?x64xbf16>, tensor<64x64xbf16> -> tensor<?x64xf32>

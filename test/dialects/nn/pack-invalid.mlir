@@ -25,9 +25,9 @@ func.func @element(%w: tensor<20x64xf16>) {
 // -----
 
 // A format of activations only.
-func.func @activation(%w: tensor<20x64x!nn.block<q16_0>>) {
-  // expected-error@+1 {{packs weights of f32, bf16 and block-quantized elements, not 'tensor<20x64x!nn.block<q16_0>>'}}
-  %0 = nn.pack %w lanes 16 : tensor<20x64x!nn.block<q16_0>> -> tensor<2x32x64xi8>
+func.func @activation(%w: tensor<20x64x!nn.block<q16_k>>) {
+  // expected-error@+1 {{packs weights of f32, bf16 and block-quantized elements, not 'tensor<20x64x!nn.block<q16_k>>'}}
+  %0 = nn.pack %w lanes 16 : tensor<20x64x!nn.block<q16_k>> -> tensor<2x32x64xi8>
   return
 }
 

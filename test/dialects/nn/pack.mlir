@@ -19,3 +19,11 @@ func.func @formats(%a: tensor<5x32x!nn.block<q4_0>>, %b: tensor<5x32x!nn.block<q
   %4 = nn.pack %e lanes 4 : tensor<5x3xf32> -> tensor<2x3x16xi8>
   return
 }
+
+// Units behind the records of a panel, a byte a lane for each 128 inputs; a word or half a word for each scale.
+// CHECK-LABEL: @aligned
+func.func @aligned(%a: tensor<5x160x!nn.block<q4_0, aligned>>, %b: tensor<5x160x!nn.block<q4_1, aligned>>) {
+  %0 = nn.pack %a lanes 16 : tensor<5x160x!nn.block<q4_0, aligned>> -> tensor<1x1472xi8>
+  %1 = nn.pack %b lanes 16 : tensor<5x160x!nn.block<q4_1, aligned>> -> tensor<1x1664xi8>
+  return
+}

@@ -60,4 +60,9 @@ nn.param @p : tensor<3xi64>
 // -----
 
 // expected-error @+1 {{which only activations can have}}
-nn.param @w : tensor<2x32x!nn.block<q16_0>>
+nn.param @w : tensor<2x32x!nn.block<q16_k>>
+
+// -----
+
+// expected-error @+1 {{which no file stores: expected an initializer}}
+nn.param @w : tensor<2x32x!nn.block<q4_1, aligned>>

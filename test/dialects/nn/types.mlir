@@ -4,5 +4,7 @@
 func.func private @blocks(tensor<1x256x!nn.block<q8_0>>, tensor<1x256x!nn.block<q4_0>>, tensor<1x256x!nn.block<q4_1>>,
                           tensor<1x256x!nn.block<q5_0>>, tensor<1x256x!nn.block<q5_1>>, tensor<1x256x!nn.block<q4_k>>,
                           tensor<1x256x!nn.block<q5_k>>, tensor<1x256x!nn.block<q6_k>>)
+// CHECK: func.func private @products(tensor<1x160x!nn.block<q16_k>>, tensor<1x160x!nn.block<q8_k>>, tensor<1x160x!nn.block<q4_1, aligned>>)
+func.func private @products(tensor<1x160x!nn.block<q16_k>>, tensor<1x160x!nn.block<q8_k>>, tensor<1x160x!nn.block<q4_1, aligned>>)
 // CHECK: func.func private @caches(!nn.kv_cache<3x64xf32>, !nn.kv_cache<1x32x!nn.block<q8_0>>)
 func.func private @caches(!nn.kv_cache<3x64xf32>, !nn.kv_cache<1x32x!nn.block<q8_0>>)

@@ -2,8 +2,8 @@
 // RUN: llmc-opt %s --verify-numerics --nn-inference | FileCheck %s
 
 // Weights that are read together are one parameter.
-// CHECK: nn.param @blk.0.attn_q.weight.concat : tensor<448x320x!nn.block<q4_1>>
-// CHECK: nn.param @blk.1.ffn_gate.weight.concat : tensor<896x320x!nn.block<q4_1>>
+// CHECK: nn.param @blk.0.attn_q.weight.concat.convert : tensor<448x320x!nn.block<q4_1, aligned>>
+// CHECK: nn.param @blk.1.ffn_gate.weight.concat.convert : tensor<896x320x!nn.block<q4_1, aligned>>
 
 // One cache a layer, and one rotary table for both.
 // CHECK-LABEL: func.func @forward

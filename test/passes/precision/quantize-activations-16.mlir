@@ -2,8 +2,10 @@
 // RUN: not llmc-opt %s --nn-quantize-activations=bits=7 2>&1 | FileCheck %s --check-prefix=SEVEN
 
 // 16 bits are the default.
-// CHECK: %[[H:.*]] = nn.convert %{{.*}} : tensor<?x64xf32> -> tensor<?x64x!nn.block<q16_0>>
-// CHECK: nn.linear %[[H]], %{{.*}} : tensor<?x64x!nn.block<q16_0>>, tensor<32x64x!nn.block<q4_1>>
+// CHECK: %[[H:.*]] = nn.convert %{{.*}} : tensor<?x64xf32> -> tensor<?x64x!nn.block<q16_k>>
+// CHECK: %[[W:.*]] = nn.load @w
+// CHECK: %[[A:.*]] = nn.convert %[[W]] : tensor<32x64x!nn.block<q4_1>> -> tensor<32x64x!nn.block<q4_1, aligned>>
+// CHECK: nn.linear %[[H]], %[[A]] : tensor<?x64x!nn.block<q16_k>>, tensor<32x64x!nn.block<q4_1, aligned>>
 // SEVEN: nn-quantize-activations makes codes of 8 or 16 bits, not 7
 nn.param @w : tensor<32x64x!nn.block<q4_1>>
 func.func @f(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {

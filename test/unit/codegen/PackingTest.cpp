@@ -9,6 +9,7 @@
 #include "test/unit/codegen/RandomParameters.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <cmath>
 #include <cstring>
 
 using namespace llmc;
@@ -36,6 +37,9 @@ template <typename T> T loadAs(const uint8_t *from) {
   return value;
 }
 
+/// Inputs of the aligned weights that are packed: the last run is no whole one where the format allows it.
+constexpr int64_t kAlignedInputs = 768;
+
 /// The number that output `lane` of a panel has for input `k`, read as PanelLayout.h describes records.
 float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, int64_t k) {
   const uint8_t *record = panel + k / layout.groupSize * layout.recordBytes();
@@ -50,6 +54,14 @@ float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, in
   } else {
     const uint8_t byte = record[(i / 8 * layout.lanes + lane) * 4 + i % 4];
     code = i % 8 < 4 ? byte & 15 : byte >> 4;
+  }
+  if (layout.aligned) {
+    const uint8_t *numbers = record + layout.scaleOffset() + lane * layout.scaleBytes() / layout.lanes;
+    const int minimum = layout.hasMin ? loadAs<int16_t>(numbers + 2) : 0;
+    const int exponent =
+        panel[layout.unitOffset(kAlignedInputs) + k / PanelLayout::run * layout.lanes + lane];
+    return std::ldexp(static_cast<float>(loadAs<int16_t>(numbers) * (code - layout.center()) + minimum),
+                      exponent - 127);
   }
   auto scaleAt = [&](int64_t offset) {
     return layout.wideScales ? loadAs<float>(record + offset + lane * 4)
@@ -104,6 +116,38 @@ TEST_P(PanelLayoutTest, PacksEveryNumber) {
   }
   if (layout.kind == PanelLayout::Kind::BF16)
     EXPECT_EQ(unpacked(layout, panel.data(), 0, inputs), 0.0f) << "the second of the last pair is padding";
+}
+
+TEST_P(PanelLayoutTest, PacksAlignedScales) {
+  auto [format, lanes] = GetParam();
+  if (!blocks::traitsOf(format).isQuantized())
+    return;
+  auto element = llvm::cast<nn::BlockType>(elementOf(format));
+  const PanelLayout layout = PanelLayout::get(
+      nn::BlockType::get(element.getContext(), element.getFormat(), /*aligned=*/true), lanes);
+  test::RandomParameters random;
+  auto type = mlir::RankedTensorType::get({lanes, kAlignedInputs}, element);
+  llvm::ArrayRef<uint8_t> contents = *random.getContents("weight", type);
+  const int64_t rowBytes = blocks::bytesOf(format, kAlignedInputs),
+                alignedBytes = blocks::alignedBytesOf(format, kAlignedInputs);
+  std::vector<uint8_t> aligned(lanes * alignedBytes);
+  std::vector<const uint8_t *> rows;
+  for (int64_t row = 0; row < lanes; ++row) {
+    uint8_t *target = aligned.data() + row * alignedBytes;
+    blocks::alignRow(format, contents.data() + row * rowBytes, kAlignedInputs, target);
+    rows.push_back(target);
+  }
+  std::vector<uint8_t> panel(layout.panelBytes(kAlignedInputs), 0xff);
+  layout.packPanel(rows, kAlignedInputs, panel.data());
+  std::vector<float> expected(kAlignedInputs);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    blocks::dequantize(format, contents.data() + lane * rowBytes, kAlignedInputs, expected.data());
+    const float largest =
+        std::abs(*llvm::max_element(expected, [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    for (int64_t k = 0; k < kAlignedInputs; ++k)
+      ASSERT_NEAR(unpacked(layout, panel.data(), lane, k), expected[k], largest * 0x1p-10)
+          << "output " << lane << ", input " << k;
+  }
 }
 
 std::vector<StorageFormat> packedFormats() {

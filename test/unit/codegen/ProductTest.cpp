@@ -80,6 +80,8 @@ TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
     const std::vector<int32_t> tokens = someTokens(most, kVocabulary);
     const std::vector<float> all = program->runStep("prefill", tokens, 2);
     expectNear(all, program->reference(tokens), 2e-6, "against the reference");
+    std::vector<float> one = program->runStep("decode", {tokens[0]}, 1);
+    expectSameBits(one, {all.begin(), all.begin() + program->width()}, "a step of one row");
     for (int64_t rows : {15, 16, 17, 33, 256, 272}) {
       const std::vector<int32_t> some(tokens.end() - rows, tokens.end());
       const std::vector<float> expected(all.end() - rows * program->width(), all.end());
@@ -89,8 +91,12 @@ TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, MatrixUnit,
-                         testing::Values("!nn.block<q4_1>", "!nn.block<q8_0>", "!nn.block<q6_k>"),
-                         [](const auto &info) { return std::string(info.param).substr(10, 4); });
+                         testing::Values("bf16", "!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q8_0>",
+                                         "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>"),
+                         [](const auto &info) {
+                           const std::string element = info.param;
+                           return element[0] == '!' ? element.substr(10, 4) : element;
+                         });
 
 std::vector<ProductCase> productCases() {
   std::vector<ProductCase> cases;

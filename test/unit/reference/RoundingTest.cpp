@@ -63,7 +63,31 @@ TEST_F(RoundingTest, BlocksGiveTheirDequantizedNumbers) {
   EXPECT_EQ(values[31], 127);
 }
 
+TEST_F(RoundingTest, ActivationsHaveCodesOfOneScaleForARun) {
+  // Rows of 160: a block of 128 and one of 32.
+  std::vector<double> values(320, 0.25);
+  values[0] = 32639; // scale one
+  values[1] = 128;   // has a low byte of -128 and becomes 129
+  values[2] = 127;
+  values[3] = -0.5;
+  values[128] = 32639 * 4; // another block, scale four
+  values[129] = 6;
+  ASSERT_FALSE(static_cast<bool>(roundTo<double>(block(BlockFormat::Q16_K), 160, values)));
+  EXPECT_EQ(values[1], 129);
+  EXPECT_EQ(values[2], 127);
+  EXPECT_EQ(values[3], -1); // halves away from zero
+  EXPECT_EQ(values[127], 0);
+  EXPECT_EQ(values[129], 8);
+  EXPECT_FLOAT_EQ(values[160], 0.25); // the next row
+  values[0] = 127;
+  values[1] = 2.5;
+  ASSERT_FALSE(static_cast<bool>(roundTo<double>(block(BlockFormat::Q8_K), 160, values)));
+  EXPECT_EQ(values[1], 3);
+}
+
 TEST_F(RoundingTest, SaysWhatBlocksCanNotHold) {
+  EXPECT_THAT(fail<float>(block(BlockFormat::Q16_K), 40, std::vector<float>(40)),
+              HasSubstr("rows of 40 elements are no whole groups of 32"));
   EXPECT_THAT(fail<float>(block(BlockFormat::Q8_0), 5, std::vector<float>(5)),
               HasSubstr("rows of 5 elements are no whole blocks of Q8_0"));
   EXPECT_THAT(fail<float>(block(BlockFormat::Q6_K), 256, std::vector<float>(256)),

@@ -289,9 +289,9 @@ TEST(CpuFeaturesTest, NamesWhatIsMissing) {
   EXPECT_EQ(checkTarget(target, "x86_64", {"avx2", "avx512vnni", "egpr"}), absl::OkStatus());
   EXPECT_EQ(checkTarget(target, "x86_64", {"avx2"}).message(),
             "artifact was compiled for sapphirerapids and needs avx512vnni, egpr, which this CPU lacks");
-  target.add_required_features("amx-bf16");
+  target.add_required_features("amx-complex");
   EXPECT_EQ(checkTarget(target, "x86_64", {"avx2", "avx512vnni", "egpr"}).message(),
-            "artifact needs CPU feature 'amx-bf16', which this runtime does not know");
+            "artifact needs CPU feature 'amx-complex', which this runtime does not know");
 }
 
 TEST_F(ArtifactTest, NamesMissingSymbols) {

@@ -1,0 +1,167 @@
+//===- IntegerProduct.cpp - products of quantized weights and activations ------------------------------===//
+//
+// On vectors: with codes c of a group, its scale d and minimum m, and bytes x of activations,
+//
+//     sum of x (d c + m) = d (sum of x c) + m (sum of x)
+//
+// where the first sum comes from products of bytes and the second one from the activation block. Both fit 16
+// bits for codes of 4 bits, so that one product of pairs, (sum of x c, sum of x) by (d, m), adds a group. For
+// codes of more bits the sum of x c is split into a high and a low part, each with an accumulator of its own.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/IntegerProduct.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Bits of the low part of a sum of products of bytes.
+constexpr int32_t kLowBits = 10;
+
+/// Sums of the integers of one run, for rows x panels.
+class RunAccumulator {
+public:
+  RunAccumulator(IntegerProduct &product, ArrayRef<Value> rows, ArrayRef<Value> panels, Value run)
+      : product(product), b(product.b), layout(product.layout), rows(rows), panels(panels), run(run),
+        activations(b, product.x, run), splits(layout.codeBits > 4) {}
+
+  /// T without its dropped bits: rows x panels.
+  SmallVector<Value> total() {
+    const int64_t groups = layout.groups(product.inputs);
+    Value first = b.mul(run, layout.groupsPerRun());
+    Value left = arith::SubIOp::create(b, b.index(groups), first);
+    SmallVector<Value> zeros(size() * accumulators(), b.splatInt(0));
+    SmallVector<Value> parts =
+        b.loop(b.index(0), b.min(left, b.index(layout.groupsPerRun())), 1, zeros,
+               [&](Value group, ValueRange carried) { return addGroup(first, group, carried); });
+    SmallVector<Value> totals;
+    for (int64_t i = 0; i < size(); ++i)
+      totals.push_back(combine(ArrayRef(parts).slice(i * accumulators(), accumulators())));
+    return totals;
+  }
+
+private:
+  int64_t size() const { return rows.size() * panels.size(); }
+  int64_t accumulators() const { return activations.parts() * (splits ? 2 : 1); }
+
+  SmallVector<Value> addGroup(Value first, Value group, ValueRange carried) {
+    const int64_t parts = activations.parts();
+    SmallVector<Value> sums; // of activations: [row * parts + part]
+    for (Value row : rows)
+      for (int64_t part = 0; part < parts; ++part)
+        sums.push_back(activations.sum(row, part, group, layout.groupSize));
+    SmallVector<Value> integers = products(first, group, sums), next(carried);
+    for (auto [p, panel] : llvm::enumerate(panels)) {
+      Value scales = reader(panel, b.add(first, group)).alignedScales();
+      for (size_t r = 0; r < rows.size(); ++r)
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t cell = (r * panels.size() + p) * parts + part;
+          MutableArrayRef<Value> accumulator =
+              MutableArrayRef(next).slice(cell * (splits ? 2 : 1), splits ? 2 : 1);
+          addProduct(accumulator, integers[cell], sums[r * parts + part], scales);
+        }
+    }
+    return next;
+  }
+
+  PanelReader reader(Value panel, Value group) { return PanelReader(b, product.w, layout, panel, group); }
+
+  /// Sums of products of bytes with codes, counted from the center: [(row * panels + panel) * parts + part].
+  SmallVector<Value> products(Value first, Value group, ArrayRef<Value> sums) {
+    const int64_t parts = activations.parts();
+    SmallVector<Value> integers;
+    for (size_t r = 0; r < rows.size(); ++r)
+      for (size_t p = 0; p < panels.size(); ++p)
+        for (int64_t part = 0; part < parts; ++part) {
+          Value offset = b.mul(sums[r * parts + part], b.splatInt(static_cast<int32_t>(-layout.center())));
+          integers.push_back(offset);
+        }
+    const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
+    Value firstWord = b.mul(group, layout.groupSize / 4);
+    for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
+      for (auto [p, panel] : llvm::enumerate(panels))
+        for (auto [i, codes] : llvm::enumerate(reader(panel, b.add(first, group)).codes(t)))
+          for (auto [r, row] : llvm::enumerate(rows))
+            for (int64_t part = 0; part < parts; ++part) {
+              Value &integer = integers[(r * panels.size() + p) * parts + part];
+              Value word = b.add(firstWord, codesPerWord * t + static_cast<int64_t>(i));
+              integer = b.byteDot(integer, codes, activations.bytes(row, part, word));
+            }
+    return integers;
+  }
+
+  /// Adds scale * integer + minimum * sum.
+  void addProduct(MutableArrayRef<Value> accumulator, Value integer, Value sum, Value scales) {
+    auto withSum = [&](Value low) {
+      return layout.hasMin ? b.bitOr(b.bitAnd(low, 0xffff), b.shiftLeft(sum, 16)) : low;
+    };
+    if (!splits) {
+      accumulator[0] = b.pairDot(accumulator[0], withSum(integer), scales);
+      return;
+    }
+    Value low = b.bitAnd(integer, (1 << kLowBits) - 1), high = b.shiftRight(integer, kLowBits);
+    Value scalesAlone = layout.hasMin ? b.bitAnd(scales, 0xffff) : scales;
+    accumulator[0] = b.pairDot(accumulator[0], high, scalesAlone);
+    accumulator[1] = b.pairDot(accumulator[1], withSum(low), scales);
+  }
+
+  /// T without its dropped bits from the accumulators of its parts.
+  Value combine(ArrayRef<Value> parts) {
+    const bool isWide = activations.parts() == 2;
+    if (!splits)
+      return isWide ? b.add(parts[0], b.shiftRight(parts[1], 8)) : parts[0];
+    if (layout.weightBytes() == 2) {
+      // Fits 32 bits, though its high part alone may not.
+      Value high = b.add(b.shiftLeft(parts[0], kLowBits), parts[1]);
+      if (!isWide)
+        return high;
+      return b.add(high, b.shiftRight(b.add(b.shiftLeft(parts[2], kLowBits), parts[3]), 8));
+    }
+    // Rounding down twice is rounding down once.
+    Value lowest = b.shiftRight(parts.back(), 8);
+    Value tail = b.add(b.shiftLeft(parts[parts.size() - 2], kLowBits - 8), lowest);
+    if (!isWide)
+      return tail;
+    return b.add(b.shiftLeft(parts[0], kLowBits - 8), b.shiftRight(b.add(parts[1], tail), 8));
+  }
+
+  IntegerProduct &product;
+  KernelBuilder &b;
+  const PanelLayout &layout;
+  ArrayRef<Value> rows, panels;
+  Value run;
+  ActivationReader activations;
+  const bool splits;
+};
+
+} // namespace
+
+Value IntegerProduct::addScaled(Value sum, Value integer, Value units, Value activationScale) {
+  return b.fma(arith::SIToFPOp::create(b, b.f32Vector, integer), b.mulf(units, activationScale), sum);
+}
+
+Value IntegerProduct::scaledUnits(Value panel, Value run) {
+  Value units = loadUnits(b, w, layout, inputs, panel, run);
+  return b.mulf(units, b.splat(static_cast<double>(int64_t(1) << droppedBits())));
+}
+
+SmallVector<Value> IntegerProduct::sum(ArrayRef<Value> rows, ArrayRef<Value> panels) {
+  SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
+  return b.loop(b.index(0), b.index(layout.runs(inputs)), 1, zeros, [&](Value run, ValueRange carried) {
+    SmallVector<Value> integers = RunAccumulator(*this, rows, panels, run).total(), next(carried);
+    ActivationReader activations(b, x, run);
+    for (auto [p, panel] : llvm::enumerate(panels)) {
+      Value units = scaledUnits(panel, run);
+      for (auto [r, row] : llvm::enumerate(rows)) {
+        const size_t cell = r * panels.size() + p;
+        next[cell] = addScaled(next[cell], integers[cell], units, activations.scale(row));
+      }
+    }
+    return next;
+  });
+}
+
+} // namespace llmc::codegen
