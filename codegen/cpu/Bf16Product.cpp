@@ -77,7 +77,8 @@ void Bf16Tile::run(Value begin, Value end, ArrayRef<Value> panels) {
 
 void Bf16Tile::addInputs(Value row, Value r, int64_t height, Value panel, int64_t slot) {
   auto sumsType = amx::TileType::get({rows, b.lanes}, b.getF32Type());
-  const int64_t inputs = 2 * product.layout.groups(product.inputs), whole = inputs / chunk, left = inputs % chunk;
+  const int64_t inputs = 2 * product.layout.groups(product.inputs), whole = inputs / chunk,
+                left = inputs % chunk;
   auto place = [&](int64_t tile) -> SmallVector<Value> {
     return {b.index(slot), b.add(r, tile * rows), b.index(0)};
   };
@@ -100,7 +101,8 @@ void Bf16Tile::addInputs(Value row, Value r, int64_t height, Value panel, int64_
     return sums;
   };
   addChunk(b.index(0), whole > 0 ? chunk : left, zeros());
-  b.loop(b.index(chunk), b.index(whole * chunk), chunk, [&](Value first) { addChunk(first, chunk, stored()); });
+  b.loop(b.index(chunk), b.index(whole * chunk), chunk,
+         [&](Value first) { addChunk(first, chunk, stored()); });
   if (whole > 0 && left > 0)
     addChunk(b.index(whole * chunk), left, stored());
 }

@@ -1,7 +1,7 @@
 //===- IntegerProduct.h - products of quantized weights and activations --------------------------------===//
 //
-// Over a run of 128 inputs a product of aligned weights and activation codes is an integer T. Kernels get it in
-// different ways, all exactly, drop the same low bits of it and scale it to f32: so they agree to the bit.
+// Over a run of 128 inputs a product of aligned weights and activation codes is an integer T. Kernels get it
+// in different ways, all exactly, drop the same low bits of it and scale it to f32: so they agree to the bit.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_INTEGERPRODUCT_H

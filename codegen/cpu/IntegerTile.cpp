@@ -38,7 +38,7 @@ void IntegerTile::addPanel(Value begin, Value end, Value panel, int64_t slot) {
 }
 
 void IntegerTile::addChunk(Value begin, Value end, Value panel, int64_t slot, Value first, int64_t count,
-                          int64_t lastInputs) {
+                           int64_t lastInputs) {
   unpack(panel, first, (count - 1) * PanelLayout::run + lastInputs);
   for (int64_t i = 0; i < count; ++i)
     b.storeVector(product.scaledUnits(panel, b.add(first, i)), units, {b.index(i), b.index(0)});

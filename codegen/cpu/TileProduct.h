@@ -6,8 +6,8 @@
 
 namespace llmc::codegen {
 
-/// Products of whole tiles of 16 rows, whose sums it leaves in scratch memory. The same to the bit as what the
-/// kernels for fewer rows compute.
+/// Products of whole tiles of 16 rows, whose sums it leaves in scratch memory. The same to the bit as what
+/// the kernels for fewer rows compute.
 class TileProduct {
 public:
   static constexpr int64_t rows = 16; ///< of a tile
@@ -16,8 +16,8 @@ public:
 
   virtual ~TileProduct() = default;
 
-  /// Computes the sums of rows `begin` .. `end - 1` of `panels`, the first one into slot 0: whole tiles, a block
-  /// at most.
+  /// Computes the sums of rows `begin` .. `end - 1` of `panels`, the first one into slot 0: whole tiles, a
+  /// block at most.
   virtual void run(mlir::Value begin, mlir::Value end, llvm::ArrayRef<mlir::Value> panels) = 0;
 
   /// The sums of row `r` of the block in `slot`.

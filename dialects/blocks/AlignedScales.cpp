@@ -52,16 +52,15 @@ void alignScales(const FormatTraits &traits, std::span<const float> scales, std:
       isFinite &= std::isfinite(scales[i]) && std::isfinite(mins[i]) && std::isfinite(magnitude);
       largest = std::max(largest, magnitude);
     }
-    const float unit =
-        isFinite ? unitFor(largest, roomOf(traits)) : std::numeric_limits<float>::infinity();
+    const float unit = isFinite ? unitFor(largest, roomOf(traits)) : std::numeric_limits<float>::infinity();
     for (size_t i = first; i < end; ++i) {
       groups[i] = {unit, 0, 0};
       if (!std::isfinite(unit))
         continue;
       groups[i].scale = static_cast<int32_t>(std::nearbyint(scales[i] / unit));
       if (traits.hasMin)
-        groups[i].minimum = static_cast<int32_t>(
-            std::nearbyint((static_cast<double>(mins[i]) + center * scales[i]) / unit));
+        groups[i].minimum =
+            static_cast<int32_t>(std::nearbyint((static_cast<double>(mins[i]) + center * scales[i]) / unit));
     }
   }
 }

@@ -42,7 +42,8 @@ void alignScales(const FormatTraits &traits, std::span<const float> scales, std:
 
 /// Bytes of `elements` aligned weights as alignRow() writes them.
 inline int64_t alignedBytesOf(StorageFormat format, int64_t elements) {
-  return groupsOf(format, elements) * (static_cast<int64_t>(sizeof(AlignedGroup)) + traitsOf(format).groupSize);
+  return groupsOf(format, elements) *
+         (static_cast<int64_t>(sizeof(AlignedGroup)) + traitsOf(format).groupSize);
 }
 
 /// Writes a row of `elements` weights that are stored in `format` at `source` to `target`: for each group an

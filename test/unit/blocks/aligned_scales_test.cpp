@@ -11,9 +11,9 @@
 namespace llmc::blocks {
 namespace {
 
-constexpr std::array<StorageFormat, 8> kFormats = {StorageFormat::Q8_0, StorageFormat::Q4_0, StorageFormat::Q4_1,
-                                                   StorageFormat::Q5_0, StorageFormat::Q5_1, StorageFormat::Q4_K,
-                                                   StorageFormat::Q5_K, StorageFormat::Q6_K};
+constexpr std::array<StorageFormat, 8> kFormats = {
+    StorageFormat::Q8_0, StorageFormat::Q4_0, StorageFormat::Q4_1, StorageFormat::Q5_0,
+    StorageFormat::Q5_1, StorageFormat::Q4_K, StorageFormat::Q5_K, StorageFormat::Q6_K};
 
 class AlignedScalesTest : public ::testing::TestWithParam<StorageFormat> {
 protected:
@@ -84,7 +84,8 @@ TEST_P(AlignedScalesTest, ZerosAndExtremes) {
     EXPECT_EQ(group.minimum, 0);
     EXPECT_TRUE(std::isfinite(group.unit));
   }
-  const float tiny = std::numeric_limits<float>::denorm_min(), infinity = std::numeric_limits<float>::infinity();
+  const float tiny = std::numeric_limits<float>::denorm_min(),
+              infinity = std::numeric_limits<float>::infinity();
   EXPECT_TRUE(std::isnormal(align({tiny}, {minimumFor(tiny, tiny)})[0].unit));
   // What is not finite shows in every weight of its run, and in no other.
   std::vector<float> scales(groupsPerRun() + 1, 1), mins(groupsPerRun() + 1, minimumFor(1, -1));
