@@ -7,6 +7,7 @@
 #include "codegen/cpu/IntegerTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
+#include "codegen/cpu/TileProduct.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
@@ -191,16 +192,18 @@ private:
   // Row kernels
   //===--------------------------------------------------------------------===//
 
-  /// What rows of `value` are stored as, with storage for `rowCount` rows that `allocate` provides.
-  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate,
-                         int64_t rowCount) {
+  /// What rows of `value` are stored as, in memory that `allocate` provides.
+  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate) {
     Type element = cast<RankedTensorType>(value.getType()).getElementType(), i32 = builder.getI32Type();
     const int64_t width = widthOf(value), padded = padTo(width, f.target.lanes);
     if (element.isF32())
       return {Lowered::Kind::Rows,
-              {allocate(bufferType({rowCount, padded}, builder.getF32Type()))},
+              {allocate(bufferType({f.maxRows, padded}, builder.getF32Type()))},
               rows,
               {1, width, 0, 0}};
+    // The matrix unit reads whole tiles of rows.
+    const bool tiles = !isDecode() && f.target.hasMatrixTiles;
+    const int64_t rowCount = tiles ? padTo(f.maxRows, TileProduct::rows) : f.maxRows;
     if (element.isBF16())
       return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
     const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_K;
@@ -218,16 +221,13 @@ private:
     Value rows = rowsOf(result);
     if (!rows)
       return refuseWithoutRows();
-    Lowered lowered = destinationFor(
-        result, rows,
-        [&](MemRefType type) -> Value {
-          if (!privately)
-            return f.allocate(loc, type);
-          OpBuilder::InsertionGuard guard(builder);
-          builder.setInsertionPointToStart(&f.created.front());
-          return memref::AllocaOp::create(builder, loc, type, builder.getI64IntegerAttr(64));
-        },
-        f.maxRows);
+    Lowered lowered = destinationFor(result, rows, [&](MemRefType type) -> Value {
+      if (!privately)
+        return f.allocate(loc, type);
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(&f.created.front());
+      return memref::AllocaOp::create(builder, loc, type, builder.getI64IntegerAttr(64));
+    });
     return emitRowKernel(result, lowered, privately, name);
   }
 
@@ -273,10 +273,9 @@ private:
       Value rows = rowsOf(inner);
       if (!rows)
         return refuseWithoutRows();
-      Lowered lowered =
-          type.getElementType().isF32()
-              ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
-              : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); }, f.maxRows);
+      Lowered lowered = type.getElementType().isF32()
+                            ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
+                            : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); });
       FailureOr<Lowered> made = emitRowKernel(inner, lowered, /*privately=*/false, "rows");
       if (failed(made))
         return failure();
@@ -477,6 +476,7 @@ private:
       kernel.bias = scope.import(*bias);
     }
     kernel.rows = scope.import(input->rows);
+    kernel.rowsAreChosen = f.isPublic && input->rows == f.created.getArgument(kOutputRows);
     if (failed(addStores(scope, kernel)))
       return failure();
     for (const Store &store : kernel.stores)
@@ -505,8 +505,7 @@ private:
     int64_t panels = wide ? 4 : 2;
     kernel.isDecode = isDecode();
     if (!isDecode()) {
-      kernel.matrixTiles =
-          IntegerTile::applies(f.target, kernel.weights) || Bf16Tile::applies(f.target, kernel.weights);
+      kernel.matrixTiles = TileProduct::applies(f.target, kernel.weights);
       kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
       panels = 2;
     }

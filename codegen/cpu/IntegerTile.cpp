@@ -8,58 +8,46 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-IntegerTile::IntegerTile(const IntegerProduct &product, int64_t panels)
-    : TileProduct(product.b, panels), product(product), b(product.b), layout(product.layout) {
+IntegerTile::IntegerTile(const IntegerProduct &product, Value results)
+    : product(product), b(product.b), layout(product.layout), results(results) {
   const int64_t steps = runsPerChunk() * (PanelLayout::run / step);
-  weights = scratch({steps, layout.weightBytes(), rows, step}, b.getI8Type());
-  units = scratch({runsPerChunk(), b.lanes}, b.getF32Type());
-  tiles = scratch({levels(), rows, b.lanes}, b.getI32Type());
+  weights = b.scratch(bufferType({steps, layout.weightBytes(), rows, step}, b.getI8Type()));
+  units = b.scratch(bufferType({runsPerChunk(), b.lanes}, b.getF32Type()));
+  tiles = b.scratch(bufferType({levels(), rows, b.lanes}, b.getI32Type()));
 }
 
-void IntegerTile::run(Value begin, Value end, ArrayRef<Value> panels) {
-  for (auto [slot, panel] : llvm::enumerate(panels))
-    addPanel(begin, end, panel, static_cast<int64_t>(slot));
-}
-
-void IntegerTile::addPanel(Value begin, Value end, Value panel, int64_t slot) {
-  b.loop(begin, end, 1, [&](Value row) {
-    Value r = arith::SubIOp::create(b, row, begin);
-    b.storeVector(b.splat(0), results, {b.index(slot), r, b.index(0)});
-  });
-  const int64_t chunkInputs = runsPerChunk() * PanelLayout::run, whole = product.inputs / chunkInputs,
+void IntegerTile::emit(Value begin, Value end, Value panel) {
+  Value count = arith::SubIOp::create(b, end, begin),
+        whole = arith::CeilDivUIOp::create(b, count, b.index(rows));
+  b.loop(b.index(0), b.mul(whole, rows), 1,
+         [&](Value r) { b.storeVector(b.splat(0), results, {r, b.index(0)}); });
+  const int64_t chunkInputs = runsPerChunk() * PanelLayout::run, chunks = product.inputs / chunkInputs,
                 left = product.inputs % chunkInputs;
-  b.loop(b.index(0), b.index(whole), 1, [&](Value chunk) {
-    addChunk(begin, end, panel, slot, b.mul(chunk, runsPerChunk()), runsPerChunk(), PanelLayout::run);
+  b.loop(b.index(0), b.index(chunks), 1, [&](Value chunk) {
+    addChunk(begin, end, panel, b.mul(chunk, runsPerChunk()), runsPerChunk(), PanelLayout::run);
   });
   if (left == 0)
     return;
-  const int64_t count = layout.runs(left), lastInputs = left - (count - 1) * PanelLayout::run;
-  addChunk(begin, end, panel, slot, b.index(whole * runsPerChunk()), count, lastInputs);
+  const int64_t runs = layout.runs(left), lastInputs = left - (runs - 1) * PanelLayout::run;
+  addChunk(begin, end, panel, b.index(chunks * runsPerChunk()), runs, lastInputs);
 }
 
-void IntegerTile::addChunk(Value begin, Value end, Value panel, int64_t slot, Value first, int64_t count,
+void IntegerTile::addChunk(Value begin, Value end, Value panel, Value first, int64_t count,
                            int64_t lastInputs) {
   unpack(panel, first, (count - 1) * PanelLayout::run + lastInputs);
   for (int64_t i = 0; i < count; ++i)
     b.storeVector(product.scaledUnits(panel, b.add(first, i)), units, {b.index(i), b.index(0)});
   b.loop(begin, end, rows, [&](Value row) {
-    auto result = [&](int64_t r) -> SmallVector<Value> {
-      return {b.index(slot), b.add(Value(arith::SubIOp::create(b, row, begin)), r), b.index(0)};
-    };
-    SmallVector<Value> sums;
-    for (int64_t r = 0; r < rows; ++r)
-      sums.push_back(b.loadVector(results, result(r)));
+    Value r = arith::SubIOp::create(b, row, begin);
     // The tile products of a run are under way while the run before is scaled.
     for (int64_t i = 0; i < count; ++i) {
       const int64_t inputs = i + 1 == count ? lastInputs : PanelLayout::run;
       SmallVector<Value, 4> next = multiply(row, b.add(first, i), i, inputs);
       if (i > 0)
-        sums = addRun(row, b.add(first, i - 1), i - 1, sums);
+        addRun(row, r, b.add(first, i - 1), i - 1);
       store(next);
     }
-    sums = addRun(row, b.add(first, count - 1), count - 1, sums);
-    for (int64_t r = 0; r < rows; ++r)
-      b.storeVector(sums[r], results, result(r));
+    addRun(row, r, b.add(first, count - 1), count - 1);
   });
 }
 
@@ -160,22 +148,24 @@ void IntegerTile::store(ValueRange accumulators) {
     amx::TileStoreOp::create(b, tiles, ValueRange{b.index(level), zero, zero}, tile);
 }
 
-SmallVector<Value> IntegerTile::addRun(Value row, Value run, int64_t index, ValueRange sums) {
+void IntegerTile::addRun(Value row, Value r, Value run, int64_t index) {
   ActivationReader activations(b, product.x, run);
   Value unit = b.loadVector(units, {b.index(index), b.index(0)});
-  SmallVector<Value> next;
-  for (int64_t r = 0; r < rows; ++r) {
-    auto level = [&](int64_t number) {
-      return b.loadVector(tiles, {b.index(number), b.index(r), b.index(0)});
-    };
-    // Each level weighs 256 times the one below; rounding down level by level is rounding down once.
-    Value integer;
-    for (int64_t number = 0; number + 1 < levels(); ++number)
-      integer = integer ? b.add(level(number), b.shiftRight(integer, 8)) : level(number);
-    integer = b.add(b.shiftLeft(level(levels() - 1), 8), integer);
-    next.push_back(product.addScaled(sums[r], integer, unit, activations.scale(b.add(row, r))));
-  }
-  return next;
+  constexpr int64_t together = 4; // rows, so that their additions overlap
+  b.loop(b.index(0), b.index(rows), together, [&](Value first) {
+    for (int64_t offset = 0; offset < together; ++offset) {
+      Value i = b.add(first, offset);
+      auto level = [&](int64_t number) { return b.loadVector(tiles, {b.index(number), i, b.index(0)}); };
+      // Each level weighs 256 times the one below; rounding down level by level is rounding down once.
+      Value integer;
+      for (int64_t number = 0; number + 1 < levels(); ++number)
+        integer = integer ? b.add(level(number), b.shiftRight(integer, 8)) : level(number);
+      integer = b.add(b.shiftLeft(level(levels() - 1), 8), integer);
+      SmallVector<Value> place{b.add(r, i), b.index(0)};
+      Value scale = activations.scale(b.add(row, i));
+      b.storeVector(product.addScaled(b.loadVector(results, place), integer, unit, scale), results, place);
+    }
+  });
 }
 
 } // namespace llmc::codegen

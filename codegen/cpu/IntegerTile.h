@@ -10,20 +10,15 @@ namespace llmc::codegen {
 /// Sums tiles of 16 rows by one panel of an IntegerProduct with AMX. The bytes of activations' codes and of
 /// weights' integers are multiplied each with each, 64 inputs at a time, and stay in tile registers for a run
 /// of inputs, byte products of equal weight together.
-class IntegerTile : public TileProduct {
+class IntegerTile {
 public:
-  /// Whether the target can do it for a product of these weights.
-  static bool applies(const Target &target, const PanelLayout &weights) {
-    return target.hasMatrixTiles && weights.kind == PanelLayout::Kind::Codes;
-  }
+  IntegerTile(const IntegerProduct &product, mlir::Value results);
 
-  /// Takes scratch memory, some 16 KiB for each of `panels` and 24 KiB more, at the insertion point, the
-  /// entry of the kernel.
-  IntegerTile(const IntegerProduct &product, int64_t panels);
-
-  void run(mlir::Value begin, mlir::Value end, llvm::ArrayRef<mlir::Value> panels) override;
+  /// Computes rows `begin` .. `end - 1` of `panel` into the results.
+  void emit(mlir::Value begin, mlir::Value end, mlir::Value panel);
 
 private:
+  static constexpr int64_t rows = TileProduct::rows;
   /// Inputs of a tile of codes.
   static constexpr int64_t step = 64;
   /// Runs whose integers are made at a time: they stay in the nearest cache for all rows of a block.
@@ -31,10 +26,9 @@ private:
   /// Accumulators: byte products of equal weight.
   int64_t levels() const { return product.activationBytes() + layout.weightBytes() - 1; }
 
-  void addPanel(mlir::Value begin, mlir::Value end, mlir::Value panel, int64_t slot);
   /// A chunk of `count` runs from `first` on, of which the last one has `lastInputs` inputs.
-  void addChunk(mlir::Value begin, mlir::Value end, mlir::Value panel, int64_t slot, mlir::Value first,
-                int64_t count, int64_t lastInputs);
+  void addChunk(mlir::Value begin, mlir::Value end, mlir::Value panel, mlir::Value first, int64_t count,
+                int64_t lastInputs);
   /// Makes the integers of the weights of `inputs` inputs from run `first` on.
   void unpack(mlir::Value panel, mlir::Value first, int64_t inputs);
   /// Bytes of the integers of a vector of codes, lowest byte first.
@@ -42,13 +36,13 @@ private:
   /// Integer sums of `inputs` inputs of a run, number `index` of its chunk, in tile registers.
   llvm::SmallVector<mlir::Value, 4> multiply(mlir::Value row, mlir::Value run, int64_t index, int64_t inputs);
   void store(mlir::ValueRange accumulators);
-  /// Scales the integer sums that were stored and adds them to `sums`.
-  llvm::SmallVector<mlir::Value> addRun(mlir::Value row, mlir::Value run, int64_t index,
-                                        mlir::ValueRange sums);
+  /// Scales the integer sums that were stored and adds them to the results of rows from `r` of the block on.
+  void addRun(mlir::Value row, mlir::Value r, mlir::Value run, int64_t index);
 
   IntegerProduct product;
   KernelBuilder &b;
   const PanelLayout &layout;
+  mlir::Value results; ///< `memref<rows of a block x 16 x f32>`
   mlir::Value weights; ///< `memref<steps x weight bytes x 16 x 64 x i8>`: integers as tiles want them
   mlir::Value units;   ///< `memref<runs of a chunk x 16 x f32>`
   mlir::Value tiles;   ///< `memref<levels x 16 x 16 x i32>`

@@ -134,6 +134,10 @@ public:
   void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);
   }
+  /// Memory of the running call. At the entry of a function, so that it is taken once.
+  mlir::Value scratch(mlir::MemRefType type) {
+    return mlir::memref::AllocaOp::create(*this, type, mlir::ValueRange{}, getI64IntegerAttr(64));
+  }
   /// A lane mask that keeps the first `count` lanes.
   mlir::Value firstLanes(int64_t count) {
     return mlir::vector::CreateMaskOp::create(*this, mlir::VectorType::get({lanes}, getI1Type()),

@@ -9,8 +9,7 @@
 #include "codegen/cpu/ProductKernel.h"
 
 #include "codegen/cpu/AttentionKernel.h"
-#include "codegen/cpu/Bf16Product.h"
-#include "codegen/cpu/IntegerTile.h"
+#include "codegen/cpu/TileProduct.h"
 
 using namespace mlir;
 
@@ -139,9 +138,9 @@ public:
       for (const TileClass &tileClass : classes)
         panels = std::max(panels, neededPanels(tileClass).size());
       if (kernel.weights.kind == PanelLayout::Kind::Codes)
-        matrix = std::make_unique<IntegerTile>(integerProduct(), panels);
+        matrix.emplace(integerProduct(), panels);
       else
-        matrix = std::make_unique<Bf16Tile>(bf16Product(), panels);
+        matrix.emplace(bf16Product(), panels);
     }
     Value chunkBegin = b.mul(kernel.chunk, kernel.tilesPerChunk),
           chunkEnd = b.add(chunkBegin, kernel.tilesPerChunk);
@@ -179,31 +178,34 @@ private:
       emitRows(tileClass, b.index(0), 1);
       return;
     }
-    // The widest tiles that the rows fill, then narrower ones.
+    if (matrix) {
+      // The outputs of one row, mostly, which a tile takes as long for as for sixteen.
+      Value begin = b.index(0);
+      if (kernel.rowsAreChosen) {
+        Value isOne = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, kernel.rows, b.index(1));
+        b.ifThen(isOne, [&] { emitRows(tileClass, b.index(0), 1); });
+        begin = arith::SelectOp::create(b, isOne, kernel.rows, begin);
+      }
+      b.loop(begin, kernel.rows, TileProduct::rowsPerBlock,
+             [&](Value first) { emitMatrixRows(tileClass, first); });
+      return;
+    }
+    // The widest tiles that the rows fill, then single rows.
     Value row = b.index(0);
-    auto wholeTiles = [&](int64_t height) -> Value {
-      Value left = arith::SubIOp::create(b, kernel.rows, row);
-      return b.add(row, b.mul(b.div(left, height), height));
-    };
     auto rowLoop = [&](int64_t height) {
-      Value end = wholeTiles(height);
+      Value left = arith::SubIOp::create(b, kernel.rows, row);
+      Value end = b.add(row, b.mul(b.div(left, height), height));
       b.loop(row, end, height, [&](Value first) { emitRows(tileClass, first, height); });
       row = end;
     };
-    if (matrix) {
-      Value end = wholeTiles(TileProduct::rows);
-      b.loop(row, end, TileProduct::rowsPerBlock,
-             [&](Value first) { emitMatrixRows(tileClass, first, end); });
-      row = end;
-    }
     rowLoop(kernel.rowsPerTile);
     if (kernel.rowsPerTile > 1)
       rowLoop(1);
   }
 
-  /// The block of rows from `first` on, of which rows before `end` are whole tiles.
-  void emitMatrixRows(const TileClass &tileClass, Value first, Value end) {
-    end = b.min(b.add(first, TileProduct::rowsPerBlock), end);
+  /// The block of rows from `first` on.
+  void emitMatrixRows(const TileClass &tileClass, Value first) {
+    Value end = b.min(b.add(first, TileProduct::rowsPerBlock), kernel.rows);
     SmallVector<Value> panels;
     for (int64_t offset : needed)
       panels.push_back(b.add(tile.base, offset));
@@ -271,8 +273,8 @@ private:
   TileEmitter &tile;
   ProductKernel &kernel;
   const SmallVector<TileClass> classes;
-  std::unique_ptr<TileProduct> matrix; ///< of as many rows as fill tiles; null: of none
-  SmallVector<int64_t> needed;         ///< of the tile that is emitted
+  std::optional<TileProduct> matrix; ///< where products go to the matrix unit
+  SmallVector<int64_t> needed;       ///< of the tile that is emitted
 };
 
 } // namespace

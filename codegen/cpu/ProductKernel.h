@@ -33,8 +33,9 @@ struct ProductKernel {
   mlir::Value rows, chunk;
   std::vector<Store> stores;
 
-  bool isDecode = false;    ///< the step has one row
-  bool matrixTiles = false; ///< as many rows as fill tiles of the matrix unit go there
+  bool isDecode = false;      ///< the step has one row
+  bool matrixTiles = false;   ///< products go to the matrix unit
+  bool rowsAreChosen = false; ///< rows are those whose outputs are wanted
   int64_t rowsPerTile = 1;
   int64_t tilesPerChunk = 1;
   int64_t panelsPerTile = 4; ///< of stores without rotation

@@ -12,15 +12,17 @@
 // ALDERLAKE:     "llvm.x86.avx512.vpdpbusd.256"
 // ALDERLAKE-NOT: dpbf16ps
 
-// Whole tiles of rows go to the matrix unit, the others do not.
+// Products of many rows go to the matrix unit.
 // AMX-LABEL: func.func private @product_prefill(
+// AMX-NOT:     llvm.x86
+// AMX:         call @tiles(
+// AMX-LABEL: func.func private @tiles(
 // AMX:         amx.tile_muli {{.*}} : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
-// AMX:         "llvm.x86.avx512.vpdpbusd.512"
-// Those of bf16 add up in the order of the matrix unit, which is not that of the dot product.
 // AMX-LABEL: func.func private @product_prefill_0(
 // AMX-NOT:     dpbf16ps
+// AMX:         call @tiles_0(
+// AMX-LABEL: func.func private @tiles_0(
 // AMX:         amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
-// AMX-NOT:     dpbf16ps
 
 // AVX2-NOT: llvm.x86
 // AVX2:     vector.fma {{.*}} : vector<8xf32>
