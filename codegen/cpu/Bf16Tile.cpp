@@ -10,9 +10,8 @@ namespace llmc::codegen {
 
 void Bf16Tile::emit(Value begin, Value end, Value panel) {
   auto rowLoop = [&](Value from, Value to, int64_t height) {
-    b.loop(from, to, height * rows, [&](Value row) {
-      addInputs(row, arith::SubIOp::create(b, row, begin), height, panel);
-    });
+    b.loop(from, to, height * rows,
+           [&](Value row) { addInputs(row, arith::SubIOp::create(b, row, begin), height, panel); });
   };
   // A pair of tiles wherever more than one tile is left.
   Value count = arith::CeilDivUIOp::create(b, Value(arith::SubIOp::create(b, end, begin)), b.index(rows));
@@ -25,9 +24,7 @@ void Bf16Tile::addInputs(Value row, Value r, int64_t height, Value panel) {
   auto sumsType = amx::TileType::get({rows, b.lanes}, b.getF32Type());
   const int64_t inputs = 2 * product.layout.groups(product.inputs), whole = inputs / chunk,
                 left = inputs % chunk;
-  auto place = [&](int64_t tile) -> SmallVector<Value> {
-    return {b.add(r, tile * rows), b.index(0)};
-  };
+  auto place = [&](int64_t tile) -> SmallVector<Value> { return {b.add(r, tile * rows), b.index(0)}; };
   auto addChunk = [&](Value first, int64_t size, SmallVector<Value> sums) {
     multiply(row, panel, first, size, sums);
     for (int64_t tile = 0; tile < height; ++tile)

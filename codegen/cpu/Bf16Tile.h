@@ -6,10 +6,12 @@
 
 namespace llmc::codegen {
 
-/// Sums tiles of 16 rows by one panel of a Bf16Product with AMX. Two tiles of rows share each load of weights.
+/// Sums tiles of 16 rows by one panel of a Bf16Product with AMX. Two tiles of rows share each load of
+/// weights.
 class Bf16Tile {
 public:
-  Bf16Tile(const Bf16Product &product, mlir::Value results) : product(product), b(product.b), results(results) {}
+  Bf16Tile(const Bf16Product &product, mlir::Value results)
+      : product(product), b(product.b), results(results) {}
 
   /// Computes rows `begin` .. `end - 1` of `panel` into the results.
   void emit(mlir::Value begin, mlir::Value end, mlir::Value panel);
