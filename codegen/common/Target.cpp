@@ -137,8 +137,8 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
     target.registers = 32;
     target.hasByteDot = has("avx512vnni");
     target.hasBf16Dot = has("avx512bf16");
-    target.hasMatrixTiles = has("amx-int8");
-    target.hasBf16MatrixTiles = has("amx-bf16");
+    target.hasByteTiles = has("amx-int8");
+    target.hasBf16Tiles = has("amx-bf16");
   } else if (has("avx2")) {
     target.lanes = 8;
     target.hasByteDot = has("avxvnni");

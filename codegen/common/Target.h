@@ -31,10 +31,10 @@ struct Target {
   bool hasBf16Dot = false;
   /// Conversions between f16 and f32.
   bool hasF16Conversion = true;
-  /// Products of tiles of signed bytes into 32 bits on a matrix unit (AMX).
-  bool hasMatrixTiles = false;
+  /// Products of tiles of bytes into 32 bits on a matrix unit (AMX).
+  bool hasByteTiles = false;
   /// Products of tiles of bfloat16 into f32 on it.
-  bool hasBf16MatrixTiles = false;
+  bool hasBf16Tiles = false;
 };
 
 /// Returns the target called `cpu` by LLVM ("znver4", "sapphirerapids", "x86-64-v3"), or this machine for

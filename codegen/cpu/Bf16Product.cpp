@@ -25,7 +25,7 @@ SmallVector<Value> Bf16Product::sum(ArrayRef<Value> rows, ArrayRef<Value> panels
   SmallVector<Value> zeros(cells, b.splat(0));
   auto weights = [&](Value panel, Value group) { return PanelReader(b, w, layout, panel, group).words(0); };
   auto activations = [&](Value row, Value group) { return b.broadcast(b.load(x, {row, group})); };
-  if (!b.target.hasBf16MatrixTiles)
+  if (!b.target.hasBf16Tiles)
     return b.loop(b.index(0), b.index(groups), 1, zeros, [&](Value group, ValueRange sums) {
       SmallVector<Value> next(sums), words;
       for (Value panel : panels)

@@ -202,7 +202,7 @@ private:
               rows,
               {1, width, 0, 0}};
     // The matrix unit reads whole tiles of rows.
-    const bool tiles = !isDecode() && f.target.hasMatrixTiles;
+    const bool tiles = !isDecode() && (f.target.hasByteTiles || f.target.hasBf16Tiles);
     const int64_t rowCount = tiles ? padTo(f.maxRows, TileProduct::rows) : f.maxRows;
     if (element.isBF16())
       return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};

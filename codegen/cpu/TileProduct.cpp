@@ -20,7 +20,7 @@ func::FuncOp makeFunction(const Product &product, MemRefType sums) {
   KernelBuilder inner(b.getLoc(), detached, b.target);
   Type index = b.getIndexType();
   func::FuncOp function = inner.beginFunction(
-      module, "tiles", {product.x.getType(), product.w.getType(), index, index, index, sums});
+      module, "product_tiles", {product.x.getType(), product.w.getType(), index, index, index, sums});
   SymbolTable(module).insert(function);
   Product local{inner, product.layout, product.inputs, function.getArgument(0), function.getArgument(1)};
   Tile tile(local, function.getArgument(5));

@@ -7,8 +7,8 @@
 
 namespace llmc::codegen {
 
-/// Products of many rows on the matrix unit: its code is a function beside the kernels, which those of equal
-/// weights share. The same to the bit as what the kernels of one row compute.
+/// Products of many rows on the matrix unit: its code is a function beside the kernel, which calls it for
+/// each panel of each of its tiles. The same to the bit as what the kernels of one row compute.
 class TileProduct {
 public:
   static constexpr int64_t rows = 16; ///< of a tile
@@ -17,8 +17,8 @@ public:
 
   /// Whether the target can do it for a product of these weights.
   static bool applies(const Target &target, const PanelLayout &weights) {
-    return (target.hasMatrixTiles && weights.kind == PanelLayout::Kind::Codes) ||
-           (target.hasBf16MatrixTiles && weights.kind == PanelLayout::Kind::BF16);
+    return (target.hasByteTiles && weights.kind == PanelLayout::Kind::Codes) ||
+           (target.hasBf16Tiles && weights.kind == PanelLayout::Kind::BF16);
   }
 
   /// Makes the function, and takes scratch memory of 16 KiB for the sums of each of `panels` at the insertion

@@ -15,13 +15,13 @@
 // Products of many rows go to the matrix unit.
 // AMX-LABEL: func.func private @product_prefill(
 // AMX-NOT:     llvm.x86
-// AMX:         call @tiles(
-// AMX-LABEL: func.func private @tiles(
+// AMX:         call @product_tiles(
+// AMX-LABEL: func.func private @product_tiles(
 // AMX:         amx.tile_muli {{.*}} : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
 // AMX-LABEL: func.func private @product_prefill_0(
 // AMX-NOT:     dpbf16ps
-// AMX:         call @tiles_0(
-// AMX-LABEL: func.func private @tiles_0(
+// AMX:         call @product_tiles_0(
+// AMX-LABEL: func.func private @product_tiles_0(
 // AMX:         amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
 
 // AVX2-NOT: llvm.x86
