@@ -38,7 +38,9 @@ template <typename T> T loadAs(const uint8_t *from) {
 }
 
 /// Inputs of the aligned weights that are packed: the last run is no whole one where the format allows it.
-constexpr int64_t kAlignedInputs = 768;
+int64_t alignedInputs(StorageFormat format) {
+  return 6 * PanelLayout::run + (blocks::traitsOf(format).blockElements == 32 ? 32 : 0);
+}
 
 /// The number that output `lane` of a panel has for input `k`, read as PanelLayout.h describes records.
 float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, int64_t k) {
@@ -59,7 +61,7 @@ float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, in
     const uint8_t *numbers = record + layout.scaleOffset() + lane * layout.scaleBytes() / layout.lanes;
     const int minimum = layout.hasMin ? loadAs<int16_t>(numbers + 2) : 0;
     const int exponent =
-        panel[layout.unitOffset(kAlignedInputs) + k / PanelLayout::run * layout.lanes + lane];
+        panel[layout.unitOffset(alignedInputs(layout.source)) + k / PanelLayout::run * layout.lanes + lane];
     return std::ldexp(static_cast<float>(loadAs<int16_t>(numbers) * (code - layout.center()) + minimum),
                       exponent - 127);
   }
@@ -125,26 +127,27 @@ TEST_P(PanelLayoutTest, PacksAlignedScales) {
   auto element = llvm::cast<nn::BlockType>(elementOf(format));
   const PanelLayout layout = PanelLayout::get(
       nn::BlockType::get(element.getContext(), element.getFormat(), /*aligned=*/true), lanes);
+  const int64_t inputs = alignedInputs(format);
   test::RandomParameters random;
-  auto type = mlir::RankedTensorType::get({lanes, kAlignedInputs}, element);
+  auto type = mlir::RankedTensorType::get({lanes, inputs}, element);
   llvm::ArrayRef<uint8_t> contents = *random.getContents("weight", type);
-  const int64_t rowBytes = blocks::bytesOf(format, kAlignedInputs),
-                alignedBytes = blocks::alignedBytesOf(format, kAlignedInputs);
+  const int64_t rowBytes = blocks::bytesOf(format, inputs),
+                alignedBytes = blocks::alignedBytesOf(format, inputs);
   std::vector<uint8_t> aligned(lanes * alignedBytes);
   std::vector<const uint8_t *> rows;
   for (int64_t row = 0; row < lanes; ++row) {
     uint8_t *target = aligned.data() + row * alignedBytes;
-    blocks::alignRow(format, contents.data() + row * rowBytes, kAlignedInputs, target);
+    blocks::alignRow(format, contents.data() + row * rowBytes, inputs, target);
     rows.push_back(target);
   }
-  std::vector<uint8_t> panel(layout.panelBytes(kAlignedInputs), 0xff);
-  layout.packPanel(rows, kAlignedInputs, panel.data());
-  std::vector<float> expected(kAlignedInputs);
+  std::vector<uint8_t> panel(layout.panelBytes(inputs), 0xff);
+  layout.packPanel(rows, inputs, panel.data());
+  std::vector<float> expected(inputs);
   for (int64_t lane = 0; lane < lanes; ++lane) {
-    blocks::dequantize(format, contents.data() + lane * rowBytes, kAlignedInputs, expected.data());
+    blocks::dequantize(format, contents.data() + lane * rowBytes, inputs, expected.data());
     const float largest =
         std::abs(*llvm::max_element(expected, [](float a, float b) { return std::abs(a) < std::abs(b); }));
-    for (int64_t k = 0; k < kAlignedInputs; ++k)
+    for (int64_t k = 0; k < inputs; ++k)
       ASSERT_NEAR(unpacked(layout, panel.data(), lane, k), expected[k], largest * 0x1p-10)
           << "output " << lane << ", input " << k;
   }
