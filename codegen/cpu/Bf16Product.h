@@ -9,7 +9,8 @@ namespace llmc::codegen {
 /// The product x W^T of bf16 numbers with sums in f32. On targets whose matrix unit multiplies bf16, all
 /// kernels add up in its order, so that they agree to the bit: of 32 inputs the products of even and of odd
 /// ones apart, then both sums, then what came before (Intel SDM, TDPBF16PS). Elsewhere the order is that of
-/// the target's dot product.
+/// the target's dot product. The matrix unit takes numbers below 2^-126 for zero, which vectors do not: sums
+/// as small as that may differ.
 struct Bf16Product {
   KernelBuilder &b;
   const PanelLayout &layout;

@@ -12,9 +12,11 @@ namespace llmc::blocks {
 ///
 ///     value = unit * (scale * (code - center) + minimum)
 ///
-/// with an integer of weightBytes() bytes in the parentheses. A product of such weights and integer
-/// activations is exact, in whatever order it is added up. Scales keep 11 bits or more if they are at least
-/// half as large as the largest of their run (those of f16 are then exact), smaller ones keep fewer.
+/// with an integer of alignedWeightBytes() bytes in the parentheses. A product of such weights and integer
+/// activations is exact, in whatever order it is added up. A weight is off by less than 2^-10 of the largest
+/// that codes of its run can stand for. Without a minimum, scales keep 11 bits or more if they are at least
+/// half as large as the largest of the run (those of f16 are then exact), and smaller ones fewer. With one,
+/// scales of groups whose minimum is many times as large keep fewer too.
 inline constexpr int64_t alignedRun = 128;
 
 /// The scale and minimum of one group in units.

@@ -29,8 +29,8 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
 
   NumericBound getNumericBound() const override {
     if (bits == 16)
-      return NumericBound::relative(5e-4, "activations are rounded to 16 bits and scales of weights to 10 or "
-                                          "more, each in units of 128 inputs");
+      return NumericBound::relative(5e-4, "activations are rounded to 16 bits and scales of weights to "
+                                          "integers, each in units of 128 inputs");
     return NumericBound::relative(0.05, "activations are rounded to 8 bits, with one scale for 128 of them");
   }
 
