@@ -55,11 +55,16 @@ int64_t PanelLayout::recordBytes() const {
   return scaleOffset() + scaleBytes() * (hasMin && !aligned ? 2 : 1);
 }
 
+/// Bytes that records and panels of aligned weights begin at a multiple of.
+static constexpr int64_t kCacheLine = 64;
+
+int64_t PanelLayout::unitBytes(int64_t inputs) const {
+  return aligned ? llvm::alignTo(runs(inputs) * lanes, kCacheLine) : 0;
+}
+
 int64_t PanelLayout::panelBytes(int64_t inputs) const {
-  constexpr int64_t kCacheLine = 64;
-  if (!aligned)
-    return groups(inputs) * recordBytes();
-  return llvm::alignTo(unitOffset(inputs) + runs(inputs) * lanes, kCacheLine);
+  const int64_t bytes = unitBytes(inputs) + groups(inputs) * recordBytes();
+  return aligned ? llvm::alignTo(bytes, kCacheLine) : bytes;
 }
 
 SmallVector<int64_t> PanelLayout::packedShape(int64_t outputs, int64_t inputs) const {
@@ -122,7 +127,7 @@ void packAligned(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int6
       blocks::AlignedGroup numbers;
       std::memcpy(&numbers, row + group * rowGroupBytes, sizeof(numbers));
       const uint8_t *codes = row + group * rowGroupBytes + sizeof(numbers);
-      uint8_t *record = target + group * layout.recordBytes();
+      uint8_t *record = target + layout.unitBytes(inputs) + group * layout.recordBytes();
       for (int64_t i = 0; i < layout.groupSize; ++i)
         storeCode(layout, record, lane, i, codes[i]);
       const auto scale = static_cast<int16_t>(numbers.scale), minimum = static_cast<int16_t>(numbers.minimum);
@@ -131,7 +136,7 @@ void packAligned(const PanelLayout &layout, ArrayRef<const uint8_t *> rows, int6
       if (layout.hasMin)
         std::memcpy(place + 2, &minimum, 2);
       if (group % layout.groupsPerRun() == 0)
-        target[layout.unitOffset(inputs) + group / layout.groupsPerRun() * layout.lanes + lane] =
+        target[group / layout.groupsPerRun() * layout.lanes + lane] =
             static_cast<uint8_t>(std::bit_cast<uint32_t>(numbers.unit) >> 23);
     }
   }

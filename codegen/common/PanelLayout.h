@@ -11,8 +11,8 @@
 //
 // Weights with aligned scales (dialects/blocks/AlignedScales.h) have integers of 16 bits for scales, or, with
 // minimum, a word a lane of which the lower half is the scale and the upper one the minimum. Their units lie
-// behind the panel's records: for each run of 128 inputs the exponent, as f32 has it, of a byte a lane, so
-// that such a weight is `[panels][panel bytes]`.
+// before the panel's records, where the kernel gets to first: for each run of 128 inputs the exponent, as f32
+// has it, of a byte a lane, padded to a cache line, so that such a weight is `[panels][panel bytes]`.
 //
 // Word t of 8-bit codes holds inputs 4t .. 4t+3 from the low byte up. Word t of 4-bit codes holds inputs 8t
 // .. 8t+3 in the low and 8t+4 .. 8t+7 in the high halves of its bytes, so that a mask and a shift give two
@@ -63,8 +63,8 @@ struct PanelLayout {
   int64_t recordBytes() const;
   int64_t panels(int64_t outputs) const { return (outputs + lanes - 1) / lanes; }
   int64_t groups(int64_t inputs) const { return (inputs + groupSize - 1) / groupSize; }
-  /// Where in a panel of aligned weights the units are.
-  int64_t unitOffset(int64_t inputs) const { return groups(inputs) * recordBytes(); }
+  /// Bytes of the units that a panel of aligned weights begins with; 0 for others.
+  int64_t unitBytes(int64_t inputs) const;
   int64_t panelBytes(int64_t inputs) const;
   /// Sizes of a packed weight, in bytes: panels, groups and records, or panels and their bytes.
   llvm::SmallVector<int64_t> packedShape(int64_t outputs, int64_t inputs) const;

@@ -23,7 +23,9 @@ SmallVector<Value> Bf16Product::sum(ArrayRef<Value> rows, ArrayRef<Value> panels
   const int64_t groups = layout.groups(inputs);
   const size_t cells = rows.size() * panels.size();
   SmallVector<Value> zeros(cells, b.splat(0));
-  auto weights = [&](Value panel, Value group) { return PanelReader(b, w, layout, panel, group).words(0); };
+  auto weights = [&](Value panel, Value group) {
+    return PanelReader(b, w, layout, inputs, panel, group).words(0);
+  };
   auto activations = [&](Value row, Value group) { return b.broadcast(b.load(x, {row, group})); };
   if (!b.target.hasBf16Tiles)
     return b.loop(b.index(0), b.index(groups), 1, zeros, [&](Value group, ValueRange sums) {

@@ -67,7 +67,9 @@ private:
     return next;
   }
 
-  PanelReader reader(Value panel, Value group) { return PanelReader(b, product.w, layout, panel, group); }
+  PanelReader reader(Value panel, Value group) {
+    return PanelReader(b, product.w, layout, product.inputs, panel, group);
+  }
 
   /// Sums of products of bytes with codes, counted from the center: [(row * panels + panel) * parts + part].
   SmallVector<Value> products(Value first, Value group, ArrayRef<Value> sums) {
@@ -144,22 +146,23 @@ Value IntegerProduct::addScaled(Value sum, Value integer, Value units, Value act
 }
 
 Value IntegerProduct::scaledUnits(Value panel, Value run) {
-  Value units = loadUnits(b, w, layout, inputs, panel, run);
+  Value units = loadUnits(b, w, panel, run);
   return b.mulf(units, b.splat(static_cast<double>(int64_t(1) << droppedBits())));
 }
 
 SmallVector<Value> IntegerProduct::sum(ArrayRef<Value> rows, ArrayRef<Value> panels) {
   SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
   return b.loop(b.index(0), b.index(layout.runs(inputs)), 1, zeros, [&](Value run, ValueRange carried) {
+    // Before the records, as they lie in memory.
+    SmallVector<Value> units =
+        llvm::map_to_vector(panels, [&](Value panel) { return scaledUnits(panel, run); });
     SmallVector<Value> integers = RunAccumulator(*this, rows, panels, run).total(), next(carried);
     ActivationReader activations(b, x, run);
-    for (auto [p, panel] : llvm::enumerate(panels)) {
-      Value units = scaledUnits(panel, run);
+    for (size_t p = 0; p < panels.size(); ++p)
       for (auto [r, row] : llvm::enumerate(rows)) {
         const size_t cell = r * panels.size() + p;
-        next[cell] = addScaled(next[cell], integers[cell], units, activations.scale(row));
+        next[cell] = addScaled(next[cell], integers[cell], units[p], activations.scale(row));
       }
-    }
     return next;
   });
 }

@@ -58,7 +58,8 @@ void IntegerTile::unpack(Value panel, Value first, int64_t inputs) {
       b.storeVector(vector, weights, {index, b.index(byte), row, b.index(0)});
   };
   b.loop(b.index(0), b.index(inputs / layout.groupSize), 1, [&](Value group) {
-    PanelReader reader(b, product.w, layout, panel, b.add(b.mul(first, layout.groupsPerRun()), group));
+    PanelReader reader(b, product.w, layout, product.inputs, panel,
+                       b.add(b.mul(first, layout.groupsPerRun()), group));
     Value index = b.div(group, groupsPerStep), row = b.mul(b.rem(group, groupsPerStep), rowsPerGroup);
     Value scales = reader.alignedScales();
     int64_t word = 0;

@@ -10,16 +10,16 @@ namespace llmc::codegen {
 /// `memref<panels x panel bytes x i8>` (see PanelLayout.h).
 class PanelReader {
 public:
-  PanelReader(KernelBuilder &b, mlir::Value weights, const PanelLayout &layout, mlir::Value panel,
-              mlir::Value group)
-      : b(b), weights(weights), layout(layout), panel(panel), group(group) {}
+  PanelReader(KernelBuilder &b, mlir::Value weights, const PanelLayout &layout, int64_t inputs,
+              mlir::Value panel, mlir::Value group)
+      : b(b), weights(weights), layout(layout), inputs(inputs), panel(panel), group(group) {}
 
   /// `count` bytes from `offset` on.
   mlir::Value bytes(mlir::Value offset, int64_t count) {
     auto type = mlir::VectorType::get({count}, b.getI8Type());
     llvm::SmallVector<mlir::Value, 3> place{panel, group, offset};
     if (layout.aligned)
-      place = {panel, b.add(b.mul(group, layout.recordBytes()), offset)};
+      place = {panel, b.add(b.add(b.mul(group, layout.recordBytes()), offset), layout.unitBytes(inputs))};
     return mlir::vector::LoadOp::create(b, type, weights, place);
   }
 
@@ -53,15 +53,15 @@ private:
   KernelBuilder &b;
   mlir::Value weights;
   const PanelLayout &layout;
+  const int64_t inputs;
   mlir::Value panel, group;
 };
 
-/// The units of run `run` of a panel of aligned weights with `inputs` inputs, in f32.
-inline mlir::Value loadUnits(KernelBuilder &b, mlir::Value weights, const PanelLayout &layout, int64_t inputs,
-                             mlir::Value panel, mlir::Value run) {
-  mlir::Value offset = b.add(b.mul(run, b.lanes), layout.unitOffset(inputs));
+/// The units of run `run` of a panel of aligned weights, in f32.
+inline mlir::Value loadUnits(KernelBuilder &b, mlir::Value weights, mlir::Value panel, mlir::Value run) {
   auto type = mlir::VectorType::get({b.lanes}, b.getI8Type());
-  mlir::Value exponents = mlir::vector::LoadOp::create(b, type, weights, mlir::ValueRange{panel, offset});
+  mlir::Value exponents =
+      mlir::vector::LoadOp::create(b, type, weights, mlir::ValueRange{panel, b.mul(run, b.lanes)});
   mlir::Value bits = b.shiftLeft(mlir::arith::ExtUIOp::create(b, b.i32Vector, exponents), 23);
   return mlir::arith::BitcastOp::create(b, b.f32Vector, bits);
 }

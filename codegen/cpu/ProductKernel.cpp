@@ -60,7 +60,7 @@ SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<V
   return b.loop(b.index(0), b.index(kernel.inputs), 1, zeros, [&](Value input, ValueRange sums) {
     SmallVector<Value> next(sums), w;
     for (Value panel : panels) {
-      Value bits = PanelReader(b, kernel.w, kernel.weights, panel, input).words(0);
+      Value bits = PanelReader(b, kernel.w, kernel.weights, kernel.inputs, panel, input).words(0);
       w.push_back(vector::BitCastOp::create(b, b.f32Vector, bits));
     }
     for (auto [r, row] : llvm::enumerate(rows)) {

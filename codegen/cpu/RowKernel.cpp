@@ -204,7 +204,7 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
     Value id = arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}));
     Value panel = b.div(id, b.lanes), lane = b.rem(id, b.lanes);
     b.loop(b.index(0), b.index(layout.groups(width)), 1, [&](Value group) {
-      PanelReader record(b, table, layout, panel, group);
+      PanelReader record(b, table, layout, width, panel, group);
       auto word = [&](int64_t t, Type type) {
         return scalar(record.bytes(b.mul(b.add(lane, t * b.lanes), 4), 4), type);
       };
@@ -231,7 +231,7 @@ void emitEmbedding(KernelBuilder &b, const PanelLayout &layout, int64_t width, V
           return arith::SIToFPOp::create(b, b.getF32Type(), bits);
         };
         Value run = b.div(group, layout.groupsPerRun());
-        Value unit = vector::ExtractOp::create(b, loadUnits(b, table, layout, width, panel, run), lane);
+        Value unit = vector::ExtractOp::create(b, loadUnits(b, table, panel, run), lane);
         factor = b.mulf(integer(layout.scaleOffset()), unit);
         if (layout.hasMin)
           minimum = b.mulf(integer(layout.scaleOffset() + 2), unit);

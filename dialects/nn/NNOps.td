@@ -613,14 +613,14 @@ def NN_PackOp : NN_Op<"pack", [Pure, NN_InferredResults, DeclareOpInterfaceMetho
     `[out, in]` becomes `[panels, groups, record bytes]`: a panel is `lanes` consecutive outputs (the last one padded with zeros), a
     group is the inputs that share a scale, or what fills 32 bits: one f32, two bf16. A record holds what a kernel needs of one group for
     all lanes of its panel: codes (4 bits each, or 8 for formats of more), then scales, then minima if the format has them (f16, or f32 where
-    a format has scales of two levels). Weights with aligned scales become `[panels, panel bytes]`: scales are integers, and behind the
+    a format has scales of two levels). Weights with aligned scales become `[panels, panel bytes]`: scales are integers, and before the
     records of a panel lie the units of each 128 inputs. codegen/common/PanelLayout.h has the order inside a panel.
 
     The packed weight stands for the numbers that it was packed from, as blocks do for theirs: the reference semantics is the identity on
     the `[out, in]` numbers.
 
         %p = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1>> -> tensor<60x18x320xi8>
-        %q = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1, aligned>> -> tensor<60x5824xi8>
+        %q = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1, aligned>> -> tensor<60x5888xi8>
   }];
   let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
   let results = (outs RankedTensorOf<[I8]>:$result);

@@ -111,7 +111,7 @@ std::optional<PackedGroup> packedGroupOf(Type element) {
   return packedGroupOf(block);
 }
 
-/// Panels, and what each consists of: groups of records, or, where units follow the records, bytes.
+/// Panels, and what each consists of: groups of records, or, where units come before the records, bytes.
 SmallVector<int64_t> packedShape(RankedTensorType weight, const PackedGroup &group, int64_t lanes) {
   const int64_t panels = llvm::divideCeilSigned(weight.getDimSize(0), lanes);
   const int64_t groups = llvm::divideCeilSigned(weight.getDimSize(1), group.inputs);
@@ -120,8 +120,9 @@ SmallVector<int64_t> packedShape(RankedTensorType weight, const PackedGroup &gro
     return {panels, groups, group.bytesPerLane * lanes};
   constexpr int64_t kCacheLine = 64;
   const int64_t runs = llvm::divideCeilSigned(weight.getDimSize(1), blocks::alignedRun);
-  const int64_t bytes = llvm::alignTo((groups * group.bytesPerLane + runs) * lanes, kCacheLine);
-  return {panels, bytes};
+  const int64_t units = llvm::alignTo(runs * lanes, kCacheLine);
+  return {panels,
+          static_cast<int64_t>(llvm::alignTo(units + groups * group.bytesPerLane * lanes, kCacheLine))};
 }
 } // namespace
 

@@ -20,10 +20,10 @@ func.func @formats(%a: tensor<5x32x!nn.block<q4_0>>, %b: tensor<5x32x!nn.block<q
   return
 }
 
-// Units behind the records of a panel, a byte a lane for each 128 inputs; a word or half a word for each scale.
+// Units before the records of a panel, a byte a lane for each 128 inputs; a word or half a word for each scale.
 // CHECK-LABEL: @aligned
 func.func @aligned(%a: tensor<5x160x!nn.block<q4_0, aligned>>, %b: tensor<5x160x!nn.block<q4_1, aligned>>) {
-  %0 = nn.pack %a lanes 16 : tensor<5x160x!nn.block<q4_0, aligned>> -> tensor<1x1472xi8>
+  %0 = nn.pack %a lanes 16 : tensor<5x160x!nn.block<q4_0, aligned>> -> tensor<1x1536xi8>
   %1 = nn.pack %b lanes 16 : tensor<5x160x!nn.block<q4_1, aligned>> -> tensor<1x1664xi8>
   return
 }

@@ -44,7 +44,8 @@ int64_t alignedInputs(StorageFormat format) {
 
 /// The number that output `lane` of a panel has for input `k`, read as PanelLayout.h describes records.
 float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, int64_t k) {
-  const uint8_t *record = panel + k / layout.groupSize * layout.recordBytes();
+  const uint8_t *record =
+      panel + layout.unitBytes(alignedInputs(layout.source)) + k / layout.groupSize * layout.recordBytes();
   const int64_t i = k % layout.groupSize;
   if (layout.kind == PanelLayout::Kind::F32)
     return loadAs<float>(record + lane * 4);
@@ -60,8 +61,7 @@ float unpacked(const PanelLayout &layout, const uint8_t *panel, int64_t lane, in
   if (layout.aligned) {
     const uint8_t *numbers = record + layout.scaleOffset() + lane * layout.scaleBytes() / layout.lanes;
     const int minimum = layout.hasMin ? loadAs<int16_t>(numbers + 2) : 0;
-    const int exponent =
-        panel[layout.unitOffset(alignedInputs(layout.source)) + k / PanelLayout::run * layout.lanes + lane];
+    const int exponent = panel[k / PanelLayout::run * layout.lanes + lane];
     return std::ldexp(static_cast<float>(loadAs<int16_t>(numbers) * (code - layout.center()) + minimum),
                       exponent - 127);
   }
