@@ -68,7 +68,8 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
 
     In all of these, vectors of parameters (norm weights, biases) and f16 tables of `nn.embedding` become f32.
 
-    Results are the same to the bit for `f32`, and for `auto` without bf16 weights. bf16 rounds operands to 8 bits of mantissa.
+    Results are the same to the bit for `f32`, and for `auto` without bf16 weights. bf16 rounds operands to 8 bits of mantissa;
+    `bf16-inputs` does so for the inputs of products of quantized weights, which tensor cores multiply.
 
     Before:
 
@@ -85,6 +86,7 @@ def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
       clEnumValN(::llmc::passes::ComputeType::Auto, "auto", "as stored, but f32 instead of f16"),
       clEnumValN(::llmc::passes::ComputeType::F32, "f32", "single precision"),
       clEnumValN(::llmc::passes::ComputeType::BF16, "bf16", "bfloat16"))}]>,
+    Option<"bf16Inputs", "bf16-inputs", "bool", "false", "Round the inputs of products of quantized weights to bf16 too">,
   ];
 }
 

@@ -19,7 +19,7 @@ passes::PassList passes::inferencePasses(const InferencePipelineOptions &options
   list.push_back(createAddKvCache({options.cacheType}));
 
   // In which numbers products are computed, and with how many of them.
-  list.push_back(createSetComputeType({options.computeType}));
+  list.push_back(createSetComputeType({options.computeType, options.bf16Inputs}));
   list.push_back(createMergeLinears());
   if (options.quantizeActivations)
     list.push_back(createQuantizeActivations({options.activationBits}));

@@ -31,6 +31,9 @@ struct InferencePipelineOptions : mlir::PassPipelineOptions<InferencePipelineOpt
   Option<bool> quantizeActivations{*this, "quantize-activations",
                                    llvm::cl::desc("Multiply quantized weights by quantized activations"),
                                    llvm::cl::init(true)};
+  Option<bool> bf16Inputs{*this, "bf16-inputs",
+                          llvm::cl::desc("Round the inputs of products of quantized weights to bf16"),
+                          llvm::cl::init(false)};
 };
 
 /// Passes in the order in which they run. Each works on a whole module, so that a program can be written

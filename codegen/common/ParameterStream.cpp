@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "codegen/common/FragmentLayout.h"
 #include "codegen/common/PanelLayout.h"
 #include <cmath>
 #include <cstring>
@@ -106,18 +107,22 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
 absl::Status ParameterStream::streamPacked(nn::PackOp op,
                                            absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink) {
   RankedTensorType type = typeOf(op.getInput());
-  const PanelLayout layout = PanelLayout::get(type.getElementType(), op.getLanes());
-  const int64_t outputs = type.getDimSize(0), inputs = type.getDimSize(1), size = rowBytes(type);
-  std::vector<uint8_t> rows(layout.lanes * size), panel(layout.panelBytes(inputs));
-  for (int64_t first = 0; first < outputs; first += layout.lanes) {
-    SmallVector<const uint8_t *> pointers(layout.lanes, nullptr);
-    for (int64_t lane = 0; lane < std::min(layout.lanes, outputs - first); ++lane) {
+  const int64_t lanes = op.getLanes(), outputs = type.getDimSize(0), inputs = type.getDimSize(1),
+                size = rowBytes(type);
+  std::vector<uint8_t> rows(lanes * size), panel(typeOf(op.getResult()).getNumElements() * lanes /
+                                                 llvm::alignTo(outputs, lanes));
+  for (int64_t first = 0; first < outputs; first += lanes) {
+    SmallVector<const uint8_t *> pointers(lanes, nullptr);
+    for (int64_t lane = 0; lane < std::min(lanes, outputs - first); ++lane) {
       uint8_t *row = rows.data() + lane * size;
       if (absl::Status status = readRow(op.getInput(), first + lane, row); !status.ok())
         return status;
       pointers[lane] = row;
     }
-    layout.packPanel(pointers, inputs, panel.data());
+    if (op.getFragments())
+      FragmentLayout::get(type.getElementType()).packTile(pointers, inputs, panel.data());
+    else
+      PanelLayout::get(type.getElementType(), lanes).packPanel(pointers, inputs, panel.data());
     if (absl::Status status = sink(panel); !status.ok())
       return status;
   }

@@ -1,6 +1,7 @@
 //===- ArtifactOutput.cpp - writes an artifact -------------------------------------------------------===//
 
 #include "codegen/compiler/ArtifactOutput.h"
+#include "codegen/cuda/Passes.h"
 
 #include "absl/strings/str_cat.h"
 #include "codegen/common/PanelLayout.h"
@@ -67,6 +68,21 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
   return absl::OkStatus();
 }
 
+void ArtifactOutput::describeKernels(ModuleOp program, const std::vector<KernelImage> &images) {
+  runtime::Gpu *gpu = manifest.mutable_gpu();
+  for (StringAttr kernel : program->getAttrOfType<ArrayAttr>(kKernelsAttribute).getAsRange<StringAttr>())
+    gpu->add_kernels(kernel.str());
+  for (auto [i, image] : llvm::enumerate(images)) {
+    runtime::GpuImage *described = gpu->add_images();
+    described->set_kind(image.kind == KernelImage::Kind::Ptx    ? runtime::GpuImage::PTX
+                        : image.kind == KernelImage::Kind::Cubin ? runtime::GpuImage::CUBIN
+                                                                 : runtime::GpuImage::HOST);
+    described->set_arch(image.arch);
+    described->set_symbol(imageSymbol(i));
+    described->set_size(image.contents.size());
+  }
+}
+
 void ArtifactOutput::describeModel() {
   const frontend::ModelInfo &info = model.info;
   manifest.set_abi_version(kLlmcStepAbiVersion);
@@ -97,7 +113,7 @@ void ArtifactOutput::describeModel() {
 }
 
 absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedObject, const std::string &path,
-                                   const ProgressCallback &progress) {
+                                   bool leaveOutWeights, const ProgressCallback &progress) {
   absl::StatusOr<runtime::ArtifactWriter> writer = runtime::ArtifactWriter::begin(path);
   if (!writer.ok())
     return writer.status();
@@ -106,6 +122,12 @@ absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedOb
   };
   if (absl::Status status = writer->writeCode(bytesOf(sharedObject)); !status.ok())
     return status;
+
+  if (leaveOutWeights) {
+    if (absl::Status status = writer->leaveOutWeights(integerAttribute(program, kWeightsBytesAttribute)); !status.ok())
+      return status;
+    return writer->finish(std::move(manifest));
+  }
 
   SmallVector<nn::ParamOp> params;
   for (auto param : program.getOps<nn::ParamOp>())

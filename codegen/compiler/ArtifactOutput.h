@@ -3,6 +3,7 @@
 #define LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 
 #include "codegen/compiler/Compiler.h"
+#include "codegen/cuda/KernelImages.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "dialects/nn/NN.h"
 #include "runtime/core/artifact.pb.h"
@@ -23,12 +24,15 @@ public:
   /// Reads from a program at the level "tiled" or "llvm" what the manifest says of it.
   absl::Status plan(mlir::ModuleOp program);
 
+  /// Which kernels for GPUs the code has, and in which forms.
+  void describeKernels(mlir::ModuleOp program, const std::vector<KernelImage> &images);
+
   /// What the artifact will need of a processor; plan() has been called.
   const runtime::Target &requirements() const { return manifest.target(); }
 
-  /// Writes code, the parameters that `program` places, and the manifest.
+  /// Writes code, the parameters that `program` places, unless they are left out, and the manifest.
   absl::Status write(mlir::ModuleOp program, const std::string &sharedObject, const std::string &path,
-                     const ProgressCallback &progress);
+                     bool leaveOutWeights, const ProgressCallback &progress);
 
 private:
   void describeModel();

@@ -15,6 +15,9 @@
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
 #include "codegen/cpu/StepForm.h"
+#include "codegen/cuda/HostKernels.h"
+#include "codegen/cuda/KernelImages.h"
+#include "codegen/cuda/Pipeline.h"
 #include "codegen/verify/VerifyCompiled.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Parser/Parser.h"
@@ -48,8 +51,9 @@ struct LevelName {
 };
 constexpr LevelName kLevels[] = {
     {Level::Imported, "imported"}, {Level::NN, "nn"},          {Level::Tiled, "tiled"},
-    {Level::Llvm, "llvm"},         {Level::LlvmIr, "llvm-ir"}, {Level::Assembly, "asm"},
-    {Level::Object, "obj"},        {Level::Shared, "shared"},  {Level::Artifact, "artifact"}};
+    {Level::Llvm, "llvm"},         {Level::Ptx, "ptx"},        {Level::Cubin, "cubin"},
+    {Level::LlvmIr, "llvm-ir"},    {Level::Assembly, "asm"},   {Level::Object, "obj"},
+    {Level::Shared, "shared"},     {Level::Artifact, "artifact"}};
 
 /// On a program that was written between two passes: the name of the last pass that has run
 /// (PassSequence.h). Compilation goes on from there when the program is read again.
@@ -58,8 +62,10 @@ constexpr StringLiteral kAfterAttribute = "llmc.after";
 /// The passes that give steps another form, in their order.
 constexpr std::pair<StringLiteral, StepForm> kFormPasses[] = {
     {StringLiteral("lower-to-cpu"), StepForm::Buffers},
+    {StringLiteral("lower-to-cuda"), StepForm::Buffers},
     {StringLiteral("plan-arena"), StepForm::Arena},
     {StringLiteral("forall-to-spmd"), StepForm::Worker},
+    {StringLiteral("launches-to-calls"), StepForm::Worker},
     {StringLiteral("convert-func-to-llvm"), StepForm::Llvm},
     {StringLiteral("step-entry"), StepForm::Entry}};
 
@@ -94,7 +100,11 @@ public:
   absl::Status run() {
     if (absl::Status status = checkOutput(); !status.ok())
       return status;
-    absl::StatusOr<Target> found = getTarget(options.targetCpu);
+    if (absl::Status status = checkTargetKind(); !status.ok())
+      return status;
+    // Of a program for GPUs only launches run on the processor, whichever it is.
+    const bool anyProcessor = isCuda() && options.targetCpu == "native";
+    absl::StatusOr<Target> found = getTarget(anyProcessor ? "x86-64" : options.targetCpu);
     if (!found.ok())
       return found.status();
     target = *found;
@@ -132,6 +142,16 @@ public:
   }
 
 private:
+  bool isCuda() const { return options.target == TargetKind::Cuda; }
+
+  absl::Status checkTargetKind() const {
+    const bool wantsKernels = options.emit == Level::Ptx || options.emit == Level::Cubin;
+    if (!isCuda() && (wantsKernels || !options.gpuArchs.empty()))
+      return absl::InvalidArgumentError(
+          absl::StrCat(wantsKernels ? "--emit" : "--gpu-arch", ": is for kernels of GPUs, expected --target=cuda"));
+    return checkGpuArchs(options.gpuArchs);
+  }
+
   /// Refuses to replace what is read, whatever name or link leads to it.
   absl::Status checkOutput() const {
     if (outputPath == "-")
@@ -160,8 +180,8 @@ private:
       stages.push_back({doing, level, begin, end});
     };
     add("optimizing", Level::NN, nnPasses());
-    add("generating kernels", Level::Tiled, tiledPasses(target, sizes));
-    add("lowering", Level::Llvm, llvmPasses());
+    add("generating kernels", Level::Tiled, isCuda() ? cudaTiledPasses(target, sizes) : tiledPasses(target, sizes));
+    add("lowering", Level::Llvm, isCuda() ? cudaLlvmPasses() : llvmPasses());
   }
 
   /// The position of the program at `level`.
@@ -347,6 +367,9 @@ private:
                                                            : passes::ComputeType::Auto;
     pipeline.cacheType = options.cacheType;
     pipeline.activationBits = options.activationBits;
+    // Tensor cores multiply bf16 by bf16.
+    pipeline.quantizeActivations = !isCuda();
+    pipeline.bf16Inputs = isCuda();
     return passes::inferencePasses(pipeline);
   }
 
@@ -370,6 +393,10 @@ private:
   }
 
   absl::Status verifyCode(const ArtifactOutput &output, const std::string &sharedObject) {
+    if (isCuda()) {
+      leaveUnverified("its kernels are for GPUs");
+      return absl::OkStatus();
+    }
     if (absl::Status status = runtime::checkTarget(output.requirements()); !status.ok()) {
       leaveUnverified(absl::StrCat("it cannot run here: ", status.message()));
       return absl::OkStatus();
@@ -431,6 +458,15 @@ private:
     if (absl::Status status = output.plan(*model.module); !status.ok())
       return status;
     progress("generating code", -1);
+    if (isCuda()) {
+      absl::StatusOr<std::vector<KernelImage>> images = makeImages();
+      if (!images.ok())
+        return images.status();
+      if (options.emit <= Level::Cubin)
+        return writeText(outputPath, images->back().contents);
+      output.describeKernels(*model.module, *images);
+      embedImages(*model.module, *images);
+    }
     CodeForm form = options.emit == Level::LlvmIr     ? CodeForm::LlvmIr
                     : options.emit == Level::Assembly ? CodeForm::Assembly
                                                       : CodeForm::Object;
@@ -442,11 +478,8 @@ private:
                  : absl::InternalError(absl::StrCat(code.status().message(), ": ", error.message()));
     if (options.emit < Level::Object || (options.emit == Level::Object && !options.verifyNumerics))
       return writeText(outputPath, *code);
-    llvm::SmallString<128> folder;
-    if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
-      return temporaryFilesError(error);
-    absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
-    absl::StatusOr<std::string> shared = linkShared(*code, folder.str().str());
+    absl::StatusOr<std::string> shared =
+        inFolder([&](const std::string &folder) { return linkShared(*code, folder); });
     // What llmc made calls nothing unknown; what a user wrote may.
     if (absl::IsUnimplemented(shared.status()) && options.startFrom.empty())
       return absl::InternalError(shared.status().message());
@@ -459,7 +492,55 @@ private:
       return writeText(outputPath, *code);
     if (options.emit == Level::Shared)
       return writeText(outputPath, *shared);
-    return output.write(*model.module, *shared, outputPath, progress);
+    return output.write(*model.module, *shared, outputPath, options.leaveOutWeights, progress);
+  }
+
+  /// The kernels for each architecture, where ptxas is there to make them, and for later ones as text.
+  absl::StatusOr<std::vector<KernelImage>> makeImages() {
+    std::vector<std::string> archs = options.gpuArchs.empty() ? defaultGpuArchs() : options.gpuArchs;
+    std::vector<KernelImage> images;
+    if (llvm::is_contained(archs, kHostArch)) {
+      absl::StatusOr<std::string> host =
+          inFolder([&](const std::string &folder) { return emitHostKernels(*model.module, folder); });
+      if (!host.ok())
+        return host.status();
+      images.push_back({KernelImage::Kind::Host, kHostArch, *std::move(host)});
+      llvm::erase(archs, kHostArch);
+    }
+    const bool wantsPtx = options.emit == Level::Ptx, wantsCubin = options.emit == Level::Cubin;
+    const bool assembles = !wantsPtx && !findCudaTool("ptxas").empty();
+    if (!assembles && wantsCubin)
+      return absl::NotFoundError("--emit=cubin: needs ptxas of the CUDA toolkit, which is neither on the PATH nor in "
+                                 "CUDA_HOME");
+    if (!assembles && !wantsPtx && !archs.empty())
+      emitRemark(model.module->getLoc()) << "no ptxas was found: the artifact has PTX only, which drivers compile "
+                                            "where it is loaded";
+    for (const std::string &arch : archs) {
+      const bool isFirst = arch == archs.front();
+      if (!isFirst && (!assembles || wantsCubin))
+        break;
+      absl::StatusOr<std::string> text = emitPtx(*model.module, arch);
+      if (!text.ok())
+        return text.status();
+      if (isFirst && !wantsCubin)
+        images.push_back({KernelImage::Kind::Ptx, arch, *text});
+      if (!assembles)
+        break;
+      absl::StatusOr<std::string> cubin = assemblePtx(*text, arch, nullptr);
+      if (!cubin.ok())
+        return cubin.status();
+      images.push_back({KernelImage::Kind::Cubin, arch, *std::move(cubin)});
+    }
+    return images;
+  }
+
+  /// Runs `make` with a folder for temporary files.
+  template <typename Make> static auto inFolder(Make make) -> decltype(make(std::string())) {
+    llvm::SmallString<128> folder;
+    if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
+      return temporaryFilesError(error);
+    absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
+    return make(folder.str().str());
   }
 
   frontend::ImportedModel &model;
@@ -489,7 +570,12 @@ absl::StatusOr<Level> parseLevel(const std::string &name) {
       absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
 }
 
-void registerCompilerDialects(DialectRegistry &registry) { registerCpuDialects(registry); }
+std::vector<std::string> defaultGpuArchs() { return {"sm_80", "sm_90"}; }
+
+void registerCompilerDialects(DialectRegistry &registry) {
+  registerCpuDialects(registry);
+  registerCudaDialects(registry);
+}
 
 absl::Status compileModel(frontend::ImportedModel &model, const CompileOptions &options,
                           const std::string &outputPath, const ProgressCallback &progress) {

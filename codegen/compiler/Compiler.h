@@ -8,6 +8,7 @@
 #include "frontend/import/Import.h"
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace llmc::codegen {
 
@@ -16,7 +17,9 @@ enum class Level {
   Imported, ///< nn as the frontend made it
   NN,       ///< nn after the target-independent passes: fused kernels
   Tiled,    ///< kernels on memrefs and vectors
-  Llvm,     ///< the LLVM dialect
+  Llvm,     ///< the LLVM dialect; kernels for GPUs in that and NVVM
+  Ptx,      ///< kernels for GPUs as text for the driver
+  Cubin,    ///< kernels for GPUs as machine code
   LlvmIr,   ///< LLVM IR after optimization
   Assembly,
   Object,
@@ -27,9 +30,17 @@ enum class Level {
 /// The level called `name` on the command line; the error lists all of them.
 absl::StatusOr<Level> parseLevel(const std::string &name);
 
+/// What computes.
+enum class TargetKind { Cpu, Cuda };
+
+/// The architectures that kernels are made for unless others are asked for.
+std::vector<std::string> defaultGpuArchs();
+
 /// What to compile a model for, how precisely, and how far. The defaults are those of `llmc compile`: a whole
 /// artifact for this machine.
 struct CompileOptions {
+  TargetKind target = TargetKind::Cpu;
+  std::vector<std::string> gpuArchs; ///< of kernels for GPUs, e.g. "sm_90"; the first is also written as PTX
   std::string targetCpu = "native"; ///< a CPU by its LLVM name, or native: this one
   int64_t context = 0;              ///< positions that a cache holds; 0: the model's own, at most 4096
   int64_t rowsPerStep = 0;          ///< tokens of one step; 0: 256, or all of the context for an encoder
@@ -37,6 +48,7 @@ struct CompileOptions {
   int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
   std::string cacheType = "f32"; ///< precision of cached keys and values: f32, f16 or bf16
   Level emit = Level::Artifact;  ///< the level that is written
+  bool leaveOutWeights = false;  ///< write an artifact without weights, to measure
   std::string stopAfter;         ///< the pass after which the program is written as MLIR (PassSequence.h)
   std::string startFrom;         ///< a file with the program at some level, instead of the imported one
   bool verifyNumerics = false;   ///< check every pass on nn, and the code, against the interpreter

@@ -1,6 +1,7 @@
 //===- FunctionLowering.cpp - one function from nn to kernels ----------------------------------------===//
 
 #include "codegen/cpu/FunctionLowering.h"
+#include "codegen/common/FragmentLayout.h"
 #include "codegen/cpu/StepForm.h"
 #include "passes/NotSupported.h"
 
@@ -79,9 +80,13 @@ FailureOr<MemRefType> WeightLayout::kernelType(Location loc, RankedTensorType ty
   if (type.getRank() != 2 || !(element.isF32() || element.isBF16() || (block && !block.isActivation())))
     return emitNotSupported(loc) << "no kernel reads parameters of type " << type
                                  << ": expected two dimensions of f32, bf16 or !nn.block elements";
-  PanelLayout layout = PanelLayout::get(element, lanes);
-  return bufferType(layout.packedShape(alignedRows(type.getDimSize(0)), type.getDimSize(1)),
-                    IntegerType::get(context, 8));
+  const int64_t outputs = alignedRows(type.getDimSize(0)), inputs = type.getDimSize(1);
+  Type byte = IntegerType::get(context, 8);
+  if (order == WeightOrder::Panels)
+    return bufferType(PanelLayout::get(element, lanes).packedShape(outputs, inputs), byte);
+  if (element.isF32()) // a table: no tensor core multiplies f32
+    return bufferType({outputs, inputs}, element);
+  return bufferType(FragmentLayout::get(element).packedShape(outputs, inputs), byte);
 }
 
 int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
@@ -108,11 +113,11 @@ int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
   if (!segments.empty())
     value = nn::AlignHeadsOp::create(builder, loc, value, builder.getI64IntegerAttr(lanes),
                                      builder.getDenseI64ArrayAttr(segments));
-  if (type.getRank() ==
-      2) // with the type that kernels expect, which the verifier compares with the one that follows
+  if (type.getRank() == 2 && stored.getElementType().isInteger(8)) // with the type that kernels expect, which the verifier compares with the one that follows
     value =
         nn::PackOp::create(builder, loc, RankedTensorType::get(stored.getShape(), stored.getElementType()),
-                           value, builder.getI64IntegerAttr(lanes));
+                           value, builder.getI64IntegerAttr(lanes),
+                           order == WeightOrder::Fragments ? builder.getUnitAttr() : UnitAttr());
   nn::YieldOp::create(builder, loc, ValueRange{value});
   param.setTypeAttr(TypeAttr::get(value.getType()));
 
@@ -183,11 +188,7 @@ std::pair<WidthLayout, WidthLayout> FunctionLowering::cacheLayouts(Value cache) 
 
 std::pair<MemRefType, MemRefType> FunctionLowering::cacheTypes(Value cache, int64_t positions) {
   auto [key, value] = cacheLayouts(cache);
-  const int64_t lanes = target.lanes, keys = AttentionKernel::keysPerBlock(lanes),
-                padded = padTo(positions, keys);
-  Type element = cast<nn::KvCacheType>(cache.getType()).getElementType();
-  return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, element),
-          bufferType({value.heads, padded, value.alignedHead(lanes)}, element)};
+  return kernels.cacheTypes(key, value, cast<nn::KvCacheType>(cache.getType()).getElementType(), positions);
 }
 
 /// Refuses caches whose elements kernels can not convert.
@@ -347,7 +348,7 @@ LogicalResult FunctionLowering::lowerOperation(Operation *op) {
   if (isa<nn::LoadOp>(op))
     return success(); // Parameters are lowered where kernels use them.
   if (auto fusion = dyn_cast<nn::FusionOp>(op))
-    return lowerFusion(*this, fusion);
+    return kernels.lowerFusion(*this, fusion);
   if (auto cache = dyn_cast<nn::EmptyCacheOp>(op))
     return lowerEmptyCache(cache);
   if (auto call = dyn_cast<func::CallOp>(op))
@@ -439,7 +440,7 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
 LogicalResult FunctionLowering::lowerReturn(func::ReturnOp op) {
   for (Value result : op.getOperands())
     if (isPublic && isa<RankedTensorType>(result.getType()) && !destinations.contains(result))
-      lowerCopyToOutput(*this, op.getLoc(), values[result]);
+      kernels.lowerCopyToOutput(*this, op.getLoc(), values[result]);
   func::ReturnOp::create(builder, op.getLoc());
   return success();
 }

@@ -31,10 +31,17 @@ struct ParameterUse {
   llvm::SmallVector<int64_t> segments; ///< of nn.align_heads; empty: as they are
 };
 
+/// How product kernels of a target want their weights.
+enum class WeightOrder {
+  Panels,   ///< PanelLayout
+  Fragments ///< FragmentLayout
+};
+
 /// Adds derived parameters to a module and gives them places in the weights section.
 class WeightLayout {
 public:
-  WeightLayout(mlir::ModuleOp module, int64_t lanes) : module(module), symbols(module), lanes(lanes) {}
+  WeightLayout(mlir::ModuleOp module, int64_t lanes, WeightOrder order)
+      : module(module), symbols(module), lanes(lanes), order(order) {}
 
   /// The memref type with which kernels see a parameter of `type` with its rows in `segments`.
   mlir::FailureOr<mlir::MemRefType> kernelType(mlir::Location loc, mlir::RankedTensorType type,
@@ -47,18 +54,36 @@ private:
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   int64_t lanes;
+  WeightOrder order;
   int64_t size = 0;
   std::map<std::pair<std::string, std::vector<int64_t>>, int64_t> offsets;
+};
+
+class FunctionLowering;
+
+/// What targets do each in their own way: kernels, and what only kernels read.
+class KernelLowering {
+public:
+  virtual ~KernelLowering() = default;
+  virtual WeightOrder weightOrder() const = 0;
+  /// The memory of keys and values of a cache for `positions` positions, whose heads are laid out so.
+  virtual std::pair<mlir::MemRefType, mlir::MemRefType>
+  cacheTypes(const WidthLayout &key, const WidthLayout &value, mlir::Type element, int64_t positions) const = 0;
+  /// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
+  virtual mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) = 0;
+  /// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen
+  /// them already.
+  virtual void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source) = 0;
 };
 
 /// Lowers functions for one number of rows. Private functions first, so that calls know what their callees
 /// want.
 class FunctionLowering {
 public:
-  FunctionLowering(mlir::ModuleOp module, const Target &target, const StepSizes &sizes, WeightLayout &weights,
-                   int64_t maxRows, llvm::StringRef stepName)
-      : module(module), target(target), sizes(sizes), weights(weights), maxRows(maxRows), stepName(stepName) {
-  }
+  FunctionLowering(mlir::ModuleOp module, KernelLowering &kernels, const Target &target,
+                   const StepSizes &sizes, WeightLayout &weights, int64_t maxRows, llvm::StringRef stepName)
+      : module(module), kernels(kernels), target(target), sizes(sizes), weights(weights), maxRows(maxRows),
+        stepName(stepName) {}
 
   /// Lowers a function; the result has the name of the original with the step's name behind it.
   mlir::LogicalResult lower(mlir::func::FuncOp function);
@@ -67,8 +92,9 @@ public:
   int64_t cacheBytes() const { return cacheSize; }
 
 private:
+  friend class FusionValues;
   friend class FusionLowering;
-  friend void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
+  friend class CudaFusionLowering;
 
   /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none),
   /// the number of rows, destinations of results that are tensors, then the parameters that its kernels read.
@@ -98,6 +124,7 @@ private:
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(mlir::Value cache, int64_t positions);
 
   mlir::ModuleOp module;
+  KernelLowering &kernels;
   const Target &target;
   const StepSizes &sizes;
   WeightLayout &weights;
@@ -122,12 +149,24 @@ private:
 /// want heads.
 WidthLayout layoutOf(mlir::Value value);
 
-/// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
-mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion);
+/// Lowers the whole program, as lower-to-cpu says, with the kernels of a target. `target.lanes` is what rows and
+/// heads are padded to.
+mlir::LogicalResult lowerToSteps(mlir::ModuleOp module, KernelLowering &kernels, const Target &target,
+                                 const StepSizes &sizes);
 
-/// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen
-/// them already.
-void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source);
+/// Kernels for CPUs.
+class CpuKernelLowering : public KernelLowering {
+public:
+  explicit CpuKernelLowering(int64_t lanes) : lanes(lanes) {}
+  WeightOrder weightOrder() const override { return WeightOrder::Panels; }
+  std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
+                                                           mlir::Type element, int64_t positions) const override;
+  mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) override;
+  void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source) override;
+
+private:
+  int64_t lanes;
+};
 
 /// The operand of a fusion that its block argument `value` stands for; null for other values.
 mlir::Value outerValue(mlir::Value value);

@@ -4,6 +4,7 @@
 #include "codegen/cpu/Bf16Product.h"
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/FusionForm.h"
+#include "codegen/cpu/FusionValues.h"
 #include "codegen/cpu/IntegerTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
@@ -57,9 +58,9 @@ private:
 
 } // namespace
 
-class FusionLowering {
+class FusionLowering : FusionValues {
 public:
-  FusionLowering(FunctionLowering &f, Location loc) : f(f), loc(loc), builder(f.builder) {}
+  using FusionValues::FusionValues;
 
   LogicalResult lower(nn::FusionOp op) {
     fusion = op;
@@ -92,6 +93,10 @@ public:
 private:
   bool isDecode() const { return f.maxRows == 1; }
   Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  static auto importTo(KernelScope &scope) {
+    return [&scope](Value operand) { return scope.import(operand); };
+  }
 
   KernelScope makeKernel(StringRef name) {
     return KernelScope(f.module, (name + "_" + f.stepName).str(), loc, builder, f.target);
@@ -127,65 +132,6 @@ private:
 
   Value ceilDiv(Value rows, int64_t n) {
     return n == 1 ? rows : Value(arith::CeilDivUIOp::create(builder, loc, rows, index(n)));
-  }
-
-  //===--------------------------------------------------------------------===//
-  // Values of the fusion
-  //===--------------------------------------------------------------------===//
-
-  FailureOr<Lowered> operand(Value inner) {
-    Value outer = outerValue(inner);
-    auto it = outer ? f.values.find(outer) : f.values.end();
-    if (it == f.values.end())
-      return emitNotSupported(loc) << "has an operand that the CPU code generator did not lower";
-    return it->second;
-  }
-
-  /// The kernel's form of `inner`, a parameter that comes from outside of the fusion.
-  FailureOr<Value> parameter(Value inner, ArrayRef<int64_t> segments) {
-    if (Value outer = outerValue(inner))
-      return f.parameter(loc, outer, segments);
-    return emitNotSupported(inner.getDefiningOp())
-           << "computes a parameter inside of a kernel, which the CPU code generator does not support";
-  }
-
-  /// Makes the outside values that `value` is computed from known to a tile emitter, as arguments of the
-  /// kernel. Stops at `stop` (the product's result).
-  LogicalResult importOperands(KernelScope &scope, TileEmitter &tile, Value value, Value stop) {
-    for (Value inner : sliceOf(value, stop)) {
-      Value outer = outerValue(inner);
-      if (!outer || isa<nn::KvCacheType>(inner.getType()) || tile.buffers.contains(inner))
-        continue;
-      if (nn::isParameter(outer)) {
-        if (cast<RankedTensorType>(outer.getType()).getRank() != 1)
-          return emitNotSupported(loc) << "reads a parameter of type " << outer.getType()
-                                       << " element by element, expected activations";
-        FailureOr<Value> memref = f.parameter(loc, outer, {});
-        if (failed(memref))
-          return failure();
-        tile.buffers[inner] = scope.import(*memref);
-        continue;
-      }
-      FailureOr<Lowered> lowered = operand(inner);
-      if (failed(lowered))
-        return failure();
-      if (lowered->kind != Lowered::Kind::Rows || !lowered->layout.isPlain())
-        return emitNotSupported(loc) << "reads a value element-wise that is kept in another layout";
-      tile.buffers[inner] = scope.import(lowered->memrefs[0]);
-    }
-    return success();
-  }
-
-  /// The rows in which `value`'s computation takes place.
-  Value rowsOf(Value value) {
-    if (Value outer = outerValue(value)) {
-      auto it = f.values.find(outer);
-      return it == f.values.end() ? Value() : it->second.rows;
-    }
-    for (Value input : value.getDefiningOp()->getOperands())
-      if (Value rows = rowsOf(input))
-        return rows;
-    return {};
   }
 
   //===--------------------------------------------------------------------===//
@@ -231,15 +177,11 @@ private:
     return emitRowKernel(result, lowered, privately, name);
   }
 
-  LogicalResult refuseWithoutRows() {
-    return emitNotSupported(loc) << "is computed from parameters alone, expected activations";
-  }
-
   FailureOr<Lowered> emitRowKernel(Value result, Lowered lowered, bool privately, StringRef name) {
     LogicalResult status = success();
     auto emit = [&](KernelScope &scope, Value begin, Value end) {
       TileEmitter tile(scope.b);
-      if (failed(importOperands(scope, tile, result, Value()))) {
+      if (failed(importOperands(importTo(scope), tile, result, Value()))) {
         status = failure();
         return;
       }
@@ -388,58 +330,6 @@ private:
     return false;
   }
 
-  /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
-  SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile) {
-    SmallVector<Value> parts{op.getResult()};
-    if (nn::SplitOp split = splitOf(op))
-      parts.assign(split.getResults().begin(), split.getResults().end());
-    SmallVector<int64_t> segments;
-    int64_t panel = 0;
-    bool moved = false;
-    for (Value part : parts) {
-      WidthLayout layout = layoutOf(part);
-      tile.splitBase[part] = panel;
-      panel += layout.panels(f.target.lanes);
-      segments.append({layout.heads, layout.headSize, layout.rotaryDims, layout.style});
-      // Only the last part may end within a panel: packing pads it.
-      moved |= !isInOrder(layout, f.target.lanes) ||
-               (layout.isPlain() && layout.headSize % f.target.lanes != 0 && part != parts.back());
-    }
-    return moved ? segments : SmallVector<int64_t>();
-  }
-
-  LogicalResult addStores(KernelScope &scope, ProductKernel &kernel) {
-    auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
-    for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
-      if (auto append = inner.getDefiningOp<nn::CacheAppendOp>()) {
-        FailureOr<Lowered> cache = operand(append.getCache()), positions = operand(append.getPositions());
-        if (failed(cache) || failed(positions))
-          return failure();
-        kernel.positions = scope.import(positions->memrefs[0]);
-        kernel.stores.push_back({Store::Kind::CacheKey, append.getKey(), scope.import(cache->memrefs[0]),
-                                 layoutOf(append.getKey())});
-        auto type = append.getCache().getType();
-        kernel.stores.push_back({Store::Kind::CacheValue,
-                                 append.getValue(),
-                                 scope.import(cache->memrefs[1]),
-                                 {type.getHeads(), type.getHeadDim(), 0, 0}});
-        f.values[outer] = *cache;
-        continue;
-      }
-      auto type = dyn_cast<RankedTensorType>(inner.getType());
-      if (!type || !type.getElementType().isF32())
-        return emitNotSupported(fusion)
-               << "yields a value of type " << inner.getType()
-               << " from a product, which is not supported by the CPU code generator";
-      Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(kernel.linear.getInput()));
-      bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
-      kernel.stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner,
-                               scope.import(result.memrefs[0]), result.layout});
-      f.values[outer] = result;
-    }
-    return success();
-  }
-
   LogicalResult lowerProduct(nn::LinearOp op) {
     auto weightType = cast<RankedTensorType>(op.getWeight().getType());
     ProductKernel kernel{};
@@ -477,11 +367,12 @@ private:
     }
     kernel.rows = scope.import(input->rows);
     kernel.rowsAreChosen = f.isPublic && input->rows == f.created.getArgument(kOutputRows);
-    if (failed(addStores(scope, kernel)))
+    auto import = importTo(scope);
+    if (failed(addStores(import, op, kernel.stores, kernel.positions)))
       return failure();
     for (const Store &store : kernel.stores)
       if (failed(checkEpilogue(op, store, f.target.lanes)) ||
-          failed(importOperands(scope, tile, store.value, op.getResult())))
+          failed(importOperands(import, tile, store.value, op.getResult())))
         return failure();
     chooseTiles(kernel, tile, cast<MemRefType>(weight->getType()));
     kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);
@@ -517,17 +408,21 @@ private:
     kernel.tilesPerChunk = std::clamp<int64_t>(perChunk, 1, tiles);
   }
 
-  FunctionLowering &f;
-  Location loc;
-  OpBuilder &builder;
-  nn::FusionOp fusion;
 };
 
-LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
+std::pair<MemRefType, MemRefType> CpuKernelLowering::cacheTypes(const WidthLayout &key,
+                                                                const WidthLayout &value, Type element,
+                                                                int64_t positions) const {
+  const int64_t keys = AttentionKernel::keysPerBlock(lanes), padded = padTo(positions, keys);
+  return {bufferType({key.heads, padded / keys, key.alignedHead(lanes), keys}, element),
+          bufferType({value.heads, padded, value.alignedHead(lanes)}, element)};
+}
+
+LogicalResult CpuKernelLowering::lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
   return FusionLowering(lowering, fusion.getLoc()).lower(fusion);
 }
 
-void lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {
+void CpuKernelLowering::lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {
   FusionLowering(lowering, loc).copyToOutput(source);
 }
 

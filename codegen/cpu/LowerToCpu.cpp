@@ -100,6 +100,49 @@ LogicalResult checkForm(func::FuncOp function) {
                      .wasInterrupted());
 }
 
+} // namespace
+
+LogicalResult lowerToSteps(ModuleOp module, KernelLowering &kernels, const Target &target,
+                           const StepSizes &sizes) {
+  SmallVector<func::FuncOp> functions = inCallOrder(module);
+  auto steps = llvm::count_if(functions, [](func::FuncOp f) { return f.isPublic(); });
+  if (steps != 1)
+    return emitNotSupported(module.getLoc())
+           << "has " << steps << " public functions, expected one: the forward pass";
+  for (func::FuncOp function : functions) {
+    if (failed(checkForm(function)))
+      return failure();
+    wrapInFusions(function);
+  }
+  func::FuncOp forward = functions.back();
+  bool hasCache = llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
+
+  WeightLayout weights(module, target.lanes, kernels.weightOrder());
+  int64_t cacheBytes = 0;
+  std::vector<std::pair<StringRef, int64_t>> modes{{"prefill", sizes.maxRows}};
+  if (hasCache)
+    modes.emplace_back("decode", 1);
+  for (auto [name, maxRows] : modes) {
+    FunctionLowering lowering(module, kernels, target, sizes, weights, maxRows, name);
+    for (func::FuncOp function : functions)
+      if (failed(lowering.lower(function)))
+        return failure();
+    cacheBytes = lowering.cacheBytes();
+  }
+  for (func::FuncOp function : llvm::reverse(functions))
+    function.erase();
+  Builder builder(module.getContext());
+  module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
+  module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
+  module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
+  SmallVector<StringRef> features(target.features.begin(), target.features.end());
+  module->setAttr(kTargetFeaturesAttribute, builder.getStrArrayAttr(features));
+  module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(weights.bytes()));
+  return success();
+}
+
+namespace {
+
 class LowerToCpu : public impl::LowerToCpuBase<LowerToCpu>, public NumericallyBounded {
 public:
   using LowerToCpuBase::LowerToCpuBase;
@@ -126,45 +169,9 @@ public:
   }
 
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    SmallVector<func::FuncOp> functions = inCallOrder(module);
-    auto steps = llvm::count_if(functions, [](func::FuncOp f) { return f.isPublic(); });
-    if (steps != 1) {
-      emitNotSupported(module.getLoc())
-          << "has " << steps << " public functions, expected one: the forward pass";
-      return signalPassFailure();
-    }
-    for (func::FuncOp function : functions) {
-      if (failed(checkForm(function)))
-        return signalPassFailure();
-      wrapInFusions(function);
-    }
-    const Target &target = *given;
-    const StepSizes sizes{maxRows, context};
-    func::FuncOp forward = functions.back();
-    bool hasCache = llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
-
-    WeightLayout weights(module, target.lanes);
-    int64_t cacheBytes = 0;
-    std::vector<std::pair<StringRef, int64_t>> modes{{"prefill", sizes.maxRows}};
-    if (hasCache)
-      modes.emplace_back("decode", 1);
-    for (auto [name, maxRows] : modes) {
-      FunctionLowering lowering(module, target, sizes, weights, maxRows, name);
-      for (func::FuncOp function : functions)
-        if (failed(lowering.lower(function)))
-          return signalPassFailure();
-      cacheBytes = lowering.cacheBytes();
-    }
-    for (func::FuncOp function : llvm::reverse(functions))
-      function.erase();
-    Builder builder(module.getContext());
-    module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
-    module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
-    module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
-    SmallVector<StringRef> features(target.features.begin(), target.features.end());
-    module->setAttr(kTargetFeaturesAttribute, builder.getStrArrayAttr(features));
-    module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(weights.bytes()));
+    CpuKernelLowering kernels(given->lanes);
+    if (failed(lowerToSteps(getOperation(), kernels, *given, {maxRows, context})))
+      signalPassFailure();
   }
 
 private:

@@ -39,6 +39,8 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Target &target, std
                                        std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
+} // namespace
+
 void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -52,8 +54,6 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.crossRegisterProxies(loops, functions, graphs, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
-
-} // namespace
 
 absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target, CodeForm form) {
   std::string error;

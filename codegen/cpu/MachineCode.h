@@ -7,6 +7,11 @@
 #include "mlir/IR/BuiltinOps.h"
 #include <string>
 
+namespace llvm {
+class Module;
+class TargetMachine;
+} // namespace llvm
+
 namespace llmc::codegen {
 
 /// What emitCode writes.
@@ -18,6 +23,9 @@ enum class CodeForm {
 
 /// Compiles a module of the LLVM dialect.
 absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target, CodeForm form);
+
+/// Optimizes a module as -O3 does.
+void optimize(llvm::Module &module, llvm::TargetMachine &machine);
 
 } // namespace llmc::codegen
 

@@ -101,11 +101,7 @@ passes::PassList tiledPasses(const Target &target, const StepSizes &sizes) {
   return list;
 }
 
-passes::PassList llvmPasses() {
-  passes::PassList list;
-  list.push_back(createForallToSpmd());
-  list.push_back(createApproximateMath());
-
+void appendHostPasses(passes::PassList &list) {
   list.push_back(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
   list.push_back(createSCFToControlFlowPass());
   list.push_back(memref::createExpandStridedMetadataPass());
@@ -123,6 +119,13 @@ passes::PassList llvmPasses() {
   list.push_back(createConvertControlFlowToLLVMPass());
   list.push_back(createUBToLLVMConversionPass());
   list.push_back(createReconcileUnrealizedCastsPass());
+}
+
+passes::PassList llvmPasses() {
+  passes::PassList list;
+  list.push_back(createForallToSpmd());
+  list.push_back(createApproximateMath());
+  appendHostPasses(list);
   list.push_back(createStepEntry());
   return list;
 }

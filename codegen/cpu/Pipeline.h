@@ -13,6 +13,9 @@ passes::PassList tiledPasses(const Target &target, const StepSizes &sizes);
 /// From the level "tiled" to the LLVM dialect, with the entry of each step.
 passes::PassList llvmPasses();
 
+/// Appends what lowers functions on memrefs, without parallel regions, to the LLVM dialect.
+void appendHostPasses(passes::PassList &list);
+
 /// Registers the dialects and extensions that these pipelines need.
 void registerCpuDialects(mlir::DialectRegistry &registry);
 

@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/NumericBound.h"
@@ -169,7 +170,7 @@ private:
 
   /// Whether all threads enter a parallel region in `op`.
   static bool hasRegion(Operation &op) {
-    return isa<scf::ForallOp>(op) || (isa<func::CallOp>(op) && !op.hasAttr(kEveryThreadAttribute));
+    return isa<scf::ForallOp, gpu::LaunchFuncOp>(op) || (isa<func::CallOp>(op) && !op.hasAttr(kEveryThreadAttribute));
   }
 
   DenseMap<Operation *, int64_t> sizes;

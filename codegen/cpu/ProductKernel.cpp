@@ -15,21 +15,6 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-namespace {
-
-/// A family of tiles of one store: `count` tiles, each of which holds the panels base + offsets[i].
-struct TileClass {
-  const Store *store;
-  int64_t count;
-  SmallVector<int64_t> offsets;
-  int64_t tilesPerHead; ///< tile t starts at panel t / tilesPerHead * headPanels + firstPanel + t %
-                        ///< tilesPerHead * step
-  int64_t headPanels;
-  int64_t firstPanel;
-  int64_t step;
-  bool rotates;
-};
-
 SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile) {
   SmallVector<TileClass> classes;
   for (const Store &store : stores) {
@@ -52,6 +37,8 @@ SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_
   }
   return classes;
 }
+
+namespace {
 
 /// The sums of products of f32 of a tile: rows x panels.
 SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<Value> rows,

@@ -20,6 +20,22 @@ struct Store {
   WidthLayout layout;      ///< of the value's width
 };
 
+/// A family of tiles of one store: `count` tiles, each of which holds the panels base + offsets[i].
+struct TileClass {
+  const Store *store;
+  int64_t count;
+  llvm::SmallVector<int64_t> offsets;
+  int64_t tilesPerHead; ///< tile t starts at panel t / tilesPerHead * headPanels + firstPanel + t %
+                        ///< tilesPerHead * step
+  int64_t headPanels;
+  int64_t firstPanel;
+  int64_t step;
+  bool rotates;
+};
+
+/// The families of tiles that `stores` consist of, in panels of `lanes` outputs.
+llvm::SmallVector<TileClass> tileClasses(llvm::ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile);
+
 /// One product kernel: y = epilogue(x W^T) for all rows of a step and a chunk of the outputs.
 struct ProductKernel {
   nn::LinearOp linear;

@@ -20,7 +20,8 @@ int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).ge
 
 class RowEmitter {
 public:
-  RowEmitter(KernelBuilder &b, TileEmitter &tile) : b(b), tile(tile) {}
+  RowEmitter(KernelBuilder &b, TileEmitter &tile, const std::optional<RowKernel::Team> &team)
+      : b(b), tile(tile), team(team) {}
 
   /// Makes `value` available to tile.at(): computes the statistics of the norms that it is made of, first
   /// ones first.
@@ -43,6 +44,8 @@ public:
   }
 
   void storeBf16(Value value, Value destination) {
+    if (cast<MemRefType>(destination.getType()).getElementType().isBF16())
+      return storeBf16Elements(value, destination);
     forEachPanel(widthOf(value), [&](Value panel) {
       Value rounded = b.roundToBf16(tile.at(value, 0));
       auto words = VectorType::get({b.lanes / 2}, b.getI32Type());
@@ -62,6 +65,21 @@ public:
   }
 
 private:
+  /// Rows of bf16 with zeros behind them, for products that read beyond the width.
+  void storeBf16Elements(Value value, Value destination) {
+    const int64_t width = widthOf(value), padded = cast<MemRefType>(destination.getType()).getDimSize(1);
+    forEachPanel(width, [&](Value panel) {
+      b.storeVector(b.roundToBf16(tile.at(value, 0)), destination, {tile.row, b.mul(panel, b.lanes)});
+    });
+    Value zero = arith::ConstantOp::create(b, b.getFloatAttr(b.getBF16Type(), 0));
+    auto clear = [&](Value column) { b.store(zero, destination, {tile.row, column}); };
+    b.loop(b.add(first(), padTo(width, b.lanes)), b.index(padded), stride(), clear);
+  }
+
+  /// The panels that a thread takes: every stride()-th from first() on.
+  Value first() { return team ? team->thread : b.index(0); }
+  int64_t stride() const { return team ? team->threads : 1; }
+
   void at(Value panel) {
     tile.base = panel;
     tile.reset();
@@ -112,7 +130,7 @@ private:
   }
 
   void forEachPanel(int64_t width, llvm::function_ref<void(Value)> body) {
-    b.loop(b.index(0), b.index(padTo(width, b.lanes) / b.lanes), 1, [&](Value panel) {
+    b.loop(first(), b.index(padTo(width, b.lanes) / b.lanes), stride(), [&](Value panel) {
       at(panel);
       body(panel);
     });
@@ -122,7 +140,7 @@ private:
   Value sumOver(Value value, bool masked, llvm::function_ref<Value(Value)> f) {
     const int64_t width = widthOf(value), whole = masked ? width / b.lanes : padTo(width, b.lanes) / b.lanes;
     Value zero = b.splat(0);
-    Value sums = b.loop(b.index(0), b.index(whole), 1, ValueRange{zero}, [&](Value panel, ValueRange sum) {
+    Value sums = b.loop(first(), b.index(whole), stride(), ValueRange{zero}, [&](Value panel, ValueRange sum) {
       at(panel);
       return SmallVector<Value>{b.addf(sum[0], f(tile.at(value, 0)))};
     })[0];
@@ -131,7 +149,7 @@ private:
       Value last = arith::SelectOp::create(b, b.firstLanes(width % b.lanes), f(tile.at(value, 0)), zero);
       sums = b.addf(sums, last);
     }
-    return b.sum(sums);
+    return team ? team->sum(b.sum(sums)) : b.sum(sums);
   }
 
   Value vectorAt(Value buffer, int64_t offset) {
@@ -172,6 +190,7 @@ private:
 
   KernelBuilder &b;
   TileEmitter &tile;
+  const std::optional<RowKernel::Team> &team;
   DenseSet<Value> prepared;
 };
 
@@ -181,7 +200,7 @@ void RowKernel::emit(KernelBuilder &b, TileEmitter &tile) {
   b.loop(rowBegin, rowEnd, 1, [&](Value row) {
     tile.row = row;
     tile.known.clear();
-    RowEmitter rows(b, tile);
+    RowEmitter rows(b, tile, team);
     Type element = cast<RankedTensorType>(result.getType()).getElementType();
     if (element.isF32()) {
       rows.prepare(result);

@@ -9,9 +9,17 @@ namespace llmc::codegen {
 /// A chain of element-wise operations, norms and conversions over rows. What is stored may be f32, bf16 pairs
 /// or activation records: products read the latter two.
 struct RowKernel {
+  /// Threads that share a row: each takes every `threads`-th vector of it.
+  struct Team {
+    mlir::Value thread;
+    int64_t threads;
+    std::function<mlir::Value(mlir::Value)> sum; ///< of what each thread has, for all of them
+  };
+
   mlir::Value result;           ///< in the fusion; the type of its elements says what is stored
   mlir::Value destination;      ///< `memref<rows x ...>`
   mlir::Value rowBegin, rowEnd; ///< rows to work on
+  std::optional<Team> team = std::nullopt;
 
   /// Emits the kernel's body. `tile` knows the buffers of outside values.
   void emit(KernelBuilder &b, TileEmitter &tile);

@@ -44,7 +44,7 @@ Value TileEmitter::at(Value value, int64_t offset) {
 
 Value TileEmitter::loadPanel(Value buffer, int64_t offset) {
   auto type = cast<MemRefType>(buffer.getType());
-  Value column = b.mul(b.add(base, offset), b.lanes);
+  Value column = columnOf(b.add(base, offset));
   if (type.getRank() == 1)
     return b.loadVector(buffer, {column});
   return b.loadVector(buffer, {row, column});
@@ -70,9 +70,9 @@ Value TileEmitter::rotate(nn::RotateOp op, int64_t offset) {
     return at(op.getInput(), offset);
   // The tile is one pair of panels: offset 0 holds first members, offset rotaryPanels the second ones.
   Value table = buffers.lookup(op.getTable());
-  Value column = b.mul(panelInHead, b.lanes);
+  Value column = columnOf(panelInHead);
   Value cosine = b.loadVector(table, {row, column});
-  Value sine = b.loadVector(table, {row, b.add(column, rotaryPanels * b.lanes)});
+  Value sine = b.loadVector(table, {row, b.add(column, rotaryPanels * panelElements)});
   Value first = at(op.getInput(), 0), second = at(op.getInput(), rotaryPanels);
   if (offset == 0)
     return b.subf(b.mulf(first, cosine), b.mulf(second, sine));
@@ -115,9 +115,9 @@ Value TileEmitter::elementwise(Operation *op, int64_t offset) {
 
 Value TileEmitter::clearPadding(Value value, Value vector, int64_t offset) {
   const int64_t width = cast<RankedTensorType>(value.getType()).getDimSize(1);
-  if (width % b.lanes == 0)
+  if (width % panelElements == 0)
     return vector;
-  Value column = b.mul(b.add(base, offset), b.lanes);
+  Value column = columnOf(b.add(base, offset));
   Value left = arith::SubIOp::create(b, b.index(width), column);
   auto maskType = VectorType::get({b.lanes}, b.getI1Type());
   Value mask = vector::CreateMaskOp::create(b, maskType, ValueRange{left});

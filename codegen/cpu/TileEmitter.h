@@ -35,9 +35,12 @@ struct WidthLayout {
 /// that all requests of a tile share.
 class TileEmitter {
 public:
-  TileEmitter(KernelBuilder &b) : b(b) {}
+  TileEmitter(KernelBuilder &b) : b(b), panelElements(b.lanes) {}
 
   KernelBuilder &b;
+  /// Elements of a panel. Where it is more than a vector, `inPanel` is the first one that is wanted.
+  int64_t panelElements;
+  mlir::Value inPanel;
   mlir::Value row;         ///< row of the step
   mlir::Value base;        ///< first panel of the tile in the width of the stored value
   mlir::Value panelInHead; ///< for tiles of pairs: panel within the head's first part
@@ -57,6 +60,11 @@ public:
 
   /// The vector of `value` at panel `base + offset` in the current row.
   mlir::Value at(mlir::Value value, int64_t offset);
+  /// First element of the vector at `panel` in a width of panels.
+  mlir::Value columnOf(mlir::Value panel) {
+    mlir::Value column = b.mul(panel, panelElements);
+    return inPanel ? b.add(column, inPanel) : column;
+  }
   /// Starts another row or tile.
   void reset() { computed.clear(); }
 

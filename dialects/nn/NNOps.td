@@ -616,15 +616,19 @@ def NN_PackOp : NN_Op<"pack", [Pure, NN_InferredResults, DeclareOpInterfaceMetho
     a format has scales of two levels). Weights with aligned scales become `[panels, panel bytes]`: scales are integers, and before the
     records of a panel lie the units of each 128 inputs. codegen/common/PanelLayout.h has the order inside a panel.
 
+    With `fragments` a panel is a tile of 16 outputs in the order in which tensor cores of GPUs take their operands: the result is
+    `[tiles, tile bytes]` (codegen/common/FragmentLayout.h).
+
     The packed weight stands for the numbers that it was packed from, as blocks do for theirs: the reference semantics is the identity on
     the `[out, in]` numbers.
 
         %p = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1>> -> tensor<60x18x320xi8>
         %q = nn.pack %w lanes 16 : tensor<960x576x!nn.block<q4_1, aligned>> -> tensor<60x5888xi8>
+        %r = nn.pack %w lanes 16 fragments : tensor<960x576x!nn.block<q4_1>> -> tensor<60x5760xi8>
   }];
-  let arguments = (ins NN_Weight:$input, I64Attr:$lanes);
+  let arguments = (ins NN_Weight:$input, I64Attr:$lanes, UnitAttr:$fragments);
   let results = (outs RankedTensorOf<[I8]>:$result);
-  let assemblyFormat = "$input `lanes` $lanes attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "$input `lanes` $lanes (`fragments` $fragments^)? attr-dict `:` type($input) `->` type($result)";
 }
 
 //===----------------------------------------------------------------------===//

@@ -126,6 +126,24 @@ SmallVector<int64_t> packedShape(RankedTensorType weight, const PackedGroup &gro
 }
 } // namespace
 
+/// Tiles of fragments and their bytes (codegen/common/FragmentLayout.h).
+static std::optional<SmallVector<int64_t>> fragmentShape(RankedTensorType weight) {
+  constexpr int64_t kOutputs = 16, kInputs = 64;
+  int64_t recordBytes = kOutputs * kInputs * 2;
+  if (auto block = dyn_cast<BlockType>(weight.getElementType())) {
+    const blocks::FormatTraits &traits =
+        blocks::traitsOf(*blocks::parseFormat(stringifyBlockFormat(block.getFormat())));
+    if (block.isActivation() || block.getAligned())
+      return std::nullopt;
+    const PackedGroup group = packedGroupOf(block);
+    recordBytes = kOutputs * (kInputs / traits.groupSize) * group.bytesPerLane;
+  } else if (!weight.getElementType().isBF16()) {
+    return std::nullopt;
+  }
+  return SmallVector<int64_t>{llvm::divideCeilSigned(weight.getDimSize(0), kOutputs),
+                              llvm::divideCeilSigned(weight.getDimSize(1), kInputs) * recordBytes};
+}
+
 LogicalResult PackOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto weight = cast<RankedTensorType>(adaptor.getInput().getType());
@@ -134,6 +152,16 @@ LogicalResult PackOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
     return emitOptionalError(location, "'nn.pack' op needs a positive number of lanes, but has ", lanes);
   if (!weight.hasStaticShape())
     return emitOptionalError(location, "'nn.pack' op needs a weight of known sizes, but has ", weight);
+  if (adaptor.getFragments()) {
+    std::optional<SmallVector<int64_t>> shape = fragmentShape(weight);
+    if (!shape || lanes != 16)
+      return emitOptionalError(location,
+                               "'nn.pack' op packs 16 lanes of bf16 and block-quantized elements into "
+                               "fragments, not ",
+                               lanes, " of ", weight);
+    types.push_back(RankedTensorType::get(*shape, IntegerType::get(context, 8)));
+    return success();
+  }
   std::optional<PackedGroup> group = packedGroupOf(weight.getElementType());
   if (!group)
     return emitOptionalError(

@@ -42,7 +42,7 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
   using SetComputeTypeBase::SetComputeTypeBase;
 
   NumericBound getNumericBound() const override {
-    if (type == ComputeType::F32)
+    if (type == ComputeType::F32 && !bf16Inputs)
       return NumericBound::exact();
     return NumericBound::relative(0.05, "operands of bf16 products are rounded to 8 bits of mantissa");
   }
@@ -109,10 +109,12 @@ private:
   }
 
   /// A product of bf16 multiplies bf16 by bf16.
-  static void convertInput(LinearOp op, Converter &inputs) {
+  void convertInput(LinearOp op, Converter &inputs) const {
     Type weight = elementTypeOf(op.getWeight());
-    if (weight.isBF16() && !elementTypeOf(op.getInput()).isBF16())
-      op.getInputMutable().assign(inputs.convert(op.getInput(), weight, op.getLoc()));
+    const bool wanted = weight.isBF16() || (bf16Inputs && isa<BlockType>(weight));
+    if (wanted && !elementTypeOf(op.getInput()).isBF16())
+      op.getInputMutable().assign(
+          inputs.convert(op.getInput(), BFloat16Type::get(op.getContext()), op.getLoc()));
   }
 };
 

@@ -28,15 +28,29 @@ static void exportRegionNext() {
   static_cast<void>(once);
 }
 
-absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view path, Verify verify) {
+absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view path, Verify verify,
+                                                               AbsentWeights absent) {
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<ArtifactFile> file = ArtifactFile::open(path, verify);
   if (!file.ok())
     return file.status();
   std::shared_ptr<Artifact> artifact(new Artifact(*std::move(file)));
   absl::Status status = checkTarget(artifact->manifest().target());
+  if (status.ok() && artifact->manifest().weights().absent())
+    status = absent == AbsentWeights::Random
+                 ? artifact->makeRandomWeights()
+                 : absl::FailedPreconditionError(
+                       "was compiled without weights (--weights=none): llmc bench measures it, nothing else runs it");
   if (status.ok())
     status = artifact->loadCode();
+  if (status.ok() && artifact->manifest().has_gpu()) {
+    auto program = cuda::Program::load(artifact->manifest().gpu(), artifact->weights(), [&](const std::string &symbol) -> const void * {
+      return dlsym(artifact->library, symbol.c_str());
+    });
+    status = program.status();
+    if (program.ok())
+      artifact->onDevice = *std::move(program);
+  }
   if (!status.ok())
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   artifact->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -44,8 +58,28 @@ absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view
 }
 
 Artifact::~Artifact() {
+  onDevice.reset(); // its images are in the library
   if (library != nullptr)
     dlclose(library);
+}
+
+absl::Status Artifact::makeRandomWeights() {
+  absl::StatusOr<PrivateMemory> memory =
+      PrivateMemory::allocate(manifest().weights().size(), "weights", PageSize::Large);
+  if (!memory.ok())
+    return memory.status();
+  randomWeights = *std::move(memory);
+  // Halves of 16 bits that are small numbers of bf16, ordinary ones of f16 and random codes: 64 KiB, repeated.
+  constexpr size_t kPattern = 65536;
+  std::vector<uint16_t> pattern(kPattern / sizeof(uint16_t));
+  uint32_t state = 1;
+  for (uint16_t &half : pattern) {
+    state = state * 1664525u + 1013904223u;
+    half = static_cast<uint16_t>(0x3c00 | (state >> 16 & 0x83ff));
+  }
+  for (size_t at = 0; at < randomWeights.size(); at += kPattern)
+    std::memcpy(randomWeights.data() + at, pattern.data(), std::min(kPattern, randomWeights.size() - at));
+  return absl::OkStatus();
 }
 
 absl::Status Artifact::loadCode() {

@@ -3,12 +3,20 @@
 #define LLMC_RUNTIME_CORE_ARTIFACT_H
 
 #include "runtime/core/ArtifactFile.h"
+#include "runtime/core/PrivateMemory.h"
 #include "runtime/core/StepAbi.h"
+#include "runtime/cuda/Program.h"
 
 #include <memory>
 #include <vector>
 
 namespace llmc::runtime {
+
+/// What becomes of an artifact that was compiled without weights.
+enum class AbsentWeights {
+  Refuse,
+  Random, ///< it gets numbers that have no meaning, to measure how fast it is
+};
 
 /// The code of an artifact, loaded into this process, and its weights, mapped and not copied. Immutable: any
 /// number of sessions on any threads share one.
@@ -23,7 +31,8 @@ public:
   /// begins with the path, e.g. `model.llmc: artifact was compiled for sapphirerapids and needs avx512vnni,
   /// which this CPU lacks`.
   static absl::StatusOr<std::shared_ptr<const Artifact>> load(absl::string_view path,
-                                                              Verify verify = Verify::Auto);
+                                                              Verify verify = Verify::Auto,
+                                                              AbsentWeights absent = AbsentWeights::Refuse);
 
   ~Artifact();
   Artifact(const Artifact &) = delete;
@@ -32,11 +41,17 @@ public:
   const std::string &path() const { return file.path(); }
   const Manifest &manifest() const { return file.manifest(); }
   /// The weights section, page aligned.
-  absl::Span<const uint8_t> weights() const { return file.weights(); }
+  absl::Span<const uint8_t> weights() const {
+    return manifest().weights().absent() ? absl::MakeConstSpan(randomWeights.data(), randomWeights.size())
+                                         : file.weights();
+  }
   /// The steps by rising maxRows.
   absl::Span<const Step> steps() const { return stepFunctions; }
   /// How long `load` took.
   double loadSeconds() const { return seconds; }
+
+  /// Of an artifact for GPUs: its kernels and weights on the device. Null for others.
+  const cuda::Program *gpu() const { return onDevice.get(); }
 
   /// The step for `rows` tokens that are left to do: the smallest that takes them all, else the largest.
   const Step &stepFor(int64_t rows) const;
@@ -47,8 +62,12 @@ private:
   absl::Status loadCode();
   absl::Status checkLoadedCode() const;
 
+  absl::Status makeRandomWeights();
+
   ArtifactFile file;
+  PrivateMemory randomWeights; ///< of an artifact without its own
   void *library = nullptr;
+  std::unique_ptr<cuda::Program> onDevice;
   std::vector<Step> stepFunctions;
   double seconds = 0;
 };

@@ -35,6 +35,8 @@ absl::Span<const uint8_t> ArtifactFile::code() const {
 }
 
 absl::Span<const uint8_t> ArtifactFile::weights() const {
+  if (contents.weights().absent())
+    return {};
   return file.bytes().subspan(contents.weights().offset(), contents.weights().size());
 }
 

@@ -143,6 +143,14 @@ absl::StatusOr<uint64_t> ArtifactWriter::appendParameter(absl::string_view name,
   return place;
 }
 
+absl::Status ArtifactWriter::leaveOutWeights(uint64_t bytes) {
+  if (!checksum || written.weights().size() != 0)
+    return misuse("weights are left out after the code and before any of them");
+  written.mutable_weights()->set_absent(true);
+  written.mutable_weights()->set_size(bytes);
+  return absl::OkStatus();
+}
+
 absl::Status ArtifactWriter::finish(Manifest manifest) {
   if (!checksum)
     return misuse("an artifact needs code");

@@ -42,6 +42,9 @@ public:
                                            absl::string_view format, absl::Span<const uint8_t> bytes,
                                            std::optional<uint64_t> offset = std::nullopt);
 
+  /// After the code, instead of parameters: an artifact without weights, which would have `bytes`.
+  absl::Status leaveOutWeights(uint64_t bytes);
+
   /// Fills in what the writer knows (abi_version, code, weights, parameters), checks the manifest as a reader
   /// would, and gives the file its name.
   absl::Status finish(Manifest manifest);

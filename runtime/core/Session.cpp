@@ -33,18 +33,26 @@ Session::~Session() {
 
 absl::Status Session::allocate() {
   const Manifest &manifest = loaded->manifest();
-  absl::StatusOr<PrivateMemory> memory =
-      PrivateMemory::allocate(manifest.arena_bytes(), "activations", PageSize::Large);
-  if (!memory.ok())
-    return memory.status();
-  arena = *std::move(memory);
-  // Each layer has a part for the whole context, most of which a short conversation never writes.
-  memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache", PageSize::Small);
-  if (!memory.ok())
-    return memory.status();
-  cache = *std::move(memory);
   // A step is never given more rows than the context has.
   const int64_t maxRows = std::min<int64_t>(loaded->steps().back().maxRows, contextLength());
+  if (loaded->gpu() != nullptr) {
+    absl::StatusOr<std::unique_ptr<cuda::StepRunner>> runner =
+        cuda::StepRunner::create(*loaded->gpu(), manifest, maxRows);
+    if (!runner.ok())
+      return runner.status();
+    gpu = *std::move(runner);
+  } else {
+    absl::StatusOr<PrivateMemory> memory =
+        PrivateMemory::allocate(manifest.arena_bytes(), "activations", PageSize::Large);
+    if (!memory.ok())
+      return memory.status();
+    arena = *std::move(memory);
+    // Each layer has a part for the whole context, most of which a short conversation never writes.
+    memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache", PageSize::Small);
+    if (!memory.ok())
+      return memory.status();
+    cache = *std::move(memory);
+  }
   positions.resize(maxRows);
   tokenTypes.resize(maxRows);
   rowIds.resize(maxRows);
@@ -81,7 +89,7 @@ static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t widt
   return absl::OkStatus();
 }
 
-void Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
+absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
                       absl::Span<const int32_t> outputIds, float *target) {
   std::iota(positions.begin(), positions.begin() + rows.size(), static_cast<int32_t>(firstPosition));
   LlmcStep inputs = {};
@@ -91,11 +99,14 @@ void Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows
   inputs.positions = positions.data();
   inputs.token_types = tokenTypes.data();
   inputs.output_ids = outputIds.data();
+  inputs.output = target;
+  if (gpu != nullptr)
+    return gpu->run(step.function, inputs);
   inputs.weights = loaded->weights().data();
   inputs.arena = arena.data();
   inputs.cache = cache.data();
-  inputs.output = target;
   workers->run(step.function, inputs);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
@@ -118,8 +129,10 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
       outputIds = absl::MakeConstSpan(rowIds).first(piece);
     else if (done + piece == count)
       outputIds = absl::MakeConstSpan(rowIds).subspan(piece - 1, 1);
-    runStep(step, next.subspan(done, piece), position() + done, outputIds,
-            rows == Rows::All ? outputs + done * width : outputs);
+    if (absl::Status status = runStep(step, next.subspan(done, piece), position() + done, outputIds,
+                                      rows == Rows::All ? outputs + done * width : outputs);
+        !status.ok())
+      return status;
     done += piece;
   }
   tokens.insert(tokens.end(), next.begin(), next.end());
@@ -145,7 +158,8 @@ absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t>
   if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
     return status;
   float *const states = reinterpret_cast<float *>(output.data());
-  runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states);
+  if (absl::Status status = runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states); !status.ok())
+    return status;
   pooled.resize(width);
   pool(manifest.pooling(), absl::MakeConstSpan(states, wanted * width), absl::MakeSpan(pooled));
   for (int64_t i = 0; i < width; ++i)

@@ -6,6 +6,7 @@
 #include "runtime/core/PrivateMemory.h"
 #include "runtime/core/Team.h"
 #include "runtime/core/TokenSequence.h"
+#include "runtime/cuda/StepRunner.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -64,12 +65,13 @@ private:
 
   absl::Status allocate();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
-  void runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
+  absl::Status runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
                absl::Span<const int32_t> outputIds, float *output);
 
   std::shared_ptr<const Artifact> loaded;
   std::shared_ptr<Team> workers;
-  PrivateMemory arena, cache;
+  PrivateMemory arena, cache;             ///< of steps on this machine's processor
+  std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step
   PrivateMemory output;      ///< [rows that were asked for at most, output_width], floats

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cpu/Passes.h"
+#include "codegen/cuda/Passes.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -80,6 +81,7 @@ int main(int argc, char **argv) {
   llmc::passes::registerLlmcPasses();
   llmc::registerInterpretPasses();
   llmc::codegen::registerCpuPasses();
+  llmc::codegen::registerCudaPasses();
 
   auto [input, output] = registerAndParseCLIOptions(argc, argv, "llmc's optimizer driver\n", registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();

@@ -160,6 +160,7 @@ ExitCode bench(const BenchOptions &options) {
 
 void addBenchCommand(CLI::App &app, Invocation &invocation) {
   auto options = std::make_shared<BenchOptions>();
+  options->model.absentWeights = runtime::AbsentWeights::Random;
   CLI::App *command = app.add_subcommand("bench", "Measure how fast an artifact is on this machine");
   addModelOptions(*command, options->model);
   command

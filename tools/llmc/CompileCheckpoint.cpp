@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -29,12 +30,15 @@ bool isText(codegen::Level level) { return level <= codegen::Level::Assembly; }
 
 codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::Level level) {
   codegen::CompileOptions options;
+  options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
+  options.gpuArchs = absl::StrSplit(request.gpuArchs, ',', absl::SkipEmpty());
   options.targetCpu = request.targetCpu;
   options.context = request.context;
   options.rowsPerStep = request.rowsPerStep;
   options.computeType = request.dtype;
   options.cacheType = request.cacheType;
   options.activationBits = request.activationBits;
+  options.leaveOutWeights = request.weights == "none";
   options.emit = level;
   options.stopAfter = request.stopAfter;
   options.startFrom = request.startFrom;

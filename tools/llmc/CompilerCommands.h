@@ -21,12 +21,15 @@ namespace llmc::tool {
 struct CompileRequest {
   std::string model;
   std::string output; ///< empty: the standard output stream, for levels that are text
+  std::string target = "cpu";
+  std::string gpuArchs; ///< separated by commas; empty: the usual ones
   std::string targetCpu = "native";
   int64_t context = 0;
   int64_t rowsPerStep = 0;
   std::string dtype = "auto";
   std::string cacheType = "f32";
   int64_t activationBits = 16;
+  std::string weights = "all";
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;

@@ -30,6 +30,17 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
                          "Print the processors that --target-cpu knows, and exit")
       ->trigger_on_parse();
   command
+      .add_option("--target", request.target,
+                  "What computes: cpu, or cuda: NVIDIA GPUs, which compiling needs none of")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str()
+      ->option_text("TARGET");
+  command
+      .add_option("--gpu-arch", request.gpuArchs,
+                  "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
+                  "those of the first when they load them. By default sm_80,sm_90")
+      ->option_text("LIST");
+  command
       .add_option("--context", request.context,
                   "Tokens that a sequence can have; by default what the model was made for, at most 4096")
       ->check(wholeNumber(1, kMostTokens))
@@ -54,6 +65,12 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->option_text("TYPE");
   command
+      .add_option("--weights", request.weights,
+                  "none: leave the weights out of the artifact, which llmc bench then measures with random numbers")
+      ->check(CLI::IsMember({"all", "none"}))
+      ->capture_default_str()
+      ->option_text("WHICH");
+  command
       .add_option("--rows-per-step", request.rowsPerStep,
                   "Tokens of a prompt that are computed at once; by default 256, or all of the context for "
                   "an embedding model. Activations take memory for it")
@@ -67,7 +84,7 @@ static void addLevelOptions(CLI::App &command, CompileRequest &request) {
       .add_option("--emit", request.emit,
                   "What to make: imported (nn as the frontend makes it), nn (after fusion), tiled (loops and "
                   "vectors), "
-                  "llvm (MLIR's LLVM dialect), llvm-ir, asm, obj, shared (a library without weights), or "
+                  "llvm (MLIR's LLVM dialect), ptx, cubin, llvm-ir, asm, obj, shared (a library without weights), or "
                   "artifact (the "
                   "default)")
       ->option_text("LEVEL");

@@ -83,10 +83,11 @@ Model loadModel(const ModelOptions &options, ExitCode &code) {
                      options.path, " -o model.llmc")));
     return {};
   }
-  auto artifact = runtime::Artifact::load(options.path, options.verify);
+  auto artifact = runtime::Artifact::load(options.path, options.verify, options.absentWeights);
   if (!artifact.ok()) {
-    // The runtime says so of artifacts for other processors and other versions.
-    bool wrongMachine = artifact.status().code() == absl::StatusCode::kFailedPrecondition;
+    // The runtime says so of artifacts for other processors and other versions, and where there is no GPU.
+    bool wrongMachine = artifact.status().code() == absl::StatusCode::kFailedPrecondition ||
+                        artifact.status().code() == absl::StatusCode::kUnavailable;
     code = fail(artifact.status(), wrongMachine ? ExitCode::WrongMachine : ExitCode::Failure);
     return {};
   }

@@ -16,6 +16,7 @@ struct ModelOptions {
   std::string path;
   int threads = 0;
   runtime::Verify verify = runtime::Verify::Auto;
+  runtime::AbsentWeights absentWeights = runtime::AbsentWeights::Refuse;
 };
 
 /// Registers the positional FILE, --threads and --verify.

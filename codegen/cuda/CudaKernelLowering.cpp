@@ -1,0 +1,281 @@
+//===- CudaKernelLowering.cpp - from fusions to kernels for NVIDIA GPUs --------------------------------===//
+
+#include "codegen/cuda/CudaKernelLowering.h"
+
+#include "codegen/cpu/FusionForm.h"
+#include "codegen/cpu/FusionValues.h"
+#include "codegen/cpu/RowKernel.h"
+#include "codegen/cuda/FragmentProduct.h"
+#include "codegen/cuda/GatherKernels.h"
+#include "codegen/cuda/GpuAttention.h"
+#include "passes/NotSupported.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Threads that share a row in row kernels.
+constexpr int64_t kRowThreads = 256;
+/// Rows of a block of a product in steps of many rows.
+constexpr int64_t kProductRows = 64;
+constexpr int64_t kProductWarps = 8;
+
+int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
+
+} // namespace
+
+class CudaFusionLowering : FusionValues {
+public:
+  using FusionValues::FusionValues;
+
+  LogicalResult lower(nn::FusionOp op) {
+    fusion = op;
+    Block &body = fusion.getBody().front();
+    for (Operation &inner : body)
+      if (auto product = dyn_cast<nn::LinearOp>(inner))
+        return lowerProduct(product);
+    for (Operation &inner : body) {
+      if (auto attention = dyn_cast<nn::CachedAttentionOp>(inner))
+        return lowerAttention(attention);
+      if (isa<nn::EmbeddingOp, nn::SelectRowsOp, nn::RopeTableOp>(inner))
+        return lowerGather(&inner);
+    }
+    return lowerRows();
+  }
+
+  void copyToOutput(const Lowered &source) {
+    Value wanted = f.created.getArgument(kOutputRows);
+    GpuKernel kernel = makeKernel("copy", kRowThreads);
+    Value from = kernel.import(source.memrefs[0]), to = kernel.import(f.created.getArgument(kOutput));
+    Value ids = source.rows == wanted ? Value() : kernel.import(f.created.getArgument(kOutputIds));
+    emitGpuCopyRows(kernel, cast<MemRefType>(to.getType()).getDimSize(1), from, ids, to);
+    kernel.launch(builder, wanted, index(1));
+  }
+
+private:
+  bool isDecode() const { return f.maxRows == 1; }
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  GpuKernel makeKernel(StringRef name, int64_t threads) {
+    return GpuKernel(f.module, (name + "_" + f.stepName).str(), loc, builder, threads);
+  }
+  static auto importTo(GpuKernel &kernel) {
+    return [&kernel](Value operand) { return kernel.import(operand); };
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Row kernels
+  //===--------------------------------------------------------------------===//
+
+  /// Memory for rows of `value`, a value of the fusion that `outer` is outside of it, if it is.
+  FailureOr<Lowered> allocateFor(Value value, Value outer, Value rows) {
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    if (element.isBF16()) {
+      // Products read whole records of inputs.
+      MemRefType type = bufferType({f.maxRows, padTo(widthOf(value), FragmentLayout::recordInputs)}, element);
+      return Lowered{Lowered::Kind::Pairs, {f.allocate(loc, type)}, rows, {}};
+    }
+    if (!element.isF32())
+      return emitNotSupported(loc) << "makes rows of " << element << ", for which no kernel of GPUs exists";
+    if (outer)
+      return f.allocateRows(outer, {1, widthOf(value), 0, 0}, rows);
+    return Lowered{Lowered::Kind::Rows,
+                   {f.allocate(loc, bufferType({f.maxRows, padTo(widthOf(value), f.target.lanes)}, element))},
+                   rows,
+                   {1, widthOf(value), 0, 0}};
+  }
+
+  /// Computes `result`, a value of the fusion, for all rows: a block each.
+  FailureOr<Lowered> lowerRowKernel(Value result, Value outer, StringRef name) {
+    for (Value value : sliceOf(result))
+      if (!outerValue(value) && failed(checkRowOperation(value.getDefiningOp(), result)))
+        return failure();
+    Value rows = rowsOf(result);
+    if (!rows)
+      return refuseWithoutRows();
+    FailureOr<Lowered> lowered = allocateFor(result, outer, rows);
+    if (failed(lowered))
+      return failure();
+    GpuKernel kernel = makeKernel(name, kRowThreads);
+    TileEmitter tile(kernel.b);
+    if (failed(importOperands(importTo(kernel), tile, result, Value())))
+      return failure();
+    Value row = kernel.block();
+    RowKernel emitter{result, kernel.import(lowered->memrefs[0]), row, kernel.b.add(row, 1)};
+    emitter.team = RowKernel::Team{kernel.thread(), kRowThreads, [&](Value x) { return kernel.sumBlock(x); }};
+    emitter.emit(kernel.b, tile);
+    kernel.launch(builder, rows, index(1));
+    return lowered;
+  }
+
+  LogicalResult lowerRows() {
+    auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
+    for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
+      auto type = dyn_cast<RankedTensorType>(inner.getType());
+      if (!type || type.getRank() != 2)
+        return emitNotSupported(fusion) << "yields a value of type " << inner.getType()
+                                        << " that no row kernel of GPUs makes";
+      for (Operation &op : fusion.getBody().front().without_terminator())
+        if (failed(checkRowOperation(&op, inner)))
+          return failure();
+      FailureOr<Lowered> made = lowerRowKernel(inner, outer, "rows");
+      if (failed(made))
+        return failure();
+      f.values[outer] = *made;
+    }
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Gathers
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerGather(Operation *op) {
+    if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
+      return emitNotSupported(op) << "is not supported together with other operations in one kernel";
+    Value result = fusion.getResult(0);
+    FailureOr<Lowered> ids = operand(isa<nn::SelectRowsOp>(op) ? op->getOperand(1) : op->getOperand(0));
+    if (failed(ids))
+      return failure();
+    Lowered lowered;
+    GpuKernel kernel = makeKernel(op->getName().stripDialect(), isa<nn::RopeTableOp>(op) ? GpuKernel::warp : kRowThreads);
+    Value which = kernel.import(ids->memrefs[0]);
+    if (auto table = dyn_cast<nn::RopeTableOp>(op)) {
+      const int64_t half = padTo(table.getDims() / 2, f.target.lanes);
+      lowered = {Lowered::Kind::Rows,
+                 {f.allocate(loc, bufferType({f.maxRows, 2 * half}, builder.getF32Type()))},
+                 ids->rows,
+                 {1, static_cast<int64_t>(table.getDims()), 0, 0}};
+      emitGpuRopeTable(kernel, table, f.target.lanes, which, kernel.import(lowered.memrefs[0]));
+    } else {
+      lowered = f.allocateRows(result, {1, widthOf(result), 0, 0}, ids->rows);
+      Value to = kernel.import(lowered.memrefs[0]);
+      if (auto embedding = dyn_cast<nn::EmbeddingOp>(op)) {
+        FailureOr<Value> table = parameter(embedding.getTable(), {});
+        if (failed(table))
+          return failure();
+        emitGpuEmbedding(kernel, cast<RankedTensorType>(embedding.getTable().getType()).getElementType(),
+                         widthOf(result), kernel.import(*table), which, to);
+      } else {
+        FailureOr<Lowered> source = operand(op->getOperand(0));
+        if (failed(source))
+          return failure();
+        emitGpuCopyRows(kernel, widthOf(result), kernel.import(source->memrefs[0]), which, to);
+      }
+    }
+    kernel.launch(builder, ids->rows, index(1));
+    f.values[result] = lowered;
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Attention
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerAttention(nn::CachedAttentionOp op) {
+    if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
+      return emitNotSupported(op) << "is not supported together with other operations in one kernel";
+    FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()),
+                       positions = operand(op.getPositions());
+    if (failed(query) || failed(cache) || failed(positions))
+      return failure();
+    const int64_t heads = op.getHeads();
+    GpuKernel kernel = makeKernel("attention", GpuAttention::threads);
+    GpuAttention attention{};
+    attention.op = op;
+    attention.headDim = widthOf(op.getQuery()) / heads;
+    attention.alignedQuery = cast<MemRefType>(cache->memrefs[0].getType()).getDimSize(2);
+    attention.alignedValue = cast<MemRefType>(cache->memrefs[1].getType()).getDimSize(2);
+    if (query->kind != Lowered::Kind::Rows || query->layout.heads != heads ||
+        query->layout.alignedHead(f.target.lanes) != attention.alignedQuery)
+      return emitNotSupported(op) << "has queries in another layout than its keys";
+    Lowered result = f.allocateRows(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
+    attention.query = kernel.import(query->memrefs[0]);
+    attention.keys = kernel.import(cache->memrefs[0]);
+    attention.values = kernel.import(cache->memrefs[1]);
+    attention.positions = kernel.import(positions->memrefs[0]);
+    attention.destination = kernel.import(result.memrefs[0]);
+    attention.rows = kernel.import(query->rows);
+    attention.emit(kernel);
+    kernel.launch(builder, index(op.getKvHeads()), query->rows);
+    f.values[fusion.getResult(0)] = result;
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Products
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerProduct(nn::LinearOp op) {
+    auto weightType = cast<RankedTensorType>(op.getWeight().getType());
+    Type element = weightType.getElementType();
+    auto block = dyn_cast<nn::BlockType>(element);
+    if (!element.isBF16() && !(block && !block.getAligned()))
+      return emitNotSupported(op) << "has a weight of " << element
+                                  << ", for which GPUs have no kernel: expected bf16 (--dtype=bf16) or blocks";
+    FailureOr<Lowered> input = outerValue(op.getInput()) ? operand(op.getInput())
+                                                         : lowerRowKernel(op.getInput(), Value(), "prologue");
+    if (failed(input))
+      return failure();
+    if (input->kind != Lowered::Kind::Pairs)
+      return emitNotSupported(op) << "has an input of " << op.getInput().getType()
+                                  << ", but products of GPUs read bf16";
+    if (splitOf(op) && !op.getResult().hasOneUse())
+      return emitNotSupported(op) << "has a result that is split and read in another way too, which is not supported";
+
+    const int64_t outputWarps = isDecode() ? 1 : kProductWarps, inputWarps = isDecode() ? kProductWarps : 1;
+    GpuKernel kernel = makeKernel("product", GpuKernel::warp * outputWarps * inputWarps);
+    TileEmitter tile(kernel.b);
+    tile.panelElements = f.target.lanes;
+    SmallVector<int64_t> segments = placeParts(op, tile);
+    FailureOr<Value> weight = parameter(op.getWeight(), segments);
+    if (failed(weight))
+      return failure();
+    FragmentProduct product{};
+    product.linear = op;
+    product.weights = FragmentLayout::get(element);
+    product.inputs = weightType.getDimSize(1);
+    product.rowsPerBlock = isDecode() ? 8 : kProductRows;
+    product.inputWarps = inputWarps;
+    product.outputWarps = outputWarps;
+    product.x = kernel.import(input->memrefs[0]);
+    product.w = kernel.import(*weight);
+    if (op.getBias()) {
+      FailureOr<Value> bias = parameter(op.getBias(), segments);
+      if (failed(bias))
+        return failure();
+      product.bias = kernel.import(*bias);
+    }
+    product.rows = kernel.import(input->rows);
+    auto import = importTo(kernel);
+    if (failed(addStores(import, op, product.stores, product.positions)))
+      return failure();
+    for (const Store &store : product.stores)
+      if (failed(checkEpilogue(op, store, f.target.lanes)) ||
+          failed(importOperands(import, tile, store.value, op.getResult())))
+        return failure();
+    product.emit(kernel, tile);
+    Value rowBlocks = isDecode() ? index(1)
+                                 : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(kProductRows)));
+    kernel.launch(builder, index(product.blocks()), rowBlocks);
+    return success();
+  }
+};
+
+std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayout &key, const WidthLayout &value,
+                                                                 Type element, int64_t positions) const {
+  return {bufferType({key.heads, positions, key.alignedHead(lanes)}, element),
+          bufferType({value.heads, positions, value.alignedHead(lanes)}, element)};
+}
+
+LogicalResult CudaKernelLowering::lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
+  return CudaFusionLowering(lowering, fusion.getLoc()).lower(fusion);
+}
+
+void CudaKernelLowering::lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {
+  CudaFusionLowering(lowering, loc).copyToOutput(source);
+}
+
+} // namespace llmc::codegen

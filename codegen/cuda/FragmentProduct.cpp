@@ -1,0 +1,314 @@
+//===- FragmentProduct.cpp - matrix products on tensor cores with fused epilogues ----------------------===//
+
+#include "codegen/cuda/FragmentProduct.h"
+
+#include "codegen/cuda/FragmentReader.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+constexpr int64_t kPanel = FragmentLayout::tileOutputs;
+/// Columns of operand B: rows of x that one instruction works on.
+constexpr int64_t kRows = 8;
+/// Sums of one instruction that a thread holds: of outputs g, g, g + 8, g + 8 and rows 2 t, 2 t + 1, 2 t, 2 t + 1.
+constexpr int64_t kSums = 4;
+/// Bytes of weights that a warp asks for before it uses the first.
+constexpr int64_t kBytesInFlight = 4096;
+
+class ProductEmitter {
+public:
+  ProductEmitter(GpuKernel &gpu, TileEmitter &tile, FragmentProduct &kernel)
+      : gpu(gpu), b(gpu.b), tile(tile), kernel(kernel),
+        classes(tileClasses(kernel.stores, kPanel, kernel.panelsPerTile)), blockRows(kernel.rowsPerBlock / kRows) {
+    tile.productResult = kernel.linear.getResult();
+    tile.panelElements = kPanel;
+  }
+
+  void run() {
+    Value thread = gpu.thread(), warp = b.div(thread, GpuKernel::warp);
+    lane = b.rem(thread, GpuKernel::warp);
+    inputWarp = b.rem(warp, kernel.inputWarps);
+    Value outputWarp = b.div(warp, kernel.inputWarps);
+    Value index = b.add(b.mul(gpu.block(), kernel.outputWarps), outputWarp);
+    firstRow = b.mul(gpu.block(gpu::Dimension::y), kernel.rowsPerBlock);
+
+    // Where each class has its tile, and the panels of the one that `index` is.
+    SmallVector<Value> panels(largestNeed(), b.index(0));
+    int64_t first = 0;
+    for (const TileClass &tileClass : classes) {
+      Place place;
+      place.isHere = arith::AndIOp::create(b, atLeast(index, first), isBelow(index, b.index(first + tileClass.count)));
+      Value inClass = arith::SubIOp::create(b, index, b.index(first));
+      place.inHead = b.rem(inClass, tileClass.tilesPerHead);
+      place.base = b.add(b.add(b.mul(b.div(inClass, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
+                         b.mul(place.inHead, tileClass.step));
+      for (auto [panel, offset] : llvm::zip(panels, neededPanels(tileClass)))
+        panel = arith::SelectOp::create(b, place.isHere, b.add(place.base, offset), panel);
+      places.push_back(place);
+      first += tileClass.count;
+    }
+    sums = addUpWarps(sumProducts(panels));
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, inputWarp, b.index(0));
+    b.ifThen(isFirst, [&] {
+      for (auto [tileClass, place] : llvm::zip(classes, places))
+        b.ifThen(place.isHere, [&] { storeTile(tileClass, place); });
+    });
+  }
+
+private:
+  struct Place {
+    Value isHere, inHead, base;
+  };
+
+  Value atLeast(Value x, int64_t bound) {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, x, b.index(bound));
+  }
+  Value isBelow(Value x, Value bound) { return b.less(x, bound); }
+
+  /// Panels of the product, relative to a tile's first, that its stores need.
+  SmallVector<int64_t> neededPanels(const TileClass &tileClass) {
+    tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
+    SmallVector<int64_t> needed;
+    for (int64_t offset : tileClass.offsets)
+      tile.demand(tileClass.store->value, offset, needed);
+    llvm::sort(needed);
+    return needed;
+  }
+
+  size_t largestNeed() {
+    size_t most = 1;
+    for (const TileClass &tileClass : classes)
+      most = std::max(most, neededPanels(tileClass).size());
+    return most;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Sums
+  //===--------------------------------------------------------------------===//
+
+  /// Sums of products: panels x blocks of rows x kSums, of this warp's inputs.
+  SmallVector<Value> sumProducts(ArrayRef<Value> panels) {
+    const int64_t records = kernel.weights.records(kernel.inputs);
+    const int64_t loadBytes = kernel.weights.recordBytes() * static_cast<int64_t>(panels.size());
+    // Where many rows use each weight, their instructions hide the loads.
+    const int64_t unroll = kernel.inputWarps == 1 ? 1 : std::max<int64_t>(1, kBytesInFlight / loadBytes);
+    const int64_t perIteration = unroll * kernel.inputWarps, whole = records / perIteration * perIteration;
+    SmallVector<Value> zeros(panels.size() * blockRows * kSums, b.f32(0));
+    SmallVector<Value> totals =
+        b.loop(b.index(0), b.index(whole), perIteration, zeros, [&](Value base, ValueRange carried) {
+          SmallVector<Value> which;
+          for (int64_t u = 0; u < unroll; ++u)
+            which.push_back(b.add(b.add(base, u * kernel.inputWarps), inputWarp));
+          return addRecords(panels, which, carried);
+        });
+    for (int64_t base = whole; base < records; base += kernel.inputWarps) {
+      Value record = b.add(b.index(base), inputWarp);
+      if (base + kernel.inputWarps <= records) {
+        totals = addRecords(panels, record, totals);
+        continue;
+      }
+      auto branch = scf::IfOp::create(b, TypeRange(ValueRange(totals)), isBelow(record, b.index(records)), true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      scf::YieldOp::create(b, addRecords(panels, record, totals));
+      b.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(b, totals);
+      totals = llvm::to_vector_of<Value>(branch.getResults());
+    }
+    return totals;
+  }
+
+  SmallVector<Value> addRecords(ArrayRef<Value> panels, ArrayRef<Value> records, ValueRange carried) {
+    FragmentReader reader(b, kernel.weights, kernel.w, lane);
+    SmallVector<FragmentReader::Record> loaded;
+    for (Value record : records)
+      for (Value panel : panels)
+        loaded.push_back(reader.load(panel, record));
+    SmallVector<Value> totals(carried);
+    for (auto [i, record] : llvm::enumerate(records))
+      addRecord(reader, ArrayRef(loaded).slice(i * panels.size(), panels.size()), record, totals);
+    return totals;
+  }
+
+  void addRecord(FragmentReader &reader, ArrayRef<FragmentReader::Record> panels, Value record,
+                 SmallVectorImpl<Value> &totals) {
+    const FragmentLayout &layout = kernel.weights;
+    const int64_t stepsPerGroup = layout.groupSize / FragmentLayout::stepInputs;
+    SmallVector<Value> zeros(kSums, b.f32(0));
+    for (int64_t group = 0; group < layout.groups(); ++group) {
+      SmallVector<SmallVector<Value>> parts(panels.size() * blockRows), inputSums(blockRows);
+      for (int64_t s = 0; s < stepsPerGroup; ++s) {
+        const int64_t step = group * stepsPerGroup + s;
+        SmallVector<SmallVector<Value, 2>> inputs;
+        for (int64_t n = 0; n < blockRows; ++n)
+          inputs.push_back(loadInputs(n, record, step));
+        for (auto [p, panel] : llvm::enumerate(panels)) {
+          SmallVector<Value, 4> operand = reader.operand(panel, step);
+          for (int64_t n = 0; n < blockRows; ++n) {
+            SmallVector<Value> &part = parts[p * blockRows + n];
+            auto total = MutableArrayRef(totals).slice((p * blockRows + n) * kSums, kSums);
+            part = multiply(operand, inputs[n], !part.empty() ? ArrayRef<Value>(part) : layout.isQuantized() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(total));
+          }
+        }
+        // Minima multiply the sum of a group's inputs: that is a product with ones.
+        if (layout.hasMin)
+          for (int64_t n = 0; n < blockRows; ++n) {
+            SmallVector<Value> ones(4, b.i32(0x3f803f80));
+            inputSums[n] = multiply(ones, inputs[n], inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
+          }
+      }
+      for (size_t p = 0; p < panels.size(); ++p) {
+        std::pair<Value, Value> scales[2];
+        for (int64_t high = 0; layout.isQuantized() && high < 2; ++high)
+          scales[high] = reader.scale(panels[p], group, high);
+        for (int64_t n = 0; n < blockRows; ++n)
+          for (int64_t i = 0; i < kSums; ++i) {
+            Value &total = totals[(p * blockRows + n) * kSums + i];
+            Value part = parts[p * blockRows + n][i];
+            if (!layout.isQuantized()) {
+              total = part;
+              continue;
+            }
+            auto [scale, minimum] = scales[i / 2];
+            total = LLVM::FMAOp::create(b, scale, part, total);
+            if (minimum)
+              total = LLVM::FMAOp::create(b, minimum, inputSums[n][i], total);
+          }
+      }
+    }
+  }
+
+  /// Operand B: of the row that this lane has, two pairs of inputs. Rows that the step has not are those of its last.
+  SmallVector<Value, 2> loadInputs(int64_t n, Value record, int64_t step) {
+    Value row = b.add(b.add(firstRow, n * kRows), b.div(lane, 4));
+    row = b.min(row, arith::SubIOp::create(b, kernel.rows, b.index(1)));
+    Value column = b.add(b.mul(record, FragmentLayout::recordInputs), step * FragmentLayout::stepInputs);
+    column = b.add(column, b.mul(b.rem(lane, 4), 2));
+    SmallVector<Value, 2> pairs;
+    for (int64_t upper = 0; upper < 2; ++upper) {
+      Value pair = vector::LoadOp::create(b, VectorType::get({2}, b.getBF16Type()), kernel.x,
+                                          ValueRange{row, b.add(column, upper * kRows)}, /*nontemporal=*/false,
+                                          llvm::MaybeAlign(4));
+      Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
+      pairs.push_back(vector::ExtractOp::create(b, word, 0));
+    }
+    return pairs;
+  }
+
+  SmallVector<Value> multiply(ArrayRef<Value> operandA, ArrayRef<Value> operandB, ArrayRef<Value> sums) {
+    Type f32 = b.getF32Type();
+    auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(kSums, f32));
+    std::array<NVVM::MMATypes, 2> types{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16};
+    std::array<NVVM::MMALayout, 2> layouts{NVVM::MMALayout::row, NVVM::MMALayout::col};
+    Value result = NVVM::MmaOp::create(b, type, operandA, operandB, sums, ArrayRef<int64_t>{16, 8, 16}, std::nullopt,
+                                       std::nullopt, types, layouts);
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < kSums; ++i)
+      values.push_back(LLVM::ExtractValueOp::create(b, f32, result, ArrayRef<int64_t>{i}));
+    return values;
+  }
+
+  /// Adds the sums of the warps that share a tile; the first of them gets the totals.
+  SmallVector<Value> addUpWarps(SmallVector<Value> partial) {
+    if (kernel.inputWarps == 1)
+      return partial;
+    const auto count = static_cast<int64_t>(partial.size());
+    Value exchange = gpu.shared(sharedType({kernel.inputWarps * kernel.outputWarps, count, GpuKernel::warp}, b.getF32Type()));
+    Value warp = b.div(gpu.thread(), GpuKernel::warp);
+    for (int64_t i = 0; i < count; ++i)
+      b.store(partial[i], exchange, {warp, b.index(i), lane});
+    gpu.barrier();
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t other = 1; other < kernel.inputWarps; ++other) {
+        // Only the first warp uses them, but all may add.
+        Value from = b.rem(b.add(warp, other), kernel.inputWarps * kernel.outputWarps);
+        partial[i] = b.addf(partial[i], b.load(exchange, {from, b.index(i), lane}));
+      }
+    return partial;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Epilogue
+  //===--------------------------------------------------------------------===//
+
+  void storeTile(const TileClass &tileClass, const Place &place) {
+    needed = neededPanels(tileClass);
+    tile.base = place.base;
+    tile.panelInHead = tileClass.rotates ? place.inHead : Value();
+    for (int64_t n = 0; n < blockRows; ++n)
+      for (int64_t member = 0; member < 2; ++member) {
+        Value row = b.add(b.add(firstRow, n * kRows + member), b.mul(b.rem(lane, 4), 2));
+        b.ifThen(isBelow(row, kernel.rows), [&] {
+          for (int64_t high = 0; high < 2; ++high)
+            storeElements(tileClass, n, row, member, high);
+        });
+      }
+  }
+
+  /// What this thread has of one row, in each panel of a tile.
+  void storeElements(const TileClass &tileClass, int64_t n, Value row, int64_t member, int64_t high) {
+    tile.reset();
+    tile.row = row;
+    tile.inPanel = b.add(b.div(lane, 4), high * 8);
+    tile.product = [&](int64_t offset) {
+      const int64_t slot = llvm::find(needed, offset) - needed.begin();
+      Value sum = b.broadcast(sums[(slot * blockRows + n) * kSums + high * 2 + member]);
+      return kernel.bias ? b.addf(sum, b.loadVector(kernel.bias, {tile.columnOf(b.add(tile.base, offset))})) : sum;
+    };
+    for (int64_t offset : tileClass.offsets)
+      storeElement(*tileClass.store, tile.at(tileClass.store->value, offset), row, b.add(tile.base, offset));
+  }
+
+  void storeElement(const Store &store, Value value, Value row, Value panel) {
+    const int64_t headPanels = store.layout.panelsPerHead(kPanel);
+    switch (store.kind) {
+    case Store::Kind::Rows:
+      b.storeVector(value, store.destination, {row, tile.columnOf(panel)});
+      return;
+    case Store::Kind::Output: {
+      Value column = tile.columnOf(panel);
+      auto put = [&] { b.storeVector(value, store.destination, {row, column}); };
+      if (store.layout.headSize % kPanel == 0)
+        put();
+      else
+        b.ifThen(isBelow(column, b.index(store.layout.headSize)), put);
+      return;
+    }
+    case Store::Kind::CacheKey:
+    case Store::Kind::CacheValue: {
+      Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(kernel.positions, {row}));
+      b.storeVector(b.roundTo(store.destination, value), store.destination,
+                    {b.div(panel, headPanels), position, tile.columnOf(b.rem(panel, headPanels))});
+      return;
+    }
+    }
+  }
+
+  GpuKernel &gpu;
+  KernelBuilder &b;
+  TileEmitter &tile;
+  FragmentProduct &kernel;
+  const SmallVector<TileClass> classes;
+  const int64_t blockRows; ///< instructions side by side for the rows of a block
+  Value lane, inputWarp, firstRow;
+  SmallVector<Place> places;   ///< of classes
+  SmallVector<Value> sums;     ///< panels x blockRows x kSums
+  SmallVector<int64_t> needed; ///< of the tile that is emitted
+};
+
+} // namespace
+
+int64_t FragmentProduct::blocks() const {
+  int64_t count = 0;
+  for (const TileClass &tileClass : tileClasses(stores, kPanel, panelsPerTile))
+    count += tileClass.count;
+  return (count + outputWarps - 1) / outputWarps;
+}
+
+void FragmentProduct::emit(GpuKernel &kernel, TileEmitter &tile) { ProductEmitter(kernel, tile, *this).run(); }
+
+} // namespace llmc::codegen

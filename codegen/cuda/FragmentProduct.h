@@ -1,0 +1,39 @@
+//===- FragmentProduct.h - matrix products on tensor cores with fused epilogues ------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_FRAGMENTPRODUCT_H
+#define LLMC_CODEGEN_CUDA_FRAGMENTPRODUCT_H
+
+#include "codegen/common/FragmentLayout.h"
+#include "codegen/cpu/ProductKernel.h"
+#include "codegen/cuda/GpuKernel.h"
+
+namespace llmc::codegen {
+
+/// One product kernel: y = epilogue(x W^T), x and the numbers that stand for W in bf16, sums in f32. Operand A of the
+/// matrix instruction are 16 outputs (a panel), operand B are 8 rows. A warp makes a tile: a few panels for the
+/// rows of its block, so that each weight is read once a block. Scales of quantized weights multiply the sums of
+/// their groups.
+struct FragmentProduct {
+  nn::LinearOp linear;
+  FragmentLayout weights;
+  int64_t inputs; ///< K
+
+  /// Arguments of the kernel. x is `memref<rows x padded K x bf16>`, w `memref<tiles x tile bytes x i8>`.
+  mlir::Value x, w, bias, positions, rows;
+  std::vector<Store> stores;
+
+  int64_t rowsPerBlock = 8;  ///< a multiple of 8
+  int64_t inputWarps = 1;    ///< warps that share a tile, each with a part of the inputs
+  int64_t outputWarps = 1;   ///< tiles of a block
+  int64_t panelsPerTile = 1; ///< of stores without rotation
+
+  int64_t threads() const { return GpuKernel::warp * inputWarps * outputWarps; }
+  /// Blocks of the grid, beside each other.
+  int64_t blocks() const;
+
+  /// Emits the kernel's body. `tile` knows the buffers of outside values and split bases.
+  void emit(GpuKernel &kernel, TileEmitter &tile);
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CUDA_FRAGMENTPRODUCT_H

@@ -1,0 +1,146 @@
+//===- FragmentReader.cpp - weights in registers, as tensor cores take them ----------------------------===//
+
+#include "codegen/cuda/FragmentReader.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+/// `count` 32-bit words of a tile from byte `offset` on, a multiple of their size.
+Value FragmentReader::words(Value tile, Value offset, int64_t count) {
+  auto bytes = VectorType::get({4 * count}, b.getI8Type());
+  Value loaded = vector::LoadOp::create(b, bytes, weights, ValueRange{tile, offset}, /*nontemporal=*/false,
+                                        llvm::MaybeAlign(4 * count));
+  return vector::BitCastOp::create(b, VectorType::get({count}, b.getI32Type()), loaded);
+}
+
+FragmentReader::Record FragmentReader::load(Value tile, Value record) {
+  Record result;
+  Value base = b.mul(record, layout.recordBytes());
+  auto append = [&](SmallVector<Value> &to, Value offset, int64_t bytes) {
+    for (int64_t at = 0; at < bytes;) {
+      const int64_t size = std::min<int64_t>(16, bytes - at);
+      Value vector = words(tile, b.add(offset, at), size / 4);
+      for (int64_t i = 0; i < size / 4; ++i)
+        to.push_back(vector::ExtractOp::create(b, vector, i));
+      at += size;
+    }
+  };
+  constexpr int64_t loadBytes = 16;
+  for (int64_t at = 0; at < layout.codeBytes(); at += GpuKernel::warp * loadBytes)
+    append(result.codes, b.add(b.add(base, b.mul(lane, loadBytes)), at), loadBytes);
+  if (layout.isQuantized()) {
+    Value g = b.div(lane, 4);
+    append(result.scales,
+           b.add(b.add(base, b.mul(g, 2 * layout.outputScaleBytes())), layout.scaleOffset(0)),
+           2 * layout.outputScaleBytes());
+  }
+  return result;
+}
+
+SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step) {
+  SmallVector<Value, 4> registers;
+  auto pairs = VectorType::get({2}, b.getBF16Type());
+  auto toWord = [&](Value pair) -> Value {
+    Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
+    return vector::ExtractOp::create(b, word, 0);
+  };
+  if (layout.codeBits == 16) {
+    for (int64_t r = 0; r < 4; ++r)
+      registers.push_back(record.codes[step * 4 + r]);
+    return registers;
+  }
+  if (layout.codeBits == 4) {
+    // A code in the lowest bits of a bf16 of 128 makes it 128 + code.
+    constexpr int32_t kMask = 0x000f000f, k128 = 0x43004300;
+    Value offset = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(pairs, b.getFloatAttr(b.getBF16Type(), 128.0 + layout.zeroCode)));
+    for (int64_t r = 0; r < 4; ++r) {
+      Value word = record.codes[step];
+      if (r > 0)
+        word = arith::ShRUIOp::create(b, word, b.i32(static_cast<int32_t>(4 * r)));
+      Value bits = arith::OrIOp::create(b, arith::AndIOp::create(b, word, b.i32(kMask)), b.i32(k128));
+      Value pair = vector::BitCastOp::create(b, pairs, Value(vector::BroadcastOp::create(b, VectorType::get({1}, b.getI32Type()), bits)));
+      registers.push_back(toWord(arith::SubFOp::create(b, pair, offset)));
+    }
+    return registers;
+  }
+  // A byte in the lowest bits of an f32 of 2^23 makes it 2^23 + byte.
+  constexpr int32_t kTwo23 = 0x4b000000;
+  for (int64_t r = 0; r < 4; ++r) {
+    Value word = record.codes[step * 2 + r / 2];
+    SmallVector<Value, 2> numbers;
+    for (int64_t half = 0; half < 2; ++half) {
+      const auto shift = static_cast<int32_t>(16 * (r % 2) + 8 * half);
+      Value byte = arith::AndIOp::create(b, shift ? Value(arith::ShRUIOp::create(b, word, b.i32(shift))) : word,
+                                         b.i32(0xff));
+      Value number = arith::BitcastOp::create(b, b.getF32Type(), Value(arith::OrIOp::create(b, byte, b.i32(kTwo23))));
+      numbers.push_back(b.subf(number, b.f32(8388608.0 + layout.zeroCode)));
+    }
+    Value both = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), numbers);
+    registers.push_back(toWord(arith::TruncFOp::create(b, pairs, both)));
+  }
+  return registers;
+}
+
+/// Number `index` of a list of scales and minima.
+Value FragmentReader::scaleNumber(ArrayRef<Value> words, int64_t index) {
+  if (layout.wideScales)
+    return arith::BitcastOp::create(b, b.getF32Type(), words[index]);
+  Value word = words[index / 2];
+  Value half = arith::TruncIOp::create(
+      b, b.getI16Type(), index % 2 ? Value(arith::ShRUIOp::create(b, word, b.i32(16))) : word);
+  return arith::ExtFOp::create(b, b.getF32Type(), Value(arith::BitcastOp::create(b, b.getF16Type(), half)));
+}
+
+std::pair<Value, Value> FragmentReader::scale(const Record &record, int64_t group, int64_t high) {
+  const int64_t numbers = layout.hasMin ? 2 : 1, index = (high * layout.groups() + group) * numbers;
+  return {scaleNumber(record.scales, index), layout.hasMin ? scaleNumber(record.scales, index + 1) : Value()};
+}
+
+Value FragmentReader::element(Value tile, Value output, Value input) {
+  Value base = b.mul(b.div(input, FragmentLayout::recordInputs), layout.recordBytes());
+  Value inRecord = b.rem(input, FragmentLayout::recordInputs);
+  Value step = b.div(inRecord, FragmentLayout::stepInputs);
+  Value owner = b.add(b.mul(b.rem(output, 8), 4), b.div(b.rem(inRecord, 8), 2));
+  Value high = b.div(output, 8), upper = b.rem(b.div(inRecord, 8), 2), half = b.rem(inRecord, 2);
+  Value which = b.add(high, b.mul(upper, 2)); // register
+  constexpr int64_t loadBytes = 16;
+  const int64_t stepBytes = layout.codeBits, stepsPerLoad = loadBytes / stepBytes;
+  Value offset = b.add(b.add(base, b.mul(b.div(step, stepsPerLoad), GpuKernel::warp * loadBytes)),
+                       b.add(b.mul(owner, loadBytes), b.mul(b.rem(step, stepsPerLoad), stepBytes)));
+  auto toI32 = [&](Value index) -> Value { return arith::IndexCastOp::create(b, b.getI32Type(), index); };
+  auto firstWord = [&](Value at) -> Value { return vector::ExtractOp::create(b, words(tile, at, 1), 0); };
+  auto shifted = [&](Value word, Value bits) -> Value { return arith::ShRUIOp::create(b, word, toI32(bits)); };
+  if (layout.codeBits == 16) {
+    Value word = firstWord(b.add(offset, b.mul(which, 4)));
+    Value bits = b.shiftLeft(shifted(word, b.mul(half, 16)), 16);
+    return arith::BitcastOp::create(b, b.getF32Type(), bits);
+  }
+  Value code;
+  if (layout.codeBits == 8)
+    code = shifted(firstWord(b.add(offset, b.mul(b.div(which, 2), 4))),
+                   b.add(b.mul(b.rem(which, 2), 16), b.mul(half, 8)));
+  else
+    code = shifted(firstWord(offset), b.add(b.mul(which, 4), b.mul(half, 16)));
+  code = b.bitAnd(code, (1 << layout.codeBits) - 1);
+  Value centred = arith::SubIOp::create(b, code, b.i32(static_cast<int32_t>(layout.zeroCode)));
+  const int64_t numberBytes = layout.scaleBytes(), numbers = layout.hasMin ? 2 : 1;
+  Value place = b.add(b.add(base, layout.codeBytes()),
+                      b.add(b.mul(b.rem(output, 8), 2 * layout.outputScaleBytes()),
+                            b.add(b.mul(high, layout.outputScaleBytes()),
+                                  b.mul(b.div(inRecord, layout.groupSize), numbers * numberBytes))));
+  auto number = [&](int64_t index) -> Value {
+    Type element = layout.wideScales ? Type(b.getF32Type()) : Type(b.getF16Type());
+    auto bytes = VectorType::get({numberBytes}, b.getI8Type());
+    Value loaded = vector::LoadOp::create(b, bytes, weights, ValueRange{tile, b.add(place, index * numberBytes)},
+                                          /*nontemporal=*/false, llvm::MaybeAlign(numberBytes));
+    Value one = vector::ExtractOp::create(
+        b, Value(vector::BitCastOp::create(b, VectorType::get({1}, element), loaded)), 0);
+    return layout.wideScales ? one : Value(arith::ExtFOp::create(b, b.getF32Type(), one));
+  };
+  Value value = b.mulf(arith::SIToFPOp::create(b, b.getF32Type(), centred), number(0));
+  return layout.hasMin ? b.addf(value, number(1)) : value;
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,45 @@
+//===- FragmentReader.h - weights in registers, as tensor cores take them ------------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_FRAGMENTREADER_H
+#define LLMC_CODEGEN_CUDA_FRAGMENTREADER_H
+
+#include "codegen/common/FragmentLayout.h"
+#include "codegen/cuda/GpuKernel.h"
+
+namespace llmc::codegen {
+
+/// What one thread reads of weights `memref<tiles x tile bytes x i8>`. All loads of a record come before its first
+/// use, so that several records can be on their way.
+class FragmentReader {
+public:
+  FragmentReader(KernelBuilder &b, const FragmentLayout &layout, mlir::Value weights, mlir::Value lane)
+      : b(b), layout(layout), weights(weights), lane(lane) {}
+
+  /// A thread's part of a record.
+  struct Record {
+    llvm::SmallVector<mlir::Value> codes;  ///< i32 words, in the order of steps
+    llvm::SmallVector<mlir::Value> scales; ///< i32 words: of outputs g, then of g + 8
+  };
+  Record load(mlir::Value tile, mlir::Value record);
+
+  /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes less zeroCode, which
+  /// bf16 holds exactly.
+  llvm::SmallVector<mlir::Value, 4> operand(const Record &record, int64_t step);
+
+  /// Scale and minimum (null without) in f32 of group `group` of output g (`high` 0) or g + 8 (1).
+  std::pair<mlir::Value, mlir::Value> scale(const Record &record, int64_t group, int64_t high);
+
+  /// The number at `output` (0 to 15) of `tile` and `input`, in f32: for lookups.
+  mlir::Value element(mlir::Value tile, mlir::Value output, mlir::Value input);
+
+private:
+  mlir::Value words(mlir::Value tile, mlir::Value offset, int64_t count);
+  mlir::Value scaleNumber(llvm::ArrayRef<mlir::Value> words, int64_t index);
+
+  KernelBuilder &b;
+  const FragmentLayout &layout;
+  mlir::Value weights, lane;
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CUDA_FRAGMENTREADER_H

@@ -1,0 +1,96 @@
+//===- GpuKernel.cpp - a kernel for GPUs in the making -------------------------------------------------===//
+
+#include "codegen/cuda/GpuKernel.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+const Target &gpuThread() {
+  static const Target target = [] {
+    Target scalar;
+    scalar.lanes = 1;
+    scalar.hasBf16Dot = true; // conversions to bf16 are instructions
+    return scalar;
+  }();
+  return target;
+}
+
+/// The module of kernels of `module`, made when the first is.
+static gpu::GPUModuleOp kernelModule(ModuleOp module) {
+  if (auto found = module.lookupSymbol<gpu::GPUModuleOp>(kKernelModule))
+    return found;
+  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), UnitAttr::get(module.getContext()));
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  return gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModule);
+}
+
+GpuKernel::GpuKernel(ModuleOp module, StringRef name, Location loc, OpBuilder &builder, int64_t threads)
+    : b(loc, builder, gpuThread()), threads(threads) {
+  gpu::GPUModuleOp kernels = kernelModule(module);
+  b.setInsertionPointToEnd(kernels.getBody());
+  function = gpu::GPUFuncOp::create(b, name, b.getFunctionType({}, {}));
+  function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  function.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  function->remove(); // the symbol table gives it a name of its own
+  SymbolTable(kernels).insert(function);
+  b.setInsertionPointToStart(&function.getBody().front());
+  gpu::ReturnOp::create(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+}
+
+Value GpuKernel::import(Value operand) {
+  Value &argument = imported[operand];
+  if (!argument) {
+    argument = function.getBody().front().addArgument(operand.getType(), operand.getLoc());
+    operands.push_back(operand);
+  }
+  return argument;
+}
+
+void GpuKernel::launch(OpBuilder &host, Value blocksX, Value blocksY) {
+  function.setFunctionType(b.getFunctionType(function.getBody().front().getArgumentTypes(), {}));
+  Location loc = function.getLoc();
+  auto index = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(host, loc, value); };
+  Value one = index(1);
+  Value bytes =
+      arith::ConstantOp::create(host, loc, host.getI32IntegerAttr(static_cast<int32_t>(sharedBytes)));
+  gpu::LaunchFuncOp::create(host, loc, function, gpu::KernelDim3{blocksX, blocksY, one},
+                            gpu::KernelDim3{index(threads), one, one}, sharedBytes ? bytes : Value(), operands);
+}
+
+Value GpuKernel::shared(MemRefType contents) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  auto bytes = sharedType({ShapedType::kDynamic}, b.getI8Type());
+  Value all = gpu::DynamicSharedMemoryOp::create(b, bytes);
+  Value view = memref::ViewOp::create(b, contents, all, b.index(sharedBytes), ValueRange{});
+  sharedBytes += padTo(contents.getNumElements() * contents.getElementTypeBitWidth() / 8, 16);
+  return view;
+}
+
+Value GpuKernel::reduceWarp(Value value, llvm::function_ref<Value(Value, Value)> combine, int64_t lanes) {
+  for (int64_t offset = lanes / 2; offset > 0; offset /= 2) {
+    auto other = gpu::ShuffleOp::create(b, value, b.i32(static_cast<int32_t>(offset)), b.i32(warp),
+                                        gpu::ShuffleMode::XOR);
+    value = combine(value, other.getShuffleResult());
+  }
+  return value;
+}
+
+Value GpuKernel::reduceBlock(Value value, llvm::function_ref<Value(Value, Value)> combine) {
+  value = reduceWarp(value, combine);
+  const int64_t warps = threads / warp;
+  if (warps == 1)
+    return value;
+  Value parts = shared(sharedType({warps}, value.getType()));
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.rem(thread(), warp), b.index(0));
+  b.ifThen(isFirst, [&] { b.store(value, parts, {b.div(thread(), warp)}); });
+  barrier();
+  value = b.load(parts, {b.index(0)});
+  for (int64_t i = 1; i < warps; ++i)
+    value = combine(value, b.load(parts, {b.index(i)}));
+  return value;
+}
+
+} // namespace llmc::codegen

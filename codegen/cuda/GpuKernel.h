@@ -1,0 +1,67 @@
+//===- GpuKernel.h - a kernel for GPUs in the making ---------------------------------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_GPUKERNEL_H
+#define LLMC_CODEGEN_CUDA_GPUKERNEL_H
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace llmc::codegen {
+
+/// What the emitters that CPUs and GPUs share see of a GPU: each thread works on one element at a time.
+const Target &gpuThread();
+
+/// A function of the module `@kernels` that all threads of a grid run. Memrefs and numbers of the host become
+/// arguments on demand.
+class GpuKernel {
+public:
+  static constexpr int64_t warp = 32;
+
+  /// A kernel of blocks of `threads` threads. `module` is the program, `builder` where the host launches.
+  GpuKernel(mlir::ModuleOp module, llvm::StringRef name, mlir::Location loc, mlir::OpBuilder &builder,
+            int64_t threads);
+
+  KernelBuilder b;
+  const int64_t threads;
+
+  /// The kernel's argument for `operand`, a value of the host.
+  mlir::Value import(mlir::Value operand);
+  /// Launches the kernel, whose arguments are complete, on a grid of blocks.
+  void launch(mlir::OpBuilder &host, mlir::Value blocksX, mlir::Value blocksY);
+
+  mlir::Value thread() { return mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x, b.getIndexAttr(threads)); }
+  mlir::Value block(mlir::gpu::Dimension dimension = mlir::gpu::Dimension::x) {
+    return mlir::gpu::BlockIdOp::create(b, dimension, mlir::IntegerAttr());
+  }
+  void barrier() { mlir::gpu::BarrierOp::create(b); }
+  /// Shared memory of a block, `bytes` of it from a multiple of 16 on that no other call has got.
+  mlir::Value shared(mlir::MemRefType contents);
+
+  /// The values of all lanes of a warp, combined; every lane gets the result.
+  mlir::Value reduceWarp(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine,
+                         int64_t lanes = warp);
+  /// The same over a block, by way of shared memory of its own.
+  mlir::Value reduceBlock(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+  mlir::Value sumBlock(mlir::Value value) {
+    return reduceBlock(value, [&](mlir::Value x, mlir::Value y) { return b.addf(x, y); });
+  }
+
+private:
+  mlir::gpu::GPUFuncOp function;
+  llvm::DenseMap<mlir::Value, mlir::Value> imported;
+  llvm::SmallVector<mlir::Value> operands;
+  int64_t sharedBytes = 0;
+};
+
+/// `memref<shape x element>` in the shared memory of a block.
+inline mlir::MemRefType sharedType(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
+  auto space = mlir::gpu::AddressSpaceAttr::get(element.getContext(), mlir::gpu::AddressSpace::Workgroup);
+  return mlir::MemRefType::get(shape, element, mlir::MemRefLayoutAttrInterface(), space);
+}
+
+/// The name of the module of kernels.
+inline constexpr llvm::StringLiteral kKernelModule = "kernels";
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CUDA_GPUKERNEL_H

@@ -1,0 +1,167 @@
+//===- KernelImages.cpp - kernels as GPUs load them ----------------------------------------------------===//
+
+#include "codegen/cuda/KernelImages.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "codegen/common/TemporaryFiles.h"
+#include "codegen/cpu/MachineCode.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include <cstdlib>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+constexpr const char *kTriple = "nvptx64-nvidia-cuda";
+/// The newest that LLVM 22 writes. The driver has to know it: those of CUDA 13 do.
+constexpr const char *kPtxVersion = "+ptx90";
+
+std::string readFile(const std::string &path) {
+  auto file = llvm::MemoryBuffer::getFile(path);
+  return file ? (*file)->getBuffer().str() : std::string();
+}
+
+absl::Status writeFile(const std::string &path, const std::string &text) {
+  std::error_code error;
+  llvm::raw_fd_ostream out(path, error);
+  out << text;
+  out.close();
+  if (error || out.has_error()) {
+    out.clear_error();
+    return absl::DataLossError(absl::StrCat(path, ": cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+/// What `ptxas -v` says of each kernel.
+std::vector<KernelResources> parseResources(StringRef report) {
+  std::vector<KernelResources> all;
+  llvm::Regex kernel("Compiling entry function '([^']+)'"), registers("Used ([0-9]+) registers"),
+      spills("([0-9]+) bytes spill stores");
+  SmallVector<StringRef> lines, parts;
+  report.split(lines, '\n');
+  for (StringRef line : lines) {
+    if (kernel.match(line, &parts))
+      all.push_back({parts[1].str()});
+    if (!all.empty() && registers.match(line, &parts))
+      parts[1].getAsInteger(10, all.back().registers);
+    if (!all.empty() && spills.match(line, &parts))
+      parts[1].getAsInteger(10, all.back().spillBytes);
+  }
+  return all;
+}
+
+} // namespace
+
+std::vector<std::string> knownGpuArchs() { return {"sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", kHostArch}; }
+
+absl::Status checkGpuArchs(const std::vector<std::string> &archs) {
+  const std::vector<std::string> known = knownGpuArchs();
+  for (const std::string &arch : archs)
+    if (!llvm::is_contained(known, arch))
+      return absl::InvalidArgumentError(
+          absl::StrCat("--gpu-arch: unknown architecture '", arch, "', expected some of ", absl::StrJoin(known, ",")));
+  return absl::OkStatus();
+}
+
+std::string findCudaTool(const std::string &tool) {
+  if (auto found = llvm::sys::findProgramByName(tool))
+    return *found;
+  std::vector<std::string> folders{"/usr/local/cuda/bin"};
+  if (const char *home = std::getenv("CUDA_HOME"))
+    folders.insert(folders.begin(), absl::StrCat(home, "/bin"));
+  for (const std::string &folder : folders)
+    if (auto found = llvm::sys::findProgramByName(tool, {folder}))
+      return *found;
+  return "";
+}
+
+absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
+  auto kernels = *program.getOps<gpu::GPUModuleOp>().begin();
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+  std::string error;
+  llvm::Triple triple(kTriple);
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return absl::UnimplementedError(absl::StrCat("this LLVM makes no code for NVIDIA GPUs: ", error));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, arch, kPtxVersion, {}, std::nullopt, std::nullopt,
+                                  llvm::CodeGenOptLevel::Aggressive));
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(kernels, context);
+  if (!translated)
+    return absl::InternalError("the kernels could not be translated to LLVM IR");
+  translated->setDataLayout(machine->createDataLayout());
+  translated->setTargetTriple(triple);
+  optimize(*translated, *machine);
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager emit;
+  if (machine->addPassesToEmitFile(emit, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return absl::InternalError("LLVM can not write PTX");
+  emit.run(*translated);
+  if (text.str().contains(".extern .func"))
+    return absl::InternalError("the kernels call functions that GPUs do not have");
+  return text.str().str();
+}
+
+absl::StatusOr<std::string> assemblePtx(const std::string &ptx, const std::string &arch,
+                                        std::vector<KernelResources> *resources) {
+  const std::string ptxas = findCudaTool("ptxas");
+  if (ptxas.empty())
+    return absl::NotFoundError("no ptxas: neither on the PATH nor in CUDA_HOME");
+  llvm::SmallString<128> folder;
+  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
+    return temporaryFilesError(error);
+  absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
+  const std::string base = folder.str().str(), source = base + "/kernels.ptx", cubin = base + "/kernels.cubin",
+                    log = base + "/log";
+  if (absl::Status status = writeFile(source, ptx); !status.ok())
+    return status;
+  std::string message, gpu = "-arch=" + arch;
+  std::vector<llvm::StringRef> command{ptxas, gpu, "-v", source, "-o", cubin};
+  std::optional<llvm::StringRef> redirects[] = {std::nullopt, StringRef(log), StringRef(log)};
+  const int result = llvm::sys::ExecuteAndWait(ptxas, command, std::nullopt, redirects, 0, 0, &message);
+  const std::string report = readFile(log);
+  if (result != 0)
+    return absl::InternalError(absl::StrCat("ptxas refused the kernels: ", message, report.substr(0, 400)));
+  if (resources)
+    *resources = parseResources(report);
+  return readFile(cubin);
+}
+
+void embedImages(ModuleOp program, const std::vector<KernelImage> &images) {
+  for (auto kernels : llvm::make_early_inc_range(program.getOps<gpu::GPUModuleOp>()))
+    kernels.erase();
+  OpBuilder builder = OpBuilder::atBlockBegin(program.getBody());
+  for (auto [i, image] : llvm::enumerate(images)) {
+    std::string contents = image.contents;
+    contents.push_back('\0'); // PTX is a string
+    auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), contents.size());
+    LLVM::GlobalOp::create(builder, program.getLoc(), type, /*isConstant=*/true, LLVM::Linkage::External,
+                           imageSymbol(i), builder.getStringAttr(contents), /*alignment=*/64);
+  }
+}
+
+std::string imageSymbol(size_t number) { return absl::StrCat("llmc_image_", number); }
+
+} // namespace llmc::codegen

@@ -1,0 +1,71 @@
+//===- Passes.td - the passes below nn for NVIDIA GPUs, in the order of the pipeline ---*- tablegen -*-===//
+
+#ifndef LLMC_CODEGEN_CUDA_PASSES_TD
+#define LLMC_CODEGEN_CUDA_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def LowerToCuda : Pass<"lower-to-cuda", "::mlir::ModuleOp"> {
+  let summary = "make GPU kernels of fused nn, and the steps that launch them";
+  let description = [{
+    As lower-to-cpu, but the kernels are functions of the module `@kernels`, and the steps, which run on the host, launch them one after
+    the other with `gpu.launch_func`. All memory of a step is the device's.
+
+    Products multiply bf16 by bf16 on tensor cores and add in f32; codes of quantized weights become bf16 without loss in registers, and
+    scales multiply the sums of their groups. Parameters get derived ones, `NAME.kernel`, in the order of the tensor cores' operands
+    (`nn.pack ... fragments`).
+
+    Results stay within 1e-5 of the largest: sums are taken in another order.
+
+    Before:
+
+        %y = nn.linear %x, %w : tensor<?x64xbf16>, tensor<128x64xbf16> -> tensor<?x128xf32>
+
+    After:
+
+        %y = memref.alloc() {alignment = 64 : i64} : memref<256x128xf32>
+        gpu.launch_func @kernels::@product_prefill blocks in (%c1, %blocks, %c1) threads in (%c256, %c1, %c1)
+          args(%x : memref<256x64xbf16>, %w : memref<8x2048xi8>, %rows : index, %y : memref<256x128xf32>)
+  }];
+  let options = [
+    Option<"context", "context", "int64_t", "2048", "Positions that a cache holds">,
+    Option<"maxRows", "max-rows", "int64_t", "256", "Rows of one step at most">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerKernels : Pass<"lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "lower the kernels of @kernels to the dialects llvm and nvvm";
+  let description = [{
+    Upstream's conversions, with memrefs as bare pointers. Functions of math become what LLVM knows itself: nothing of CUDA's library of
+    device functions is needed.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LaunchesToCalls : Pass<"launches-to-calls", "::mlir::ModuleOp"> {
+  let summary = "turn kernel launches into calls of a launcher for each kernel";
+  let description = [{
+    Functions with launches, and those that call them, get the worker as their last argument, as in forall-to-spmd. Launchers are declared
+    only: define-launchers gives them bodies.
+
+    After:
+
+        func.call @launch.product_prefill(%worker, %blocks_x, %blocks_y, %x, %w, %rows, %y) : ...
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def DefineLaunchers : Pass<"define-launchers", "::mlir::ModuleOp"> {
+  let summary = "give launchers their bodies";
+  let description = [{
+    A launcher puts the arguments of its kernel into memory and calls `llmc_gpu_launch` (runtime/core/StepAbi.h) with the kernel's number in
+    `llmc.kernels`, a list that this pass adds to the module.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // LLMC_CODEGEN_CUDA_PASSES_TD

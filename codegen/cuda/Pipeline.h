@@ -1,0 +1,22 @@
+//===- Pipeline.h - the stages below nn for NVIDIA GPUs ------------------------------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_PIPELINE_H
+#define LLMC_CODEGEN_CUDA_PIPELINE_H
+
+#include "codegen/cuda/Passes.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "passes/Pipelines.h"
+
+namespace llmc::codegen {
+
+/// From fused nn to kernels on memrefs and vectors, and their launches.
+passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes);
+
+/// From these to the LLVM and NVVM dialects.
+passes::PassList cudaLlvmPasses();
+
+/// Registers the dialects of a program at any of these stages.
+void registerCudaDialects(mlir::DialectRegistry &registry);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CUDA_PIPELINE_H

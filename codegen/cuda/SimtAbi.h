@@ -1,0 +1,41 @@
+//===- SimtAbi.h - what kernels that are simulated on the host and their simulator say to each other ---===//
+//
+// A simulated kernel is the kernel as lower-kernels leaves it, compiled for the host. What a GPU does beyond a
+// processor's instructions it asks of the simulator (test/gpu/simulator), through the table `llmc_simt` of its image:
+// each function takes cells of 64 bits, arguments first, and leaves results from the first cell on.
+//
+//===------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_SIMTABI_H
+#define LLMC_CODEGEN_CUDA_SIMTABI_H
+
+#include <cstdint>
+
+namespace llmc::simt {
+
+enum Call : int64_t {
+  ThreadX,   ///< -> index
+  BlockX,    ///< -> index
+  BlockY,    ///< -> index
+  Shared,    ///< -> address of the block's shared memory
+  Barrier,   ///< waits for all threads of the block
+  Shuffle,   ///< value, lane offset -> the value of the lane whose number differs by it (exclusive or)
+  Exp2,      ///< value -> 2^value
+  MmaBf16,   ///< 4 words of A, 2 of B, 4 sums -> 4 sums of m16n8k16
+  LdMatrix,  ///< address, number of matrices -> a word each
+  CopyAsync, ///< target, source, bytes: done when it is waited for
+  CommitGroup,
+  WaitGroup, ///< groups that may be on their way still
+  CheckLoad,  ///< address, bytes, name of the place (text), what the address is a multiple of
+  CheckStore, ///< the same
+  kCalls
+};
+
+/// Names in an image: of the table, of a kernel, which takes the addresses of its arguments, and of the number of
+/// these, an int64_t.
+inline constexpr char kTable[] = "llmc_simt";
+inline constexpr char kKernelPrefix[] = "llmc_kernel_";
+inline constexpr char kArgumentsPrefix[] = "llmc_arguments_";
+
+} // namespace llmc::simt
+
+#endif // LLMC_CODEGEN_CUDA_SIMTABI_H

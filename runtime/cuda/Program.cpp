@@ -1,0 +1,247 @@
+#include "runtime/cuda/Program.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace llmc::runtime::cuda {
+
+//===--------------------------------------------------------------------===//
+// Memory
+//===--------------------------------------------------------------------===//
+
+absl::StatusOr<DeviceMemory> DeviceMemory::allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose) {
+  DeviceMemory memory;
+  if (bytes == 0)
+    return memory;
+  absl::Status status = driver.check(driver.MemAlloc(&memory.address, bytes),
+                                     absl::StrCat("allocating ", bytes >> 20, " MiB for ", purpose));
+  if (!status.ok())
+    return status;
+  memory.driver = &driver;
+  return memory;
+}
+
+DeviceMemory &DeviceMemory::operator=(DeviceMemory &&other) noexcept {
+  std::swap(driver, other.driver);
+  std::swap(address, other.address);
+  return *this;
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (driver != nullptr)
+    driver->MemFree(address);
+}
+
+absl::StatusOr<PinnedMemory> PinnedMemory::allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose) {
+  PinnedMemory memory;
+  void *start = nullptr;
+  absl::Status status = driver.check(driver.MemHostAlloc(&start, bytes, 0),
+                                     absl::StrCat("allocating ", bytes >> 10, " KiB of the host for ", purpose));
+  if (!status.ok())
+    return status;
+  memory.driver = &driver;
+  memory.start = static_cast<uint8_t *>(start);
+  memory.length = bytes;
+  return memory;
+}
+
+PinnedMemory &PinnedMemory::operator=(PinnedMemory &&other) noexcept {
+  std::swap(driver, other.driver);
+  std::swap(start, other.start);
+  std::swap(length, other.length);
+  return *this;
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (driver != nullptr)
+    driver->MemFreeHost(start);
+}
+
+//===--------------------------------------------------------------------===//
+// Program
+//===--------------------------------------------------------------------===//
+
+absl::StatusOr<std::unique_ptr<Program>>
+Program::load(const Gpu &gpu, absl::Span<const uint8_t> weights, absl::FunctionRef<const void *(const std::string &)> findImage) {
+  std::unique_ptr<Program> program(new Program);
+  absl::StatusOr<const Driver *> driver = Driver::get();
+  if (!driver.ok())
+    return driver.status();
+  program->cuda = *driver;
+  absl::Status status = program->openDevice();
+  if (status.ok())
+    status = program->loadKernels(gpu, findImage);
+  if (status.ok())
+    status = program->upload(weights);
+  if (!status.ok())
+    return status;
+  return program;
+}
+
+Program::~Program() {
+  if (context == nullptr)
+    return;
+  parameters = DeviceMemory();
+  if (module != nullptr)
+    cuda->ModuleUnload(module);
+  cuda->DevicePrimaryCtxRelease(device);
+}
+
+absl::Status Program::openDevice() {
+  if (absl::Status status = cuda->check(cuda->DeviceGet(&device, 0), "finding the first device"); !status.ok())
+    return status;
+  char text[256] = {};
+  int major = 0, minor = 0;
+  cuda->DeviceGetName(text, sizeof(text) - 1, device);
+  cuda->DeviceGetAttribute(&major, static_cast<int>(DeviceAttribute::ComputeCapabilityMajor), device);
+  cuda->DeviceGetAttribute(&minor, static_cast<int>(DeviceAttribute::ComputeCapabilityMinor), device);
+  name = text;
+  capability = major * 10 + minor;
+  Context retained = nullptr;
+  if (absl::Status status = cuda->check(cuda->DevicePrimaryCtxRetain(&retained, device), "opening the device");
+      !status.ok())
+    return status;
+  context = retained;
+  return use();
+}
+
+/// The number in "sm_90"; 0 for others.
+static int capabilityOf(absl::string_view arch) {
+  int number = 0;
+  return absl::ConsumePrefix(&arch, "sm_") && absl::SimpleAtoi(arch, &number) ? number : 0;
+}
+
+absl::Status Program::loadKernels(const Gpu &gpu, absl::FunctionRef<const void *(const std::string &)> findImage) {
+  // Machine code runs on devices of the same first digits and an equal or later last one; text on all later ones.
+  auto suits = [&](const GpuImage &image) {
+    const int made = capabilityOf(image.arch());
+    return image.kind() == GpuImage::CUBIN ? made / 10 == capability / 10 && made <= capability
+           : image.kind() == GpuImage::PTX ? made <= capability
+                                           : capability == 0;
+  };
+  const GpuImage *best = nullptr;
+  for (const GpuImage &image : gpu.images())
+    if (suits(image) && (best == nullptr || (image.kind() == GpuImage::CUBIN) > (best->kind() == GpuImage::CUBIN) ||
+                         (image.kind() == best->kind() && capabilityOf(image.arch()) > capabilityOf(best->arch()))))
+      best = &image;
+  if (best == nullptr)
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the artifact has kernels for ",
+        absl::StrJoin(gpu.images(), ", ",
+                      [](std::string *out, const GpuImage &image) { absl::StrAppend(out, image.arch()); }),
+        ", but the GPU is ", name, " (sm_", capability, ")"));
+  const void *contents = findImage(best->symbol());
+  if (contents == nullptr)
+    return absl::DataLossError(absl::StrCat("code has no symbol '", best->symbol(), "'"));
+  if (absl::Status status = cuda->check(cuda->ModuleLoadData(&module, contents),
+                                        absl::StrCat("loading the kernels for ", best->arch()));
+      !status.ok())
+    return status;
+  for (const std::string &kernel : gpu.kernels()) {
+    Function function = nullptr;
+    if (absl::Status status = cuda->check(cuda->ModuleGetFunction(&function, module, kernel.c_str()),
+                                          absl::StrCat("finding kernel '", kernel, "'"));
+        !status.ok())
+      return status;
+    functions.push_back(function);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Program::upload(absl::Span<const uint8_t> weights) {
+  absl::StatusOr<DeviceMemory> memory = DeviceMemory::allocate(*cuda, weights.size(), "weights");
+  if (!memory.ok())
+    return memory.status();
+  parameters = *std::move(memory);
+  // Two pieces of pinned memory: one is filled from the file while the other is copied.
+  constexpr uint64_t kPiece = uint64_t{16} << 20;
+  PinnedMemory pieces[2];
+  for (PinnedMemory &piece : pieces) {
+    absl::StatusOr<PinnedMemory> pinned =
+        PinnedMemory::allocate(*cuda, std::min<uint64_t>(kPiece, std::max<uint64_t>(weights.size(), 1)), "loading");
+    if (!pinned.ok())
+      return pinned.status();
+    piece = *std::move(pinned);
+  }
+  Stream streams[2] = {};
+  absl::Cleanup destroy = [&] {
+    for (Stream stream : streams)
+      if (stream != nullptr)
+        cuda->StreamDestroy(stream);
+  };
+  for (Stream &stream : streams)
+    if (absl::Status status = cuda->check(cuda->StreamCreate(&stream, 1), "making a stream"); !status.ok())
+      return status;
+  Result result = 0;
+  for (uint64_t done = 0, turn = 0; done < weights.size() && result == 0; turn ^= 1) {
+    const uint64_t bytes = std::min<uint64_t>(kPiece, weights.size() - done);
+    result = cuda->StreamSynchronize(streams[turn]);
+    std::memcpy(pieces[turn].data(), weights.data() + done, bytes);
+    if (result == 0)
+      result = cuda->MemcpyHtoDAsync(parameters.pointer() + done, pieces[turn].data(), bytes, streams[turn]);
+    done += bytes;
+  }
+  for (Stream stream : streams)
+    if (result == 0)
+      result = cuda->StreamSynchronize(stream);
+  return cuda->check(result, "copying weights to the device");
+}
+
+//===--------------------------------------------------------------------===//
+// Queue
+//===--------------------------------------------------------------------===//
+
+absl::StatusOr<std::unique_ptr<Queue>> Queue::create(const Program &program) {
+  std::unique_ptr<Queue> queue(new Queue(program));
+  constexpr unsigned kNonBlocking = 1;
+  if (absl::Status status =
+          program.driver().check(program.driver().StreamCreate(&queue->order, kNonBlocking), "making a stream");
+      !status.ok())
+    return status;
+  return queue;
+}
+
+Queue::~Queue() {
+  if (order != nullptr)
+    owner.driver().StreamDestroy(order);
+}
+
+void Queue::note(Result result, absl::string_view doing) {
+  if (result != 0 && failure.ok())
+    failure = owner.driver().check(result, doing);
+}
+
+absl::Status Queue::takeStatus() { return std::exchange(failure, absl::OkStatus()); }
+
+void Queue::launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t threads, int64_t sharedBytes,
+                   const uint64_t *arguments, int64_t count) {
+  if (blocksX == 0 || blocksY == 0 || !failure.ok())
+    return;
+  pointers.resize(count);
+  for (int64_t i = 0; i < count; ++i)
+    pointers[i] = const_cast<uint64_t *>(arguments + i);
+  const Function function = owner.kernels()[kernel];
+  constexpr int64_t kSharedWithoutAsking = 48 << 10;
+  if (sharedBytes > kSharedWithoutAsking)
+    note(owner.driver().FuncSetAttribute(function, static_cast<int>(FunctionAttribute::MaxDynamicSharedBytes),
+                                         static_cast<int>(sharedBytes)),
+         "asking for shared memory");
+  note(owner.driver().LaunchKernel(function, static_cast<unsigned>(blocksX), static_cast<unsigned>(blocksY), 1,
+                                   static_cast<unsigned>(threads), 1, 1, static_cast<unsigned>(sharedBytes), order,
+                                   pointers.data(), nullptr),
+       "launching a kernel");
+}
+
+} // namespace llmc::runtime::cuda
+
+extern "C" void llmc_gpu_launch(LlmcWorker *worker, int64_t kernel, int64_t blocks_x, int64_t blocks_y,
+                                int64_t threads, int64_t shared_bytes, const uint64_t *arguments, int64_t count) {
+  reinterpret_cast<llmc::runtime::cuda::Queue *>(worker)->launch(kernel, blocks_x, blocks_y, threads, shared_bytes,
+                                                                 arguments, count);
+}

@@ -1,0 +1,116 @@
+//===- Program.h - kernels and weights of an artifact on a GPU -----------------------------------------===//
+#ifndef LLMC_RUNTIME_CUDA_PROGRAM_H
+#define LLMC_RUNTIME_CUDA_PROGRAM_H
+
+#include "runtime/core/ArtifactFile.h"
+#include "runtime/core/StepAbi.h"
+#include "runtime/cuda/Driver.h"
+
+#include "absl/functional/function_ref.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llmc::runtime::cuda {
+
+/// Memory of the device.
+class DeviceMemory {
+public:
+  /// `purpose` names the memory in the error.
+  static absl::StatusOr<DeviceMemory> allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose);
+  DeviceMemory() = default;
+  DeviceMemory(DeviceMemory &&other) noexcept { *this = std::move(other); }
+  DeviceMemory &operator=(DeviceMemory &&other) noexcept;
+  ~DeviceMemory();
+
+  /// As kernels take it; null if there are no bytes.
+  template <typename T> T *as() const { return reinterpret_cast<T *>(address); }
+  DevicePointer pointer() const { return address; }
+
+private:
+  const Driver *driver = nullptr;
+  DevicePointer address = 0;
+};
+
+/// Memory of the host that the device can copy to and from while others work.
+class PinnedMemory {
+public:
+  static absl::StatusOr<PinnedMemory> allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose);
+  PinnedMemory() = default;
+  PinnedMemory(PinnedMemory &&other) noexcept { *this = std::move(other); }
+  PinnedMemory &operator=(PinnedMemory &&other) noexcept;
+  ~PinnedMemory();
+
+  uint8_t *data() const { return start; }
+  uint64_t size() const { return length; }
+
+private:
+  const Driver *driver = nullptr;
+  uint8_t *start = nullptr;
+  uint64_t length = 0;
+};
+
+/// A context on the first device, the kernels of an artifact and its weights. Immutable: sessions share it.
+class Program {
+public:
+  /// Loads the image that suits the device best, machine code before text. `findImage` gives the address of a symbol
+  /// of the artifact's code.
+  static absl::StatusOr<std::unique_ptr<Program>> load(const Gpu &gpu, absl::Span<const uint8_t> weights,
+                                                       absl::FunctionRef<const void *(const std::string &)> findImage);
+  ~Program();
+  Program(const Program &) = delete;
+  Program &operator=(const Program &) = delete;
+
+  const Driver &driver() const { return *cuda; }
+  const std::string &deviceName() const { return name; }
+  const std::vector<Function> &kernels() const { return functions; }
+  const DeviceMemory &weights() const { return parameters; }
+  /// Makes the device that of the calling thread.
+  absl::Status use() const { return cuda->check(cuda->CtxSetCurrent(context), "choosing the device"); }
+
+private:
+  Program() = default;
+  absl::Status openDevice();
+  absl::Status loadKernels(const Gpu &gpu, absl::FunctionRef<const void *(const std::string &)> findImage);
+  absl::Status upload(absl::Span<const uint8_t> weights);
+
+  const Driver *cuda = nullptr;
+  Device device = 0;
+  int capability = 0; ///< e.g. 90
+  std::string name;
+  Context context = nullptr;
+  Module module = nullptr;
+  std::vector<Function> functions;
+  DeviceMemory parameters;
+};
+
+/// The order in which a session's launches and copies happen on the device. What compiled steps know as their worker.
+class Queue {
+public:
+  static absl::StatusOr<std::unique_ptr<Queue>> create(const Program &program);
+  ~Queue();
+  Queue(const Queue &) = delete;
+  Queue &operator=(const Queue &) = delete;
+
+  Stream stream() const { return order; }
+  /// Remembers the first failure.
+  void note(Result result, absl::string_view doing);
+  /// The first failure since the last call.
+  absl::Status takeStatus();
+  void launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t threads, int64_t sharedBytes,
+              const uint64_t *arguments, int64_t count);
+  const Program &program() const { return owner; }
+
+private:
+  explicit Queue(const Program &program) : owner(program) {}
+
+  const Program &owner;
+  Stream order = nullptr;
+  absl::Status failure;
+  std::vector<void *> pointers;
+};
+
+} // namespace llmc::runtime::cuda
+
+#endif // LLMC_RUNTIME_CUDA_PROGRAM_H

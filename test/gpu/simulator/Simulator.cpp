@@ -1,0 +1,408 @@
+//===- Simulator.cpp - blocks of threads, simulated on the host ----------------------------------------===//
+//
+// A thread of a block is a fiber: it runs until it waits for others. Operations of a warp (shuffles, matrix products)
+// happen when the last of its lanes arrives. What is copied asynchronously arrives when it is waited for, and shared
+// memory holds no numbers before it is written, so that a missing wait or barrier shows in results.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "test/gpu/simulator/Simulator.h"
+
+#include "codegen/cuda/SimtAbi.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <sys/mman.h>
+#include <utility>
+#include <vector>
+
+namespace llmc::simt {
+
+//===--------------------------------------------------------------------===//
+// Memory
+//===--------------------------------------------------------------------===//
+
+namespace {
+constexpr size_t kRedZone = 4096;
+constexpr uint8_t kPoison = 0xff;
+} // namespace
+
+void *Memory::allocate(size_t bytes) {
+  const size_t whole = (bytes + 2 * kRedZone + 4095) / 4096 * 4096;
+  void *base = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED)
+    return nullptr;
+  auto *start = static_cast<uint8_t *>(base) + kRedZone;
+  constexpr size_t kLargestPoisoned = size_t{1} << 30;
+  if (bytes <= kLargestPoisoned)
+    std::memset(start, kPoison, bytes);
+  allocations[reinterpret_cast<uint64_t>(start)] = bytes;
+  return start;
+}
+
+bool Memory::free(void *address) {
+  auto it = allocations.find(reinterpret_cast<uint64_t>(address));
+  if (it == allocations.end())
+    return false;
+  munmap(static_cast<uint8_t *>(address) - kRedZone, (it->second + 2 * kRedZone + 4095) / 4096 * 4096);
+  allocations.erase(it);
+  return true;
+}
+
+bool Memory::holds(uint64_t address, uint64_t bytes) const {
+  auto it = allocations.upper_bound(address);
+  if (it == allocations.begin())
+    return false;
+  --it;
+  return address + bytes <= it->first + it->second;
+}
+
+//===--------------------------------------------------------------------===//
+// Fibers
+//===--------------------------------------------------------------------===//
+
+extern "C" void llmc_simt_switch(void **from, void *to);
+#if defined(__x86_64__)
+asm(R"(
+.text
+.globl llmc_simt_switch
+llmc_simt_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+#else
+#error "the simulator switches stacks on x86-64 only"
+#endif
+
+namespace {
+
+constexpr unsigned kWarp = 32;
+constexpr size_t kStackBytes = 256 << 10;
+constexpr size_t kSharedWindow = 256 << 10;
+
+struct Copy {
+  uint8_t *target;
+  const uint8_t *source;
+  size_t bytes;
+};
+
+struct Fiber {
+  void *stack = nullptr; ///< where it goes on
+  uint8_t *memory = nullptr;
+  bool done = false;
+  std::vector<Copy> pending;             ///< copies since the last group
+  std::vector<std::vector<Copy>> groups; ///< that nobody has waited for
+};
+
+struct Warp {
+  std::array<uint64_t *, kWarp> cells;
+  unsigned arrived = 0, alive = 0;
+  uint64_t generation = 0;
+};
+
+class Block;
+Block *running = nullptr;
+
+/// The block that runs.
+class Block {
+public:
+  Block(const Launch &launch, const Memory &memory, const Schedule &schedule)
+      : launch(launch), memory(memory), schedule(schedule), fibers(launch.threads),
+        warps((launch.threads + kWarp - 1) / kWarp), random(schedule.seed) {
+    shared = static_cast<uint8_t *>(std::aligned_alloc(kSharedWindow, kSharedWindow));
+    stacks = static_cast<uint8_t *>(mmap(nullptr, kStackBytes * launch.threads, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  }
+  ~Block() {
+    std::free(shared);
+    munmap(stacks, kStackBytes * launch.threads);
+  }
+
+  std::string run(unsigned x, unsigned y) {
+    blockX = x;
+    blockY = y;
+    std::memset(shared, kPoison, kSharedWindow);
+    waiting = 0;
+    alive = launch.threads;
+    for (unsigned w = 0; w < warps.size(); ++w) {
+      warps[w] = {};
+      warps[w].alive = std::min(kWarp, launch.threads - w * kWarp);
+    }
+    for (unsigned t = 0; t < launch.threads; ++t)
+      start(t);
+    running = this;
+    while (alive > 0 && problem.empty()) {
+      const uint64_t before = progress;
+      runAll();
+      if (progress == before && problem.empty())
+        fail("threads wait for others for ever");
+    }
+    for (const Fiber &fiber : fibers)
+      if (problem.empty() && (!fiber.pending.empty() || !fiber.groups.empty()))
+        fail("ends before its asynchronous copies are waited for");
+    return problem;
+  }
+
+  //===--- Calls of the kernel, on the stack of the current fiber ---===//
+
+  unsigned thread() const { return current; }
+  unsigned blockX = 0, blockY = 0;
+  uint8_t *shared;
+
+  void barrier() {
+    const uint64_t generation = barrierGeneration;
+    ++progress;
+    if (++waiting == alive) {
+      waiting = 0;
+      ++barrierGeneration;
+      return;
+    }
+    while (barrierGeneration == generation)
+      yield();
+  }
+
+  /// Runs `operation` on the cells of all lanes when the last of them is here.
+  void together(uint64_t *cells, const std::function<void(std::array<uint64_t *, kWarp> &)> &operation) {
+    Warp &warp = warps[current / kWarp];
+    warp.cells[current % kWarp] = cells;
+    const uint64_t generation = warp.generation;
+    ++progress;
+    if (++warp.arrived == warp.alive) {
+      warp.arrived = 0;
+      operation(warp.cells);
+      ++warp.generation;
+      return;
+    }
+    while (warp.generation == generation)
+      yield();
+  }
+
+  void copyLater(uint8_t *target, const uint8_t *source, size_t bytes) {
+    check(reinterpret_cast<uint64_t>(target), bytes, "target of an asynchronous copy", bytes);
+    check(reinterpret_cast<uint64_t>(source), bytes, "source of an asynchronous copy", bytes);
+    fibers[current].pending.push_back({target, source, bytes});
+  }
+  void commitGroup() { fibers[current].groups.push_back(std::exchange(fibers[current].pending, {})); }
+  void waitGroup(size_t left) {
+    std::vector<std::vector<Copy>> &groups = fibers[current].groups;
+    while (groups.size() > left) {
+      for (const Copy &copy : groups.front())
+        std::memcpy(copy.target, copy.source, copy.bytes);
+      groups.erase(groups.begin());
+    }
+  }
+
+  void check(uint64_t address, uint64_t bytes, const char *place, uint64_t alignment) {
+    const uint64_t window = reinterpret_cast<uint64_t>(shared);
+    const bool inShared = address >= window && address + bytes <= window + launch.sharedBytes;
+    if (!inShared && !memory.holds(address, bytes))
+      stop(std::string("out of bounds: ") + place);
+    if (address % alignment != 0)
+      stop(std::string("address is no multiple of ") + std::to_string(alignment) + ": " + place);
+  }
+
+private:
+  static void entry() {
+    Block &block = *running;
+    block.launch.kernel(block.launch.arguments);
+    block.finish();
+  }
+
+  void start(unsigned t) {
+    Fiber &fiber = fibers[t];
+    fiber.memory = stacks + kStackBytes * t;
+    fiber.done = false;
+    fiber.pending.clear();
+    fiber.groups.clear();
+    auto *top = reinterpret_cast<void **>(fiber.memory + kStackBytes);
+    top -= 2; // the stack is a multiple of 16 before a call
+    top[0] = reinterpret_cast<void *>(&Block::entry);
+    top -= 6; // registers
+    fiber.stack = top;
+  }
+
+  void finish() {
+    Fiber &fiber = fibers[current];
+    fiber.done = true;
+    ++progress;
+    --alive;
+    --warps[current / kWarp].alive;
+    // Who is left waits for nobody else any more.
+    if (alive > 0 && waiting == alive) {
+      waiting = 0;
+      ++barrierGeneration;
+    }
+    leave();
+  }
+
+  void runAll() {
+    std::vector<unsigned> order(warps.size());
+    for (unsigned w = 0; w < order.size(); ++w)
+      order[w] = w;
+    if (schedule.seed != 0)
+      std::shuffle(order.begin(), order.end(), random);
+    const uint64_t before = progress;
+    for (unsigned w : order)
+      if (static_cast<int64_t>(w) != schedule.starved)
+        runWarp(w);
+    if (progress == before && schedule.starved >= 0 && schedule.starved < static_cast<int64_t>(warps.size()))
+      runWarp(static_cast<unsigned>(schedule.starved));
+  }
+
+  void runWarp(unsigned w) {
+    for (unsigned lane = 0; lane < kWarp && w * kWarp + lane < launch.threads; ++lane) {
+      current = w * kWarp + lane;
+      if (!fibers[current].done && problem.empty())
+        llmc_simt_switch(&scheduler, fibers[current].stack);
+    }
+  }
+
+  void yield() { llmc_simt_switch(&fibers[current].stack, scheduler); }
+  [[noreturn]] void leave() {
+    void *ignored;
+    llmc_simt_switch(&ignored, scheduler);
+    std::abort(); // nobody goes on with it
+  }
+  void fail(const std::string &what) {
+    problem = "kernel '" + launch.name + "', block " + std::to_string(blockX) + "," + std::to_string(blockY) +
+              ": " + what;
+  }
+  [[noreturn]] void stop(const std::string &what) {
+    fail(what + ", thread " + std::to_string(current));
+    leave();
+  }
+
+  const Launch &launch;
+  const Memory &memory;
+  const Schedule &schedule;
+  std::vector<Fiber> fibers;
+  std::vector<Warp> warps;
+  std::mt19937 random;
+  uint8_t *stacks;
+  void *scheduler = nullptr;
+  unsigned current = 0, waiting = 0, alive = 0;
+  uint64_t barrierGeneration = 0, progress = 0;
+  std::string problem;
+};
+
+//===--------------------------------------------------------------------===//
+// What kernels call
+//===--------------------------------------------------------------------===//
+
+float floatOf(uint64_t cell) { return std::bit_cast<float>(static_cast<uint32_t>(cell)); }
+uint64_t cellOf(float value) { return std::bit_cast<uint32_t>(value); }
+float bf16Of(uint32_t half) { return std::bit_cast<float>(half << 16); }
+
+void threadX(uint64_t *cells) { cells[0] = running->thread(); }
+void blockX(uint64_t *cells) { cells[0] = running->blockX; }
+void blockY(uint64_t *cells) { cells[0] = running->blockY; }
+void sharedMemory(uint64_t *cells) { cells[0] = reinterpret_cast<uint64_t>(running->shared); }
+void barrier(uint64_t *) { running->barrier(); }
+void exp2Of(uint64_t *cells) { cells[0] = cellOf(std::exp2(floatOf(cells[0]))); }
+
+void shuffle(uint64_t *cells) {
+  running->together(cells, [](std::array<uint64_t *, kWarp> &lanes) {
+    std::array<uint64_t, kWarp> values;
+    for (unsigned l = 0; l < kWarp; ++l)
+      values[l] = lanes[l][0];
+    for (unsigned l = 0; l < kWarp; ++l)
+      lanes[l][0] = values[(l ^ lanes[l][1]) % kWarp];
+  });
+}
+
+/// PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
+void mmaBf16(uint64_t *cells) {
+  running->together(cells, [](std::array<uint64_t *, kWarp> &lanes) {
+    float a[16][16], b[16][8];
+    for (unsigned l = 0; l < kWarp; ++l) {
+      const unsigned g = l / 4, t = l % 4;
+      for (unsigned half = 0; half < 2; ++half) {
+        for (unsigned r = 0; r < 4; ++r)
+          a[g + r % 2 * 8][2 * t + half + r / 2 * 8] = bf16Of(lanes[l][r] >> (16 * half) & 0xffff);
+        for (unsigned r = 0; r < 2; ++r)
+          b[2 * t + half + r * 8][g] = bf16Of(lanes[l][4 + r] >> (16 * half) & 0xffff);
+      }
+    }
+    for (unsigned l = 0; l < kWarp; ++l) {
+      const unsigned g = l / 4, t = l % 4;
+      std::array<float, 4> sums;
+      for (unsigned i = 0; i < 4; ++i) {
+        const unsigned row = g + i / 2 * 8, column = 2 * t + i % 2;
+        sums[i] = floatOf(lanes[l][6 + i]);
+        for (unsigned k = 0; k < 16; ++k)
+          sums[i] += a[row][k] * b[k][column];
+      }
+      for (unsigned i = 0; i < 4; ++i)
+        lanes[l][i] = cellOf(sums[i]);
+    }
+  });
+}
+
+void ldMatrix(uint64_t *cells) {
+  running->check(cells[0], 16, "row of ldmatrix", 16);
+  running->together(cells, [](std::array<uint64_t *, kWarp> &lanes) {
+    const auto count = static_cast<unsigned>(lanes[0][1]);
+    std::array<const uint8_t *, kWarp> rows;
+    for (unsigned l = 0; l < kWarp; ++l)
+      rows[l] = reinterpret_cast<const uint8_t *>(lanes[l][0]);
+    for (unsigned l = 0; l < kWarp; ++l)
+      for (unsigned m = 0; m < count; ++m) {
+        uint32_t word;
+        std::memcpy(&word, rows[m * 8 + l / 4] + l % 4 * 4, 4);
+        lanes[l][m] = word;
+      }
+  });
+}
+
+void copyAsync(uint64_t *cells) {
+  running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]), cells[2]);
+}
+void commitGroup(uint64_t *) { running->commitGroup(); }
+void waitGroup(uint64_t *cells) { running->waitGroup(cells[0]); }
+void checkAccess(uint64_t *cells) {
+  running->check(cells[0], cells[1], reinterpret_cast<const char *>(cells[2]), cells[3]);
+}
+
+} // namespace
+
+void fillTable(void **table) {
+  const std::pair<Call, void (*)(uint64_t *)> entries[] = {
+      {ThreadX, threadX},       {BlockX, blockX},           {BlockY, blockY},         {Shared, sharedMemory},
+      {Barrier, barrier},       {Shuffle, shuffle},         {Exp2, exp2Of},           {MmaBf16, mmaBf16},
+      {LdMatrix, ldMatrix},     {CopyAsync, copyAsync},     {CommitGroup, commitGroup}, {WaitGroup, waitGroup},
+      {CheckLoad, checkAccess}, {CheckStore, checkAccess}};
+  static_assert(std::size(entries) == kCalls);
+  for (auto [call, function] : entries)
+    table[call] = reinterpret_cast<void *>(function);
+}
+
+std::string run(const Launch &launch, const Memory &memory, const Schedule &schedule) {
+  Block block(launch, memory, schedule);
+  for (unsigned y = 0; y < launch.blocksY; ++y)
+    for (unsigned x = 0; x < launch.blocksX; ++x)
+      if (std::string problem = block.run(x, y); !problem.empty())
+        return problem;
+  return "";
+}
+
+} // namespace llmc::simt
