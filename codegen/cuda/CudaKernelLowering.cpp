@@ -19,8 +19,10 @@ namespace {
 /// Threads that share a row in row kernels.
 constexpr int64_t kRowThreads = 256;
 /// Rows of a block of a product in steps of many rows.
-constexpr int64_t kProductRows = 64;
+constexpr int64_t kProductRows = 128;
 constexpr int64_t kProductWarps = 8;
+/// In steps of one row, and of the few rows whose outputs are wanted.
+constexpr int64_t kFewRows = 8;
 
 int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
@@ -225,7 +227,8 @@ private:
     if (splitOf(op) && !op.getResult().hasOneUse())
       return emitNotSupported(op) << "has a result that is split and read in another way too, which is not supported";
 
-    const int64_t outputWarps = isDecode() ? 1 : kProductWarps, inputWarps = isDecode() ? kProductWarps : 1;
+    const bool fewRows = isDecode() || (f.isPublic && input->rows == f.created.getArgument(kOutputRows));
+    const int64_t outputWarps = fewRows ? 1 : kProductWarps, inputWarps = fewRows ? kProductWarps : 1;
     GpuKernel kernel = makeKernel("product", GpuKernel::warp * outputWarps * inputWarps);
     TileEmitter tile(kernel.b);
     tile.panelElements = f.target.lanes;
@@ -237,7 +240,8 @@ private:
     product.linear = op;
     product.weights = FragmentLayout::get(element);
     product.inputs = weightType.getDimSize(1);
-    product.rowsPerBlock = isDecode() ? 8 : kProductRows;
+    product.rowsPerBlock = fewRows ? kFewRows : kProductRows;
+    product.staged = !fewRows;
     product.inputWarps = inputWarps;
     product.outputWarps = outputWarps;
     product.x = kernel.import(input->memrefs[0]);
@@ -256,11 +260,26 @@ private:
       if (failed(checkEpilogue(op, store, f.target.lanes)) ||
           failed(importOperands(import, tile, store.value, op.getResult())))
         return failure();
+    product.panelsPerTile = fewRows ? 1 : std::max<int64_t>(1, 2 / panelsNeeded(product, tile));
     product.emit(kernel, tile);
     Value rowBlocks = isDecode() ? index(1)
-                                 : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(kProductRows)));
+                                 : Value(arith::CeilDivUIOp::create(builder, loc, input->rows,
+                                                                    index(product.rowsPerBlock)));
     kernel.launch(builder, index(product.blocks()), rowBlocks);
     return success();
+  }
+
+  /// Panels of the product that a panel of a store needs: two for a gated activation.
+  static int64_t panelsNeeded(FragmentProduct &product, TileEmitter &tile) {
+    size_t most = 1;
+    tile.productResult = product.linear.getResult();
+    for (const Store &store : product.stores) {
+      SmallVector<int64_t> needed;
+      if (store.layout.rotaryDims == 0)
+        tile.demand(store.value, 0, needed);
+      most = std::max(most, needed.size());
+    }
+    return static_cast<int64_t>(most);
   }
 };
 

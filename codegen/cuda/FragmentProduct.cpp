@@ -4,6 +4,7 @@
 
 #include "codegen/cuda/FragmentReader.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
 
@@ -16,6 +17,8 @@ constexpr int64_t kPanel = FragmentLayout::tileOutputs;
 constexpr int64_t kRows = 8;
 /// Sums of one instruction that a thread holds: of outputs g, g, g + 8, g + 8 and rows 2 t, 2 t + 1, 2 t, 2 t + 1.
 constexpr int64_t kSums = 4;
+/// Records of x that shared memory has room for.
+constexpr int64_t kStages = 4;
 /// Bytes of weights that a warp asks for before it uses the first.
 constexpr int64_t kBytesInFlight = 4096;
 
@@ -51,7 +54,7 @@ public:
       places.push_back(place);
       first += tileClass.count;
     }
-    sums = addUpWarps(sumProducts(panels));
+    sums = kernel.staged ? sumStaged(panels) : addUpWarps(sumProducts(panels));
     Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, inputWarp, b.index(0));
     b.ifThen(isFirst, [&] {
       for (auto [tileClass, place] : llvm::zip(classes, places))
@@ -94,8 +97,7 @@ private:
   SmallVector<Value> sumProducts(ArrayRef<Value> panels) {
     const int64_t records = kernel.weights.records(kernel.inputs);
     const int64_t loadBytes = kernel.weights.recordBytes() * static_cast<int64_t>(panels.size());
-    // Where many rows use each weight, their instructions hide the loads.
-    const int64_t unroll = kernel.inputWarps == 1 ? 1 : std::max<int64_t>(1, kBytesInFlight / loadBytes);
+    const int64_t unroll = std::max<int64_t>(1, kBytesInFlight / loadBytes);
     const int64_t perIteration = unroll * kernel.inputWarps, whole = records / perIteration * perIteration;
     SmallVector<Value> zeros(panels.size() * blockRows * kSums, b.f32(0));
     SmallVector<Value> totals =
@@ -212,6 +214,102 @@ private:
     return values;
   }
 
+  //===--- Rows by way of shared memory ---===//
+
+  /// Sums of products of all inputs. While a record of x is multiplied the next ones are on their way to shared memory,
+  /// and the next record of weights to registers.
+  SmallVector<Value> sumStaged(ArrayRef<Value> panels) {
+    const int64_t records = kernel.weights.records(kernel.inputs);
+    stages = gpu.shared(sharedType({kStages, kernel.rowsPerBlock, FragmentLayout::recordInputs}, b.getBF16Type()));
+    FragmentReader reader(b, kernel.weights, kernel.w, lane);
+    auto load = [&](Value record) {
+      SmallVector<Value> words;
+      for (Value panel : panels) {
+        FragmentReader::Record loaded = reader.load(panel, record);
+        llvm::append_range(words, loaded.codes);
+        llvm::append_range(words, loaded.scales);
+      }
+      return words;
+    };
+    Value token; // waits are for groups by their number, whichever token they are given
+    for (int64_t s = 0; s < kStages - 1; ++s)
+      token = copyRows(b.index(s), b.index(std::min(s, records - 1)));
+    SmallVector<Value> carried(panels.size() * blockRows * kSums, b.f32(0));
+    const size_t sumCount = carried.size();
+    llvm::append_range(carried, load(b.index(0)));
+    Value last = b.index(records - 1);
+    SmallVector<Value> result = b.loop(b.index(0), b.index(records), 1, carried, [&](Value record, ValueRange now) {
+      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
+      gpu.barrier();
+      copyRows(b.rem(b.add(record, kStages - 1), kStages), b.min(b.add(record, kStages - 1), last));
+      SmallVector<Value> next(now.take_front(sumCount)), words = load(b.min(b.add(record, 1), last));
+      multiplyRecord(reader, now.drop_front(sumCount), b.rem(record, kStages), panels.size(), next);
+      next.append(words);
+      return next;
+    });
+    // The block's last copies are of records that it has had.
+    nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
+    result.resize(sumCount);
+    return result;
+  }
+
+  /// Chunks of 8 inputs of a row lie in an order that differs from row to row, so that eight rows are read without
+  /// conflicts: chunk c of row r at place c ^ (r % 8).
+  static constexpr int64_t kChunk = 8;
+  static constexpr int64_t kChunks = FragmentLayout::recordInputs / kChunk;
+
+  Value copyRows(Value stage, Value record) {
+    Value thread = gpu.thread();
+    SmallVector<Value> tokens;
+    auto type = nvgpu::DeviceAsyncTokenType::get(b.getContext());
+    for (int64_t first = 0; first < kernel.rowsPerBlock * kChunks; first += kernel.threads()) {
+      Value index = b.add(thread, first), row = b.div(index, kChunks), chunk = b.rem(index, kChunks);
+      Value from = b.min(b.add(firstRow, row), arith::SubIOp::create(b, kernel.rows, b.index(1)));
+      Value column = b.add(b.mul(record, FragmentLayout::recordInputs), b.mul(chunk, kChunk));
+      Value place = arith::XOrIOp::create(b, chunk, b.rem(row, kChunks));
+      tokens.push_back(nvgpu::DeviceAsyncCopyOp::create(
+          b, type, stages, ValueRange{stage, row, b.mul(place, kChunk)}, kernel.x, ValueRange{from, column},
+          b.getIndexAttr(kChunk), Value(), b.getUnitAttr()));
+    }
+    return nvgpu::DeviceAsyncCreateGroupOp::create(b, type, tokens);
+  }
+
+  /// Adds the products of a record to `totals`. `words` are the weights' words, panel by panel.
+  void multiplyRecord(FragmentReader &reader, ValueRange words, Value stage, size_t panels,
+                      SmallVectorImpl<Value> &totals) {
+    SmallVector<FragmentReader::Record> records(panels);
+    const size_t perPanel = words.size() / panels,
+                 codes = static_cast<size_t>(kernel.weights.codeBytes()) / (4 * GpuKernel::warp);
+    for (auto [p, record] : llvm::enumerate(records)) {
+      record.codes.assign(words.begin() + p * perPanel, words.begin() + p * perPanel + codes);
+      record.scales.assign(words.begin() + p * perPanel + codes, words.begin() + (p + 1) * perPanel);
+    }
+    Value inGroup = b.rem(lane, 8), matrix = b.div(lane, 8);
+    Value row = b.add(b.mul(b.div(lane, 16), 8), inGroup);
+    for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
+      SmallVector<SmallVector<Value, 4>> operands;
+      for (const FragmentReader::Record &record : records)
+        operands.push_back(reader.scaledOperand(record, step));
+      Value chunk = arith::XOrIOp::create(b, b.add(b.rem(matrix, 2), step * 2), inGroup);
+      Value column = b.mul(chunk, kChunk);
+      // Two blocks of rows at a time: matrices of the first and second inputs of each.
+      for (int64_t n = 0; n < blockRows; n += 2) {
+        auto type = VectorType::get({4, 2}, b.getBF16Type());
+        Value loaded = nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, b.add(row, n * kRows), column},
+                                                 /*transpose=*/false, /*numTiles=*/4);
+        Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
+        SmallVector<Value, 4> inputs;
+        for (int64_t i = 0; i < 4; ++i)
+          inputs.push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
+        for (size_t p = 0; p < panels; ++p)
+          for (int64_t k = 0; k < 2; ++k) {
+            auto total = MutableArrayRef(totals).slice((p * blockRows + n + k) * kSums, kSums);
+            llvm::copy(multiply(operands[p], ArrayRef(inputs).slice(2 * k, 2), total), total.begin());
+          }
+      }
+    }
+  }
+
   /// Adds the sums of the warps that share a tile; the first of them gets the totals.
   SmallVector<Value> addUpWarps(SmallVector<Value> partial) {
     if (kernel.inputWarps == 1)
@@ -295,6 +393,7 @@ private:
   const SmallVector<TileClass> classes;
   const int64_t blockRows; ///< instructions side by side for the rows of a block
   Value lane, inputWarp, firstRow;
+  Value stages;                ///< records of x in shared memory
   SmallVector<Place> places;   ///< of classes
   SmallVector<Value> sums;     ///< panels x blockRows x kSums
   SmallVector<int64_t> needed; ///< of the tile that is emitted

@@ -2,6 +2,8 @@
 
 #include "codegen/cuda/FragmentReader.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 
 namespace llmc::codegen {
@@ -65,20 +67,46 @@ SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step
     }
     return registers;
   }
-  // A byte in the lowest bits of an f32 of 2^23 makes it 2^23 + byte.
+  for (int64_t r = 0; r < 4; ++r)
+    registers.push_back(packPair(numbers(record, step, r)));
+  return registers;
+}
+
+SmallVector<Value, 2> FragmentReader::numbers(const Record &record, int64_t step, int64_t r) {
+  // A code in the lowest bits of an f32 of 2^23 makes it 2^23 + code.
   constexpr int32_t kTwo23 = 0x4b000000;
+  const bool isByte = layout.codeBits == 8;
+  Value word = record.codes[isByte ? step * 2 + r / 2 : step];
+  SmallVector<Value, 2> numbers;
+  for (int64_t half = 0; half < 2; ++half) {
+    const auto shift = static_cast<int32_t>(isByte ? 16 * (r % 2) + 8 * half : 4 * r + 16 * half);
+    Value code = arith::AndIOp::create(b, shift ? Value(arith::ShRUIOp::create(b, word, b.i32(shift))) : word,
+                                       b.i32(isByte ? 0xff : 0xf));
+    Value number =
+        arith::BitcastOp::create(b, b.getF32Type(), Value(arith::OrIOp::create(b, code, b.i32(kTwo23))));
+    numbers.push_back(b.subf(number, b.f32(8388608.0 + layout.zeroCode)));
+  }
+  return numbers;
+}
+
+Value FragmentReader::packPair(ArrayRef<Value> numbers) {
+  Value both = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), numbers);
+  Value pair = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), both);
+  Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
+  return vector::ExtractOp::create(b, word, 0);
+}
+
+SmallVector<Value, 4> FragmentReader::scaledOperand(const Record &record, int64_t step) {
+  if (!layout.isQuantized())
+    return operand(record, step);
+  const int64_t group = step * FragmentLayout::stepInputs / layout.groupSize;
+  SmallVector<Value, 4> registers;
   for (int64_t r = 0; r < 4; ++r) {
-    Value word = record.codes[step * 2 + r / 2];
-    SmallVector<Value, 2> numbers;
-    for (int64_t half = 0; half < 2; ++half) {
-      const auto shift = static_cast<int32_t>(16 * (r % 2) + 8 * half);
-      Value byte = arith::AndIOp::create(b, shift ? Value(arith::ShRUIOp::create(b, word, b.i32(shift))) : word,
-                                         b.i32(0xff));
-      Value number = arith::BitcastOp::create(b, b.getF32Type(), Value(arith::OrIOp::create(b, byte, b.i32(kTwo23))));
-      numbers.push_back(b.subf(number, b.f32(8388608.0 + layout.zeroCode)));
-    }
-    Value both = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), numbers);
-    registers.push_back(toWord(arith::TruncFOp::create(b, pairs, both)));
+    auto [scale, minimum] = this->scale(record, group, r % 2);
+    SmallVector<Value, 2> pair = numbers(record, step, r);
+    for (Value &number : pair)
+      number = minimum ? Value(LLVM::FMAOp::create(b, number, scale, minimum)) : b.mulf(number, scale);
+    registers.push_back(packPair(pair));
   }
   return registers;
 }

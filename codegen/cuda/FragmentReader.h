@@ -25,6 +25,9 @@ public:
   /// bf16 holds exactly.
   llvm::SmallVector<mlir::Value, 4> operand(const Record &record, int64_t step);
 
+  /// The same of the weights themselves, rounded to bf16.
+  llvm::SmallVector<mlir::Value, 4> scaledOperand(const Record &record, int64_t step);
+
   /// Scale and minimum (null without) in f32 of group `group` of output g (`high` 0) or g + 8 (1).
   std::pair<mlir::Value, mlir::Value> scale(const Record &record, int64_t group, int64_t high);
 
@@ -33,6 +36,9 @@ public:
 
 private:
   mlir::Value words(mlir::Value tile, mlir::Value offset, int64_t count);
+  /// The two codes of register `r` of step `step` in f32, less zeroCode.
+  llvm::SmallVector<mlir::Value, 2> numbers(const Record &record, int64_t step, int64_t r);
+  mlir::Value packPair(llvm::ArrayRef<mlir::Value> numbers);
   mlir::Value scaleNumber(llvm::ArrayRef<mlir::Value> words, int64_t index);
 
   KernelBuilder &b;

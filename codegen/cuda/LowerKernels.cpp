@@ -68,6 +68,7 @@ public:
     narrowing.bitwidthsSupported = {32};
     kernels.addPass(arith::createArithIntRangeNarrowing(narrowing));
     simplify();
+    kernels.addPass(createConvertNVGPUToNVVMPass());
     kernels.addPass(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
     kernels.addPass(createSCFToControlFlowPass());
     kernels.addPass(memref::createExpandStridedMetadataPass());
