@@ -365,7 +365,7 @@ private:
     pipeline.computeType = options.computeType == "f32"    ? passes::ComputeType::F32
                            : options.computeType == "bf16" ? passes::ComputeType::BF16
                                                            : passes::ComputeType::Auto;
-    pipeline.cacheType = options.cacheType;
+    pipeline.cacheType = options.cacheType != "auto" ? options.cacheType : isCuda() ? "bf16" : "f32";
     pipeline.activationBits = options.activationBits;
     // Tensor cores multiply bf16 by bf16.
     pipeline.quantizeActivations = !isCuda();

@@ -46,7 +46,8 @@ struct CompileOptions {
   int64_t rowsPerStep = 0;          ///< tokens of one step; 0: 256, or all of the context for an encoder
   std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
   int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
-  std::string cacheType = "f32"; ///< precision of cached keys and values: f32, f16 or bf16
+  std::string cacheType = "auto"; ///< precision of cached keys and values: f32, f16, bf16, or auto: bf16 for
+                                  ///< GPUs, else f32
   Level emit = Level::Artifact;  ///< the level that is written
   bool leaveOutWeights = false;  ///< write an artifact without weights, to measure
   std::string stopAfter;         ///< the pass after which the program is written as MLIR (PassSequence.h)

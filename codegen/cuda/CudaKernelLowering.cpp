@@ -5,6 +5,7 @@
 #include "codegen/cpu/FusionForm.h"
 #include "codegen/cpu/FusionValues.h"
 #include "codegen/cpu/RowKernel.h"
+#include "codegen/cuda/FlashAttention.h"
 #include "codegen/cuda/FragmentProduct.h"
 #include "codegen/cuda/GatherKernels.h"
 #include "codegen/cuda/GpuAttention.h"
@@ -184,9 +185,10 @@ private:
     if (failed(query) || failed(cache) || failed(positions))
       return failure();
     const int64_t heads = op.getHeads();
-    GpuKernel kernel = makeKernel("attention", GpuAttention::threads);
-    GpuAttention attention{};
+    FlashAttention flash{};
+    GpuAttention &attention = flash.attention;
     attention.op = op;
+    attention.keys = cache->memrefs[0];
     attention.headDim = widthOf(op.getQuery()) / heads;
     attention.alignedQuery = cast<MemRefType>(cache->memrefs[0].getType()).getDimSize(2);
     attention.alignedValue = cast<MemRefType>(cache->memrefs[1].getType()).getDimSize(2);
@@ -194,14 +196,22 @@ private:
         query->layout.alignedHead(f.target.lanes) != attention.alignedQuery)
       return emitNotSupported(op) << "has queries in another layout than its keys";
     Lowered result = f.allocateRows(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
+    const bool onTensorCores = !isDecode() && FlashAttention::applies(attention);
+    GpuKernel kernel = makeKernel("attention", onTensorCores ? flash.threads() : GpuAttention::threads);
     attention.query = kernel.import(query->memrefs[0]);
     attention.keys = kernel.import(cache->memrefs[0]);
     attention.values = kernel.import(cache->memrefs[1]);
     attention.positions = kernel.import(positions->memrefs[0]);
     attention.destination = kernel.import(result.memrefs[0]);
     attention.rows = kernel.import(query->rows);
-    attention.emit(kernel);
-    kernel.launch(builder, index(op.getKvHeads()), query->rows);
+    if (onTensorCores) {
+      flash.emit(kernel);
+      Value blocks = arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock()));
+      kernel.launch(builder, index(op.getKvHeads()), blocks);
+    } else {
+      attention.emit(kernel);
+      kernel.launch(builder, index(op.getKvHeads()), query->rows);
+    }
     f.values[fusion.getResult(0)] = result;
     return success();
   }

@@ -3,7 +3,8 @@
 #include "codegen/cuda/FragmentProduct.h"
 
 #include "codegen/cuda/FragmentReader.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "codegen/cuda/TensorCore.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
@@ -202,16 +203,9 @@ private:
   }
 
   SmallVector<Value> multiply(ArrayRef<Value> operandA, ArrayRef<Value> operandB, ArrayRef<Value> sums) {
-    Type f32 = b.getF32Type();
-    auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(kSums, f32));
-    std::array<NVVM::MMATypes, 2> types{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16};
-    std::array<NVVM::MMALayout, 2> layouts{NVVM::MMALayout::row, NVVM::MMALayout::col};
-    Value result = NVVM::MmaOp::create(b, type, operandA, operandB, sums, ArrayRef<int64_t>{16, 8, 16}, std::nullopt,
-                                       std::nullopt, types, layouts);
-    SmallVector<Value> values;
-    for (int64_t i = 0; i < kSums; ++i)
-      values.push_back(LLVM::ExtractValueOp::create(b, f32, result, ArrayRef<int64_t>{i}));
-    return values;
+    SmallVector<Value> result(sums);
+    multiplyAdd(b, operandA, operandB, result);
+    return result;
   }
 
   //===--- Rows by way of shared memory ---===//

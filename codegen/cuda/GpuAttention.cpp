@@ -7,6 +7,7 @@
 
 #include "codegen/cuda/GpuAttention.h"
 
+#include "codegen/cuda/TensorCore.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <limits>
@@ -60,13 +61,6 @@ public:
 private:
   int64_t stateSize() const { return 2 + laneDims; }
   Value fma(Value x, Value y, Value z) { return LLVM::FMAOp::create(b, x, y, z); }
-  /// 2^x by the special function unit, off by 2 ulps; 0 from -150 down.
-  Value exp2(Value x) {
-    return LLVM::CallIntrinsicOp::create(b, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"),
-                                         ValueRange{x})
-        .getResult(0);
-  }
-
   /// The queries of the group in shared memory, scaled so that powers of two of the products are the weights, unless
   /// something is done to the products first.
   void loadQueries() {
@@ -98,7 +92,7 @@ private:
       Value maximum = state[0];
       for (int64_t w = 0; w < kWarps; ++w)
         maximum = b.maxf(maximum, b.load(maxima, {b.index(g), b.index(w)}));
-      Value decay = exp2(b.subf(state[0], maximum)), weight = exp2(b.subf(scores[g], maximum));
+      Value decay = exp2(b, b.subf(state[0], maximum)), weight = exp2(b, b.subf(scores[g], maximum));
       b.store(weight, weights, {b.index(g), thread});
       state[0] = maximum;
       state[1] = fma(state[1], decay, weight);

@@ -169,9 +169,11 @@ private:
     if (auto product = dyn_cast<NVVM::MmaOp>(op);
         product && product.getMultiplicandAPtxType() == NVVM::MMATypes::bf16)
       return replaceByCall(op, simt::MmaBf16, op->getOperands()), absl::OkStatus();
-    if (auto load = dyn_cast<NVVM::LdMatrixOp>(op); load && load.getLayout() == NVVM::MMALayout::row)
+    if (auto load = dyn_cast<NVVM::LdMatrixOp>(op))
       return replaceByCall(op, simt::LdMatrix,
-                           {load.getPtr(), constant(builder, op->getLoc(), load.getNum())}), absl::OkStatus();
+                           {load.getPtr(), constant(builder, op->getLoc(), load.getNum()),
+                            constant(builder, op->getLoc(), load.getLayout() == NVVM::MMALayout::col)}),
+             absl::OkStatus();
     if (auto copy = dyn_cast<NVVM::CpAsyncOp>(op); copy && !copy.getCpSize())
       return replaceByCall(op, simt::CopyAsync,
                            {copy.getDst(), copy.getSrc(), constant(builder, op->getLoc(), copy.getSize())}),

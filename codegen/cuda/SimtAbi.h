@@ -21,7 +21,7 @@ enum Call : int64_t {
   Shuffle,   ///< value, lane offset -> the value of the lane whose number differs by it (exclusive or)
   Exp2,      ///< value -> 2^value
   MmaBf16,   ///< 4 words of A, 2 of B, 4 sums -> 4 sums of m16n8k16
-  LdMatrix,  ///< address, number of matrices -> a word each
+  LdMatrix,  ///< address, number of matrices, whether they are transposed -> a word each
   CopyAsync, ///< target, source, bytes: done when it is waited for
   CommitGroup,
   WaitGroup, ///< groups that may be on their way still

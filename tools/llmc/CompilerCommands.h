@@ -27,7 +27,7 @@ struct CompileRequest {
   int64_t context = 0;
   int64_t rowsPerStep = 0;
   std::string dtype = "auto";
-  std::string cacheType = "f32";
+  std::string cacheType = "auto";
   int64_t activationBits = 16;
   std::string weights = "all";
   std::string emit = "artifact";

@@ -61,8 +61,9 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option(
           "--cache-type", request.cacheType,
-          "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+          "Precision of the keys and values of earlier tokens: f32, or f16 or bf16 for half the memory; auto "
+          "is bf16 for GPUs, else f32")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16"}))
       ->option_text("TYPE");
   command
       .add_option("--weights", request.weights,

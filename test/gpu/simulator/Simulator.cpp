@@ -363,14 +363,25 @@ void ldMatrix(uint64_t *cells) {
   running->together(cells, [](std::array<uint64_t *, kWarp> &lanes) {
     const auto count = static_cast<unsigned>(lanes[0][1]);
     std::array<const uint8_t *, kWarp> rows;
+    std::array<std::array<uint32_t, 4>, kWarp> words;
     for (unsigned l = 0; l < kWarp; ++l)
       rows[l] = reinterpret_cast<const uint8_t *>(lanes[l][0]);
     for (unsigned l = 0; l < kWarp; ++l)
       for (unsigned m = 0; m < count; ++m) {
-        uint32_t word;
-        std::memcpy(&word, rows[m * 8 + l / 4] + l % 4 * 4, 4);
-        lanes[l][m] = word;
+        // Two elements of row l / 4; of a transposed matrix, of column l / 4.
+        const bool transposed = lanes[0][2] != 0;
+        uint32_t word = 0;
+        for (unsigned half = 0; half < 2; ++half) {
+          const unsigned near = l / 4, far = l % 4 * 2 + half;
+          uint16_t element;
+          std::memcpy(&element, rows[m * 8 + (transposed ? far : near)] + 2 * (transposed ? near : far), 2);
+          word |= uint32_t{element} << (16 * half);
+        }
+        words[l][m] = word;
       }
+    for (unsigned l = 0; l < kWarp; ++l)
+      for (unsigned m = 0; m < count; ++m)
+        lanes[l][m] = words[l][m];
   });
 }
 

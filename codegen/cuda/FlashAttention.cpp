@@ -1,0 +1,287 @@
+//===- FlashAttention.cpp - attention of many rows on tensor cores -------------------------------------===//
+//
+// Keys and values come block by block through shared memory, the next one while one is worked on. Scores stay in the
+// registers where the matrix instruction left them, which is where it wants the weights for the product with the
+// values. FlashAttention-2: Dao, 2023.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cuda/FlashAttention.h"
+
+#include "codegen/cuda/TensorCore.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+constexpr int64_t kKeys = FlashAttention::keysPerBlock;
+constexpr int64_t kStages = 2;
+/// Elements of a copy to shared memory, and what rows there are padded by: eight rows then lie in different banks.
+constexpr int64_t kChunk = 8;
+constexpr int64_t kStep = 16; ///< inputs of a matrix instruction
+constexpr int64_t kColumns = 8; ///< and columns of its result
+constexpr int64_t kSums = 4;
+constexpr double kNoMaximum = -1e30;
+constexpr double kLog2E = 1.4426950408889634;
+constexpr int64_t kWantedWarps = 8;
+
+class FlashEmitter {
+public:
+  FlashEmitter(GpuKernel &gpu, FlashAttention &flash)
+      : gpu(gpu), b(gpu.b), k(flash.attention), rowsPerBlock(flash.rowsPerBlock()), rowTiles(flash.rowTiles()),
+        valueBlocks(k.alignedValue / kColumns) {}
+
+  void run() {
+    thread = gpu.thread();
+    Value warp = b.div(thread, GpuKernel::warp);
+    lane = b.rem(thread, GpuKernel::warp);
+    kvHead = gpu.block();
+    const int64_t group = k.op.getHeads() / k.op.getKvHeads();
+    head = b.add(b.mul(kvHead, group), b.div(warp, rowTiles));
+    Value blockRow = b.mul(gpu.block(gpu::Dimension::y), rowsPerBlock);
+    Value tileRow = b.add(blockRow, b.mul(b.rem(warp, rowTiles), FlashAttention::rowsPerWarp));
+    Value lastRow = arith::SubIOp::create(b, k.rows, b.index(1));
+    auto positionOf = [&](Value row) -> Value {
+      return arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {b.min(row, lastRow)}));
+    };
+    for (int64_t high = 0; high < 2; ++high) {
+      rows[high] = b.add(tileRow, b.add(b.div(lane, 4), b.index(high * 8)));
+      positions[high] = positionOf(rows[high]);
+    }
+    // Rows of a step are in the order of their positions.
+    end = k.op.getCausal() ? b.add(positionOf(b.add(blockRow, rowsPerBlock - 1)), 1) : k.rows;
+    Value begin = b.index(0);
+    if (k.op.getWindow()) {
+      Value first = arith::SubIOp::create(b, positionOf(blockRow), b.index(*k.op.getWindow() - 1));
+      begin = b.mul(b.div(arith::MaxSIOp::create(b, first, begin), kKeys), kKeys);
+    }
+    loadQueries(lastRow);
+    keyStages = gpu.shared(sharedType({kStages, kKeys, k.alignedQuery + kChunk}, b.getBF16Type()));
+    valueStages = gpu.shared(sharedType({kStages, kKeys, k.alignedValue + kChunk}, b.getBF16Type()));
+
+    // Maxima and this thread's sums of rows g and g + 8, then weighted values.
+    SmallVector<Value> state{b.f32(kNoMaximum), b.f32(kNoMaximum), b.f32(0), b.f32(0)};
+    state.append(valueBlocks * kSums, b.f32(0));
+    token = copyBlock(begin, b.index(0));
+    SmallVector<Value> carried(state);
+    carried.push_back(b.index(0));
+    carried = b.loop(begin, end, kKeys, carried, [&](Value block, ValueRange now) {
+      Value stage = now.back(), other = arith::SubIOp::create(b, b.index(1), stage);
+      copyBlock(b.min(b.add(block, kKeys), arith::SubIOp::create(b, end, b.index(1))), other);
+      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(1));
+      gpu.barrier();
+      SmallVector<Value> next = attendBlock(block, stage, now.drop_back());
+      gpu.barrier();
+      next.push_back(other);
+      return next;
+    });
+    nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
+    carried.pop_back();
+    storeResult(carried);
+  }
+
+private:
+  Value toWord(Value low, Value high) {
+    Value pair = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
+    Value rounded = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), pair);
+    Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), rounded);
+    return vector::ExtractOp::create(b, word, 0);
+  }
+
+  /// Queries as operand A, scaled so that powers of two of the products are the weights, unless something is done to the
+  /// products first.
+  void loadQueries(Value lastRow) {
+    const double factor = k.op.getScale().convertToDouble() * (k.op.getSoftcap() ? 1 : kLog2E);
+    auto pairs = VectorType::get({2}, b.getF32Type());
+    for (int64_t step = 0; step < k.alignedQuery / kStep; ++step) {
+      SmallVector<Value, 4> operand;
+      for (int64_t r = 0; r < 4; ++r) {
+        Value column = b.add(b.add(b.mul(head, k.alignedQuery), step * kStep + r / 2 * 8), b.mul(b.rem(lane, 4), 2));
+        Value pair = vector::LoadOp::create(b, pairs, k.query, ValueRange{b.min(rows[r % 2], lastRow), column},
+                                            /*nontemporal=*/false, llvm::MaybeAlign(8));
+        auto element = [&](int64_t i) { return b.mulf(vector::ExtractOp::create(b, pair, i), b.f32(factor)); };
+        operand.push_back(toWord(element(0), element(1)));
+      }
+      queries.push_back(operand);
+    }
+  }
+
+  /// Starts to copy the keys and values from `block` on. Those behind the end are the last one, which no weight reaches.
+  Value copyBlock(Value block, Value stage) {
+    auto type = nvgpu::DeviceAsyncTokenType::get(b.getContext());
+    SmallVector<Value> tokens;
+    Value last = arith::SubIOp::create(b, end, b.index(1));
+    auto copy = [&](Value from, Value to, int64_t size) {
+      const int64_t chunks = size / kChunk, all = kKeys * chunks;
+      for (int64_t first = 0; first < all; first += gpu.threads) {
+        Value index = b.add(thread, first);
+        if (first + gpu.threads > all) // the same is copied twice
+          index = b.min(index, b.index(all - 1));
+        Value key = b.div(index, chunks), column = b.mul(b.rem(index, chunks), kChunk);
+        tokens.push_back(nvgpu::DeviceAsyncCopyOp::create(
+            b, type, to, ValueRange{stage, key, column}, from, ValueRange{kvHead, b.min(b.add(block, key), last), column},
+            b.getIndexAttr(kChunk), Value(), b.getUnitAttr()));
+      }
+    };
+    copy(k.keys, keyStages, k.alignedQuery);
+    copy(k.values, valueStages, k.alignedValue);
+    return nvgpu::DeviceAsyncCreateGroupOp::create(b, type, tokens);
+  }
+
+  SmallVector<Value> attendBlock(Value block, Value stage, ValueRange now) {
+    SmallVector<Value> next(now), scores = products(stage);
+    for (int64_t n = 0; n < kKeys / kColumns; ++n)
+      for (int64_t i = 0; i < kSums; ++i) {
+        Value &score = scores[n * kSums + i];
+        Value key = b.add(b.add(block, n * kColumns + i % 2), b.mul(b.rem(lane, 4), 2));
+        score = finishScore(score, key, positions[i / 2]);
+      }
+    for (int64_t high = 0; high < 2; ++high) {
+      Value largest = now[high];
+      forRow(high, kKeys / kColumns, [&](int64_t at) { largest = b.maxf(largest, scores[at]); });
+      largest = gpu.reduceWarp(largest, [&](Value x, Value y) { return b.maxf(x, y); }, 4);
+      Value decay = exp2(b, b.subf(now[high], largest)), sum = b.mulf(now[2 + high], decay);
+      forRow(high, kKeys / kColumns, [&](int64_t at) {
+        scores[at] = exp2(b, b.subf(scores[at], largest));
+        sum = b.addf(sum, scores[at]);
+      });
+      next[high] = largest;
+      next[2 + high] = sum;
+      forRow(high, valueBlocks, [&](int64_t at) { next[kState + at] = b.mulf(next[kState + at], decay); });
+    }
+    addValues(stage, scores, next);
+    return next;
+  }
+
+  /// The places of row g (high 0) or g + 8 in sums of `blocks` instructions.
+  static void forRow(int64_t high, int64_t blocks, llvm::function_ref<void(int64_t)> body) {
+    for (int64_t n = 0; n < blocks; ++n)
+      for (int64_t i = 0; i < 2; ++i)
+        body(n * kSums + 2 * high + i);
+  }
+
+  /// Four matrices of 8 by 8 from shared memory: those of two blocks of eight keys and of eight and eight dimensions.
+  SmallVector<Value, 4> loadMatrices(Value stages, Value stage, Value row, Value column, bool transpose) {
+    auto type = VectorType::get({4, 2}, b.getBF16Type());
+    Value loaded = nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, row, column}, transpose, 4);
+    Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
+    SmallVector<Value, 4> words;
+    for (int64_t i = 0; i < 4; ++i)
+      words.push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
+    return words;
+  }
+
+  SmallVector<Value> products(Value stage) {
+    SmallVector<Value> sums(kKeys / kColumns * kSums, b.f32(0));
+    Value matrix = b.div(lane, 8), inMatrix = b.rem(lane, 8);
+    Value key = b.add(b.mul(b.div(matrix, 2), 8), inMatrix), upper = b.mul(b.rem(matrix, 2), 8);
+    for (auto [step, query] : llvm::enumerate(queries))
+      for (int64_t n = 0; n < kKeys / kColumns; n += 2) {
+        SmallVector<Value, 4> words = loadMatrices(keyStages, stage, b.add(key, n * kColumns),
+                                                   b.add(upper, static_cast<int64_t>(step) * kStep), false);
+        for (int64_t j = 0; j < 2; ++j)
+          multiplyAdd(b, query, ArrayRef(words).slice(2 * j, 2), MutableArrayRef(sums).slice((n + j) * kSums, kSums));
+      }
+    return sums;
+  }
+
+  Value finishScore(Value score, Value key, Value position) {
+    if (auto cap = k.op.getSoftcap()) {
+      const double limit = cap->convertToDouble();
+      score = b.mulf(math::TanhOp::create(b, b.mulf(score, b.f32(1 / limit))), b.f32(limit * kLog2E));
+    }
+    auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {
+      return arith::CmpIOp::create(b, predicate, x, y);
+    };
+    Value seen = k.op.getCausal() ? compare(arith::CmpIPredicate::sle, key, position)
+                                  : compare(arith::CmpIPredicate::slt, key, end);
+    if (k.op.getWindow()) {
+      Value first = arith::SubIOp::create(b, position, b.index(*k.op.getWindow()));
+      seen = arith::AndIOp::create(b, seen, compare(arith::CmpIPredicate::sgt, key, first));
+    }
+    return arith::SelectOp::create(b, seen, score, b.f32(-std::numeric_limits<double>::infinity()));
+  }
+
+  /// Adds weights times values to the state.
+  void addValues(Value stage, ArrayRef<Value> weights, SmallVectorImpl<Value> &state) {
+    Value matrix = b.div(lane, 8), inMatrix = b.rem(lane, 8);
+    Value key = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix), right = b.mul(b.div(matrix, 2), 8);
+    for (int64_t step = 0; step < kKeys / kStep; ++step) {
+      SmallVector<Value, 4> operand;
+      for (int64_t r = 0; r < 4; ++r) {
+        const int64_t at = (2 * step + r / 2) * kSums + r % 2 * 2;
+        operand.push_back(toWord(weights[at], weights[at + 1]));
+      }
+      for (int64_t n = 0; n < valueBlocks; n += 2) {
+        SmallVector<Value, 4> words = loadMatrices(valueStages, stage, b.add(key, step * kStep),
+                                                   b.add(right, n * kColumns), true);
+        for (int64_t j = 0; j < 2; ++j)
+          multiplyAdd(b, operand, ArrayRef(words).slice(2 * j, 2),
+                      MutableArrayRef(state).slice(kState + (n + j) * kSums, kSums));
+      }
+    }
+  }
+
+  void storeResult(ArrayRef<Value> state) {
+    for (int64_t high = 0; high < 2; ++high) {
+      // A query that sees no key has no weights, and gives zeros.
+      Value sum = gpu.reduceWarp(state[2 + high], [&](Value x, Value y) { return b.addf(x, y); }, 4);
+      Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, b.f32(0));
+      Value inverse = arith::SelectOp::create(b, isEmpty, b.f32(0), b.divf(b.f32(1), sum));
+      b.ifThen(b.less(rows[high], k.rows), [&] {
+        for (int64_t n = 0; n < valueBlocks; ++n)
+          for (int64_t i = 0; i < 2; ++i) {
+            Value dim = b.add(b.mul(b.rem(lane, 4), 2), n * kColumns + i);
+            Value value = b.mulf(state[kState + n * kSums + 2 * high + i], inverse);
+            auto put = [&] {
+              b.store(value, k.destination, {rows[high], b.add(b.mul(head, k.headDim), dim)});
+            };
+            if ((n + 1) * kColumns <= k.headDim)
+              put();
+            else if (n * kColumns < k.headDim)
+              b.ifThen(b.less(dim, b.index(k.headDim)), put);
+          }
+      });
+    }
+  }
+
+  static constexpr int64_t kState = 4; ///< values before the weighted ones
+
+  GpuKernel &gpu;
+  KernelBuilder &b;
+  GpuAttention &k;
+  const int64_t rowsPerBlock, rowTiles;
+  const int64_t valueBlocks; ///< instructions side by side for the dimensions of a value
+  Value thread, lane, kvHead, head, end, token;
+  Value rows[2], positions[2]; ///< of this thread: g and g + 8 of its warp's
+  Value keyStages, valueStages;
+  SmallVector<SmallVector<Value, 4>> queries; ///< operand A of each step
+};
+
+} // namespace
+
+bool FlashAttention::applies(const GpuAttention &attention) {
+  constexpr int64_t kLargestHead = 128;
+  return cast<MemRefType>(attention.keys.getType()).getElementType().isBF16() &&
+         attention.alignedQuery <= kLargestHead && attention.alignedValue <= kLargestHead &&
+         !nn::CachedAttentionOp(attention.op).getAlibi();
+}
+
+int64_t FlashAttention::rowTiles() const {
+  nn::CachedAttentionOp op = attention.op;
+  return std::max<int64_t>(1, kWantedWarps / static_cast<int64_t>(op.getHeads() / op.getKvHeads()));
+}
+
+int64_t FlashAttention::threads() const {
+  nn::CachedAttentionOp op = attention.op;
+  return GpuKernel::warp * rowTiles() * static_cast<int64_t>(op.getHeads() / op.getKvHeads());
+}
+
+void FlashAttention::emit(GpuKernel &kernel) { FlashEmitter(kernel, *this).run(); }
+
+} // namespace llmc::codegen
