@@ -102,7 +102,7 @@ LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::
       return emitNotSupported(fusion)
              << "yields a value of type " << inner.getType()
              << " from a product, which is not supported by the CPU code generator";
-    Lowered result = f.allocateRows(outer, layoutOf(inner), rowsOf(product.getInput()));
+    Lowered result = allocateResult(outer, layoutOf(inner), rowsOf(product.getInput()));
     bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
     stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner,
                              import(result.memrefs[0]), result.layout});

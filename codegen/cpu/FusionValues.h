@@ -16,6 +16,11 @@ public:
   FusionValues(FunctionLowering &f, mlir::Location loc) : f(f), loc(loc), builder(f.builder) {}
 
 protected:
+  ~FusionValues() = default;
+  /// Memory for rows of `outer`, a result of the fusion.
+  virtual Lowered allocateResult(mlir::Value outer, const WidthLayout &layout, mlir::Value rows) {
+    return f.allocateRows(outer, layout, rows);
+  }
   /// What became of `inner`, which comes from outside of the fusion.
   mlir::FailureOr<Lowered> operand(mlir::Value inner);
   /// The kernel's form of `inner`, a parameter that comes from outside of the fusion.

@@ -59,6 +59,35 @@ public:
 
 private:
   bool isDecode() const { return f.maxRows == 1; }
+
+  /// The conversion to bf16 that `inner`, a value of a fusion, is.
+  static nn::ConvertOp bf16Conversion(Value inner) {
+    auto convert = inner.getDefiningOp<nn::ConvertOp>();
+    return convert && cast<RankedTensorType>(convert.getType()).getElementType().isBF16() ? convert : nn::ConvertOp();
+  }
+
+  /// Whether products alone read `outer`, and as bf16: it is then rounded where it is made.
+  static bool isReadAsBf16(Value outer) {
+    constexpr int64_t whole = FragmentLayout::recordInputs; // products read whole records
+    if (widthOf(outer) % whole != 0 || outer.use_empty())
+      return false;
+    return llvm::all_of(outer.getUses(), [](OpOperand &use) {
+      auto reader = dyn_cast<nn::FusionOp>(use.getOwner());
+      return reader && llvm::all_of(reader.getBody().getArgument(use.getOperandNumber()).getUsers(), [](Operation *user) {
+               return user->getNumResults() == 1 && bf16Conversion(user->getResult(0)) &&
+                      llvm::all_of(user->getUsers(), llvm::IsaPred<nn::LinearOp>);
+             });
+    });
+  }
+
+  Lowered allocateResult(Value outer, const WidthLayout &layout, Value rows) override {
+    if (layout.isPlain() && isReadAsBf16(outer))
+      return {Lowered::Kind::Pairs,
+              {f.allocate(loc, bufferType({f.maxRows, widthOf(outer)}, builder.getBF16Type()))},
+              rows,
+              layout};
+    return f.allocateRows(outer, layout, rows);
+  }
   Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
 
   GpuKernel makeKernel(StringRef name, int64_t threads) {
@@ -82,7 +111,7 @@ private:
     }
     if (!element.isF32())
       return emitNotSupported(loc) << "makes rows of " << element << ", for which no kernel of GPUs exists";
-    if (outer)
+    if (outer) // row kernels of f32 store what they compute as it is
       return f.allocateRows(outer, {1, widthOf(value), 0, 0}, rows);
     return Lowered{Lowered::Kind::Rows,
                    {f.allocate(loc, bufferType({f.maxRows, padTo(widthOf(value), f.target.lanes)}, element))},
@@ -195,7 +224,7 @@ private:
     if (query->kind != Lowered::Kind::Rows || query->layout.heads != heads ||
         query->layout.alignedHead(f.target.lanes) != attention.alignedQuery)
       return emitNotSupported(op) << "has queries in another layout than its keys";
-    Lowered result = f.allocateRows(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
+    Lowered result = allocateResult(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
     const bool onTensorCores = !isDecode() && FlashAttention::applies(attention);
     GpuKernel kernel = makeKernel("attention", onTensorCores ? flash.threads() : GpuAttention::threads);
     attention.query = kernel.import(query->memrefs[0]);
@@ -220,6 +249,27 @@ private:
   // Products
   //===--------------------------------------------------------------------===//
 
+  /// The input of a product: as it was made, or by a row kernel. In a step of one row the product computes it for
+  /// itself; the result is then without memory.
+  FailureOr<Lowered> lowerInput(Value input) {
+    if (outerValue(input))
+      return operand(input);
+    if (nn::ConvertOp convert = bf16Conversion(input); convert && outerValue(convert.getInput())) {
+      FailureOr<Lowered> made = operand(convert.getInput());
+      if (failed(made) || made->kind == Lowered::Kind::Pairs)
+        return made;
+    }
+    if (!isDecode())
+      return lowerRowKernel(input, Value(), "prologue");
+    for (Value value : sliceOf(input))
+      if (!outerValue(value) && failed(checkRowOperation(value.getDefiningOp(), input)))
+        return failure();
+    Value rows = rowsOf(input);
+    if (!rows)
+      return refuseWithoutRows();
+    return Lowered{Lowered::Kind::Pairs, {}, rows, {}};
+  }
+
   LogicalResult lowerProduct(nn::LinearOp op) {
     auto weightType = cast<RankedTensorType>(op.getWeight().getType());
     Type element = weightType.getElementType();
@@ -227,8 +277,7 @@ private:
     if (!element.isBF16() && !(block && !block.getAligned()))
       return emitNotSupported(op) << "has a weight of " << element
                                   << ", for which GPUs have no kernel: expected bf16 (--dtype=bf16) or blocks";
-    FailureOr<Lowered> input = outerValue(op.getInput()) ? operand(op.getInput())
-                                                         : lowerRowKernel(op.getInput(), Value(), "prologue");
+    FailureOr<Lowered> input = lowerInput(op.getInput());
     if (failed(input))
       return failure();
     if (input->kind != Lowered::Kind::Pairs)
@@ -254,7 +303,22 @@ private:
     product.staged = !fewRows;
     product.inputWarps = inputWarps;
     product.outputWarps = outputWarps;
-    product.x = kernel.import(input->memrefs[0]);
+    TileEmitter inputs(kernel.b);
+    if (!input->memrefs.empty()) {
+      product.x = kernel.import(input->memrefs[0]);
+    } else {
+      if (failed(importOperands(importTo(kernel), inputs, op.getInput(), Value())))
+        return failure();
+      product.x = kernel.shared(
+          sharedType({1, padTo(product.inputs, FragmentLayout::recordInputs)}, builder.getBF16Type()));
+      product.prologue = [&] {
+        RowKernel emitter{op.getInput(), product.x, kernel.b.index(0), kernel.b.index(1)};
+        emitter.team =
+            RowKernel::Team{kernel.thread(), kernel.threads, [&](Value x) { return kernel.sumBlock(x); }};
+        emitter.emit(kernel.b, inputs);
+        kernel.barrier();
+      };
+    }
     product.w = kernel.import(*weight);
     if (op.getBias()) {
       FailureOr<Value> bias = parameter(op.getBias(), segments);

@@ -114,23 +114,26 @@ private:
   /// Starts to copy the keys and values from `block` on. Those behind the end are the last one, which no weight reaches.
   Value copyBlock(Value block, Value stage) {
     auto type = nvgpu::DeviceAsyncTokenType::get(b.getContext());
-    SmallVector<Value> tokens;
     Value last = arith::SubIOp::create(b, end, b.index(1));
     auto copy = [&](Value from, Value to, int64_t size) {
       const int64_t chunks = size / kChunk, all = kKeys * chunks;
       for (int64_t first = 0; first < all; first += gpu.threads) {
         Value index = b.add(thread, first);
-        if (first + gpu.threads > all) // the same is copied twice
-          index = b.min(index, b.index(all - 1));
-        Value key = b.div(index, chunks), column = b.mul(b.rem(index, chunks), kChunk);
-        tokens.push_back(nvgpu::DeviceAsyncCopyOp::create(
-            b, type, to, ValueRange{stage, key, column}, from, ValueRange{kvHead, b.min(b.add(block, key), last), column},
-            b.getIndexAttr(kChunk), Value(), b.getUnitAttr()));
+        auto copyChunk = [&] {
+          Value key = b.div(index, chunks), column = b.mul(b.rem(index, chunks), kChunk);
+          nvgpu::DeviceAsyncCopyOp::create(b, type, to, ValueRange{stage, key, column}, from,
+                                           ValueRange{kvHead, b.min(b.add(block, key), last), column},
+                                           b.getIndexAttr(kChunk), Value(), b.getUnitAttr());
+        };
+        if (first + gpu.threads > all)
+          b.ifThen(b.less(index, b.index(all)), copyChunk);
+        else
+          copyChunk();
       }
     };
     copy(k.keys, keyStages, k.alignedQuery);
     copy(k.values, valueStages, k.alignedValue);
-    return nvgpu::DeviceAsyncCreateGroupOp::create(b, type, tokens);
+    return nvgpu::DeviceAsyncCreateGroupOp::create(b, type, ValueRange{});
   }
 
   SmallVector<Value> attendBlock(Value block, Value stage, ValueRange now) {
@@ -239,7 +242,7 @@ private:
             Value dim = b.add(b.mul(b.rem(lane, 4), 2), n * kColumns + i);
             Value value = b.mulf(state[kState + n * kSums + 2 * high + i], inverse);
             auto put = [&] {
-              b.store(value, k.destination, {rows[high], b.add(b.mul(head, k.headDim), dim)});
+              b.store(b.roundTo(k.destination, value), k.destination, {rows[high], b.add(b.mul(head, k.headDim), dim)});
             };
             if ((n + 1) * kColumns <= k.headDim)
               put();

@@ -94,47 +94,74 @@ private:
   // Sums
   //===--------------------------------------------------------------------===//
 
-  /// Sums of products: panels x blocks of rows x kSums, of this warp's inputs.
+  /// Sums of products: panels x blocks of rows x kSums, of this warp's inputs. The weights of the next records are
+  /// asked for before those at hand are multiplied, and the first ones before x is made.
   SmallVector<Value> sumProducts(ArrayRef<Value> panels) {
     const int64_t records = kernel.weights.records(kernel.inputs);
     const int64_t loadBytes = kernel.weights.recordBytes() * static_cast<int64_t>(panels.size());
-    const int64_t unroll = std::max<int64_t>(1, kBytesInFlight / loadBytes);
-    const int64_t perIteration = unroll * kernel.inputWarps, whole = records / perIteration * perIteration;
-    SmallVector<Value> zeros(panels.size() * blockRows * kSums, b.f32(0));
-    SmallVector<Value> totals =
-        b.loop(b.index(0), b.index(whole), perIteration, zeros, [&](Value base, ValueRange carried) {
-          SmallVector<Value> which;
-          for (int64_t u = 0; u < unroll; ++u)
-            which.push_back(b.add(b.add(base, u * kernel.inputWarps), inputWarp));
-          return addRecords(panels, which, carried);
-        });
-    for (int64_t base = whole; base < records; base += kernel.inputWarps) {
-      Value record = b.add(b.index(base), inputWarp);
-      if (base + kernel.inputWarps <= records) {
-        totals = addRecords(panels, record, totals);
-        continue;
-      }
-      auto branch = scf::IfOp::create(b, TypeRange(ValueRange(totals)), isBelow(record, b.index(records)), true);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(branch.thenBlock());
-      scf::YieldOp::create(b, addRecords(panels, record, totals));
-      b.setInsertionPointToStart(branch.elseBlock());
-      scf::YieldOp::create(b, totals);
-      totals = llvm::to_vector_of<Value>(branch.getResults());
+    const int64_t perWarp = (records + kernel.inputWarps - 1) / kernel.inputWarps;
+    const int64_t batch = std::clamp<int64_t>(kBytesInFlight / loadBytes, 1, perWarp);
+    const int64_t stride = batch * kernel.inputWarps;
+    FragmentReader reader(b, kernel.weights, kernel.w, lane);
+    // Record i of a batch; behind the last one that again, which is not multiplied.
+    auto recordAt = [&](Value base, int64_t i) {
+      return b.add(b.add(base, i * kernel.inputWarps), inputWarp);
+    };
+    auto load = [&](Value base) {
+      SmallVector<Value> words;
+      for (int64_t i = 0; i < batch; ++i)
+        for (Value panel : panels)
+          reader.append(reader.load(panel, b.min(recordAt(base, i), b.index(records - 1))), words);
+      return words;
+    };
+    SmallVector<Value> carried(panels.size() * blockRows * kSums, b.f32(0));
+    const size_t sumCount = carried.size();
+    llvm::append_range(carried, load(b.index(0)));
+    if (kernel.prologue)
+      kernel.prologue();
+    auto multiply = [&](Value base, ValueRange words, SmallVector<Value> totals) {
+      const size_t perRecord = words.size() / batch;
+      for (int64_t i = 0; i < batch; ++i)
+        totals = addIfThere(reader, panels.size(), recordAt(base, i), words.slice(i * perRecord, perRecord), totals);
+      return totals;
+    };
+    const int64_t batches = (records + stride - 1) / stride;
+    if (batches > 1)
+      carried = b.loop(b.index(0), b.index((batches - 1) * stride), stride, carried, [&](Value base, ValueRange now) {
+        SmallVector<Value> words = load(b.add(base, stride));
+        SmallVector<Value> next =
+            addAll(reader, panels.size(), base, batch, now.drop_front(sumCount), now.take_front(sumCount));
+        next.append(words);
+        return next;
+      });
+    SmallVector<Value> totals(carried.begin(), carried.begin() + sumCount);
+    return multiply(b.index((batches - 1) * stride), ValueRange(carried).drop_front(sumCount), totals);
+  }
+
+  /// Multiplies a batch of records that are all there.
+  SmallVector<Value> addAll(FragmentReader &reader, size_t panels, Value base, int64_t batch, ValueRange words,
+                            SmallVector<Value> totals) {
+    const size_t perRecord = words.size() / batch;
+    for (int64_t i = 0; i < batch; ++i) {
+      Value record = b.add(b.add(base, i * kernel.inputWarps), inputWarp);
+      addRecord(reader, reader.split(words.slice(i * perRecord, perRecord), panels), record, totals);
     }
     return totals;
   }
 
-  SmallVector<Value> addRecords(ArrayRef<Value> panels, ArrayRef<Value> records, ValueRange carried) {
-    FragmentReader reader(b, kernel.weights, kernel.w, lane);
-    SmallVector<FragmentReader::Record> loaded;
-    for (Value record : records)
-      for (Value panel : panels)
-        loaded.push_back(reader.load(panel, record));
-    SmallVector<Value> totals(carried);
-    for (auto [i, record] : llvm::enumerate(records))
-      addRecord(reader, ArrayRef(loaded).slice(i * panels.size(), panels.size()), record, totals);
-    return totals;
+  /// Multiplies a record if it is one of the weight's.
+  SmallVector<Value> addIfThere(FragmentReader &reader, size_t panels, Value record, ValueRange words,
+                                ArrayRef<Value> totals) {
+    const int64_t records = kernel.weights.records(kernel.inputs);
+    auto branch = scf::IfOp::create(b, TypeRange(ValueRange(totals)), isBelow(record, b.index(records)), true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    SmallVector<Value> sums(totals);
+    addRecord(reader, reader.split(words, panels), record, sums);
+    scf::YieldOp::create(b, sums);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, totals);
+    return llvm::to_vector_of<Value>(branch.getResults());
   }
 
   void addRecord(FragmentReader &reader, ArrayRef<FragmentReader::Record> panels, Value record,
@@ -218,11 +245,8 @@ private:
     FragmentReader reader(b, kernel.weights, kernel.w, lane);
     auto load = [&](Value record) {
       SmallVector<Value> words;
-      for (Value panel : panels) {
-        FragmentReader::Record loaded = reader.load(panel, record);
-        llvm::append_range(words, loaded.codes);
-        llvm::append_range(words, loaded.scales);
-      }
+      for (Value panel : panels)
+        reader.append(reader.load(panel, record), words);
       return words;
     };
     Value token; // waits are for groups by their number, whichever token they are given
@@ -271,13 +295,7 @@ private:
   /// Adds the products of a record to `totals`. `words` are the weights' words, panel by panel.
   void multiplyRecord(FragmentReader &reader, ValueRange words, Value stage, size_t panels,
                       SmallVectorImpl<Value> &totals) {
-    SmallVector<FragmentReader::Record> records(panels);
-    const size_t perPanel = words.size() / panels,
-                 codes = static_cast<size_t>(kernel.weights.codeBytes()) / (4 * GpuKernel::warp);
-    for (auto [p, record] : llvm::enumerate(records)) {
-      record.codes.assign(words.begin() + p * perPanel, words.begin() + p * perPanel + codes);
-      record.scales.assign(words.begin() + p * perPanel + codes, words.begin() + (p + 1) * perPanel);
-    }
+    const SmallVector<FragmentReader::Record> records = reader.split(words, panels);
     Value inGroup = b.rem(lane, 8), matrix = b.div(lane, 8);
     Value row = b.add(b.mul(b.div(lane, 16), 8), inGroup);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
@@ -359,7 +377,7 @@ private:
     const int64_t headPanels = store.layout.panelsPerHead(kPanel);
     switch (store.kind) {
     case Store::Kind::Rows:
-      b.storeVector(value, store.destination, {row, tile.columnOf(panel)});
+      b.storeVector(b.roundTo(store.destination, value), store.destination, {row, tile.columnOf(panel)});
       return;
     case Store::Kind::Output: {
       Value column = tile.columnOf(panel);

@@ -20,6 +20,8 @@ struct FragmentProduct {
 
   /// Arguments of the kernel. x is `memref<rows x padded K x bf16>`, w `memref<tiles x tile bytes x i8>`.
   mlir::Value x, w, bias, positions, rows;
+  /// Emits what makes x, in shared memory, of one row; none if it is there already.
+  std::function<void()> prologue;
   std::vector<Store> stores;
 
   int64_t rowsPerBlock = 8;  ///< a multiple of 8

@@ -40,6 +40,23 @@ FragmentReader::Record FragmentReader::load(Value tile, Value record) {
   return result;
 }
 
+void FragmentReader::append(const Record &record, SmallVectorImpl<Value> &words) {
+  llvm::append_range(words, record.codes);
+  llvm::append_range(words, record.scales);
+}
+
+SmallVector<FragmentReader::Record> FragmentReader::split(ValueRange words, size_t count) const {
+  SmallVector<Record> records(count);
+  const size_t perRecord = words.size() / count,
+               codes = static_cast<size_t>(layout.codeBytes()) / (4 * GpuKernel::warp);
+  for (auto [i, record] : llvm::enumerate(records)) {
+    ValueRange own = words.slice(i * perRecord, perRecord);
+    record.codes.assign(own.begin(), own.begin() + codes);
+    record.scales.assign(own.begin() + codes, own.end());
+  }
+  return records;
+}
+
 SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step) {
   SmallVector<Value, 4> registers;
   auto pairs = VectorType::get({2}, b.getBF16Type());

@@ -20,6 +20,9 @@ public:
     llvm::SmallVector<mlir::Value> scales; ///< i32 words: of outputs g, then of g + 8
   };
   Record load(mlir::Value tile, mlir::Value record);
+  /// Records as a list of words, for what loops carry, and back: `count` records.
+  static void append(const Record &record, llvm::SmallVectorImpl<mlir::Value> &words);
+  llvm::SmallVector<Record> split(mlir::ValueRange words, size_t count) const;
 
   /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes less zeroCode, which
   /// bf16 holds exactly.

@@ -194,7 +194,7 @@ private:
         Value total = b.load(parts, {b.index(0), dim});
         for (int64_t w = 1; w < kWarps; ++w)
           total = b.addf(total, b.load(parts, {b.index(w), dim}));
-        b.store(b.mulf(total, inverse), k.destination, {row, b.add(b.mul(head, k.headDim), dim)});
+        b.store(b.roundTo(k.destination, b.mulf(total, inverse)), k.destination, {row, b.add(b.mul(head, k.headDim), dim)});
       });
       gpu.barrier();
     }
