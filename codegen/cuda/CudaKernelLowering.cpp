@@ -22,6 +22,8 @@ constexpr int64_t kRowThreads = 256;
 /// Rows of a block of a product in steps of many rows.
 constexpr int64_t kProductRows = 128;
 constexpr int64_t kProductWarps = 8;
+/// Blocks of attention that a device works on at once, and the most that share the keys of a head.
+constexpr int64_t kBlocksOfDevice = 264, kMostSplits = 32;
 /// In steps of one row, and of the few rows whose outputs are wanted.
 constexpr int64_t kFewRows = 8;
 
@@ -231,7 +233,19 @@ private:
     attention.keys = kernel.import(cache->memrefs[0]);
     attention.values = kernel.import(cache->memrefs[1]);
     attention.positions = kernel.import(positions->memrefs[0]);
-    attention.destination = kernel.import(result.memrefs[0]);
+    if (isDecode()) {
+      // Enough blocks for the largest devices at the end of the context.
+      const int64_t share = kBlocksOfDevice / static_cast<int64_t>(op.getKvHeads());
+      attention.splits = std::clamp<int64_t>(std::min(share, f.sizes.context / GpuAttention::threads), 1, kMostSplits);
+    }
+    Value partial;
+    if (attention.splits > 1) {
+      partial = f.allocate(loc, bufferType({f.maxRows, heads, attention.splits, attention.alignedValue + 2},
+                                           builder.getF32Type()));
+      attention.partial = kernel.import(partial);
+    } else {
+      attention.destination = kernel.import(result.memrefs[0]);
+    }
     attention.rows = kernel.import(query->rows);
     if (onTensorCores) {
       flash.emit(kernel);
@@ -239,7 +253,14 @@ private:
       kernel.launch(builder, index(op.getKvHeads()), blocks);
     } else {
       attention.emit(kernel);
-      kernel.launch(builder, index(op.getKvHeads()), query->rows);
+      kernel.launch(builder, index(attention.blocks()), query->rows);
+    }
+    if (partial) {
+      GpuKernel combination = makeKernel("attention_combination", GpuAttention::threads);
+      attention.partial = combination.import(partial);
+      attention.destination = combination.import(result.memrefs[0]);
+      attention.emitCombination(combination);
+      combination.launch(builder, index(heads), query->rows);
     }
     f.values[fusion.getResult(0)] = result;
     return success();

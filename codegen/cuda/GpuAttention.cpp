@@ -34,7 +34,7 @@ public:
     thread = gpu.thread();
     warp = b.div(thread, GpuKernel::warp);
     lane = b.rem(thread, GpuKernel::warp);
-    kvHead = gpu.block();
+    kvHead = b.div(gpu.block(), k.splits);
     row = gpu.block(gpu::Dimension::y);
     position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {row}));
     Value end = k.op.getCausal() ? b.add(position, 1) : k.rows;
@@ -42,6 +42,13 @@ public:
     if (k.op.getWindow()) {
       Value first = arith::SubIOp::create(b, position, b.index(*k.op.getWindow() - 1));
       begin = arith::MaxSIOp::create(b, first, begin);
+    }
+    if (k.splits > 1) {
+      split = b.rem(gpu.block(), k.splits);
+      Value share = arith::CeilDivUIOp::create(b, arith::SubIOp::create(b, end, begin), b.index(k.splits * kThreads));
+      share = b.mul(share, kThreads);
+      begin = b.add(begin, b.mul(split, share));
+      end = b.min(b.add(begin, share), end);
     }
     loadQueries();
     weights = gpu.shared(sharedType({group, kThreads}, b.getF32Type()));
@@ -184,16 +191,26 @@ private:
     for (int64_t g = 0; g < group; ++g) {
       // A query that sees no key has no weights, and gives zeros.
       Value sum = gpu.sumBlock(state[g * stateSize() + 1]);
+      Value head = b.add(b.mul(kvHead, group), g);
+      if (k.splits > 1) {
+        b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, b.index(0)), [&] {
+          b.store(state[g * stateSize()], k.partial, {row, head, split, b.index(k.alignedValue)});
+          b.store(sum, k.partial, {row, head, split, b.index(k.alignedValue + 1)});
+        });
+      }
       Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, b.f32(0));
       Value inverse = arith::SelectOp::create(b, isEmpty, b.f32(0), b.divf(b.f32(1), sum));
       for (int64_t d = 0; d < laneDims; ++d)
         b.store(state[g * stateSize() + 2 + d], parts, {warp, dimension(d)});
       gpu.barrier();
-      Value head = b.add(b.mul(kvHead, group), g);
-      b.loop(thread, b.index(k.headDim), kThreads, [&](Value dim) {
+      b.loop(thread, b.index(k.splits > 1 ? k.alignedValue : k.headDim), kThreads, [&](Value dim) {
         Value total = b.load(parts, {b.index(0), dim});
         for (int64_t w = 1; w < kWarps; ++w)
           total = b.addf(total, b.load(parts, {b.index(w), dim}));
+        if (k.splits > 1) {
+          b.store(total, k.partial, {row, head, split, dim});
+          return;
+        }
         b.store(b.roundTo(k.destination, b.mulf(total, inverse)), k.destination, {row, b.add(b.mul(head, k.headDim), dim)});
       });
       gpu.barrier();
@@ -205,11 +222,35 @@ private:
   GpuAttention &k;
   const int64_t group;    ///< query heads that share a key
   const int64_t laneDims; ///< dimensions of a value that a lane has
-  Value thread, warp, lane, kvHead, row, position;
+  Value thread, warp, lane, kvHead, split, row, position;
   Value queries, weights, maxima; ///< in shared memory
 };
 
 } // namespace
+
+void GpuAttention::emitCombination(GpuKernel &kernel) {
+  KernelBuilder &b = kernel.b;
+  Value head = kernel.block(), row = kernel.block(gpu::Dimension::y);
+  auto found = [&](int64_t split, Value what) { return b.load(partial, {row, head, b.index(split), what}); };
+  Value maximum = b.f32(kNoMaximum);
+  for (int64_t s = 0; s < splits; ++s)
+    maximum = b.maxf(maximum, found(s, b.index(alignedValue)));
+  Value sum = b.f32(0);
+  SmallVector<Value> weights;
+  for (int64_t s = 0; s < splits; ++s) {
+    weights.push_back(exp2(b, b.subf(found(s, b.index(alignedValue)), maximum)));
+    sum = LLVM::FMAOp::create(b, weights[s], found(s, b.index(alignedValue + 1)), sum);
+  }
+  Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, b.f32(0));
+  Value inverse = arith::SelectOp::create(b, isEmpty, b.f32(0), b.divf(b.f32(1), sum));
+  b.loop(kernel.thread(), b.index(headDim), kernel.threads, [&](Value dim) {
+    Value total = b.f32(0);
+    for (int64_t s = 0; s < splits; ++s)
+      total = LLVM::FMAOp::create(b, weights[s], found(s, dim), total);
+    b.store(b.roundTo(destination, b.mulf(total, inverse)), destination,
+            {row, b.add(b.mul(head, headDim), dim)});
+  });
+}
 
 void GpuAttention::emit(GpuKernel &kernel) { AttentionEmitter(kernel, *this).run(); }
 
