@@ -73,12 +73,22 @@ private:
     });
     Value zero = arith::ConstantOp::create(b, b.getFloatAttr(b.getBF16Type(), 0));
     auto clear = [&](Value column) { b.store(zero, destination, {tile.row, column}); };
-    b.loop(b.add(first(), padTo(width, b.lanes)), b.index(padded), stride(), clear);
+    if (width < padded)
+      b.loop(b.add(team ? team->thread : b.index(0), width), b.index(padded), team ? team->threads : 1, clear);
   }
 
-  /// The panels that a thread takes: every stride()-th from first() on.
-  Value first() { return team ? team->thread : b.index(0); }
-  int64_t stride() const { return team ? team->threads : 1; }
+  /// Loops over the panels, of `count`, that this thread takes. Their number is a constant where all threads have as
+  /// many, so that the loop can be unrolled: loads that wait for each other take most of the time of a single row.
+  SmallVector<Value> overPanels(int64_t count, ValueRange carried,
+                                llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+    if (!team)
+      return b.loop(b.index(0), b.index(count), 1, carried, body);
+    if (count % team->threads != 0)
+      return b.loop(team->thread, b.index(count), team->threads, carried, body);
+    return b.loop(b.index(0), b.index(count / team->threads), 1, carried, [&](Value i, ValueRange now) {
+      return body(b.add(team->thread, b.mul(i, team->threads)), now);
+    });
+  }
 
   void at(Value panel) {
     tile.base = panel;
@@ -130,9 +140,10 @@ private:
   }
 
   void forEachPanel(int64_t width, llvm::function_ref<void(Value)> body) {
-    b.loop(first(), b.index(padTo(width, b.lanes) / b.lanes), stride(), [&](Value panel) {
+    overPanels(padTo(width, b.lanes) / b.lanes, {}, [&](Value panel, ValueRange) {
       at(panel);
       body(panel);
+      return SmallVector<Value>();
     });
   }
 
@@ -140,7 +151,7 @@ private:
   Value sumOver(Value value, bool masked, llvm::function_ref<Value(Value)> f) {
     const int64_t width = widthOf(value), whole = masked ? width / b.lanes : padTo(width, b.lanes) / b.lanes;
     Value zero = b.splat(0);
-    Value sums = b.loop(first(), b.index(whole), stride(), ValueRange{zero}, [&](Value panel, ValueRange sum) {
+    Value sums = overPanels(whole, ValueRange{zero}, [&](Value panel, ValueRange sum) {
       at(panel);
       return SmallVector<Value>{b.addf(sum[0], f(tile.at(value, 0)))};
     })[0];

@@ -121,6 +121,25 @@ private:
                    {1, widthOf(value), 0, 0}};
   }
 
+  /// A builder of row kernels in `kernel`: of four elements at a time where they are as many in every value.
+  KernelBuilder rowBuilder(GpuKernel &kernel, Value result) {
+    bool whole = true;
+    for (Value value : sliceOf(result))
+      if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && type.getRank() == 2)
+        whole &= type.getDimSize(1) % kGpuVector == 0;
+    KernelBuilder rows(loc, kernel.b, gpuThread(whole ? kGpuVector : 1));
+    return rows;
+  }
+
+  static RowKernel::Team teamOf(GpuKernel &kernel, KernelBuilder &rows) {
+    return {kernel.thread(), kernel.threads, [&](Value x) {
+              kernel.b.setInsertionPoint(rows.getInsertionBlock(), rows.getInsertionPoint());
+              Value sum = kernel.sumBlock(x);
+              rows.setInsertionPoint(kernel.b.getInsertionBlock(), kernel.b.getInsertionPoint());
+              return sum;
+            }};
+  }
+
   /// Computes `result`, a value of the fusion, for all rows: a block each.
   FailureOr<Lowered> lowerRowKernel(Value result, Value outer, StringRef name) {
     for (Value value : sliceOf(result))
@@ -133,13 +152,15 @@ private:
     if (failed(lowered))
       return failure();
     GpuKernel kernel = makeKernel(name, kRowThreads);
-    TileEmitter tile(kernel.b);
+    KernelBuilder rowsOf4 = rowBuilder(kernel, result);
+    TileEmitter tile(rowsOf4);
     if (failed(importOperands(importTo(kernel), tile, result, Value())))
       return failure();
     Value row = kernel.block();
     RowKernel emitter{result, kernel.import(lowered->memrefs[0]), row, kernel.b.add(row, 1)};
-    emitter.team = RowKernel::Team{kernel.thread(), kRowThreads, [&](Value x) { return kernel.sumBlock(x); }};
-    emitter.emit(kernel.b, tile);
+    emitter.team = teamOf(kernel, rowsOf4);
+    rowsOf4.setInsertionPoint(kernel.b.getInsertionBlock(), kernel.b.getInsertionPoint());
+    emitter.emit(rowsOf4, tile);
     kernel.launch(builder, rows, index(1));
     return lowered;
   }
@@ -324,7 +345,8 @@ private:
     product.staged = !fewRows;
     product.inputWarps = inputWarps;
     product.outputWarps = outputWarps;
-    TileEmitter inputs(kernel.b);
+    KernelBuilder inputBuilder = rowBuilder(kernel, op.getInput());
+    TileEmitter inputs(inputBuilder);
     if (!input->memrefs.empty()) {
       product.x = kernel.import(input->memrefs[0]);
     } else {
@@ -334,9 +356,10 @@ private:
           sharedType({1, padTo(product.inputs, FragmentLayout::recordInputs)}, builder.getBF16Type()));
       product.prologue = [&] {
         RowKernel emitter{op.getInput(), product.x, kernel.b.index(0), kernel.b.index(1)};
-        emitter.team =
-            RowKernel::Team{kernel.thread(), kernel.threads, [&](Value x) { return kernel.sumBlock(x); }};
-        emitter.emit(kernel.b, inputs);
+        emitter.team = teamOf(kernel, inputBuilder);
+        inputBuilder.setInsertionPoint(kernel.b.getInsertionBlock(), kernel.b.getInsertionPoint());
+        emitter.emit(inputBuilder, inputs);
+        kernel.b.setInsertionPoint(inputBuilder.getInsertionBlock(), inputBuilder.getInsertionPoint());
         kernel.barrier();
       };
     }

@@ -100,7 +100,8 @@ private:
     const int64_t records = kernel.weights.records(kernel.inputs);
     const int64_t loadBytes = kernel.weights.recordBytes() * static_cast<int64_t>(panels.size());
     const int64_t perWarp = (records + kernel.inputWarps - 1) / kernel.inputWarps;
-    const int64_t batch = std::clamp<int64_t>(kBytesInFlight / loadBytes, 1, perWarp);
+    const int64_t most = std::clamp<int64_t>(kBytesInFlight / loadBytes, 1, perWarp);
+    const int64_t batches = (perWarp + most - 1) / most, batch = (perWarp + batches - 1) / batches;
     const int64_t stride = batch * kernel.inputWarps;
     FragmentReader reader(b, kernel.weights, kernel.w, lane);
     // Record i of a batch; behind the last one that again, which is not multiplied.
@@ -125,7 +126,6 @@ private:
         totals = addIfThere(reader, panels.size(), recordAt(base, i), words.slice(i * perRecord, perRecord), totals);
       return totals;
     };
-    const int64_t batches = (records + stride - 1) / stride;
     if (batches > 1)
       carried = b.loop(b.index(0), b.index((batches - 1) * stride), stride, carried, [&](Value base, ValueRange now) {
         SmallVector<Value> words = load(b.add(base, stride));

@@ -23,6 +23,9 @@ constexpr double kNoMaximum = -1e30;
 constexpr double kLog2E = 1.4426950408889634;
 constexpr int64_t kThreads = GpuAttention::threads, kWarps = kThreads / GpuKernel::warp;
 constexpr int64_t kBytesPerLoad = 16;
+/// Values that a warp adds up at once; divides the keys of one.
+constexpr int64_t kKeysAtOnce = 8;
+static_assert(kThreads / kWarps % kKeysAtOnce == 0);
 
 class AttentionEmitter {
 public:
@@ -164,20 +167,28 @@ private:
     SmallVector<Value> sums, next(state);
     for (int64_t g = 0; g < group; ++g)
       llvm::append_range(sums, state.slice(g * stateSize() + 2, laneDims));
-    Value count = b.min(arith::SubIOp::create(b, end, block), b.index(kThreads));
-    sums = b.loop(warp, count, kWarps, sums, [&](Value i, ValueRange carried) {
-      SmallVector<Value> result(carried), values;
-      for (int64_t d = 0; d < laneDims; ++d) {
-        Value dim = dimension(d);
-        if (isPartial(d)) // what is read instead is not used
-          dim = b.min(dim, b.index(k.alignedValue - 1));
-        values.push_back(toF32(b.load(k.values, {kvHead, b.add(block, i), dim})));
+    // Several keys at a time, so that their loads do not wait for each other. Weights behind the last key are zero.
+    Value last = arith::SubIOp::create(b, end, b.index(1));
+    Value rounds = arith::CeilDivUIOp::create(
+        b, b.min(arith::SubIOp::create(b, end, block), b.index(kThreads)), b.index(kWarps));
+    sums = b.loop(b.index(0), rounds, kKeysAtOnce, sums, [&](Value round, ValueRange carried) {
+      SmallVector<Value> result(carried), values, keys;
+      for (int64_t i = 0; i < kKeysAtOnce; ++i) {
+        keys.push_back(b.add(b.mul(b.add(round, i), kWarps), warp));
+        Value key = b.min(b.add(block, keys.back()), last);
+        for (int64_t d = 0; d < laneDims; ++d) {
+          Value dim = dimension(d);
+          if (isPartial(d)) // what is read instead is not used
+            dim = b.min(dim, b.index(k.alignedValue - 1));
+          values.push_back(b.load(k.values, {kvHead, key, dim}));
+        }
       }
-      for (int64_t g = 0; g < group; ++g) {
-        Value weight = b.load(weights, {b.index(g), i});
-        for (int64_t d = 0; d < laneDims; ++d)
-          result[g * laneDims + d] = fma(weight, values[d], result[g * laneDims + d]);
-      }
+      for (int64_t i = 0; i < kKeysAtOnce; ++i)
+        for (int64_t g = 0; g < group; ++g) {
+          Value weight = b.load(weights, {b.index(g), keys[i]});
+          for (int64_t d = 0; d < laneDims; ++d)
+            result[g * laneDims + d] = fma(weight, toF32(values[i * laneDims + d]), result[g * laneDims + d]);
+        }
       return result;
     });
     for (int64_t g = 0; g < group; ++g)

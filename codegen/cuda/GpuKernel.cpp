@@ -6,14 +6,15 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-const Target &gpuThread() {
-  static const Target target = [] {
-    Target scalar;
-    scalar.lanes = 1;
-    scalar.hasBf16Dot = true; // conversions to bf16 are instructions
-    return scalar;
-  }();
-  return target;
+const Target &gpuThread(int64_t elements) {
+  auto make = [](int64_t lanes) {
+    Target target;
+    target.lanes = lanes;
+    target.hasBf16Dot = true; // conversions to bf16 are instructions
+    return target;
+  };
+  static const Target one = make(1), four = make(kGpuVector);
+  return elements == 1 ? one : four;
 }
 
 /// The module of kernels of `module`, made when the first is.

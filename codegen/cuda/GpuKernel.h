@@ -8,8 +8,11 @@
 
 namespace llmc::codegen {
 
-/// What the emitters that CPUs and GPUs share see of a GPU: each thread works on one element at a time.
-const Target &gpuThread();
+/// f32 elements that a thread loads at once.
+inline constexpr int64_t kGpuVector = 4;
+
+/// What the emitters that CPUs and GPUs share see of a GPU: each thread works on `elements` at a time.
+const Target &gpuThread(int64_t elements = 1);
 
 /// A function of the module `@kernels` that all threads of a grid run. Memrefs and numbers of the host become
 /// arguments on demand.
