@@ -499,14 +499,16 @@ private:
   absl::StatusOr<std::vector<KernelImage>> makeImages() {
     std::vector<std::string> archs = options.gpuArchs.empty() ? defaultGpuArchs() : options.gpuArchs;
     std::vector<KernelImage> images;
-    if (llvm::is_contained(archs, kHostArch)) {
+    for (const std::string &arch : archs) {
+      if (!isHostArch(arch))
+        continue;
       absl::StatusOr<std::string> host =
-          inFolder([&](const std::string &folder) { return emitHostKernels(*model.module, folder); });
+          inFolder([&](const std::string &folder) { return emitHostKernels(*model.module, arch, folder); });
       if (!host.ok())
         return host.status();
-      images.push_back({KernelImage::Kind::Host, kHostArch, *std::move(host)});
-      llvm::erase(archs, kHostArch);
+      images.push_back({KernelImage::Kind::Host, arch, *std::move(host)});
     }
+    llvm::erase_if(archs, isHostArch);
     const bool wantsPtx = options.emit == Level::Ptx, wantsCubin = options.emit == Level::Cubin;
     const bool assembles = !wantsPtx && !findCudaTool("ptxas").empty();
     if (!assembles && wantsCubin)
@@ -533,6 +535,8 @@ private:
     }
     return images;
   }
+
+  static bool isHostArch(const std::string &arch) { return arch == kHostArch || arch == kHostSm90Arch; }
 
   /// Runs `make` with a folder for temporary files.
   template <typename Make> static auto inFolder(Make make) -> decltype(make(std::string())) {
@@ -570,7 +574,7 @@ absl::StatusOr<Level> parseLevel(const std::string &name) {
       absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
 }
 
-std::vector<std::string> defaultGpuArchs() { return {"sm_80", "sm_90"}; }
+std::vector<std::string> defaultGpuArchs() { return {"sm_80", "sm_90a"}; }
 
 void registerCompilerDialects(DialectRegistry &registry) {
   registerCpuDialects(registry);

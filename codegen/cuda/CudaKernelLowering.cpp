@@ -380,11 +380,31 @@ private:
         return failure();
     product.panelsPerTile = fewRows ? 1 : std::max<int64_t>(1, 2 / panelsNeeded(product, tile));
     product.emit(kernel, tile);
+    if (product.staged)
+      emitForWarpgroups(kernel, product, tile);
     Value rowBlocks = isDecode() ? index(1)
                                  : Value(arith::CeilDivUIOp::create(builder, loc, input->rows,
                                                                     index(product.rowsPerBlock)));
     kernel.launch(builder, index(product.blocks()), rowBlocks);
     return success();
+  }
+
+  /// The kernel of a staged product again, by the matrix instructions of sm_90a.
+  void emitForWarpgroups(GpuKernel &kernel, const FragmentProduct &product, const TileEmitter &tile) {
+    GpuKernel special = makeKernel("product", kernel.threads);
+    const IRMapping arguments = special.takeArgumentsOf(kernel);
+    FragmentProduct again = product;
+    again.warpgroups = true;
+    for (Value *argument : {&again.x, &again.w, &again.bias, &again.positions, &again.rows})
+      *argument = arguments.lookupOrNull(*argument);
+    for (Store &store : again.stores)
+      store.destination = arguments.lookup(store.destination);
+    TileEmitter values(special.b);
+    values.splitBase = tile.splitBase;
+    for (auto [inner, buffer] : tile.buffers)
+      values.buffers[inner] = arguments.lookup(buffer);
+    again.emit(special, values);
+    special.replaces(kernel, "sm_90a");
   }
 
   /// Panels of the product that a panel of a store needs: two for a gated activation.

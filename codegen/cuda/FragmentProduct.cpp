@@ -4,7 +4,7 @@
 
 #include "codegen/cuda/FragmentReader.h"
 #include "codegen/cuda/TensorCore.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
@@ -258,6 +258,9 @@ private:
     Value last = b.index(records - 1);
     SmallVector<Value> result = b.loop(b.index(0), b.index(records), 1, carried, [&](Value record, ValueRange now) {
       nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
+      if (kernel.warpgroups) // what was copied is seen by their matrix instructions
+        NVVM::FenceProxyOp::create(b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
+                                   NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
       gpu.barrier();
       copyRows(b.rem(b.add(record, kStages - 1), kStages), b.min(b.add(record, kStages - 1), last));
       SmallVector<Value> next(now.take_front(sumCount)), words = load(b.min(b.add(record, 1), last));
@@ -296,6 +299,8 @@ private:
   void multiplyRecord(FragmentReader &reader, ValueRange words, Value stage, size_t panels,
                       SmallVectorImpl<Value> &totals) {
     const SmallVector<FragmentReader::Record> records = reader.split(words, panels);
+    if (kernel.warpgroups)
+      return multiplyByWarpgroups(reader, records, stage, totals);
     Value inGroup = b.rem(lane, 8), matrix = b.div(lane, 8);
     Value row = b.add(b.mul(b.div(lane, 16), 8), inGroup);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
@@ -320,6 +325,30 @@ private:
           }
       }
     }
+  }
+
+  /// The same by the matrix instructions of warpgroups, which read x from shared memory themselves.
+  void multiplyByWarpgroups(FragmentReader &reader, ArrayRef<FragmentReader::Record> records, Value stage,
+                            SmallVectorImpl<Value> &totals) {
+    SmallVector<SmallVector<Value, 4>> operands;
+    for (int64_t step = 0; step < FragmentLayout::steps; ++step)
+      for (const FragmentReader::Record &record : records)
+        operands.push_back(reader.scaledOperand(record, step));
+    Value base = arith::IndexCastOp::create(
+        b, b.getI64Type(), Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
+    const int64_t stageBytes = kernel.rowsPerBlock * FragmentLayout::recordInputs * 2;
+    Value offset = arith::IndexCastOp::create(b, b.getI64Type(), b.mul(stage, stageBytes));
+    Value descriptor = matrixDescriptor(b, arith::AddIOp::create(b, base, offset));
+    NVVM::WgmmaFenceAlignedOp::create(b);
+    for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
+      Value advance = arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
+      Value here = arith::AddIOp::create(b, descriptor, advance);
+      for (size_t p = 0; p < records.size(); ++p)
+        warpgroupMultiplyAdd(b, operands[step * records.size() + p], here,
+                             MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
+    }
+    NVVM::WgmmaGroupSyncAlignedOp::create(b);
+    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
   }
 
   /// Adds the sums of the warps that share a tile; the first of them gets the totals.

@@ -29,6 +29,7 @@ struct FragmentProduct {
   int64_t outputWarps = 1;   ///< tiles of a block
   int64_t panelsPerTile = 1; ///< of stores without rotation
   bool staged = false;       ///< needs inputWarps of 1
+  bool warpgroups = false;   ///< of staged products: by the instructions of sm_90a, for four warps at a time
 
   int64_t threads() const { return GpuKernel::warp * inputWarps * outputWarps; }
   /// Blocks of the grid, beside each other.

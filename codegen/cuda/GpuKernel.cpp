@@ -60,6 +60,21 @@ void GpuKernel::launch(OpBuilder &host, Value blocksX, Value blocksY) {
                             gpu::KernelDim3{index(threads), one, one}, sharedBytes ? bytes : Value(), operands);
 }
 
+IRMapping GpuKernel::takeArgumentsOf(GpuKernel &other) {
+  IRMapping arguments;
+  for (Value operand : other.operands)
+    arguments.map(other.import(operand), import(operand));
+  return arguments;
+}
+
+void GpuKernel::replaces(GpuKernel &other, StringRef arch) {
+  function.setFunctionType(b.getFunctionType(function.getBody().front().getArgumentTypes(), {}));
+  assert(operands == other.operands && threads == other.threads && sharedBytes == other.sharedBytes &&
+         "both are launched alike");
+  function->setAttr(kArchAttribute, b.getStringAttr(arch));
+  function->setAttr(kReplacesAttribute, b.getStringAttr(other.function.getName()));
+}
+
 Value GpuKernel::shared(MemRefType contents) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&function.getBody().front());

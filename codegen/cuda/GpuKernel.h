@@ -4,6 +4,7 @@
 
 #include "codegen/cpu/KernelBuilder.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace llmc::codegen {
@@ -37,6 +38,10 @@ public:
     return mlir::gpu::BlockIdOp::create(b, dimension, mlir::IntegerAttr());
   }
   void barrier() { mlir::gpu::BarrierOp::create(b); }
+  /// Gets the arguments of `other`, in their order. Returns its own for each of them.
+  mlir::IRMapping takeArgumentsOf(GpuKernel &other);
+  /// Makes it the form of kernel `other` for an architecture: it takes its place there, with its arguments and launches.
+  void replaces(GpuKernel &other, llvm::StringRef arch);
   /// Shared memory of a block, `bytes` of it from a multiple of 16 on that no other call has got.
   mlir::Value shared(mlir::MemRefType contents);
 
@@ -61,6 +66,9 @@ inline mlir::MemRefType sharedType(llvm::ArrayRef<int64_t> shape, mlir::Type ele
   auto space = mlir::gpu::AddressSpaceAttr::get(element.getContext(), mlir::gpu::AddressSpace::Workgroup);
   return mlir::MemRefType::get(shape, element, mlir::MemRefLayoutAttrInterface(), space);
 }
+
+/// On a kernel: the architecture that it is for, and the kernel that it replaces there.
+inline constexpr llvm::StringLiteral kArchAttribute = "llmc.arch", kReplacesAttribute = "llmc.replaces";
 
 /// The name of the module of kernels.
 inline constexpr llvm::StringLiteral kKernelModule = "kernels";

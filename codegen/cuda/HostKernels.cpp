@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
+#include "codegen/cuda/KernelImages.h"
 #include "codegen/cuda/SimtAbi.h"
+#include "codegen/cuda/TensorCore.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -18,7 +20,7 @@ namespace llmc::codegen {
 namespace {
 
 /// Cells that the largest call needs.
-constexpr int64_t kCells = 64;
+constexpr int64_t kCells = 160;
 
 /// Makes a kernel one for the host.
 class HostKernel {
@@ -182,6 +184,21 @@ private:
       return replaceByCall(op, simt::CommitGroup, {}), absl::OkStatus();
     if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op))
       return replaceByCall(op, simt::WaitGroup, {constant(builder, op->getLoc(), wait.getN())}), absl::OkStatus();
+    if (isa<NVVM::WgmmaFenceAlignedOp>(op))
+      return replaceByCall(op, simt::WarpgroupFence, {}), absl::OkStatus();
+    if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op))
+      return replaceByCall(op, simt::WarpgroupCommit, {}), absl::OkStatus();
+    if (auto wait = dyn_cast<NVVM::WgmmaWaitGroupSyncOp>(op))
+      return replaceByCall(op, simt::WarpgroupWait, {constant(builder, op->getLoc(), wait.getGroup())}),
+             absl::OkStatus();
+    if (isa<NVVM::FenceProxyOp>(op))
+      return replaceByCall(op, simt::FenceProxy, {}), absl::OkStatus();
+    if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op);
+        assembly && assembly.getAsmString().starts_with(kWarpgroupProduct)) {
+      SmallVector<Value> arguments{constant(builder, op->getLoc(), 2 * (op->getNumOperands() - 5))};
+      llvm::append_range(arguments, op->getOperands());
+      return replaceByCall(op, simt::WarpgroupBf16, arguments), absl::OkStatus();
+    }
     if (auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op)) {
       if (intrinsic.getIntrin() == "llvm.nvvm.ex2.approx.ftz.f32") {
         return replaceByCall(op, simt::Exp2, intrinsic.getArgs()), absl::OkStatus();
@@ -261,7 +278,8 @@ private:
 
 } // namespace
 
-absl::StatusOr<std::string> emitHostKernels(ModuleOp program, const std::string &folder) {
+absl::StatusOr<std::string> emitHostKernels(ModuleOp program, const std::string &arch,
+                                            const std::string &folder) {
   absl::StatusOr<Target> target = getTarget("x86-64-v3"); // with fused multiply-adds
   if (!target.ok())
     return target.status();
@@ -275,9 +293,12 @@ absl::StatusOr<std::string> emitHostKernels(ModuleOp program, const std::string 
   LLVM::ReturnOp::create(builder, program.getLoc(),
                          ValueRange{LLVM::ZeroOp::create(builder, program.getLoc(), tableType)});
   builder.setInsertionPointToEnd(host->getBody());
-  for (auto kernels : program.getOps<gpu::GPUModuleOp>())
-    for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>())
+  for (auto module : program.getOps<gpu::GPUModuleOp>()) {
+    OwningOpRef<gpu::GPUModuleOp> kernels = module.clone();
+    chooseKernels(*kernels, arch);
+    for (auto kernel : kernels->getOps<LLVM::LLVMFuncOp>())
       builder.clone(*kernel);
+  }
   for (auto kernel : llvm::to_vector(host->getOps<LLVM::LLVMFuncOp>()))
     if (absl::Status status = HostKernel(*host, kernel).convert(); !status.ok())
       return status;

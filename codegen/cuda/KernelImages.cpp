@@ -1,6 +1,7 @@
 //===- KernelImages.cpp - kernels as GPUs load them ----------------------------------------------------===//
 
 #include "codegen/cuda/KernelImages.h"
+#include "codegen/cuda/GpuKernel.h"
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -69,7 +70,7 @@ std::vector<KernelResources> parseResources(StringRef report) {
 
 } // namespace
 
-std::vector<std::string> knownGpuArchs() { return {"sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", kHostArch}; }
+std::vector<std::string> knownGpuArchs() { return {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_90", "sm_100", "sm_120", kHostArch, kHostSm90Arch}; }
 
 absl::Status checkGpuArchs(const std::vector<std::string> &archs) {
   const std::vector<std::string> known = knownGpuArchs();
@@ -92,8 +93,25 @@ std::string findCudaTool(const std::string &tool) {
   return "";
 }
 
+void chooseKernels(Operation *kernels, StringRef arch) {
+  SymbolTable symbols(kernels);
+  for (auto kernel : llvm::make_early_inc_range(kernels->getRegion(0).getOps<LLVM::LLVMFuncOp>())) {
+    auto made = kernel->getAttrOfType<StringAttr>(kArchAttribute);
+    if (!made)
+      continue;
+    if (!arch.ends_with(made.getValue())) {
+      symbols.erase(kernel);
+      continue;
+    }
+    StringAttr name = kernel->getAttrOfType<StringAttr>(kReplacesAttribute);
+    symbols.erase(symbols.lookup(name));
+    (void)symbols.rename(kernel, name);
+  }
+}
+
 absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
-  auto kernels = *program.getOps<gpu::GPUModuleOp>().begin();
+  OwningOpRef<gpu::GPUModuleOp> kernels = (*program.getOps<gpu::GPUModuleOp>().begin()).clone();
+  chooseKernels(*kernels, arch);
   LLVMInitializeNVPTXTargetInfo();
   LLVMInitializeNVPTXTarget();
   LLVMInitializeNVPTXTargetMC();
@@ -107,7 +125,7 @@ absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
       target->createTargetMachine(triple, arch, kPtxVersion, {}, std::nullopt, std::nullopt,
                                   llvm::CodeGenOptLevel::Aggressive));
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(kernels, context);
+  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*kernels, context);
   if (!translated)
     return absl::InternalError("the kernels could not be translated to LLVM IR");
   translated->setDataLayout(machine->createDataLayout());

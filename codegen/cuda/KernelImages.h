@@ -29,8 +29,9 @@ struct KernelResources {
   int64_t spillBytes = 0;
 };
 
-/// Names kernels that are simulated where an architecture is expected.
-inline constexpr char kHostArch[] = "host";
+/// Names kernels that are simulated where an architecture is expected: those for all architectures, and those that
+/// use what sm_90a has.
+inline constexpr char kHostArch[] = "host", kHostSm90Arch[] = "host-sm_90a";
 
 /// The architectures that kernels can be compiled for.
 std::vector<std::string> knownGpuArchs();
@@ -39,6 +40,9 @@ absl::Status checkGpuArchs(const std::vector<std::string> &archs);
 
 /// Where `tool` of the CUDA toolkit is: on the PATH or in CUDA_HOME; empty if nowhere.
 std::string findCudaTool(const std::string &tool);
+
+/// Of each kernel of `kernels`, a copy that the caller may change, the form for `arch` alone.
+void chooseKernels(mlir::Operation *kernels, llvm::StringRef arch);
 
 /// The kernels of `program`, after lower-kernels, in PTX.
 absl::StatusOr<std::string> emitPtx(mlir::ModuleOp program, const std::string &arch);

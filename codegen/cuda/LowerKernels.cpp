@@ -80,9 +80,17 @@ public:
     kernels.addPass(createConvertVectorToLLVMPass());
     simplify();
     kernels.addPass(createReconcileUnrealizedCastsPass());
-    for (auto module : getOperation().getOps<gpu::GPUModuleOp>())
+    for (auto module : getOperation().getOps<gpu::GPUModuleOp>()) {
       if (failed(runPipeline(kernels, module)))
         return signalPassFailure();
+      // Upstream makes shared memory of launches a variable without a size, beside which others could lie. It is
+      // the only one here, and matrix instructions of warpgroups want multiples of 1024 bytes.
+      constexpr int64_t kAlignment = 1024;
+      for (auto global : module.getOps<LLVM::GlobalOp>()) {
+        global.setLinkage(LLVM::Linkage::External);
+        global.setAlignment(kAlignment);
+      }
+    }
   }
 };
 

@@ -25,6 +25,11 @@ enum Call : int64_t {
   CopyAsync, ///< target, source, bytes: done when it is waited for
   CommitGroup,
   WaitGroup, ///< groups that may be on their way still
+  WarpgroupBf16, ///< N, 4 words of A, descriptor of B, N / 2 sums -> sums of m64nNk16
+  WarpgroupFence,
+  WarpgroupCommit,
+  WarpgroupWait, ///< groups that may be on their way still
+  FenceProxy, ///< what this thread copied is seen by products of warpgroups from now on
   CheckLoad,  ///< address, bytes, name of the place (text), what the address is a multiple of
   CheckStore, ///< the same
   kCalls

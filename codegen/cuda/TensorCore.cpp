@@ -19,6 +19,40 @@ void multiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, ArrayRef<Value> b, M
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
+void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor, MutableArrayRef<Value> sums) {
+  Type f32 = builder.getF32Type();
+  const size_t count = sums.size();
+  std::string text, results, inputs;
+  llvm::raw_string_ostream out(text);
+  out << kWarpgroupProduct << ".sync.aligned.m64n" << 2 * count << "k16.f32.bf16.bf16 {";
+  for (size_t i = 0; i < count; ++i) {
+    out << (i ? ", " : "") << "$" << i;
+    results += "=f,";
+    inputs += "," + std::to_string(i);
+  }
+  out << "}, {$" << count << ", $" << count + 1 << ", $" << count + 2 << ", $" << count + 3 << "}, $" << count + 4
+      << ", p, 1, 1, 0; }";
+  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(count, f32));
+  SmallVector<Value> operands(a);
+  operands.push_back(descriptor);
+  llvm::append_range(operands, sums);
+  Value result =
+      LLVM::InlineAsmOp::create(builder, TypeRange{type}, operands, builder.getStringAttr(text),
+                                builder.getStringAttr(results + "r,r,r,r,l" + inputs), builder.getUnitAttr(), UnitAttr(),
+                                LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
+                                LLVM::AsmDialectAttr(), ArrayAttr())
+          .getResult(0);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+}
+
+Value matrixDescriptor(KernelBuilder &b, Value address) {
+  auto number = [&](int64_t value) -> Value { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); };
+  constexpr int64_t kAddressBits = 0x3ffff, kEightRows = 1024, kSwizzle128 = int64_t{1} << 62;
+  Value place = arith::ShRUIOp::create(b, arith::AndIOp::create(b, address, number(kAddressBits)), number(4));
+  return arith::OrIOp::create(b, place, number(kSwizzle128 | kEightRows >> 4 << 32 | 1 << 16));
+}
+
 Value exp2(KernelBuilder &builder, Value x) {
   return LLVM::CallIntrinsicOp::create(builder, builder.getF32Type(),
                                        builder.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"), ValueRange{x})

@@ -2,6 +2,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -111,16 +112,20 @@ absl::Status Program::openDevice() {
   return use();
 }
 
-/// The number in "sm_90"; 0 for others.
+/// The number in "sm_90" or "sm_90a"; 0 for others.
 static int capabilityOf(absl::string_view arch) {
   int number = 0;
+  absl::ConsumeSuffix(&arch, "a");
   return absl::ConsumePrefix(&arch, "sm_") && absl::SimpleAtoi(arch, &number) ? number : 0;
 }
 
 absl::Status Program::loadKernels(const Gpu &gpu, absl::FunctionRef<const void *(const std::string &)> findImage) {
-  // Machine code runs on devices of the same first digits and an equal or later last one; text on all later ones.
+  // Machine code runs on devices of the same first digits and an equal or later last one; text on all later ones. What
+  // uses all that an architecture has ("sm_90a") runs there alone.
   auto suits = [&](const GpuImage &image) {
     const int made = capabilityOf(image.arch());
+    if (image.kind() != GpuImage::HOST && absl::EndsWith(image.arch(), "a"))
+      return made == capability;
     return image.kind() == GpuImage::CUBIN ? made / 10 == capability / 10 && made <= capability
            : image.kind() == GpuImage::PTX ? made <= capability
                                            : capability == 0;

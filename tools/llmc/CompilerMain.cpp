@@ -38,7 +38,7 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("--gpu-arch", request.gpuArchs,
                   "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
-                  "those of the first when they load them. By default sm_80,sm_90")
+                  "those of the first when they load them. By default sm_80,sm_90a")
       ->option_text("LIST");
   command
       .add_option("--context", request.context,

@@ -112,6 +112,17 @@ struct Fiber {
   bool done = false;
   std::vector<Copy> pending;             ///< copies since the last group
   std::vector<std::vector<Copy>> groups; ///< that nobody has waited for
+  std::vector<Copy> unfenced; ///< that products of warpgroups do not see
+  bool isFenced = false;  ///< products of warpgroups may use its registers
+  unsigned products = 0;  ///< of warpgroups, that are not in a group
+  std::vector<unsigned> productGroups;
+};
+
+/// Four warps whose products happen together, and are seen only when they are waited for.
+struct Warpgroup {
+  std::array<uint64_t *, 4 * kWarp> cells;
+  unsigned arrived = 0;
+  uint64_t generation = 0;
 };
 
 struct Warp {
@@ -128,7 +139,8 @@ class Block {
 public:
   Block(const Launch &launch, const Memory &memory, const Schedule &schedule)
       : launch(launch), memory(memory), schedule(schedule), fibers(launch.threads),
-        warps((launch.threads + kWarp - 1) / kWarp), random(schedule.seed) {
+        warps((launch.threads + kWarp - 1) / kWarp), warpgroups((launch.threads + 4 * kWarp - 1) / (4 * kWarp)),
+        random(schedule.seed) {
     shared = static_cast<uint8_t *>(std::aligned_alloc(kSharedWindow, kSharedWindow));
     stacks = static_cast<uint8_t *>(mmap(nullptr, kStackBytes * launch.threads, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -144,6 +156,7 @@ public:
     std::memset(shared, kPoison, kSharedWindow);
     waiting = 0;
     alive = launch.threads;
+    warpgroups.assign(warpgroups.size(), {});
     for (unsigned w = 0; w < warps.size(); ++w) {
       warps[w] = {};
       warps[w].alive = std::min(kWarp, launch.threads - w * kWarp);
@@ -160,6 +173,9 @@ public:
     for (const Fiber &fiber : fibers)
       if (problem.empty() && (!fiber.pending.empty() || !fiber.groups.empty()))
         fail("ends before its asynchronous copies are waited for");
+    for (const Fiber &fiber : fibers)
+      if (problem.empty() && (fiber.products != 0 || !fiber.productGroups.empty()))
+        fail("ends before its products of warpgroups are waited for");
     return problem;
   }
 
@@ -197,6 +213,27 @@ public:
       yield();
   }
 
+  /// Runs `operation` on the cells of all threads of a warpgroup when the last of them is here.
+  void togetherInWarpgroup(uint64_t *cells,
+                           const std::function<void(std::array<uint64_t *, 4 * kWarp> &)> &operation) {
+    Warpgroup &group = warpgroups[current / (4 * kWarp)];
+    group.cells[current % (4 * kWarp)] = cells;
+    const uint64_t generation = group.generation;
+    ++progress;
+    if (++group.arrived == 4 * kWarp) {
+      group.arrived = 0;
+      operation(group.cells);
+      ++group.generation;
+      return;
+    }
+    while (group.generation == generation)
+      yield();
+  }
+
+  Fiber &fiber() { return fibers[current]; }
+  /// What a thread has copied is seen by products of warpgroups once it says so; all have to before a barrier.
+  void fenceProxy() { fibers[current].unfenced.clear(); }
+
   void copyLater(uint8_t *target, const uint8_t *source, size_t bytes) {
     check(reinterpret_cast<uint64_t>(target), bytes, "target of an asynchronous copy", bytes);
     check(reinterpret_cast<uint64_t>(source), bytes, "source of an asynchronous copy", bytes);
@@ -208,6 +245,7 @@ public:
     while (groups.size() > left) {
       for (const Copy &copy : groups.front())
         std::memcpy(copy.target, copy.source, copy.bytes);
+      fibers[current].unfenced.insert(fibers[current].unfenced.end(), groups.front().begin(), groups.front().end());
       groups.erase(groups.begin());
     }
   }
@@ -219,6 +257,19 @@ public:
       stop(std::string("out of bounds: ") + place);
     if (address % alignment != 0)
       stop(std::string("address is no multiple of ") + std::to_string(alignment) + ": " + place);
+  }
+
+  [[noreturn]] void stop(const std::string &what) {
+    fail(what + ", thread " + std::to_string(current));
+    leave();
+  }
+  /// Whether any thread has copies to `bytes` of shared memory from `first` on that products of warpgroups do not see.
+  bool hasUnfencedCopies(uint32_t first, uint32_t bytes) const {
+    return std::any_of(fibers.begin(), fibers.end(), [&](const Fiber &fiber) {
+      return std::any_of(fiber.unfenced.begin(), fiber.unfenced.end(), [&](const Copy &copy) {
+        return copy.target + copy.bytes > shared + first && copy.target < shared + first + bytes;
+      });
+    });
   }
 
 private:
@@ -234,6 +285,10 @@ private:
     fiber.done = false;
     fiber.pending.clear();
     fiber.groups.clear();
+    fiber.unfenced.clear();
+    fiber.isFenced = false;
+    fiber.products = 0;
+    fiber.productGroups.clear();
     auto *top = reinterpret_cast<void **>(fiber.memory + kStackBytes);
     top -= 2; // the stack is a multiple of 16 before a call
     top[0] = reinterpret_cast<void *>(&Block::entry);
@@ -287,16 +342,13 @@ private:
     problem = "kernel '" + launch.name + "', block " + std::to_string(blockX) + "," + std::to_string(blockY) +
               ": " + what;
   }
-  [[noreturn]] void stop(const std::string &what) {
-    fail(what + ", thread " + std::to_string(current));
-    leave();
-  }
 
   const Launch &launch;
   const Memory &memory;
   const Schedule &schedule;
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
+  std::vector<Warpgroup> warpgroups;
   std::mt19937 random;
   uint8_t *stacks;
   void *scheduler = nullptr;
@@ -385,6 +437,62 @@ void ldMatrix(uint64_t *cells) {
   });
 }
 
+/// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": A in registers, B in shared memory with a swizzle of 128
+/// bytes.
+void warpgroupBf16(uint64_t *cells) {
+  if (!running->fiber().isFenced)
+    running->stop("product of a warpgroup without wgmma.fence before it");
+  ++running->fiber().products;
+  running->togetherInWarpgroup(cells, [](std::array<uint64_t *, 4 * kWarp> &threads) {
+    const auto columns = static_cast<unsigned>(threads[0][0]);
+    const uint64_t descriptor = threads[0][5];
+    if (descriptor >> 62 != 1 || (descriptor >> 32 & 0x3fff) != 1024 / 16)
+      running->stop("descriptor of a matrix without the swizzle of 128 bytes");
+    constexpr uint32_t kRowBytes = 128, kEightRows = 1024;
+    const uint32_t first = (descriptor & 0x3fff) * 16 / kEightRows * kEightRows;
+    if (running->hasUnfencedCopies(first, columns * kRowBytes))
+      running->stop("product of a warpgroup of copies that no fence.proxy.async has made seen");
+    auto elementOfB = [&](unsigned column, unsigned k) {
+      uint32_t place = (descriptor & 0x3fff) * 16 + column / 8 * 1024 + column % 8 * 128 + k * 2;
+      place ^= (place >> 7 & 7) << 4;
+      uint16_t element;
+      std::memcpy(&element, running->shared + place, 2);
+      return bf16Of(element);
+    };
+    std::vector<float> a(64 * 16), b(columns * 16);
+    for (unsigned i = 0; i < 4 * kWarp; ++i) {
+      const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
+      for (unsigned r = 0; r < 4; ++r)
+        for (unsigned half = 0; half < 2; ++half)
+          a[(row + r % 2 * 8) * 16 + 2 * t + half + r / 2 * 8] = bf16Of(threads[i][1 + r] >> (16 * half) & 0xffff);
+    }
+    for (unsigned c = 0; c < columns; ++c)
+      for (unsigned k = 0; k < 16; ++k)
+        b[c * 16 + k] = elementOfB(c, k);
+    for (unsigned i = 0; i < 4 * kWarp; ++i) {
+      const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
+      for (unsigned s = 0; s < columns / 2; ++s) {
+        const unsigned at = row + s / 2 % 2 * 8, column = s / 4 * 8 + 2 * t + s % 2;
+        float sum = floatOf(threads[i][6 + s]);
+        for (unsigned k = 0; k < 16; ++k)
+          sum += a[at * 16 + k] * b[column * 16 + k];
+        threads[i][s] = cellOf(sum); // behind what is read of this thread
+      }
+    }
+  });
+}
+void warpgroupFence(uint64_t *) { running->fiber().isFenced = true; }
+void warpgroupCommit(uint64_t *) {
+  running->fiber().productGroups.push_back(std::exchange(running->fiber().products, 0));
+}
+void warpgroupWait(uint64_t *cells) {
+  Fiber &fiber = running->fiber();
+  while (fiber.productGroups.size() > cells[0])
+    fiber.productGroups.erase(fiber.productGroups.begin());
+  fiber.isFenced = false; // registers may be written again
+}
+void fenceProxy(uint64_t *) { running->fenceProxy(); }
+
 void copyAsync(uint64_t *cells) {
   running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]), cells[2]);
 }
@@ -401,6 +509,8 @@ void fillTable(void **table) {
       {ThreadX, threadX},       {BlockX, blockX},           {BlockY, blockY},         {Shared, sharedMemory},
       {Barrier, barrier},       {Shuffle, shuffle},         {Exp2, exp2Of},           {MmaBf16, mmaBf16},
       {LdMatrix, ldMatrix},     {CopyAsync, copyAsync},     {CommitGroup, commitGroup}, {WaitGroup, waitGroup},
+      {WarpgroupBf16, warpgroupBf16}, {WarpgroupFence, warpgroupFence}, {WarpgroupCommit, warpgroupCommit},
+      {WarpgroupWait, warpgroupWait}, {FenceProxy, fenceProxy},
       {CheckLoad, checkAccess}, {CheckStore, checkAccess}};
   static_assert(std::size(entries) == kCalls);
   for (auto [call, function] : entries)
