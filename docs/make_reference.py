@@ -20,6 +20,7 @@ pages = {
     ]),
     "passes.md": ("# Passes", [("-gen-pass-doc", "passes/Passes.td")]),
     "passes-cpu.md": ("# Passes below nn for the CPU", [("-gen-pass-doc", "codegen/cpu/Passes.td")]),
+    "passes-cuda.md": ("# Passes below nn for NVIDIA GPUs", [("-gen-pass-doc", "codegen/cuda/Passes.td")]),
 }
 titles = {
     "# 'nn' Dialect": None,

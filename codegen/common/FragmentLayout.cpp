@@ -79,8 +79,8 @@ void FragmentLayout::packTile(ArrayRef<const uint8_t *> rows, int64_t inputs, ui
         step[place.half * 2 + place.word / 2] |= codes[input] << (place.word % 2 * 4);
     }
     for (int64_t group = 0; isQuantized() && group < groupCount; ++group) {
-      uint8_t *place = recordOf(group * groupSize) + scaleOffset(output % 8) + output / 8 * outputScaleBytes() +
-                       group % groups() * scaleBytes() * (hasMin ? 2 : 1);
+      uint8_t *place = recordOf(group * groupSize) + scaleOffset(output % 8) +
+                       output / 8 * outputScaleBytes() + group % groups() * scaleBytes() * (hasMin ? 2 : 1);
       putScale(place, scales[group], wideScales);
       if (hasMin)
         putScale(place + scaleBytes(), mins[group], wideScales);

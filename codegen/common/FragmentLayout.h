@@ -2,10 +2,11 @@
 //
 // A packed weight is `[tiles][records][record bytes]`. A tile is 16 consecutive outputs, a record holds 64
 // inputs of it: codes in the order in which the 32 threads of a warp hold operand A of mma.m16n8k16 (PTX ISA,
-// "Matrix Fragments for mma.m16n8k16 with floating point type"), so that each thread loads its own with 16-byte
-// loads that lie beside those of its neighbours; then the scales and minima of each group of inputs.
+// "Matrix Fragments for mma.m16n8k16 with floating point type"), so that each thread loads its own with
+// 16-byte loads that lie beside those of its neighbours; then the scales and minima of each group of inputs.
 //
-// Thread 4 g + t holds outputs g and g + 8, and of each step of 16 inputs those from 2 t and from 2 t + 8 on, two each.
+// Thread 4 g + t holds outputs g and g + 8, and of each step of 16 inputs those from 2 t and from 2 t + 8 on,
+// two each.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_COMMON_FRAGMENTLAYOUT_H
@@ -26,11 +27,11 @@ struct FragmentLayout {
   static constexpr int64_t steps = recordInputs / stepInputs;
 
   blocks::StorageFormat source = blocks::StorageFormat::BF16;
-  int64_t codeBits = 16;          ///< 16: bf16; 8 or 4: codes
+  int64_t codeBits = 16;            ///< 16: bf16; 8 or 4: codes
   int64_t groupSize = recordInputs; ///< inputs that share a scale: 16, 32 or 64
-  int64_t zeroCode = 0;           ///< what a code of zero is worth, in scales, is -zeroCode
+  int64_t zeroCode = 0;             ///< what a code of zero is worth, in scales, is -zeroCode
   bool hasMin = false;
-  bool wideScales = false;        ///< scales and minima are f32, else f16
+  bool wideScales = false; ///< scales and minima are f32, else f16
 
   /// The layout of weights with elements of type `element`: bf16 or blocks, not aligned ones.
   static FragmentLayout get(mlir::Type element);

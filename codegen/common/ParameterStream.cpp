@@ -109,8 +109,8 @@ absl::Status ParameterStream::streamPacked(nn::PackOp op,
   RankedTensorType type = typeOf(op.getInput());
   const int64_t lanes = op.getLanes(), outputs = type.getDimSize(0), inputs = type.getDimSize(1),
                 size = rowBytes(type);
-  std::vector<uint8_t> rows(lanes * size), panel(typeOf(op.getResult()).getNumElements() * lanes /
-                                                 llvm::alignTo(outputs, lanes));
+  std::vector<uint8_t> rows(lanes * size),
+      panel(typeOf(op.getResult()).getNumElements() * lanes / llvm::alignTo(outputs, lanes));
   for (int64_t first = 0; first < outputs; first += lanes) {
     SmallVector<const uint8_t *> pointers(lanes, nullptr);
     for (int64_t lane = 0; lane < std::min(lanes, outputs - first); ++lane) {

@@ -74,7 +74,7 @@ void ArtifactOutput::describeKernels(ModuleOp program, const std::vector<KernelI
     gpu->add_kernels(kernel.str());
   for (auto [i, image] : llvm::enumerate(images)) {
     runtime::GpuImage *described = gpu->add_images();
-    described->set_kind(image.kind == KernelImage::Kind::Ptx    ? runtime::GpuImage::PTX
+    described->set_kind(image.kind == KernelImage::Kind::Ptx     ? runtime::GpuImage::PTX
                         : image.kind == KernelImage::Kind::Cubin ? runtime::GpuImage::CUBIN
                                                                  : runtime::GpuImage::HOST);
     described->set_arch(image.arch);
@@ -124,7 +124,8 @@ absl::Status ArtifactOutput::write(ModuleOp program, const std::string &sharedOb
     return status;
 
   if (leaveOutWeights) {
-    if (absl::Status status = writer->leaveOutWeights(integerAttribute(program, kWeightsBytesAttribute)); !status.ok())
+    if (absl::Status status = writer->leaveOutWeights(integerAttribute(program, kWeightsBytesAttribute));
+        !status.ok())
       return status;
     return writer->finish(std::move(manifest));
   }

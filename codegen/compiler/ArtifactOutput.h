@@ -3,8 +3,8 @@
 #define LLMC_CODEGEN_COMPILER_ARTIFACTOUTPUT_H
 
 #include "codegen/compiler/Compiler.h"
-#include "codegen/cuda/KernelImages.h"
 #include "codegen/cpu/LowerToCpu.h"
+#include "codegen/cuda/KernelImages.h"
 #include "dialects/nn/NN.h"
 #include "runtime/core/artifact.pb.h"
 

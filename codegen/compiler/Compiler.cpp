@@ -49,11 +49,12 @@ struct LevelName {
   Level level;
   const char *name;
 };
-constexpr LevelName kLevels[] = {
-    {Level::Imported, "imported"}, {Level::NN, "nn"},          {Level::Tiled, "tiled"},
-    {Level::Llvm, "llvm"},         {Level::Ptx, "ptx"},        {Level::Cubin, "cubin"},
-    {Level::LlvmIr, "llvm-ir"},    {Level::Assembly, "asm"},   {Level::Object, "obj"},
-    {Level::Shared, "shared"},     {Level::Artifact, "artifact"}};
+constexpr LevelName kLevels[] = {{Level::Imported, "imported"}, {Level::NN, "nn"},
+                                 {Level::Tiled, "tiled"},       {Level::Llvm, "llvm"},
+                                 {Level::Ptx, "ptx"},           {Level::Cubin, "cubin"},
+                                 {Level::LlvmIr, "llvm-ir"},    {Level::Assembly, "asm"},
+                                 {Level::Object, "obj"},        {Level::Shared, "shared"},
+                                 {Level::Artifact, "artifact"}};
 
 /// On a program that was written between two passes: the name of the last pass that has run
 /// (PassSequence.h). Compilation goes on from there when the program is read again.
@@ -147,8 +148,8 @@ private:
   absl::Status checkTargetKind() const {
     const bool wantsKernels = options.emit == Level::Ptx || options.emit == Level::Cubin;
     if (!isCuda() && (wantsKernels || !options.gpuArchs.empty()))
-      return absl::InvalidArgumentError(
-          absl::StrCat(wantsKernels ? "--emit" : "--gpu-arch", ": is for kernels of GPUs, expected --target=cuda"));
+      return absl::InvalidArgumentError(absl::StrCat(wantsKernels ? "--emit" : "--gpu-arch",
+                                                     ": is for kernels of GPUs, expected --target=cuda"));
     return checkGpuArchs(options.gpuArchs);
   }
 
@@ -180,7 +181,8 @@ private:
       stages.push_back({doing, level, begin, end});
     };
     add("optimizing", Level::NN, nnPasses());
-    add("generating kernels", Level::Tiled, isCuda() ? cudaTiledPasses(target, sizes) : tiledPasses(target, sizes));
+    add("generating kernels", Level::Tiled,
+        isCuda() ? cudaTiledPasses(target, sizes) : tiledPasses(target, sizes));
     add("lowering", Level::Llvm, isCuda() ? cudaLlvmPasses() : llvmPasses());
   }
 
@@ -512,11 +514,13 @@ private:
     const bool wantsPtx = options.emit == Level::Ptx, wantsCubin = options.emit == Level::Cubin;
     const bool assembles = !wantsPtx && !findCudaTool("ptxas").empty();
     if (!assembles && wantsCubin)
-      return absl::NotFoundError("--emit=cubin: needs ptxas of the CUDA toolkit, which is neither on the PATH nor in "
-                                 "CUDA_HOME");
+      return absl::NotFoundError(
+          "--emit=cubin: needs ptxas of the CUDA toolkit, which is neither on the PATH nor in "
+          "CUDA_HOME");
     if (!assembles && !wantsPtx && !archs.empty())
-      emitRemark(model.module->getLoc()) << "no ptxas was found: the artifact has PTX only, which drivers compile "
-                                            "where it is loaded";
+      emitRemark(model.module->getLoc())
+          << "no ptxas was found: the artifact has PTX only, which drivers compile "
+             "where it is loaded";
     for (const std::string &arch : archs) {
       const bool isFirst = arch == archs.front();
       if (!isFirst && (!assembles || wantsCubin))

@@ -41,21 +41,21 @@ std::vector<std::string> defaultGpuArchs();
 struct CompileOptions {
   TargetKind target = TargetKind::Cpu;
   std::vector<std::string> gpuArchs; ///< of kernels for GPUs, e.g. "sm_90"; the first is also written as PTX
-  std::string targetCpu = "native"; ///< a CPU by its LLVM name, or native: this one
-  int64_t context = 0;              ///< positions that a cache holds; 0: the model's own, at most 4096
-  int64_t rowsPerStep = 0;          ///< tokens of one step; 0: 256, or all of the context for an encoder
-  std::string computeType = "auto"; ///< --dtype: auto, f32 or bf16
-  int64_t activationBits = 16;   ///< codes of activations that quantized weights are multiplied by: 8 or 16
+  std::string targetCpu = "native";  ///< a CPU by its LLVM name, or native: this one
+  int64_t context = 0;               ///< positions that a cache holds; 0: the model's own, at most 4096
+  int64_t rowsPerStep = 0;           ///< tokens of one step; 0: 256, or all of the context for an encoder
+  std::string computeType = "auto";  ///< --dtype: auto, f32 or bf16
+  int64_t activationBits = 16;    ///< codes of activations that quantized weights are multiplied by: 8 or 16
   std::string cacheType = "auto"; ///< precision of cached keys and values: f32, f16, bf16, or auto: bf16 for
                                   ///< GPUs, else f32
-  Level emit = Level::Artifact;  ///< the level that is written
-  bool leaveOutWeights = false;  ///< write an artifact without weights, to measure
-  std::string stopAfter;         ///< the pass after which the program is written as MLIR (PassSequence.h)
-  std::string startFrom;         ///< a file with the program at some level, instead of the imported one
-  bool verifyNumerics = false;   ///< check every pass on nn, and the code, against the interpreter
-  bool timing = false;           ///< print the seconds of each pass to stderr
-  bool statistics = false;       ///< print what each pass counted to stderr
-  std::string source;            ///< how the user named the model: for the artifact and for messages
+  Level emit = Level::Artifact;   ///< the level that is written
+  bool leaveOutWeights = false;   ///< write an artifact without weights, to measure
+  std::string stopAfter;          ///< the pass after which the program is written as MLIR (PassSequence.h)
+  std::string startFrom;          ///< a file with the program at some level, instead of the imported one
+  bool verifyNumerics = false;    ///< check every pass on nn, and the code, against the interpreter
+  bool timing = false;            ///< print the seconds of each pass to stderr
+  bool statistics = false;        ///< print what each pass counted to stderr
+  std::string source;             ///< how the user named the model: for the artifact and for messages
 };
 
 /// Stages of a compilation: what is done now, and how much of it (0 to 1; negative if that is not known).

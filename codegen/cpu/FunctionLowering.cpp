@@ -113,7 +113,9 @@ int64_t WeightLayout::place(StringRef symbol, ArrayRef<int64_t> segments) {
   if (!segments.empty())
     value = nn::AlignHeadsOp::create(builder, loc, value, builder.getI64IntegerAttr(lanes),
                                      builder.getDenseI64ArrayAttr(segments));
-  if (type.getRank() == 2 && stored.getElementType().isInteger(8)) // with the type that kernels expect, which the verifier compares with the one that follows
+  if (type.getRank() == 2 &&
+      stored.getElementType().isInteger(
+          8)) // with the type that kernels expect, which the verifier compares with the one that follows
     value =
         nn::PackOp::create(builder, loc, RankedTensorType::get(stored.getShape(), stored.getElementType()),
                            value, builder.getI64IntegerAttr(lanes),

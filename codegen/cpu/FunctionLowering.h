@@ -67,8 +67,10 @@ public:
   virtual ~KernelLowering() = default;
   virtual WeightOrder weightOrder() const = 0;
   /// The memory of keys and values of a cache for `positions` positions, whose heads are laid out so.
-  virtual std::pair<mlir::MemRefType, mlir::MemRefType>
-  cacheTypes(const WidthLayout &key, const WidthLayout &value, mlir::Type element, int64_t positions) const = 0;
+  virtual std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key,
+                                                                   const WidthLayout &value,
+                                                                   mlir::Type element,
+                                                                   int64_t positions) const = 0;
   /// Lowers one fusion. Values of `lowering` are its operands; it adds its results.
   virtual mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) = 0;
   /// Copies rows of padded width to the step's output: those that are wanted, unless the program has chosen
@@ -149,8 +151,8 @@ private:
 /// want heads.
 WidthLayout layoutOf(mlir::Value value);
 
-/// Lowers the whole program, as lower-to-cpu says, with the kernels of a target. `target.lanes` is what rows and
-/// heads are padded to.
+/// Lowers the whole program, as lower-to-cpu says, with the kernels of a target. `target.lanes` is what rows
+/// and heads are padded to.
 mlir::LogicalResult lowerToSteps(mlir::ModuleOp module, KernelLowering &kernels, const Target &target,
                                  const StepSizes &sizes);
 
@@ -160,7 +162,8 @@ public:
   explicit CpuKernelLowering(int64_t lanes) : lanes(lanes) {}
   WeightOrder weightOrder() const override { return WeightOrder::Panels; }
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
-                                                           mlir::Type element, int64_t positions) const override;
+                                                           mlir::Type element,
+                                                           int64_t positions) const override;
   mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) override;
   void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source) override;
 

@@ -407,7 +407,6 @@ private:
       perChunk = std::max(perChunk, kMinBytesPerChunk * tiles / std::max<int64_t>(bytes, 1));
     kernel.tilesPerChunk = std::clamp<int64_t>(perChunk, 1, tiles);
   }
-
 };
 
 std::pair<MemRefType, MemRefType> CpuKernelLowering::cacheTypes(const WidthLayout &key,

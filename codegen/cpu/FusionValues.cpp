@@ -79,7 +79,8 @@ SmallVector<int64_t> FusionValues::placeParts(nn::LinearOp op, TileEmitter &tile
   return moved ? segments : SmallVector<int64_t>();
 }
 
-LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::vector<Store> &stores, Value &positions) {
+LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::vector<Store> &stores,
+                                      Value &positions) {
   auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
   for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
     if (auto append = inner.getDefiningOp<nn::CacheAppendOp>()) {
@@ -87,25 +88,24 @@ LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::
       if (failed(cache) || failed(at))
         return failure();
       positions = import(at->memrefs[0]);
-      stores.push_back({Store::Kind::CacheKey, append.getKey(), import(cache->memrefs[0]),
-                               layoutOf(append.getKey())});
+      stores.push_back(
+          {Store::Kind::CacheKey, append.getKey(), import(cache->memrefs[0]), layoutOf(append.getKey())});
       auto type = append.getCache().getType();
       stores.push_back({Store::Kind::CacheValue,
-                               append.getValue(),
-                               import(cache->memrefs[1]),
-                               {type.getHeads(), type.getHeadDim(), 0, 0}});
+                        append.getValue(),
+                        import(cache->memrefs[1]),
+                        {type.getHeads(), type.getHeadDim(), 0, 0}});
       f.values[outer] = *cache;
       continue;
     }
     auto type = dyn_cast<RankedTensorType>(inner.getType());
     if (!type || !type.getElementType().isF32())
-      return emitNotSupported(fusion)
-             << "yields a value of type " << inner.getType()
-             << " from a product, which is not supported by the CPU code generator";
+      return emitNotSupported(fusion) << "yields a value of type " << inner.getType()
+                                      << " from a product, which is not supported by the CPU code generator";
     Lowered result = allocateResult(outer, layoutOf(inner), rowsOf(product.getInput()));
     bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
-    stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner,
-                             import(result.memrefs[0]), result.layout});
+    stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner, import(result.memrefs[0]),
+                      result.layout});
     f.values[outer] = result;
   }
   return success();

@@ -170,7 +170,8 @@ private:
 
   /// Whether all threads enter a parallel region in `op`.
   static bool hasRegion(Operation &op) {
-    return isa<scf::ForallOp, gpu::LaunchFuncOp>(op) || (isa<func::CallOp>(op) && !op.hasAttr(kEveryThreadAttribute));
+    return isa<scf::ForallOp, gpu::LaunchFuncOp>(op) ||
+           (isa<func::CallOp>(op) && !op.hasAttr(kEveryThreadAttribute));
   }
 
   DenseMap<Operation *, int64_t> sizes;

@@ -74,11 +74,13 @@ private:
     Value zero = arith::ConstantOp::create(b, b.getFloatAttr(b.getBF16Type(), 0));
     auto clear = [&](Value column) { b.store(zero, destination, {tile.row, column}); };
     if (width < padded)
-      b.loop(b.add(team ? team->thread : b.index(0), width), b.index(padded), team ? team->threads : 1, clear);
+      b.loop(b.add(team ? team->thread : b.index(0), width), b.index(padded), team ? team->threads : 1,
+             clear);
   }
 
-  /// Loops over the panels, of `count`, that this thread takes. Their number is a constant where all threads have as
-  /// many, so that the loop can be unrolled: loads that wait for each other take most of the time of a single row.
+  /// Loops over the panels, of `count`, that this thread takes. Their number is a constant where all threads
+  /// have as many, so that the loop can be unrolled: loads that wait for each other take most of the time of
+  /// a single row.
   SmallVector<Value> overPanels(int64_t count, ValueRange carried,
                                 llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
     if (!team)

@@ -65,7 +65,8 @@ private:
   /// The conversion to bf16 that `inner`, a value of a fusion, is.
   static nn::ConvertOp bf16Conversion(Value inner) {
     auto convert = inner.getDefiningOp<nn::ConvertOp>();
-    return convert && cast<RankedTensorType>(convert.getType()).getElementType().isBF16() ? convert : nn::ConvertOp();
+    return convert && cast<RankedTensorType>(convert.getType()).getElementType().isBF16() ? convert
+                                                                                          : nn::ConvertOp();
   }
 
   /// Whether products alone read `outer`, and as bf16: it is then rounded where it is made.
@@ -75,10 +76,12 @@ private:
       return false;
     return llvm::all_of(outer.getUses(), [](OpOperand &use) {
       auto reader = dyn_cast<nn::FusionOp>(use.getOwner());
-      return reader && llvm::all_of(reader.getBody().getArgument(use.getOperandNumber()).getUsers(), [](Operation *user) {
-               return user->getNumResults() == 1 && bf16Conversion(user->getResult(0)) &&
-                      llvm::all_of(user->getUsers(), llvm::IsaPred<nn::LinearOp>);
-             });
+      return reader && llvm::all_of(reader.getBody().getArgument(use.getOperandNumber()).getUsers(),
+                                    [](Operation *user) {
+                                      return user->getNumResults() == 1 &&
+                                             bf16Conversion(user->getResult(0)) &&
+                                             llvm::all_of(user->getUsers(), llvm::IsaPred<nn::LinearOp>);
+                                    });
     });
   }
 
@@ -170,8 +173,8 @@ private:
     for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
       auto type = dyn_cast<RankedTensorType>(inner.getType());
       if (!type || type.getRank() != 2)
-        return emitNotSupported(fusion) << "yields a value of type " << inner.getType()
-                                        << " that no row kernel of GPUs makes";
+        return emitNotSupported(fusion)
+               << "yields a value of type " << inner.getType() << " that no row kernel of GPUs makes";
       for (Operation &op : fusion.getBody().front().without_terminator())
         if (failed(checkRowOperation(&op, inner)))
           return failure();
@@ -195,7 +198,8 @@ private:
     if (failed(ids))
       return failure();
     Lowered lowered;
-    GpuKernel kernel = makeKernel(op->getName().stripDialect(), isa<nn::RopeTableOp>(op) ? GpuKernel::warp : kRowThreads);
+    GpuKernel kernel =
+        makeKernel(op->getName().stripDialect(), isa<nn::RopeTableOp>(op) ? GpuKernel::warp : kRowThreads);
     Value which = kernel.import(ids->memrefs[0]);
     if (auto table = dyn_cast<nn::RopeTableOp>(op)) {
       const int64_t half = padTo(table.getDims() / 2, f.target.lanes);
@@ -257,7 +261,8 @@ private:
     if (isDecode()) {
       // Enough blocks for the largest devices at the end of the context.
       const int64_t share = kBlocksOfDevice / static_cast<int64_t>(op.getKvHeads());
-      attention.splits = std::clamp<int64_t>(std::min(share, f.sizes.context / GpuAttention::threads), 1, kMostSplits);
+      attention.splits =
+          std::clamp<int64_t>(std::min(share, f.sizes.context / GpuAttention::threads), 1, kMostSplits);
     }
     Value partial;
     if (attention.splits > 1) {
@@ -291,8 +296,8 @@ private:
   // Products
   //===--------------------------------------------------------------------===//
 
-  /// The input of a product: as it was made, or by a row kernel. In a step of one row the product computes it for
-  /// itself; the result is then without memory.
+  /// The input of a product: as it was made, or by a row kernel. In a step of one row the product computes it
+  /// for itself; the result is then without memory.
   FailureOr<Lowered> lowerInput(Value input) {
     if (outerValue(input))
       return operand(input);
@@ -317,8 +322,9 @@ private:
     Type element = weightType.getElementType();
     auto block = dyn_cast<nn::BlockType>(element);
     if (!element.isBF16() && !(block && !block.getAligned()))
-      return emitNotSupported(op) << "has a weight of " << element
-                                  << ", for which GPUs have no kernel: expected bf16 (--dtype=bf16) or blocks";
+      return emitNotSupported(op)
+             << "has a weight of " << element
+             << ", for which GPUs have no kernel: expected bf16 (--dtype=bf16) or blocks";
     FailureOr<Lowered> input = lowerInput(op.getInput());
     if (failed(input))
       return failure();
@@ -326,7 +332,8 @@ private:
       return emitNotSupported(op) << "has an input of " << op.getInput().getType()
                                   << ", but products of GPUs read bf16";
     if (splitOf(op) && !op.getResult().hasOneUse())
-      return emitNotSupported(op) << "has a result that is split and read in another way too, which is not supported";
+      return emitNotSupported(op)
+             << "has a result that is split and read in another way too, which is not supported";
 
     const bool fewRows = isDecode() || (f.isPublic && input->rows == f.created.getArgument(kOutputRows));
     const int64_t outputWarps = fewRows ? 1 : kProductWarps, inputWarps = fewRows ? kProductWarps : 1;
@@ -382,9 +389,10 @@ private:
     product.emit(kernel, tile);
     if (product.staged)
       emitForWarpgroups(kernel, product, tile);
-    Value rowBlocks = isDecode() ? index(1)
-                                 : Value(arith::CeilDivUIOp::create(builder, loc, input->rows,
-                                                                    index(product.rowsPerBlock)));
+    Value rowBlocks =
+        isDecode()
+            ? index(1)
+            : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(product.rowsPerBlock)));
     kernel.launch(builder, index(product.blocks()), rowBlocks);
     return success();
   }
@@ -421,8 +429,9 @@ private:
   }
 };
 
-std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayout &key, const WidthLayout &value,
-                                                                 Type element, int64_t positions) const {
+std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayout &key,
+                                                                 const WidthLayout &value, Type element,
+                                                                 int64_t positions) const {
   return {bufferType({key.heads, positions, key.alignedHead(lanes)}, element),
           bufferType({value.heads, positions, value.alignedHead(lanes)}, element)};
 }

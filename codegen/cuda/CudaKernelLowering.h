@@ -6,9 +6,9 @@
 
 namespace llmc::codegen {
 
-/// Kernels for GPUs: a function of the module `@kernels` for each step of a fusion, launched from the step's function.
-/// Rows of activations are f32, padded to whole panels of 16; what products read is bf16. Keys and values of a head
-/// lie position by position.
+/// Kernels for GPUs: a function of the module `@kernels` for each step of a fusion, launched from the step's
+/// function. Rows of activations are f32, padded to whole panels of 16; what products read is bf16. Keys and
+/// values of a head lie position by position.
 class CudaKernelLowering : public KernelLowering {
 public:
   /// Outputs of a panel, and what rows and heads are padded to.
@@ -16,7 +16,8 @@ public:
 
   WeightOrder weightOrder() const override { return WeightOrder::Fragments; }
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
-                                                           mlir::Type element, int64_t positions) const override;
+                                                           mlir::Type element,
+                                                           int64_t positions) const override;
   mlir::LogicalResult lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) override;
   void lowerCopyToOutput(FunctionLowering &lowering, mlir::Location loc, const Lowered &source) override;
 };

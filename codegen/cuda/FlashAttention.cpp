@@ -1,8 +1,8 @@
 //===- FlashAttention.cpp - attention of many rows on tensor cores -------------------------------------===//
 //
-// Keys and values come block by block through shared memory, the next one while one is worked on. Scores stay in the
-// registers where the matrix instruction left them, which is where it wants the weights for the product with the
-// values. FlashAttention-2: Dao, 2023.
+// Keys and values come block by block through shared memory, the next one while one is worked on. Scores stay
+// in the registers where the matrix instruction left them, which is where it wants the weights for the
+// product with the values. FlashAttention-2: Dao, 2023.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -21,9 +21,10 @@ namespace {
 
 constexpr int64_t kKeys = FlashAttention::keysPerBlock;
 constexpr int64_t kStages = 2;
-/// Elements of a copy to shared memory, and what rows there are padded by: eight rows then lie in different banks.
+/// Elements of a copy to shared memory, and what rows there are padded by: eight rows then lie in different
+/// banks.
 constexpr int64_t kChunk = 8;
-constexpr int64_t kStep = 16; ///< inputs of a matrix instruction
+constexpr int64_t kStep = 16;   ///< inputs of a matrix instruction
 constexpr int64_t kColumns = 8; ///< and columns of its result
 constexpr int64_t kSums = 4;
 constexpr double kNoMaximum = -1e30;
@@ -33,8 +34,8 @@ constexpr int64_t kWantedWarps = 8;
 class FlashEmitter {
 public:
   FlashEmitter(GpuKernel &gpu, FlashAttention &flash)
-      : gpu(gpu), b(gpu.b), k(flash.attention), rowsPerBlock(flash.rowsPerBlock()), rowTiles(flash.rowTiles()),
-        valueBlocks(k.alignedValue / kColumns) {}
+      : gpu(gpu), b(gpu.b), k(flash.attention), rowsPerBlock(flash.rowsPerBlock()),
+        rowTiles(flash.rowTiles()), valueBlocks(k.alignedValue / kColumns) {}
 
   void run() {
     thread = gpu.thread();
@@ -87,31 +88,37 @@ public:
 
 private:
   Value toWord(Value low, Value high) {
-    Value pair = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
+    Value pair =
+        vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
     Value rounded = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), pair);
     Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), rounded);
     return vector::ExtractOp::create(b, word, 0);
   }
 
-  /// Queries as operand A, scaled so that powers of two of the products are the weights, unless something is done to the
-  /// products first.
+  /// Queries as operand A, scaled so that powers of two of the products are the weights, unless something is
+  /// done to the products first.
   void loadQueries(Value lastRow) {
     const double factor = k.op.getScale().convertToDouble() * (k.op.getSoftcap() ? 1 : kLog2E);
     auto pairs = VectorType::get({2}, b.getF32Type());
     for (int64_t step = 0; step < k.alignedQuery / kStep; ++step) {
       SmallVector<Value, 4> operand;
       for (int64_t r = 0; r < 4; ++r) {
-        Value column = b.add(b.add(b.mul(head, k.alignedQuery), step * kStep + r / 2 * 8), b.mul(b.rem(lane, 4), 2));
-        Value pair = vector::LoadOp::create(b, pairs, k.query, ValueRange{b.min(rows[r % 2], lastRow), column},
-                                            /*nontemporal=*/false, llvm::MaybeAlign(8));
-        auto element = [&](int64_t i) { return b.mulf(vector::ExtractOp::create(b, pair, i), b.f32(factor)); };
+        Value column =
+            b.add(b.add(b.mul(head, k.alignedQuery), step * kStep + r / 2 * 8), b.mul(b.rem(lane, 4), 2));
+        Value pair =
+            vector::LoadOp::create(b, pairs, k.query, ValueRange{b.min(rows[r % 2], lastRow), column},
+                                   /*nontemporal=*/false, llvm::MaybeAlign(8));
+        auto element = [&](int64_t i) {
+          return b.mulf(vector::ExtractOp::create(b, pair, i), b.f32(factor));
+        };
         operand.push_back(toWord(element(0), element(1)));
       }
       queries.push_back(operand);
     }
   }
 
-  /// Starts to copy the keys and values from `block` on. Those behind the end are the last one, which no weight reaches.
+  /// Starts to copy the keys and values from `block` on. Those behind the end are the last one, which no
+  /// weight reaches.
   Value copyBlock(Value block, Value stage) {
     auto type = nvgpu::DeviceAsyncTokenType::get(b.getContext());
     Value last = arith::SubIOp::create(b, end, b.index(1));
@@ -168,7 +175,8 @@ private:
         body(n * kSums + 2 * high + i);
   }
 
-  /// Four matrices of 8 by 8 from shared memory: those of two blocks of eight keys and of eight and eight dimensions.
+  /// Four matrices of 8 by 8 from shared memory: those of two blocks of eight keys and of eight and eight
+  /// dimensions.
   SmallVector<Value, 4> loadMatrices(Value stages, Value stage, Value row, Value column, bool transpose) {
     auto type = VectorType::get({4, 2}, b.getBF16Type());
     Value loaded = nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, row, column}, transpose, 4);
@@ -188,7 +196,8 @@ private:
         SmallVector<Value, 4> words = loadMatrices(keyStages, stage, b.add(key, n * kColumns),
                                                    b.add(upper, static_cast<int64_t>(step) * kStep), false);
         for (int64_t j = 0; j < 2; ++j)
-          multiplyAdd(b, query, ArrayRef(words).slice(2 * j, 2), MutableArrayRef(sums).slice((n + j) * kSums, kSums));
+          multiplyAdd(b, query, ArrayRef(words).slice(2 * j, 2),
+                      MutableArrayRef(sums).slice((n + j) * kSums, kSums));
       }
     return sums;
   }
@@ -221,8 +230,8 @@ private:
         operand.push_back(toWord(weights[at], weights[at + 1]));
       }
       for (int64_t n = 0; n < valueBlocks; n += 2) {
-        SmallVector<Value, 4> words = loadMatrices(valueStages, stage, b.add(key, step * kStep),
-                                                   b.add(right, n * kColumns), true);
+        SmallVector<Value, 4> words =
+            loadMatrices(valueStages, stage, b.add(key, step * kStep), b.add(right, n * kColumns), true);
         for (int64_t j = 0; j < 2; ++j)
           multiplyAdd(b, operand, ArrayRef(words).slice(2 * j, 2),
                       MutableArrayRef(state).slice(kState + (n + j) * kSums, kSums));
@@ -242,7 +251,8 @@ private:
             Value dim = b.add(b.mul(b.rem(lane, 4), 2), n * kColumns + i);
             Value value = b.mulf(state[kState + n * kSums + 2 * high + i], inverse);
             auto put = [&] {
-              b.store(b.roundTo(k.destination, value), k.destination, {rows[high], b.add(b.mul(head, k.headDim), dim)});
+              b.store(b.roundTo(k.destination, value), k.destination,
+                      {rows[high], b.add(b.mul(head, k.headDim), dim)});
             };
             if ((n + 1) * kColumns <= k.headDim)
               put();

@@ -6,8 +6,8 @@
 
 namespace llmc::codegen {
 
-/// Attention of a block of rows, for all query heads that share a head of the cache: block (kv head, rows). A warp has
-/// 16 rows of one query head. Queries and weights are rounded to bf16, sums are f32.
+/// Attention of a block of rows, for all query heads that share a head of the cache: block (kv head, rows). A
+/// warp has 16 rows of one query head. Queries and weights are rounded to bf16, sums are f32.
 struct FlashAttention {
   static constexpr int64_t rowsPerWarp = 16;
   static constexpr int64_t keysPerBlock = 64;

@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kPanel = FragmentLayout::tileOutputs;
 /// Columns of operand B: rows of x that one instruction works on.
 constexpr int64_t kRows = 8;
-/// Sums of one instruction that a thread holds: of outputs g, g, g + 8, g + 8 and rows 2 t, 2 t + 1, 2 t, 2 t + 1.
+/// Sums of one instruction that a thread holds: of outputs g, g, g + 8, g + 8 and rows 2 t, 2 t + 1, 2 t, 2 t
+/// + 1.
 constexpr int64_t kSums = 4;
 /// Records of x that shared memory has room for.
 constexpr int64_t kStages = 4;
@@ -27,7 +28,8 @@ class ProductEmitter {
 public:
   ProductEmitter(GpuKernel &gpu, TileEmitter &tile, FragmentProduct &kernel)
       : gpu(gpu), b(gpu.b), tile(tile), kernel(kernel),
-        classes(tileClasses(kernel.stores, kPanel, kernel.panelsPerTile)), blockRows(kernel.rowsPerBlock / kRows) {
+        classes(tileClasses(kernel.stores, kPanel, kernel.panelsPerTile)),
+        blockRows(kernel.rowsPerBlock / kRows) {
     tile.productResult = kernel.linear.getResult();
     tile.panelElements = kPanel;
   }
@@ -45,11 +47,13 @@ public:
     int64_t first = 0;
     for (const TileClass &tileClass : classes) {
       Place place;
-      place.isHere = arith::AndIOp::create(b, atLeast(index, first), isBelow(index, b.index(first + tileClass.count)));
+      place.isHere =
+          arith::AndIOp::create(b, atLeast(index, first), isBelow(index, b.index(first + tileClass.count)));
       Value inClass = arith::SubIOp::create(b, index, b.index(first));
       place.inHead = b.rem(inClass, tileClass.tilesPerHead);
-      place.base = b.add(b.add(b.mul(b.div(inClass, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
-                         b.mul(place.inHead, tileClass.step));
+      place.base = b.add(
+          b.add(b.mul(b.div(inClass, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
+          b.mul(place.inHead, tileClass.step));
       for (auto [panel, offset] : llvm::zip(panels, neededPanels(tileClass)))
         panel = arith::SelectOp::create(b, place.isHere, b.add(place.base, offset), panel);
       places.push_back(place);
@@ -94,8 +98,8 @@ private:
   // Sums
   //===--------------------------------------------------------------------===//
 
-  /// Sums of products: panels x blocks of rows x kSums, of this warp's inputs. The weights of the next records are
-  /// asked for before those at hand are multiplied, and the first ones before x is made.
+  /// Sums of products: panels x blocks of rows x kSums, of this warp's inputs. The weights of the next
+  /// records are asked for before those at hand are multiplied, and the first ones before x is made.
   SmallVector<Value> sumProducts(ArrayRef<Value> panels) {
     const int64_t records = kernel.weights.records(kernel.inputs);
     const int64_t loadBytes = kernel.weights.recordBytes() * static_cast<int64_t>(panels.size());
@@ -123,24 +127,26 @@ private:
     auto multiply = [&](Value base, ValueRange words, SmallVector<Value> totals) {
       const size_t perRecord = words.size() / batch;
       for (int64_t i = 0; i < batch; ++i)
-        totals = addIfThere(reader, panels.size(), recordAt(base, i), words.slice(i * perRecord, perRecord), totals);
+        totals = addIfThere(reader, panels.size(), recordAt(base, i), words.slice(i * perRecord, perRecord),
+                            totals);
       return totals;
     };
     if (batches > 1)
-      carried = b.loop(b.index(0), b.index((batches - 1) * stride), stride, carried, [&](Value base, ValueRange now) {
-        SmallVector<Value> words = load(b.add(base, stride));
-        SmallVector<Value> next =
-            addAll(reader, panels.size(), base, batch, now.drop_front(sumCount), now.take_front(sumCount));
-        next.append(words);
-        return next;
-      });
+      carried = b.loop(b.index(0), b.index((batches - 1) * stride), stride, carried,
+                       [&](Value base, ValueRange now) {
+                         SmallVector<Value> words = load(b.add(base, stride));
+                         SmallVector<Value> next = addAll(reader, panels.size(), base, batch,
+                                                          now.drop_front(sumCount), now.take_front(sumCount));
+                         next.append(words);
+                         return next;
+                       });
     SmallVector<Value> totals(carried.begin(), carried.begin() + sumCount);
     return multiply(b.index((batches - 1) * stride), ValueRange(carried).drop_front(sumCount), totals);
   }
 
   /// Multiplies a batch of records that are all there.
-  SmallVector<Value> addAll(FragmentReader &reader, size_t panels, Value base, int64_t batch, ValueRange words,
-                            SmallVector<Value> totals) {
+  SmallVector<Value> addAll(FragmentReader &reader, size_t panels, Value base, int64_t batch,
+                            ValueRange words, SmallVector<Value> totals) {
     const size_t perRecord = words.size() / batch;
     for (int64_t i = 0; i < batch; ++i) {
       Value record = b.add(b.add(base, i * kernel.inputWarps), inputWarp);
@@ -153,7 +159,8 @@ private:
   SmallVector<Value> addIfThere(FragmentReader &reader, size_t panels, Value record, ValueRange words,
                                 ArrayRef<Value> totals) {
     const int64_t records = kernel.weights.records(kernel.inputs);
-    auto branch = scf::IfOp::create(b, TypeRange(ValueRange(totals)), isBelow(record, b.index(records)), true);
+    auto branch =
+        scf::IfOp::create(b, TypeRange(ValueRange(totals)), isBelow(record, b.index(records)), true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
     SmallVector<Value> sums(totals);
@@ -181,14 +188,19 @@ private:
           for (int64_t n = 0; n < blockRows; ++n) {
             SmallVector<Value> &part = parts[p * blockRows + n];
             auto total = MutableArrayRef(totals).slice((p * blockRows + n) * kSums, kSums);
-            part = multiply(operand, inputs[n], !part.empty() ? ArrayRef<Value>(part) : layout.isQuantized() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(total));
+            part = multiply(operand, inputs[n],
+                            !part.empty()          ? ArrayRef<Value>(part)
+                            : layout.isQuantized() ? ArrayRef<Value>(zeros)
+                                                   : ArrayRef<Value>(total));
           }
         }
         // Minima multiply the sum of a group's inputs: that is a product with ones.
         if (layout.hasMin)
           for (int64_t n = 0; n < blockRows; ++n) {
             SmallVector<Value> ones(4, b.i32(0x3f803f80));
-            inputSums[n] = multiply(ones, inputs[n], inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
+            inputSums[n] =
+                multiply(ones, inputs[n],
+                         inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
           }
       }
       for (size_t p = 0; p < panels.size(); ++p) {
@@ -212,7 +224,8 @@ private:
     }
   }
 
-  /// Operand B: of the row that this lane has, two pairs of inputs. Rows that the step has not are those of its last.
+  /// Operand B: of the row that this lane has, two pairs of inputs. Rows that the step has not are those of
+  /// its last.
   SmallVector<Value, 2> loadInputs(int64_t n, Value record, int64_t step) {
     Value row = b.add(b.add(firstRow, n * kRows), b.div(lane, 4));
     row = b.min(row, arith::SubIOp::create(b, kernel.rows, b.index(1)));
@@ -221,8 +234,8 @@ private:
     SmallVector<Value, 2> pairs;
     for (int64_t upper = 0; upper < 2; ++upper) {
       Value pair = vector::LoadOp::create(b, VectorType::get({2}, b.getBF16Type()), kernel.x,
-                                          ValueRange{row, b.add(column, upper * kRows)}, /*nontemporal=*/false,
-                                          llvm::MaybeAlign(4));
+                                          ValueRange{row, b.add(column, upper * kRows)},
+                                          /*nontemporal=*/false, llvm::MaybeAlign(4));
       Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
       pairs.push_back(vector::ExtractOp::create(b, word, 0));
     }
@@ -237,11 +250,12 @@ private:
 
   //===--- Rows by way of shared memory ---===//
 
-  /// Sums of products of all inputs. While a record of x is multiplied the next ones are on their way to shared memory,
-  /// and the next record of weights to registers.
+  /// Sums of products of all inputs. While a record of x is multiplied the next ones are on their way to
+  /// shared memory, and the next record of weights to registers.
   SmallVector<Value> sumStaged(ArrayRef<Value> panels) {
     const int64_t records = kernel.weights.records(kernel.inputs);
-    stages = gpu.shared(sharedType({kStages, kernel.rowsPerBlock, FragmentLayout::recordInputs}, b.getBF16Type()));
+    stages =
+        gpu.shared(sharedType({kStages, kernel.rowsPerBlock, FragmentLayout::recordInputs}, b.getBF16Type()));
     FragmentReader reader(b, kernel.weights, kernel.w, lane);
     auto load = [&](Value record) {
       SmallVector<Value> words;
@@ -256,26 +270,28 @@ private:
     const size_t sumCount = carried.size();
     llvm::append_range(carried, load(b.index(0)));
     Value last = b.index(records - 1);
-    SmallVector<Value> result = b.loop(b.index(0), b.index(records), 1, carried, [&](Value record, ValueRange now) {
-      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
-      if (kernel.warpgroups) // what was copied is seen by their matrix instructions
-        NVVM::FenceProxyOp::create(b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
-                                   NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
-      gpu.barrier();
-      copyRows(b.rem(b.add(record, kStages - 1), kStages), b.min(b.add(record, kStages - 1), last));
-      SmallVector<Value> next(now.take_front(sumCount)), words = load(b.min(b.add(record, 1), last));
-      multiplyRecord(reader, now.drop_front(sumCount), b.rem(record, kStages), panels.size(), next);
-      next.append(words);
-      return next;
-    });
+    SmallVector<Value> result =
+        b.loop(b.index(0), b.index(records), 1, carried, [&](Value record, ValueRange now) {
+          nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
+          if (kernel.warpgroups) // what was copied is seen by their matrix instructions
+            NVVM::FenceProxyOp::create(
+                b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
+                NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+          gpu.barrier();
+          copyRows(b.rem(b.add(record, kStages - 1), kStages), b.min(b.add(record, kStages - 1), last));
+          SmallVector<Value> next(now.take_front(sumCount)), words = load(b.min(b.add(record, 1), last));
+          multiplyRecord(reader, now.drop_front(sumCount), b.rem(record, kStages), panels.size(), next);
+          next.append(words);
+          return next;
+        });
     // The block's last copies are of records that it has had.
     nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
     result.resize(sumCount);
     return result;
   }
 
-  /// Chunks of 8 inputs of a row lie in an order that differs from row to row, so that eight rows are read without
-  /// conflicts: chunk c of row r at place c ^ (r % 8).
+  /// Chunks of 8 inputs of a row lie in an order that differs from row to row, so that eight rows are read
+  /// without conflicts: chunk c of row r at place c ^ (r % 8).
   static constexpr int64_t kChunk = 8;
   static constexpr int64_t kChunks = FragmentLayout::recordInputs / kChunk;
 
@@ -312,8 +328,9 @@ private:
       // Two blocks of rows at a time: matrices of the first and second inputs of each.
       for (int64_t n = 0; n < blockRows; n += 2) {
         auto type = VectorType::get({4, 2}, b.getBF16Type());
-        Value loaded = nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, b.add(row, n * kRows), column},
-                                                 /*transpose=*/false, /*numTiles=*/4);
+        Value loaded =
+            nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, b.add(row, n * kRows), column},
+                                      /*transpose=*/false, /*numTiles=*/4);
         Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
         SmallVector<Value, 4> inputs;
         for (int64_t i = 0; i < 4; ++i)
@@ -334,14 +351,15 @@ private:
     for (int64_t step = 0; step < FragmentLayout::steps; ++step)
       for (const FragmentReader::Record &record : records)
         operands.push_back(reader.scaledOperand(record, step));
-    Value base = arith::IndexCastOp::create(
-        b, b.getI64Type(), Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
+    Value base = arith::IndexCastOp::create(b, b.getI64Type(),
+                                            Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
     const int64_t stageBytes = kernel.rowsPerBlock * FragmentLayout::recordInputs * 2;
     Value offset = arith::IndexCastOp::create(b, b.getI64Type(), b.mul(stage, stageBytes));
     Value descriptor = matrixDescriptor(b, arith::AddIOp::create(b, base, offset));
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
-      Value advance = arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
+      Value advance =
+          arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
       Value here = arith::AddIOp::create(b, descriptor, advance);
       for (size_t p = 0; p < records.size(); ++p)
         warpgroupMultiplyAdd(b, operands[step * records.size() + p], here,
@@ -356,7 +374,8 @@ private:
     if (kernel.inputWarps == 1)
       return partial;
     const auto count = static_cast<int64_t>(partial.size());
-    Value exchange = gpu.shared(sharedType({kernel.inputWarps * kernel.outputWarps, count, GpuKernel::warp}, b.getF32Type()));
+    Value exchange = gpu.shared(
+        sharedType({kernel.inputWarps * kernel.outputWarps, count, GpuKernel::warp}, b.getF32Type()));
     Value warp = b.div(gpu.thread(), GpuKernel::warp);
     for (int64_t i = 0; i < count; ++i)
       b.store(partial[i], exchange, {warp, b.index(i), lane});
@@ -396,7 +415,8 @@ private:
     tile.product = [&](int64_t offset) {
       const int64_t slot = llvm::find(needed, offset) - needed.begin();
       Value sum = b.broadcast(sums[(slot * blockRows + n) * kSums + high * 2 + member]);
-      return kernel.bias ? b.addf(sum, b.loadVector(kernel.bias, {tile.columnOf(b.add(tile.base, offset))})) : sum;
+      return kernel.bias ? b.addf(sum, b.loadVector(kernel.bias, {tile.columnOf(b.add(tile.base, offset))}))
+                         : sum;
     };
     for (int64_t offset : tileClass.offsets)
       storeElement(*tileClass.store, tile.at(tileClass.store->value, offset), row, b.add(tile.base, offset));
@@ -449,6 +469,8 @@ int64_t FragmentProduct::blocks() const {
   return (count + outputWarps - 1) / outputWarps;
 }
 
-void FragmentProduct::emit(GpuKernel &kernel, TileEmitter &tile) { ProductEmitter(kernel, tile, *this).run(); }
+void FragmentProduct::emit(GpuKernel &kernel, TileEmitter &tile) {
+  ProductEmitter(kernel, tile, *this).run();
+}
 
 } // namespace llmc::codegen

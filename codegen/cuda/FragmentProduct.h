@@ -8,11 +8,11 @@
 
 namespace llmc::codegen {
 
-/// One product kernel: y = epilogue(x W^T), x and the numbers that stand for W in bf16, sums in f32. Operand A of the
-/// matrix instruction are 16 outputs (a panel), operand B are 8 rows. A warp makes a tile: a few panels for the
-/// rows of its block, so that each weight is read once a block. Scales of quantized weights multiply the sums of
-/// their groups; where many rows use a weight (`staged`), they multiply the weight itself, which is rounded to bf16, and
-/// rows of x come by way of shared memory.
+/// One product kernel: y = epilogue(x W^T), x and the numbers that stand for W in bf16, sums in f32. Operand
+/// A of the matrix instruction are 16 outputs (a panel), operand B are 8 rows. A warp makes a tile: a few
+/// panels for the rows of its block, so that each weight is read once a block. Scales of quantized weights
+/// multiply the sums of their groups; where many rows use a weight (`staged`), they multiply the weight
+/// itself, which is rounded to bf16, and rows of x come by way of shared memory.
 struct FragmentProduct {
   nn::LinearOp linear;
   FragmentLayout weights;

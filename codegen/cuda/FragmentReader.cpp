@@ -33,8 +33,7 @@ FragmentReader::Record FragmentReader::load(Value tile, Value record) {
     append(result.codes, b.add(b.add(base, b.mul(lane, loadBytes)), at), loadBytes);
   if (layout.isQuantized()) {
     Value g = b.div(lane, 4);
-    append(result.scales,
-           b.add(b.add(base, b.mul(g, 2 * layout.outputScaleBytes())), layout.scaleOffset(0)),
+    append(result.scales, b.add(b.add(base, b.mul(g, 2 * layout.outputScaleBytes())), layout.scaleOffset(0)),
            2 * layout.outputScaleBytes());
   }
   return result;
@@ -79,7 +78,8 @@ SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step
       if (r > 0)
         word = arith::ShRUIOp::create(b, word, b.i32(static_cast<int32_t>(4 * r)));
       Value bits = arith::OrIOp::create(b, arith::AndIOp::create(b, word, b.i32(kMask)), b.i32(k128));
-      Value pair = vector::BitCastOp::create(b, pairs, Value(vector::BroadcastOp::create(b, VectorType::get({1}, b.getI32Type()), bits)));
+      Value pair = vector::BitCastOp::create(
+          b, pairs, Value(vector::BroadcastOp::create(b, VectorType::get({1}, b.getI32Type()), bits)));
       registers.push_back(toWord(arith::SubFOp::create(b, pair, offset)));
     }
     return registers;
@@ -133,8 +133,8 @@ Value FragmentReader::scaleNumber(ArrayRef<Value> words, int64_t index) {
   if (layout.wideScales)
     return arith::BitcastOp::create(b, b.getF32Type(), words[index]);
   Value word = words[index / 2];
-  Value half = arith::TruncIOp::create(
-      b, b.getI16Type(), index % 2 ? Value(arith::ShRUIOp::create(b, word, b.i32(16))) : word);
+  Value half = arith::TruncIOp::create(b, b.getI16Type(),
+                                       index % 2 ? Value(arith::ShRUIOp::create(b, word, b.i32(16))) : word);
   return arith::ExtFOp::create(b, b.getF32Type(), Value(arith::BitcastOp::create(b, b.getF16Type(), half)));
 }
 
@@ -156,7 +156,9 @@ Value FragmentReader::element(Value tile, Value output, Value input) {
                        b.add(b.mul(owner, loadBytes), b.mul(b.rem(step, stepsPerLoad), stepBytes)));
   auto toI32 = [&](Value index) -> Value { return arith::IndexCastOp::create(b, b.getI32Type(), index); };
   auto firstWord = [&](Value at) -> Value { return vector::ExtractOp::create(b, words(tile, at, 1), 0); };
-  auto shifted = [&](Value word, Value bits) -> Value { return arith::ShRUIOp::create(b, word, toI32(bits)); };
+  auto shifted = [&](Value word, Value bits) -> Value {
+    return arith::ShRUIOp::create(b, word, toI32(bits));
+  };
   if (layout.codeBits == 16) {
     Value word = firstWord(b.add(offset, b.mul(which, 4)));
     Value bits = b.shiftLeft(shifted(word, b.mul(half, 16)), 16);
@@ -178,8 +180,9 @@ Value FragmentReader::element(Value tile, Value output, Value input) {
   auto number = [&](int64_t index) -> Value {
     Type element = layout.wideScales ? Type(b.getF32Type()) : Type(b.getF16Type());
     auto bytes = VectorType::get({numberBytes}, b.getI8Type());
-    Value loaded = vector::LoadOp::create(b, bytes, weights, ValueRange{tile, b.add(place, index * numberBytes)},
-                                          /*nontemporal=*/false, llvm::MaybeAlign(numberBytes));
+    Value loaded =
+        vector::LoadOp::create(b, bytes, weights, ValueRange{tile, b.add(place, index * numberBytes)},
+                               /*nontemporal=*/false, llvm::MaybeAlign(numberBytes));
     Value one = vector::ExtractOp::create(
         b, Value(vector::BitCastOp::create(b, VectorType::get({1}, element), loaded)), 0);
     return layout.wideScales ? one : Value(arith::ExtFOp::create(b, b.getF32Type(), one));

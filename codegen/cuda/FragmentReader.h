@@ -7,8 +7,8 @@
 
 namespace llmc::codegen {
 
-/// What one thread reads of weights `memref<tiles x tile bytes x i8>`. All loads of a record come before its first
-/// use, so that several records can be on their way.
+/// What one thread reads of weights `memref<tiles x tile bytes x i8>`. All loads of a record come before its
+/// first use, so that several records can be on their way.
 class FragmentReader {
 public:
   FragmentReader(KernelBuilder &b, const FragmentLayout &layout, mlir::Value weights, mlir::Value lane)
@@ -24,8 +24,8 @@ public:
   static void append(const Record &record, llvm::SmallVectorImpl<mlir::Value> &words);
   llvm::SmallVector<Record> split(mlir::ValueRange words, size_t count) const;
 
-  /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes less zeroCode, which
-  /// bf16 holds exactly.
+  /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes less zeroCode,
+  /// which bf16 holds exactly.
   llvm::SmallVector<mlir::Value, 4> operand(const Record &record, int64_t step);
 
   /// The same of the weights themselves, rounded to bf16.

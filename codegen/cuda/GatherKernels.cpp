@@ -9,7 +9,8 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-void emitGpuEmbedding(GpuKernel &kernel, Type element, int64_t width, Value table, Value ids, Value destination) {
+void emitGpuEmbedding(GpuKernel &kernel, Type element, int64_t width, Value table, Value ids,
+                      Value destination) {
   KernelBuilder &b = kernel.b;
   Value row = kernel.block();
   Value id = arith::IndexCastOp::create(b, b.getIndexType(), b.load(ids, {row}));
@@ -20,7 +21,8 @@ void emitGpuEmbedding(GpuKernel &kernel, Type element, int64_t width, Value tabl
     } else {
       const FragmentLayout layout = FragmentLayout::get(element);
       value = FragmentReader(b, layout, table, Value())
-                  .element(b.div(id, FragmentLayout::tileOutputs), b.rem(id, FragmentLayout::tileOutputs), column);
+                  .element(b.div(id, FragmentLayout::tileOutputs), b.rem(id, FragmentLayout::tileOutputs),
+                           column);
     }
     b.store(value, destination, {row, column});
   });
@@ -34,16 +36,20 @@ void emitGpuCopyRows(GpuKernel &kernel, int64_t width, Value source, Value ids, 
          [&](Value column) { b.store(b.load(source, {from, column}), destination, {row, column}); });
 }
 
-/// Cosine and sine of `angle`, an f64 from 0 to 2^31: GPUs have no library of functions in f64. Quarters of a turn are
-/// taken off in three parts (Cody and Waite, 1980), then come the series of Taylor.
+/// Cosine and sine of `angle`, an f64 from 0 to 2^31: GPUs have no library of functions in f64. Quarters of a
+/// turn are taken off in three parts (Cody and Waite, 1980), then come the series of Taylor.
 static std::pair<Value, Value> cosineAndSine(KernelBuilder &b, Value angle) {
   Type f64 = b.getF64Type();
-  auto constant = [&](double value) -> Value { return arith::ConstantOp::create(b, b.getF64FloatAttr(value)); };
+  auto constant = [&](double value) -> Value {
+    return arith::ConstantOp::create(b, b.getF64FloatAttr(value));
+  };
   auto fma = [&](Value x, Value y, Value z) -> Value { return LLVM::FMAOp::create(b, x, y, z); };
   constexpr double kTwoOverPi = 0.63661977236758134308;
   // pi / 2 in parts of 53 bits.
-  constexpr double kParts[] = {1.57079632679489655800e+00, 6.12323399573676603587e-17, -1.49738490485916983294e-33};
-  Value quarters = arith::FPToSIOp::create(b, b.getI64Type(), fma(angle, constant(kTwoOverPi), constant(0.5)));
+  constexpr double kParts[] = {1.57079632679489655800e+00, 6.12323399573676603587e-17,
+                               -1.49738490485916983294e-33};
+  Value quarters =
+      arith::FPToSIOp::create(b, b.getI64Type(), fma(angle, constant(kTwoOverPi), constant(0.5)));
   Value turns = arith::SIToFPOp::create(b, f64, quarters), r = angle;
   for (double part : kParts)
     r = fma(turns, constant(-part), r);
@@ -62,7 +68,8 @@ static std::pair<Value, Value> cosineAndSine(KernelBuilder &b, Value angle) {
   auto has = [&](int64_t bit) -> Value {
     Value mask = arith::ConstantOp::create(b, b.getI64IntegerAttr(bit));
     Value zero = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, Value(arith::AndIOp::create(b, quarters, mask)), zero);
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, Value(arith::AndIOp::create(b, quarters, mask)),
+                                 zero);
   };
   auto select = [&](Value condition, Value yes, Value no) -> Value {
     return arith::SelectOp::create(b, condition, yes, no);
@@ -73,7 +80,8 @@ static std::pair<Value, Value> cosineAndSine(KernelBuilder &b, Value angle) {
   return {select(isUpper, negate(c), c), select(isUpper, negate(s), s)};
 }
 
-void emitGpuRopeTable(GpuKernel &kernel, nn::RopeTableOp op, int64_t lanes, Value positions, Value destination) {
+void emitGpuRopeTable(GpuKernel &kernel, nn::RopeTableOp op, int64_t lanes, Value positions,
+                      Value destination) {
   KernelBuilder &b = kernel.b;
   const int64_t pairs = op.getDims() / 2, part = padTo(pairs, lanes);
   Value row = kernel.block(), thread = kernel.thread();

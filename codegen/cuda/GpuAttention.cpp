@@ -1,7 +1,7 @@
 //===- GpuAttention.cpp - attention to a cache on a GPU ------------------------------------------------===//
 //
-// Each thread scores one key at a time; weights go through shared memory to the threads that add up values, each of
-// which has some dimensions of the keys of its warp. Online softmax: Milakov and Gimelshein, 2018.
+// Each thread scores one key at a time; weights go through shared memory to the threads that add up values,
+// each of which has some dimensions of the keys of its warp. Online softmax: Milakov and Gimelshein, 2018.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -48,7 +48,8 @@ public:
     }
     if (k.splits > 1) {
       split = b.rem(gpu.block(), k.splits);
-      Value share = arith::CeilDivUIOp::create(b, arith::SubIOp::create(b, end, begin), b.index(k.splits * kThreads));
+      Value share =
+          arith::CeilDivUIOp::create(b, arith::SubIOp::create(b, end, begin), b.index(k.splits * kThreads));
       share = b.mul(share, kThreads);
       begin = b.add(begin, b.mul(split, share));
       end = b.min(b.add(begin, share), end);
@@ -71,8 +72,8 @@ public:
 private:
   int64_t stateSize() const { return 2 + laneDims; }
   Value fma(Value x, Value y, Value z) { return LLVM::FMAOp::create(b, x, y, z); }
-  /// The queries of the group in shared memory, scaled so that powers of two of the products are the weights, unless
-  /// something is done to the products first.
+  /// The queries of the group in shared memory, scaled so that powers of two of the products are the weights,
+  /// unless something is done to the products first.
   void loadQueries() {
     const bool plain = !k.op.getSoftcap() && !k.op.getAlibi();
     const int64_t size = group * k.alignedQuery;
@@ -88,10 +89,12 @@ private:
   SmallVector<Value> attendBlock(Value block, Value end, ValueRange carried) {
     Value key = b.add(block, thread);
     Value isKey = b.less(key, end);
-    SmallVector<Value> next(carried), scores = products(b.min(key, arith::SubIOp::create(b, end, b.index(1))));
+    SmallVector<Value> next(carried),
+        scores = products(b.min(key, arith::SubIOp::create(b, end, b.index(1))));
     for (int64_t g = 0; g < group; ++g) {
       scores[g] = finishScore(scores[g], key, g);
-      scores[g] = arith::SelectOp::create(b, isKey, scores[g], b.f32(-std::numeric_limits<double>::infinity()));
+      scores[g] =
+          arith::SelectOp::create(b, isKey, scores[g], b.f32(-std::numeric_limits<double>::infinity()));
       Value highest = gpu.reduceWarp(scores[g], [&](Value x, Value y) { return b.maxf(x, y); });
       Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, lane, b.index(0));
       b.ifThen(isFirst, [&] { b.store(highest, maxima, {b.index(g), warp}); });
@@ -147,8 +150,8 @@ private:
     }
     if (auto slopes = k.op.getAlibi()) {
       Value distance = arith::SubIOp::create(b, key, position);
-      Value steps = arith::SIToFPOp::create(
-          b, b.getF32Type(), Value(arith::IndexCastOp::create(b, b.getI32Type(), distance)));
+      Value steps = arith::SIToFPOp::create(b, b.getF32Type(),
+                                            Value(arith::IndexCastOp::create(b, b.getI32Type(), distance)));
       Value slope = b.f32(0);
       for (int64_t h = g; h < static_cast<int64_t>(slopes->size()); h += group) {
         Value isThis = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, kvHead, b.index(h / group));
@@ -167,7 +170,8 @@ private:
     SmallVector<Value> sums, next(state);
     for (int64_t g = 0; g < group; ++g)
       llvm::append_range(sums, state.slice(g * stateSize() + 2, laneDims));
-    // Several keys at a time, so that their loads do not wait for each other. Weights behind the last key are zero.
+    // Several keys at a time, so that their loads do not wait for each other. Weights behind the last key are
+    // zero.
     Value last = arith::SubIOp::create(b, end, b.index(1));
     Value rounds = arith::CeilDivUIOp::create(
         b, b.min(arith::SubIOp::create(b, end, block), b.index(kThreads)), b.index(kWarps));
@@ -222,7 +226,8 @@ private:
           b.store(total, k.partial, {row, head, split, dim});
           return;
         }
-        b.store(b.roundTo(k.destination, b.mulf(total, inverse)), k.destination, {row, b.add(b.mul(head, k.headDim), dim)});
+        b.store(b.roundTo(k.destination, b.mulf(total, inverse)), k.destination,
+                {row, b.add(b.mul(head, k.headDim), dim)});
       });
       gpu.barrier();
     }

@@ -7,9 +7,10 @@
 
 namespace llmc::codegen {
 
-/// Attention of one row to the keys of one head of the cache, which a block does for all query heads that share
-/// them: block (kv head, row). Where there are fewer of these than the device has room for, several blocks share the
-/// keys, block (kv head times splits, row), and another kernel puts together what they found.
+/// Attention of one row to the keys of one head of the cache, which a block does for all query heads that
+/// share them: block (kv head, row). Where there are fewer of these than the device has room for, several
+/// blocks share the keys, block (kv head times splits, row), and another kernel puts together what they
+/// found.
 struct GpuAttention {
   static constexpr int64_t threads = 128;
 
@@ -27,13 +28,14 @@ struct GpuAttention {
   mlir::Value rows;
 
   int64_t splits = 1;
-  /// What a split finds, instead of the destination: weighted values, then the maximum and the sum of weights,
-  /// `memref<rows x heads x splits x (alignedValue + 2) x f32>`.
+  /// What a split finds, instead of the destination: weighted values, then the maximum and the sum of
+  /// weights, `memref<rows x heads x splits x (alignedValue + 2) x f32>`.
   mlir::Value partial;
 
   int64_t blocks() const { return static_cast<int64_t>(nn::CachedAttentionOp(op).getKvHeads()) * splits; }
   void emit(GpuKernel &kernel);
-  /// The kernel that puts together what splits found: block (head, row). `partial` and `destination` are its arguments.
+  /// The kernel that puts together what splits found: block (head, row). `partial` and `destination` are its
+  /// arguments.
   void emitCombination(GpuKernel &kernel);
 };
 

@@ -57,7 +57,8 @@ void GpuKernel::launch(OpBuilder &host, Value blocksX, Value blocksY) {
   Value bytes =
       arith::ConstantOp::create(host, loc, host.getI32IntegerAttr(static_cast<int32_t>(sharedBytes)));
   gpu::LaunchFuncOp::create(host, loc, function, gpu::KernelDim3{blocksX, blocksY, one},
-                            gpu::KernelDim3{index(threads), one, one}, sharedBytes ? bytes : Value(), operands);
+                            gpu::KernelDim3{index(threads), one, one}, sharedBytes ? bytes : Value(),
+                            operands);
 }
 
 IRMapping GpuKernel::takeArgumentsOf(GpuKernel &other) {

@@ -33,14 +33,17 @@ public:
   /// Launches the kernel, whose arguments are complete, on a grid of blocks.
   void launch(mlir::OpBuilder &host, mlir::Value blocksX, mlir::Value blocksY);
 
-  mlir::Value thread() { return mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x, b.getIndexAttr(threads)); }
+  mlir::Value thread() {
+    return mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x, b.getIndexAttr(threads));
+  }
   mlir::Value block(mlir::gpu::Dimension dimension = mlir::gpu::Dimension::x) {
     return mlir::gpu::BlockIdOp::create(b, dimension, mlir::IntegerAttr());
   }
   void barrier() { mlir::gpu::BarrierOp::create(b); }
   /// Gets the arguments of `other`, in their order. Returns its own for each of them.
   mlir::IRMapping takeArgumentsOf(GpuKernel &other);
-  /// Makes it the form of kernel `other` for an architecture: it takes its place there, with its arguments and launches.
+  /// Makes it the form of kernel `other` for an architecture: it takes its place there, with its arguments
+  /// and launches.
   void replaces(GpuKernel &other, llvm::StringRef arch);
   /// Shared memory of a block, `bytes` of it from a multiple of 16 on that no other call has got.
   mlir::Value shared(mlir::MemRefType contents);
@@ -49,7 +52,8 @@ public:
   mlir::Value reduceWarp(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine,
                          int64_t lanes = warp);
   /// The same over a block, by way of shared memory of its own.
-  mlir::Value reduceBlock(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+  mlir::Value reduceBlock(mlir::Value value,
+                          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
   mlir::Value sumBlock(mlir::Value value) {
     return reduceBlock(value, [&](mlir::Value x, mlir::Value y) { return b.addf(x, y); });
   }

@@ -83,7 +83,8 @@ private:
     Type single = like(builder.getF32Type()), word = like(builder.getI32Type());
     SmallVector<Value> wide;
     for (Value operand : op->getOperands())
-      wide.push_back(operand.getType() == single ? operand : LLVM::FPExtOp::create(builder, loc, single, operand));
+      wide.push_back(operand.getType() == single ? operand
+                                                 : LLVM::FPExtOp::create(builder, loc, single, operand));
     Value value = wide[0];
     if (isa<LLVM::FSubOp>(op))
       value = LLVM::FSubOp::create(builder, loc, wide[0], wide[1]);
@@ -100,8 +101,10 @@ private:
     };
     // To the nearest, ties to even; not a number stays that.
     Value bits = LLVM::BitcastOp::create(builder, loc, word, value);
-    Value isOdd = LLVM::AndOp::create(builder, loc, LLVM::LShrOp::create(builder, loc, bits, number(16)), number(1));
-    Value sum = LLVM::AddOp::create(builder, loc, bits, LLVM::AddOp::create(builder, loc, isOdd, number(0x7fff)));
+    Value isOdd =
+        LLVM::AndOp::create(builder, loc, LLVM::LShrOp::create(builder, loc, bits, number(16)), number(1));
+    Value sum =
+        LLVM::AddOp::create(builder, loc, bits, LLVM::AddOp::create(builder, loc, isOdd, number(0x7fff)));
     Value isNumber = LLVM::FCmpOp::create(builder, loc, LLVM::FCmpPredicate::ord, value, value);
     Value rounded = LLVM::SelectOp::create(builder, loc, isNumber, sum, number(0x7fc00000));
     rounded = LLVM::LShrOp::create(builder, loc, rounded, number(16));
@@ -111,7 +114,8 @@ private:
   }
 
   Value cell(OpBuilder &builder, Location loc, int64_t i) {
-    return LLVM::GEPOp::create(builder, loc, pointer, i64, cells, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    return LLVM::GEPOp::create(builder, loc, pointer, i64, cells,
+                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
   }
 
   /// Calls the simulator with `arguments`; results are then in cells.
@@ -183,7 +187,8 @@ private:
     if (isa<NVVM::CpAsyncCommitGroupOp>(op))
       return replaceByCall(op, simt::CommitGroup, {}), absl::OkStatus();
     if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op))
-      return replaceByCall(op, simt::WaitGroup, {constant(builder, op->getLoc(), wait.getN())}), absl::OkStatus();
+      return replaceByCall(op, simt::WaitGroup, {constant(builder, op->getLoc(), wait.getN())}),
+             absl::OkStatus();
     if (isa<NVVM::WgmmaFenceAlignedOp>(op))
       return replaceByCall(op, simt::WarpgroupFence, {}), absl::OkStatus();
     if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op))
@@ -234,8 +239,8 @@ private:
     // GPUs refuse what is not aligned to its size, which is what they are told.
     const int64_t promised = alignment ? static_cast<int64_t>(*alignment) : bytes;
     call(builder, loc, load ? simt::CheckLoad : simt::CheckStore,
-         {load ? load.getAddr() : store.getAddr(), constant(builder, loc, bytes),
-          text(builder, loc, place), constant(builder, loc, promised)});
+         {load ? load.getAddr() : store.getAddr(), constant(builder, loc, bytes), text(builder, loc, place),
+          constant(builder, loc, promised)});
   }
 
   Value text(OpBuilder &builder, Location loc, StringRef contents) {
@@ -244,7 +249,8 @@ private:
     data.push_back('\0');
     OpBuilder globals = OpBuilder::atBlockBegin(host.getBody());
     auto type = LLVM::LLVMArrayType::get(IntegerType::get(host.getContext(), 8), data.size());
-    LLVM::GlobalOp::create(globals, loc, type, true, LLVM::Linkage::Internal, name, globals.getStringAttr(data));
+    LLVM::GlobalOp::create(globals, loc, type, true, LLVM::Linkage::Internal, name,
+                           globals.getStringAttr(data));
     return LLVM::AddressOfOp::create(builder, loc, pointer, name);
   }
 
@@ -256,7 +262,8 @@ private:
                            absl::StrCat(simt::kArgumentsPrefix, kernel.getName().str()),
                            builder.getI64IntegerAttr(kernel.getNumArguments()));
     auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(host.getContext()), {pointer});
-    auto entry = LLVM::LLVMFuncOp::create(builder, loc, absl::StrCat(simt::kKernelPrefix, kernel.getName().str()), type);
+    auto entry = LLVM::LLVMFuncOp::create(builder, loc,
+                                          absl::StrCat(simt::kKernelPrefix, kernel.getName().str()), type);
     builder.setInsertionPointToStart(entry.addEntryBlock(builder));
     SmallVector<Value> arguments;
     for (auto [i, argument] : llvm::enumerate(kernel.getArgumentTypes())) {

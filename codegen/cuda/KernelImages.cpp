@@ -70,14 +70,16 @@ std::vector<KernelResources> parseResources(StringRef report) {
 
 } // namespace
 
-std::vector<std::string> knownGpuArchs() { return {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_90", "sm_100", "sm_120", kHostArch, kHostSm90Arch}; }
+std::vector<std::string> knownGpuArchs() {
+  return {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_90", "sm_100", "sm_120", kHostArch, kHostSm90Arch};
+}
 
 absl::Status checkGpuArchs(const std::vector<std::string> &archs) {
   const std::vector<std::string> known = knownGpuArchs();
   for (const std::string &arch : archs)
     if (!llvm::is_contained(known, arch))
-      return absl::InvalidArgumentError(
-          absl::StrCat("--gpu-arch: unknown architecture '", arch, "', expected some of ", absl::StrJoin(known, ",")));
+      return absl::InvalidArgumentError(absl::StrCat("--gpu-arch: unknown architecture '", arch,
+                                                     "', expected some of ", absl::StrJoin(known, ",")));
   return absl::OkStatus();
 }
 
@@ -121,9 +123,8 @@ absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return absl::UnimplementedError(absl::StrCat("this LLVM makes no code for NVIDIA GPUs: ", error));
-  std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, arch, kPtxVersion, {}, std::nullopt, std::nullopt,
-                                  llvm::CodeGenOptLevel::Aggressive));
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, arch, kPtxVersion, {}, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*kernels, context);
   if (!translated)
@@ -151,8 +152,8 @@ absl::StatusOr<std::string> assemblePtx(const std::string &ptx, const std::strin
   if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
     return temporaryFilesError(error);
   absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
-  const std::string base = folder.str().str(), source = base + "/kernels.ptx", cubin = base + "/kernels.cubin",
-                    log = base + "/log";
+  const std::string base = folder.str().str(), source = base + "/kernels.ptx",
+                    cubin = base + "/kernels.cubin", log = base + "/log";
   if (absl::Status status = writeFile(source, ptx); !status.ok())
     return status;
   std::string message, gpu = "-arch=" + arch;

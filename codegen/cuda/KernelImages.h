@@ -29,8 +29,8 @@ struct KernelResources {
   int64_t spillBytes = 0;
 };
 
-/// Names kernels that are simulated where an architecture is expected: those for all architectures, and those that
-/// use what sm_90a has.
+/// Names kernels that are simulated where an architecture is expected: those for all architectures, and those
+/// that use what sm_90a has.
 inline constexpr char kHostArch[] = "host", kHostSm90Arch[] = "host-sm_90a";
 
 /// The architectures that kernels can be compiled for.

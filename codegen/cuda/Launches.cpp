@@ -51,7 +51,8 @@ public:
       if (!launching.contains(function))
         continue;
       Value worker = function.front().addArgument(pointer, function.getLoc());
-      function.setFunctionType(FunctionType::get(module.getContext(), function.front().getArgumentTypes(), {}));
+      function.setFunctionType(
+          FunctionType::get(module.getContext(), function.front().getArgumentTypes(), {}));
       SmallVector<gpu::LaunchFuncOp> launches;
       function.walk([&](Operation *op) {
         if (auto call = dyn_cast<func::CallOp>(op)) {
@@ -74,8 +75,9 @@ private:
     if (op.getDynamicSharedMemorySize())
       bytes = getConstantIntValue(op.getDynamicSharedMemorySize());
     if (!threads || !bytes || !isConstantIntValue(op.getGridSizeZ(), 1))
-      return op.emitOpError() << "has not the form of a launch here: known numbers of threads in one dimension and of "
-                                 "bytes of shared memory, a grid of two dimensions";
+      return op.emitOpError()
+             << "has not the form of a launch here: known numbers of threads in one dimension and of "
+                "bytes of shared memory, a grid of two dimensions";
     ModuleOp module = getOperation();
     OpBuilder builder(op);
     SmallVector<Value> operands{worker, op.getGridSizeX(), op.getGridSizeY()};
@@ -129,16 +131,21 @@ private:
           LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()), types));
     }
     builder.setInsertionPointToStart(launcher.addEntryBlock(builder));
-    auto constant = [&](int64_t value) -> Value { return LLVM::ConstantOp::create(builder, loc, i64, value); };
+    auto constant = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(builder, loc, i64, value);
+    };
     auto arguments = launcher.getArguments().drop_front(kLauncherArguments);
     const auto count = static_cast<int64_t>(arguments.size());
-    Value memory = LLVM::AllocaOp::create(builder, loc, pointer, i64, constant(std::max<int64_t>(count, 1)), 8);
+    Value memory =
+        LLVM::AllocaOp::create(builder, loc, pointer, i64, constant(std::max<int64_t>(count, 1)), 8);
     for (auto [i, argument] : llvm::enumerate(arguments)) {
       Value place = LLVM::GEPOp::create(builder, loc, pointer, i64, memory,
                                         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
       LLVM::StoreOp::create(builder, loc, argument, place);
     }
-    auto number64 = [&](StringRef name) { return constant(launcher->getAttrOfType<IntegerAttr>(name).getInt()); };
+    auto number64 = [&](StringRef name) {
+      return constant(launcher->getAttrOfType<IntegerAttr>(name).getInt());
+    };
     LLVM::CallOp::create(builder, loc, launch,
                          ValueRange{launcher.getArgument(0), constant(number), launcher.getArgument(1),
                                     launcher.getArgument(2), number64(kThreadsAttribute),

@@ -25,7 +25,8 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Upstream makes calls into a library of CUDA's toolkit of functions of math. LLVM has instructions for these.
+/// Upstream makes calls into a library of CUDA's toolkit of functions of math. LLVM has instructions for
+/// these.
 template <typename Op> struct UseIntrinsic : OpRewritePattern<Op> {
   UseIntrinsic(MLIRContext *context, StringRef name) : OpRewritePattern<Op>(context), name(name) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
@@ -83,8 +84,8 @@ public:
     for (auto module : getOperation().getOps<gpu::GPUModuleOp>()) {
       if (failed(runPipeline(kernels, module)))
         return signalPassFailure();
-      // Upstream makes shared memory of launches a variable without a size, beside which others could lie. It is
-      // the only one here, and matrix instructions of warpgroups want multiples of 1024 bytes.
+      // Upstream makes shared memory of launches a variable without a size, beside which others could lie. It
+      // is the only one here, and matrix instructions of warpgroups want multiples of 1024 bytes.
       constexpr int64_t kAlignment = 1024;
       for (auto global : module.getOps<LLVM::GlobalOp>()) {
         global.setLinkage(LLVM::Linkage::External);

@@ -1,8 +1,9 @@
 //===- SimtAbi.h - what kernels that are simulated on the host and their simulator say to each other ---===//
 //
-// A simulated kernel is the kernel as lower-kernels leaves it, compiled for the host. What a GPU does beyond a
-// processor's instructions it asks of the simulator (test/gpu/simulator), through the table `llmc_simt` of its image:
-// each function takes cells of 64 bits, arguments first, and leaves results from the first cell on.
+// A simulated kernel is the kernel as lower-kernels leaves it, compiled for the host. What a GPU does beyond
+// a processor's instructions it asks of the simulator (test/gpu/simulator), through the table `llmc_simt` of
+// its image: each function takes cells of 64 bits, arguments first, and leaves results from the first cell
+// on.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CUDA_SIMTABI_H
@@ -12,6 +13,7 @@
 
 namespace llmc::simt {
 
+/// What kernels ask for.
 enum Call : int64_t {
   ThreadX,   ///< -> index
   BlockX,    ///< -> index
@@ -24,19 +26,19 @@ enum Call : int64_t {
   LdMatrix,  ///< address, number of matrices, whether they are transposed -> a word each
   CopyAsync, ///< target, source, bytes: done when it is waited for
   CommitGroup,
-  WaitGroup, ///< groups that may be on their way still
+  WaitGroup,     ///< groups that may be on their way still
   WarpgroupBf16, ///< N, 4 words of A, descriptor of B, N / 2 sums -> sums of m64nNk16
   WarpgroupFence,
   WarpgroupCommit,
   WarpgroupWait, ///< groups that may be on their way still
-  FenceProxy, ///< what this thread copied is seen by products of warpgroups from now on
-  CheckLoad,  ///< address, bytes, name of the place (text), what the address is a multiple of
-  CheckStore, ///< the same
+  FenceProxy,    ///< what this thread copied is seen by products of warpgroups from now on
+  CheckLoad,     ///< address, bytes, name of the place (text), what the address is a multiple of
+  CheckStore,    ///< the same
   kCalls
 };
 
-/// Names in an image: of the table, of a kernel, which takes the addresses of its arguments, and of the number of
-/// these, an int64_t.
+/// Names in an image: of the table, of a kernel, which takes the addresses of its arguments, and of the
+/// number of these, an int64_t.
 inline constexpr char kTable[] = "llmc_simt";
 inline constexpr char kKernelPrefix[] = "llmc_kernel_";
 inline constexpr char kArgumentsPrefix[] = "llmc_arguments_";

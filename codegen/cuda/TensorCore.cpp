@@ -13,13 +13,15 @@ void multiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, ArrayRef<Value> b, M
   auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(sums.size(), f32));
   std::array<NVVM::MMATypes, 2> types{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16};
   std::array<NVVM::MMALayout, 2> layouts{NVVM::MMALayout::row, NVVM::MMALayout::col};
-  Value result = NVVM::MmaOp::create(builder, type, a, b, ValueRange(ArrayRef<Value>(sums)),
-                                     ArrayRef<int64_t>{16, 8, 16}, std::nullopt, std::nullopt, types, layouts);
+  Value result =
+      NVVM::MmaOp::create(builder, type, a, b, ValueRange(ArrayRef<Value>(sums)),
+                          ArrayRef<int64_t>{16, 8, 16}, std::nullopt, std::nullopt, types, layouts);
   for (auto [i, sum] : llvm::enumerate(sums))
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
-void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor, MutableArrayRef<Value> sums) {
+void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor,
+                          MutableArrayRef<Value> sums) {
   Type f32 = builder.getF32Type();
   const size_t count = sums.size();
   std::string text, results, inputs;
@@ -30,24 +32,26 @@ void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descr
     results += "=f,";
     inputs += "," + std::to_string(i);
   }
-  out << "}, {$" << count << ", $" << count + 1 << ", $" << count + 2 << ", $" << count + 3 << "}, $" << count + 4
-      << ", p, 1, 1, 0; }";
+  out << "}, {$" << count << ", $" << count + 1 << ", $" << count + 2 << ", $" << count + 3 << "}, $"
+      << count + 4 << ", p, 1, 1, 0; }";
   auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(count, f32));
   SmallVector<Value> operands(a);
   operands.push_back(descriptor);
   llvm::append_range(operands, sums);
-  Value result =
-      LLVM::InlineAsmOp::create(builder, TypeRange{type}, operands, builder.getStringAttr(text),
-                                builder.getStringAttr(results + "r,r,r,r,l" + inputs), builder.getUnitAttr(), UnitAttr(),
-                                LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
-                                LLVM::AsmDialectAttr(), ArrayAttr())
-          .getResult(0);
+  Value result = LLVM::InlineAsmOp::create(
+                     builder, TypeRange{type}, operands, builder.getStringAttr(text),
+                     builder.getStringAttr(results + "r,r,r,r,l" + inputs), builder.getUnitAttr(), UnitAttr(),
+                     LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
+                     LLVM::AsmDialectAttr(), ArrayAttr())
+                     .getResult(0);
   for (auto [i, sum] : llvm::enumerate(sums))
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
 Value matrixDescriptor(KernelBuilder &b, Value address) {
-  auto number = [&](int64_t value) -> Value { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); };
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(value));
+  };
   constexpr int64_t kAddressBits = 0x3ffff, kEightRows = 1024, kSwizzle128 = int64_t{1} << 62;
   Value place = arith::ShRUIOp::create(b, arith::AndIOp::create(b, address, number(kAddressBits)), number(4));
   return arith::OrIOp::create(b, place, number(kSwizzle128 | kEightRows >> 4 << 32 | 1 << 16));

@@ -6,23 +6,24 @@
 
 namespace llmc::codegen {
 
-/// Adds the product of m16n8k16 in bf16 to `sums`, four f32. `a` are four words of two bf16, `b` two: PTX ISA, "Matrix
-/// Fragments for mma.m16n8k16 with floating point type".
+/// Adds the product of m16n8k16 in bf16 to `sums`, four f32. `a` are four words of two bf16, `b` two: PTX
+/// ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
 void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
                  llvm::MutableArrayRef<mlir::Value> sums);
 
 /// Of warpgroups of sm_90a (PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions"): adds the product of
-/// m64nNk16 in bf16 to `sums`, N / 2 f32 a thread, when what is asked for is waited for. `a` are this warp's four words of
-/// its 16 of the 64 rows; `descriptor` says where operand B lies.
+/// m64nNk16 in bf16 to `sums`, N / 2 f32 a thread, when what is asked for is waited for. `a` are this warp's
+/// four words of its 16 of the 64 rows; `descriptor` says where operand B lies.
 void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor,
                           llvm::MutableArrayRef<mlir::Value> sums);
 
-/// The descriptor of operand B in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c of 16 bytes
-/// of row r at place c ^ (r % 8). `address` is an i64.
+/// The descriptor of operand B in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c
+/// of 16 bytes of row r at place c ^ (r % 8). `address` is an i64.
 mlir::Value matrixDescriptor(KernelBuilder &builder, mlir::Value address);
 
 /// The text by which the instruction of warpgroupMultiplyAdd() begins, for who simulates it.
-inline constexpr llvm::StringLiteral kWarpgroupProduct = "{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.mma_async";
+inline constexpr llvm::StringLiteral kWarpgroupProduct =
+    "{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.mma_async";
 
 /// 2^x by the special function unit, off by 2 ulps; 0 from -126 down.
 mlir::Value exp2(KernelBuilder &builder, mlir::Value x);

@@ -39,14 +39,14 @@ absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::load(absl::string_view
   if (status.ok() && artifact->manifest().weights().absent())
     status = absent == AbsentWeights::Random
                  ? artifact->makeRandomWeights()
-                 : absl::FailedPreconditionError(
-                       "was compiled without weights (--weights=none): llmc bench measures it, nothing else runs it");
+                 : absl::FailedPreconditionError("was compiled without weights (--weights=none): llmc bench "
+                                                 "measures it, nothing else runs it");
   if (status.ok())
     status = artifact->loadCode();
   if (status.ok() && artifact->manifest().has_gpu()) {
-    auto program = cuda::Program::load(artifact->manifest().gpu(), artifact->weights(), [&](const std::string &symbol) -> const void * {
-      return dlsym(artifact->library, symbol.c_str());
-    });
+    auto program = cuda::Program::load(
+        artifact->manifest().gpu(), artifact->weights(),
+        [&](const std::string &symbol) -> const void * { return dlsym(artifact->library, symbol.c_str()); });
     status = program.status();
     if (program.ok())
       artifact->onDevice = *std::move(program);
@@ -69,7 +69,8 @@ absl::Status Artifact::makeRandomWeights() {
   if (!memory.ok())
     return memory.status();
   randomWeights = *std::move(memory);
-  // Halves of 16 bits that are small numbers of bf16, ordinary ones of f16 and random codes: 64 KiB, repeated.
+  // Halves of 16 bits that are small numbers of bf16, ordinary ones of f16 and random codes: 64 KiB,
+  // repeated.
   constexpr size_t kPattern = 65536;
   std::vector<uint16_t> pattern(kPattern / sizeof(uint16_t));
   uint32_t state = 1;

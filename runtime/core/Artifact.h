@@ -30,9 +30,8 @@ public:
   /// Checks that the artifact is whole and made for this machine, and loads it. Errors are one line that
   /// begins with the path, e.g. `model.llmc: artifact was compiled for sapphirerapids and needs avx512vnni,
   /// which this CPU lacks`.
-  static absl::StatusOr<std::shared_ptr<const Artifact>> load(absl::string_view path,
-                                                              Verify verify = Verify::Auto,
-                                                              AbsentWeights absent = AbsentWeights::Refuse);
+  static absl::StatusOr<std::shared_ptr<const Artifact>>
+  load(absl::string_view path, Verify verify = Verify::Auto, AbsentWeights absent = AbsentWeights::Refuse);
 
   ~Artifact();
   Artifact(const Artifact &) = delete;

@@ -100,18 +100,19 @@ static absl::Status checkWeights(const Manifest &manifest, uint64_t sectionsEnd)
     return absl::InvalidArgumentError(absl::StrCat("weights begin at byte ", weights.offset(),
                                                    ", expected a multiple of ", kWeightsAlignment,
                                                    " behind the code of ", manifest.code().size(), " bytes"));
-  if (weights.size() > kMaxBytes)
-    return absl::InvalidArgumentError(
-        absl::StrCat("weights have ", weights.size(), " bytes, expected at most ", kMaxBytes));
-  if (!weights.absent() && (weights.offset() > sectionsEnd || weights.size() > sectionsEnd - weights.offset()))
+  if (!weights.absent() &&
+      (weights.offset() > sectionsEnd || weights.size() > sectionsEnd - weights.offset()))
     return absl::InvalidArgumentError(absl::StrCat("weights of ", weights.size(), " bytes at byte ",
                                                    weights.offset(), " end behind byte ", sectionsEnd,
                                                    ", where the manifest begins"));
+  if (weights.absent() && weights.size() > kMaxBytes)
+    return absl::InvalidArgumentError(
+        absl::StrCat("weights have ", weights.size(), " bytes, expected at most ", kMaxBytes));
   if (weights.chunk_bytes() == 0)
     return absl::InvalidArgumentError("weights have chunk_bytes 0");
-  const uint64_t chunks =
-      weights.absent() ? 0
-                       : weights.size() / weights.chunk_bytes() + (weights.size() % weights.chunk_bytes() != 0);
+  const uint64_t chunks = weights.absent() ? 0
+                                           : weights.size() / weights.chunk_bytes() +
+                                                 (weights.size() % weights.chunk_bytes() != 0);
   if (static_cast<uint64_t>(weights.chunk_xxh3_size()) != chunks)
     return absl::InvalidArgumentError(absl::StrCat("weights have ", weights.chunk_xxh3_size(),
                                                    " checksums, expected one for each of ", chunks,

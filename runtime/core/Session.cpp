@@ -89,8 +89,8 @@ static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t widt
   return absl::OkStatus();
 }
 
-absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
-                      absl::Span<const int32_t> outputIds, float *target) {
+absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows,
+                              int64_t firstPosition, absl::Span<const int32_t> outputIds, float *target) {
   std::iota(positions.begin(), positions.begin() + rows.size(), static_cast<int32_t>(firstPosition));
   LlmcStep inputs = {};
   inputs.rows = static_cast<int64_t>(rows.size());
@@ -158,7 +158,8 @@ absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t>
   if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
     return status;
   float *const states = reinterpret_cast<float *>(output.data());
-  if (absl::Status status = runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states); !status.ok())
+  if (absl::Status status = runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states);
+      !status.ok())
     return status;
   pooled.resize(width);
   pool(manifest.pooling(), absl::MakeConstSpan(states, wanted * width), absl::MakeSpan(pooled));

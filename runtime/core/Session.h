@@ -66,11 +66,11 @@ private:
   absl::Status allocate();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
   absl::Status runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
-               absl::Span<const int32_t> outputIds, float *output);
+                       absl::Span<const int32_t> outputIds, float *output);
 
   std::shared_ptr<const Artifact> loaded;
   std::shared_ptr<Team> workers;
-  PrivateMemory arena, cache;             ///< of steps on this machine's processor
+  PrivateMemory arena, cache;            ///< of steps on this machine's processor
   std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step

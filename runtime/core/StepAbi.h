@@ -42,10 +42,10 @@ typedef void (*LlmcStepFunction)(const LlmcStep *step, LlmcWorker *worker);
 /// same sequence of regions with the same chunk counts.
 int64_t llmc_region_next(LlmcWorker *worker, int64_t chunks);
 
-/// Of artifacts for GPUs: launches kernel `kernel` (its number in the manifest) on blocks_x times blocks_y blocks
-/// of `threads` threads, after all that was launched before, and returns at once. A grid without blocks does nothing.
-/// `arguments` are `count` words of 64 bits, copied by this call. All pointers of the step are the device's. Errors are
-/// told by whoever runs the step.
+/// Of artifacts for GPUs: launches kernel `kernel` (its number in the manifest) on blocks_x times blocks_y
+/// blocks of `threads` threads, after all that was launched before, and returns at once. A grid without
+/// blocks does nothing. `arguments` are `count` words of 64 bits, copied by this call. All pointers of the
+/// step are the device's. Errors are told by whoever runs the step.
 void llmc_gpu_launch(LlmcWorker *worker, int64_t kernel, int64_t blocks_x, int64_t blocks_y, int64_t threads,
                      int64_t shared_bytes, const uint64_t *arguments, int64_t count);
 

@@ -11,8 +11,8 @@ namespace {
 
 constexpr Result kNoDevice = 100, kStubLibrary = 34, kOutOfMemory = 2;
 
-/// A function of the driver's library and where its address goes. Names with a version are what the headers of CUDA
-/// make of the plain ones.
+/// A function of the driver's library and where its address goes. Names with a version are what the headers
+/// of CUDA make of the plain ones.
 struct Entry {
   const char *name;
   void **place;
@@ -27,7 +27,10 @@ absl::StatusOr<Driver> load() {
         chosen ? absl::StrCat("LLMC_CUDA_DRIVER: ", dlerror())
                : "this machine has no NVIDIA driver (libcuda.so.1 was not found), which the artifact needs");
   Driver driver = {};
-#define ENTRY(field, symbol) {symbol, reinterpret_cast<void **>(&driver.field)}
+#define ENTRY(field, symbol)                                                                                 \
+  {                                                                                                          \
+    symbol, reinterpret_cast<void **>(&driver.field)                                                         \
+  }
   const Entry entries[] = {ENTRY(GetErrorName, "cuGetErrorName"),
                            ENTRY(GetErrorString, "cuGetErrorString"),
                            ENTRY(Init, "cuInit"),
@@ -62,8 +65,8 @@ absl::StatusOr<Driver> load() {
   for (const Entry &entry : entries) {
     *entry.place = dlsym(library, entry.name);
     if (*entry.place == nullptr)
-      return absl::UnavailableError(absl::StrCat("the NVIDIA driver is too old: ", path, " has no ", entry.name,
-                                                 ", expected one for CUDA 12 or later"));
+      return absl::UnavailableError(absl::StrCat("the NVIDIA driver is too old: ", path, " has no ",
+                                                 entry.name, ", expected one for CUDA 12 or later"));
   }
   const Result result = driver.Init(0);
   if (result == kStubLibrary)

@@ -1,7 +1,7 @@
 //===- Driver.h - the CUDA driver, found where a program runs ------------------------------------------===//
 //
-// What is used of the driver's interface (CUDA Driver API reference, docs.nvidia.com/cuda/cuda-driver-api), declared
-// here so that neither building nor loading needs anything of CUDA.
+// What is used of the driver's interface (CUDA Driver API reference, docs.nvidia.com/cuda/cuda-driver-api),
+// declared here so that neither building nor loading needs anything of CUDA.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_RUNTIME_CUDA_DRIVER_H
@@ -65,11 +65,11 @@ struct Driver {
   Result (*GraphLaunch)(GraphExec, Stream);
   Result (*GraphExecDestroy)(GraphExec);
   Result (*GraphDestroy)(Graph);
-  Result (*LaunchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream,
-                         void **, void **);
+  Result (*LaunchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                         Stream, void **, void **);
 
-  /// The driver of this machine, initialized, or of the library that LLMC_CUDA_DRIVER names. Unavailable, with one
-  /// sentence, where there is none or no GPU.
+  /// The driver of this machine, initialized, or of the library that LLMC_CUDA_DRIVER names. Unavailable,
+  /// with one sentence, where there is none or no GPU.
   static absl::StatusOr<const Driver *> get();
 
   /// OK, or what went wrong in `doing`.

@@ -1,9 +1,9 @@
 #include "runtime/cuda/Program.h"
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
@@ -16,7 +16,8 @@ namespace llmc::runtime::cuda {
 // Memory
 //===--------------------------------------------------------------------===//
 
-absl::StatusOr<DeviceMemory> DeviceMemory::allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose) {
+absl::StatusOr<DeviceMemory> DeviceMemory::allocate(const Driver &driver, uint64_t bytes,
+                                                    absl::string_view purpose) {
   DeviceMemory memory;
   if (bytes == 0)
     return memory;
@@ -39,11 +40,13 @@ DeviceMemory::~DeviceMemory() {
     driver->MemFree(address);
 }
 
-absl::StatusOr<PinnedMemory> PinnedMemory::allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose) {
+absl::StatusOr<PinnedMemory> PinnedMemory::allocate(const Driver &driver, uint64_t bytes,
+                                                    absl::string_view purpose) {
   PinnedMemory memory;
   void *start = nullptr;
-  absl::Status status = driver.check(driver.MemHostAlloc(&start, bytes, 0),
-                                     absl::StrCat("allocating ", bytes >> 10, " KiB of the host for ", purpose));
+  absl::Status status =
+      driver.check(driver.MemHostAlloc(&start, bytes, 0),
+                   absl::StrCat("allocating ", bytes >> 10, " KiB of the host for ", purpose));
   if (!status.ok())
     return status;
   memory.driver = &driver;
@@ -69,7 +72,8 @@ PinnedMemory::~PinnedMemory() {
 //===--------------------------------------------------------------------===//
 
 absl::StatusOr<std::unique_ptr<Program>>
-Program::load(const Gpu &gpu, absl::Span<const uint8_t> weights, absl::FunctionRef<const void *(const std::string &)> findImage) {
+Program::load(const Gpu &gpu, absl::Span<const uint8_t> weights,
+              absl::FunctionRef<const void *(const std::string &)> findImage) {
   std::unique_ptr<Program> program(new Program);
   absl::StatusOr<const Driver *> driver = Driver::get();
   if (!driver.ok())
@@ -95,7 +99,8 @@ Program::~Program() {
 }
 
 absl::Status Program::openDevice() {
-  if (absl::Status status = cuda->check(cuda->DeviceGet(&device, 0), "finding the first device"); !status.ok())
+  if (absl::Status status = cuda->check(cuda->DeviceGet(&device, 0), "finding the first device");
+      !status.ok())
     return status;
   char text[256] = {};
   int major = 0, minor = 0;
@@ -105,7 +110,8 @@ absl::Status Program::openDevice() {
   name = text;
   capability = major * 10 + minor;
   Context retained = nullptr;
-  if (absl::Status status = cuda->check(cuda->DevicePrimaryCtxRetain(&retained, device), "opening the device");
+  if (absl::Status status =
+          cuda->check(cuda->DevicePrimaryCtxRetain(&retained, device), "opening the device");
       !status.ok())
     return status;
   context = retained;
@@ -119,9 +125,10 @@ static int capabilityOf(absl::string_view arch) {
   return absl::ConsumePrefix(&arch, "sm_") && absl::SimpleAtoi(arch, &number) ? number : 0;
 }
 
-absl::Status Program::loadKernels(const Gpu &gpu, absl::FunctionRef<const void *(const std::string &)> findImage) {
-  // Machine code runs on devices of the same first digits and an equal or later last one; text on all later ones. What
-  // uses all that an architecture has ("sm_90a") runs there alone.
+absl::Status Program::loadKernels(const Gpu &gpu,
+                                  absl::FunctionRef<const void *(const std::string &)> findImage) {
+  // Machine code runs on devices of the same first digits and an equal or later last one; text on all later
+  // ones. What uses all that an architecture has ("sm_90a") runs there alone.
   auto suits = [&](const GpuImage &image) {
     const int made = capabilityOf(image.arch());
     if (image.kind() != GpuImage::HOST && absl::EndsWith(image.arch(), "a"))
@@ -132,8 +139,9 @@ absl::Status Program::loadKernels(const Gpu &gpu, absl::FunctionRef<const void *
   };
   const GpuImage *best = nullptr;
   for (const GpuImage &image : gpu.images())
-    if (suits(image) && (best == nullptr || (image.kind() == GpuImage::CUBIN) > (best->kind() == GpuImage::CUBIN) ||
-                         (image.kind() == best->kind() && capabilityOf(image.arch()) > capabilityOf(best->arch()))))
+    if (suits(image) &&
+        (best == nullptr || (image.kind() == GpuImage::CUBIN) > (best->kind() == GpuImage::CUBIN) ||
+         (image.kind() == best->kind() && capabilityOf(image.arch()) > capabilityOf(best->arch()))))
       best = &image;
   if (best == nullptr)
     return absl::FailedPreconditionError(absl::StrCat(
@@ -168,8 +176,8 @@ absl::Status Program::upload(absl::Span<const uint8_t> weights) {
   constexpr uint64_t kPiece = uint64_t{16} << 20;
   PinnedMemory pieces[2];
   for (PinnedMemory &piece : pieces) {
-    absl::StatusOr<PinnedMemory> pinned =
-        PinnedMemory::allocate(*cuda, std::min<uint64_t>(kPiece, std::max<uint64_t>(weights.size(), 1)), "loading");
+    absl::StatusOr<PinnedMemory> pinned = PinnedMemory::allocate(
+        *cuda, std::min<uint64_t>(kPiece, std::max<uint64_t>(weights.size(), 1)), "loading");
     if (!pinned.ok())
       return pinned.status();
     piece = *std::move(pinned);
@@ -205,8 +213,8 @@ absl::Status Program::upload(absl::Span<const uint8_t> weights) {
 absl::StatusOr<std::unique_ptr<Queue>> Queue::create(const Program &program) {
   std::unique_ptr<Queue> queue(new Queue(program));
   constexpr unsigned kNonBlocking = 1;
-  if (absl::Status status =
-          program.driver().check(program.driver().StreamCreate(&queue->order, kNonBlocking), "making a stream");
+  if (absl::Status status = program.driver().check(program.driver().StreamCreate(&queue->order, kNonBlocking),
+                                                   "making a stream");
       !status.ok())
     return status;
   return queue;
@@ -237,16 +245,17 @@ void Queue::launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t thr
     note(owner.driver().FuncSetAttribute(function, static_cast<int>(FunctionAttribute::MaxDynamicSharedBytes),
                                          static_cast<int>(sharedBytes)),
          "asking for shared memory");
-  note(owner.driver().LaunchKernel(function, static_cast<unsigned>(blocksX), static_cast<unsigned>(blocksY), 1,
-                                   static_cast<unsigned>(threads), 1, 1, static_cast<unsigned>(sharedBytes), order,
-                                   pointers.data(), nullptr),
+  note(owner.driver().LaunchKernel(function, static_cast<unsigned>(blocksX), static_cast<unsigned>(blocksY),
+                                   1, static_cast<unsigned>(threads), 1, 1,
+                                   static_cast<unsigned>(sharedBytes), order, pointers.data(), nullptr),
        "launching a kernel");
 }
 
 } // namespace llmc::runtime::cuda
 
 extern "C" void llmc_gpu_launch(LlmcWorker *worker, int64_t kernel, int64_t blocks_x, int64_t blocks_y,
-                                int64_t threads, int64_t shared_bytes, const uint64_t *arguments, int64_t count) {
-  reinterpret_cast<llmc::runtime::cuda::Queue *>(worker)->launch(kernel, blocks_x, blocks_y, threads, shared_bytes,
-                                                                 arguments, count);
+                                int64_t threads, int64_t shared_bytes, const uint64_t *arguments,
+                                int64_t count) {
+  reinterpret_cast<llmc::runtime::cuda::Queue *>(worker)->launch(kernel, blocks_x, blocks_y, threads,
+                                                                 shared_bytes, arguments, count);
 }

@@ -18,7 +18,8 @@ namespace llmc::runtime::cuda {
 class DeviceMemory {
 public:
   /// `purpose` names the memory in the error.
-  static absl::StatusOr<DeviceMemory> allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose);
+  static absl::StatusOr<DeviceMemory> allocate(const Driver &driver, uint64_t bytes,
+                                               absl::string_view purpose);
   DeviceMemory() = default;
   DeviceMemory(DeviceMemory &&other) noexcept { *this = std::move(other); }
   DeviceMemory &operator=(DeviceMemory &&other) noexcept;
@@ -36,7 +37,8 @@ private:
 /// Memory of the host that the device can copy to and from while others work.
 class PinnedMemory {
 public:
-  static absl::StatusOr<PinnedMemory> allocate(const Driver &driver, uint64_t bytes, absl::string_view purpose);
+  static absl::StatusOr<PinnedMemory> allocate(const Driver &driver, uint64_t bytes,
+                                               absl::string_view purpose);
   PinnedMemory() = default;
   PinnedMemory(PinnedMemory &&other) noexcept { *this = std::move(other); }
   PinnedMemory &operator=(PinnedMemory &&other) noexcept;
@@ -54,10 +56,11 @@ private:
 /// A context on the first device, the kernels of an artifact and its weights. Immutable: sessions share it.
 class Program {
 public:
-  /// Loads the image that suits the device best, machine code before text. `findImage` gives the address of a symbol
-  /// of the artifact's code.
-  static absl::StatusOr<std::unique_ptr<Program>> load(const Gpu &gpu, absl::Span<const uint8_t> weights,
-                                                       absl::FunctionRef<const void *(const std::string &)> findImage);
+  /// Loads the image that suits the device best, machine code before text. `findImage` gives the address of a
+  /// symbol of the artifact's code.
+  static absl::StatusOr<std::unique_ptr<Program>>
+  load(const Gpu &gpu, absl::Span<const uint8_t> weights,
+       absl::FunctionRef<const void *(const std::string &)> findImage);
   ~Program();
   Program(const Program &) = delete;
   Program &operator=(const Program &) = delete;
@@ -85,7 +88,8 @@ private:
   DeviceMemory parameters;
 };
 
-/// The order in which a session's launches and copies happen on the device. What compiled steps know as their worker.
+/// The order in which a session's launches and copies happen on the device. What compiled steps know as their
+/// worker.
 class Queue {
 public:
   static absl::StatusOr<std::unique_ptr<Queue>> create(const Program &program);

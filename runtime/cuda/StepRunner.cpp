@@ -11,8 +11,8 @@ constexpr int64_t kLists = 4;
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<StepRunner>> StepRunner::create(const Program &program, const Manifest &manifest,
-                                                               int64_t maxRows) {
+absl::StatusOr<std::unique_ptr<StepRunner>> StepRunner::create(const Program &program,
+                                                               const Manifest &manifest, int64_t maxRows) {
   std::unique_ptr<StepRunner> runner(new StepRunner(program, maxRows, manifest.output_width()));
   if (absl::Status status = runner->allocate(manifest); !status.ok())
     return status;
@@ -96,12 +96,14 @@ void StepRunner::enqueue(LlmcStepFunction function, const LlmcStep &step) {
   const uint64_t stride = maxRows * sizeof(int32_t);
   if (isSmall)
     for (int64_t list = 0; list < kLists; ++list)
-      queue->note(driver.MemcpyHtoDAsync(inputs.pointer() + list * stride, stagedInputs.data() + list * stride,
-                                         sizeof(int32_t), queue->stream()),
+      queue->note(driver.MemcpyHtoDAsync(inputs.pointer() + list * stride,
+                                         stagedInputs.data() + list * stride, sizeof(int32_t),
+                                         queue->stream()),
                   "copying inputs");
   else
-    queue->note(driver.MemcpyHtoDAsync(inputs.pointer(), stagedInputs.data(), stagedInputs.size(), queue->stream()),
-                "copying inputs");
+    queue->note(
+        driver.MemcpyHtoDAsync(inputs.pointer(), stagedInputs.data(), stagedInputs.size(), queue->stream()),
+        "copying inputs");
   const LlmcStep device = onDevice(step);
   function(&device, reinterpret_cast<LlmcWorker *>(queue.get()));
   if (step.output_rows > 0)
@@ -120,7 +122,8 @@ absl::Status StepRunner::record(LlmcStepFunction function, const LlmcStep &step,
   queue->note(driver.StreamEndCapture(queue->stream(), &graph), "recording a step");
   if (absl::Status status = queue->takeStatus(); !status.ok())
     return status;
-  absl::Status status = driver.check(driver.GraphInstantiate(&recorded, graph, 0), "preparing a recorded step");
+  absl::Status status =
+      driver.check(driver.GraphInstantiate(&recorded, graph, 0), "preparing a recorded step");
   driver.GraphDestroy(graph);
   return status;
 }
@@ -151,7 +154,8 @@ absl::Status StepRunner::run(LlmcStepFunction function, const LlmcStep &step) {
   queue->note(driver.StreamSynchronize(queue->stream()), "running a step");
   if (absl::Status status = queue->takeStatus(); !status.ok())
     return status;
-  std::memcpy(step.output, stagedOutput.data(), static_cast<uint64_t>(step.output_rows) * outputWidth * sizeof(float));
+  std::memcpy(step.output, stagedOutput.data(),
+              static_cast<uint64_t>(step.output_rows) * outputWidth * sizeof(float));
   return absl::OkStatus();
 }
 

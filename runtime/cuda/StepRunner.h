@@ -8,8 +8,8 @@
 
 namespace llmc::runtime::cuda {
 
-/// The memory of a session on the device, and its steps. Steps of one row are recorded once and then launched as a
-/// whole (a CUDA graph): whatever changes from one to the next lies in memory.
+/// The memory of a session on the device, and its steps. Steps of one row are recorded once and then launched
+/// as a whole (a CUDA graph): whatever changes from one to the next lies in memory.
 class StepRunner {
 public:
   /// For steps of at most `maxRows` rows of an artifact with `manifest`.
@@ -38,7 +38,7 @@ private:
   std::unique_ptr<Queue> queue;
   DeviceMemory arena, cache, inputs, output;
   PinnedMemory stagedInputs, stagedOutput;
-  int64_t outputRows = 0; ///< that there is memory for
+  int64_t outputRows = 0;                       ///< that there is memory for
   std::map<LlmcStepFunction, GraphExec> graphs; ///< of steps of one row with one output
 };
 

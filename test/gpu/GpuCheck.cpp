@@ -1,6 +1,7 @@
 //===- GpuCheck.cpp - artifacts on a GPU, held to what other artifacts compute -------------------------===//
 //
-//     gpu-check outputs ARTIFACT COUNT FILE   writes the outputs for COUNT tokens: all rows of a prompt, then those of
+//     gpu-check outputs ARTIFACT COUNT FILE   writes the outputs for COUNT tokens: all rows of a prompt, then
+//     those of
 //                                             the same tokens one by one
 //     gpu-check compare FILE REFERENCE BOUND  fails if outputs differ by more than BOUND of the largest
 //     gpu-check bench ARTIFACT PROMPT DECODE DEPTH
@@ -63,7 +64,8 @@ void writeOutputs(const char *path, int64_t count, const char *target) {
       add(take(session->feed(absl::MakeConstSpan(&token, 1), Rows::Last)));
   }
   std::ofstream(target, std::ios::binary)
-      .write(reinterpret_cast<const char *>(outputs.data()), static_cast<std::streamsize>(outputs.size() * sizeof(float)));
+      .write(reinterpret_cast<const char *>(outputs.data()),
+             static_cast<std::streamsize>(outputs.size() * sizeof(float)));
 }
 
 std::vector<float> readFloats(const char *path) {
@@ -72,7 +74,8 @@ std::vector<float> readFloats(const char *path) {
     fail(absl::StrCat(path, ": cannot open"));
   std::vector<float> values(static_cast<size_t>(file.tellg()) / sizeof(float));
   file.seekg(0);
-  file.read(reinterpret_cast<char *>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+  file.read(reinterpret_cast<char *>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(float)));
   return values;
 }
 
@@ -92,15 +95,17 @@ void compare(const char *path, const char *referencePath, double bound) {
     squares += difference * difference;
     all += static_cast<double>(expected[i]) * expected[i];
   }
-  absl::PrintF("%s: off by %.2e of the largest at output %d of %d, %.2e rms\n", path, worst / largest, worstAt,
-               found.size(), std::sqrt(squares / all));
+  absl::PrintF("%s: off by %.2e of the largest at output %d of %d, %.2e rms\n", path, worst / largest,
+               worstAt, found.size(), std::sqrt(squares / all));
   if (!(worst <= bound * largest))
     fail(absl::StrCat(path, ": outputs differ by more than ", bound, " of the largest"));
 }
 
 void bench(const char *path, int64_t prompt, int64_t decode, int64_t depth) {
   using Clock = std::chrono::steady_clock;
-  auto seconds = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
+  auto seconds = [](Clock::time_point since) {
+    return std::chrono::duration<double>(Clock::now() - since).count();
+  };
   Clock::time_point start = Clock::now();
   std::unique_ptr<Session> session = open(path);
   const double loading = seconds(start);
@@ -128,11 +133,12 @@ void bench(const char *path, int64_t prompt, int64_t decode, int64_t depth) {
       bestDecode = std::min(bestDecode, seconds(start) / static_cast<double>(decode));
     }
   }
-  absl::PrintF("{\"artifact\": \"%s\", \"load_seconds\": %.3f, \"weights_bytes\": %.0f, \"prompt_tokens\": %d, "
-               "\"prompt_tokens_per_second\": %.1f, \"depth\": %d, \"decode_tokens_per_second\": %.2f, "
-               "\"decode_weights_gb_per_second\": %.1f}\n",
-               path, loading, bytes, prompt, prompt > 0 ? static_cast<double>(prompt) / bestPrompt : 0.0, depth,
-               decode > 0 ? 1 / bestDecode : 0.0, decode > 0 ? bytes / bestDecode / 1e9 : 0.0);
+  absl::PrintF(
+      "{\"artifact\": \"%s\", \"load_seconds\": %.3f, \"weights_bytes\": %.0f, \"prompt_tokens\": %d, "
+      "\"prompt_tokens_per_second\": %.1f, \"depth\": %d, \"decode_tokens_per_second\": %.2f, "
+      "\"decode_weights_gb_per_second\": %.1f}\n",
+      path, loading, bytes, prompt, prompt > 0 ? static_cast<double>(prompt) / bestPrompt : 0.0, depth,
+      decode > 0 ? 1 / bestDecode : 0.0, decode > 0 ? bytes / bestDecode / 1e9 : 0.0);
 }
 
 } // namespace
@@ -146,6 +152,7 @@ int main(int argc, char **argv) {
   else if (command == "bench" && argc == 6)
     bench(argv[2], std::atoll(argv[3]), std::atoll(argv[4]), std::atoll(argv[5]));
   else
-    fail("expected outputs ARTIFACT COUNT FILE, compare FILE REFERENCE BOUND, or bench ARTIFACT PROMPT DECODE DEPTH");
+    fail("expected outputs ARTIFACT COUNT FILE, compare FILE REFERENCE BOUND, or bench ARTIFACT PROMPT "
+         "DECODE DEPTH");
   return 0;
 }

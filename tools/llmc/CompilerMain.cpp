@@ -36,9 +36,10 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
       ->capture_default_str()
       ->option_text("TARGET");
   command
-      .add_option("--gpu-arch", request.gpuArchs,
-                  "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
-                  "those of the first when they load them. By default sm_80,sm_90a")
+      .add_option(
+          "--gpu-arch", request.gpuArchs,
+          "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
+          "those of the first when they load them. By default sm_80,sm_90a")
       ->option_text("LIST");
   command
       .add_option("--context", request.context,
@@ -66,8 +67,9 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
       ->check(CLI::IsMember({"auto", "f32", "f16", "bf16"}))
       ->option_text("TYPE");
   command
-      .add_option("--weights", request.weights,
-                  "none: leave the weights out of the artifact, which llmc bench then measures with random numbers")
+      .add_option(
+          "--weights", request.weights,
+          "none: leave the weights out of the artifact, which llmc bench then measures with random numbers")
       ->check(CLI::IsMember({"all", "none"}))
       ->capture_default_str()
       ->option_text("WHICH");
@@ -82,12 +84,13 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
 static void addLevelOptions(CLI::App &command, CompileRequest &request) {
   constexpr auto levels = "Levels";
   command
-      .add_option("--emit", request.emit,
-                  "What to make: imported (nn as the frontend makes it), nn (after fusion), tiled (loops and "
-                  "vectors), "
-                  "llvm (MLIR's LLVM dialect), ptx, cubin, llvm-ir, asm, obj, shared (a library without weights), or "
-                  "artifact (the "
-                  "default)")
+      .add_option(
+          "--emit", request.emit,
+          "What to make: imported (nn as the frontend makes it), nn (after fusion), tiled (loops and "
+          "vectors), "
+          "llvm (MLIR's LLVM dialect), ptx, cubin, llvm-ir, asm, obj, shared (a library without weights), or "
+          "artifact (the "
+          "default)")
       ->option_text("LEVEL");
   command
       .add_option("--stop-after", request.stopAfter,

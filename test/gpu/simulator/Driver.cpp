@@ -1,7 +1,7 @@
 //===- Driver.cpp - a CUDA driver whose device is the host ---------------------------------------------===//
 //
-// What runtime/cuda/Driver.h uses of the driver's interface. The environment chooses: LLMC_SIMT_SCHEDULE=seed or
-// seed,starved warp. Errors of kernels go to the standard error stream and come back as launch failures.
+// What runtime/cuda/Driver.h uses of the driver's interface. The environment chooses: LLMC_SIMT_SCHEDULE=seed
+// or seed,starved warp. Errors of kernels go to the standard error stream and come back as launch failures.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -68,7 +68,9 @@ extern "C" {
 
 int cuGetErrorName(int, const char **name) { return *name = "simulated", kSuccess; }
 int cuGetErrorString(int result, const char **text) {
-  *text = result == kLaunchFailed ? "a kernel did what it may not" : result == kOutOfMemory ? "out of memory" : "failed";
+  *text = result == kLaunchFailed  ? "a kernel did what it may not"
+          : result == kOutOfMemory ? "out of memory"
+                                   : "failed";
   return kSuccess;
 }
 int cuInit(unsigned) { return kSuccess; }
@@ -83,7 +85,10 @@ int cuCtxSetCurrent(void *) { return kSuccess; }
 int cuModuleLoadData(void **module, const void *image) {
   // The size is where the section headers of an ELF file end.
   const auto *bytes = static_cast<const uint8_t *>(image);
-  if (std::memcmp(bytes, "\x7f""ELF", 4) != 0)
+  if (std::memcmp(bytes,
+                  "\x7f"
+                  "ELF",
+                  4) != 0)
     return kInvalidImage;
   uint64_t sections;
   uint16_t entrySize, count;
@@ -111,7 +116,8 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   const void *count = dlsym(module, (std::string(simt::kArgumentsPrefix) + name).c_str());
   if (entry == nullptr || count == nullptr)
     return kNotFound;
-  *function = new Function{reinterpret_cast<void (*)(void **)>(entry), name, *static_cast<const int64_t *>(count)};
+  *function =
+      new Function{reinterpret_cast<void (*)(void **)>(entry), name, *static_cast<const int64_t *>(count)};
   return kSuccess;
 }
 int cuFuncSetAttribute(void *, int, int) { return kSuccess; }
@@ -173,8 +179,8 @@ int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned 
                    unsigned threadsY, unsigned threadsZ, unsigned sharedBytes, void *stream, void **arguments,
                    void **) {
   constexpr unsigned kMostThreads = 1024;
-  if (blocksX == 0 || blocksY == 0 || blocksY > 65535 || blocksZ != 1 || threadsX == 0 || threadsX > kMostThreads ||
-      threadsY != 1 || threadsZ != 1)
+  if (blocksX == 0 || blocksY == 0 || blocksY > 65535 || blocksZ != 1 || threadsX == 0 ||
+      threadsX > kMostThreads || threadsY != 1 || threadsZ != 1)
     return kInvalidValue;
   // Arguments are copied when a kernel is launched.
   const auto *kernel = static_cast<const Function *>(function);
@@ -185,7 +191,8 @@ int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned 
     std::vector<void *> pointers(values.size());
     for (size_t i = 0; i < values.size(); ++i)
       pointers[i] = &values[i];
-    const simt::Launch launch{kernel->entry, kernel->name, blocksX, blocksY, threadsX, sharedBytes, pointers.data()};
+    const simt::Launch launch{kernel->entry, kernel->name, blocksX,        blocksY,
+                              threadsX,      sharedBytes,  pointers.data()};
     const std::string problem = simt::run(launch, deviceMemory(), schedule());
     if (problem.empty())
       return kSuccess;

@@ -1,8 +1,9 @@
 //===- Simulator.cpp - blocks of threads, simulated on the host ----------------------------------------===//
 //
-// A thread of a block is a fiber: it runs until it waits for others. Operations of a warp (shuffles, matrix products)
-// happen when the last of its lanes arrives. What is copied asynchronously arrives when it is waited for, and shared
-// memory holds no numbers before it is written, so that a missing wait or barrier shows in results.
+// A thread of a block is a fiber: it runs until it waits for others. Operations of a warp (shuffles, matrix
+// products) happen when the last of its lanes arrives. What is copied asynchronously arrives when it is
+// waited for, and shared memory holds no numbers before it is written, so that a missing wait or barrier
+// shows in results.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -36,7 +37,8 @@ constexpr uint8_t kPoison = 0xff;
 
 void *Memory::allocate(size_t bytes) {
   const size_t whole = (bytes + 2 * kRedZone + 4095) / 4096 * 4096;
-  void *base = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *base =
+      mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED)
     return nullptr;
   auto *start = static_cast<uint8_t *>(base) + kRedZone;
@@ -112,9 +114,9 @@ struct Fiber {
   bool done = false;
   std::vector<Copy> pending;             ///< copies since the last group
   std::vector<std::vector<Copy>> groups; ///< that nobody has waited for
-  std::vector<Copy> unfenced; ///< that products of warpgroups do not see
-  bool isFenced = false;  ///< products of warpgroups may use its registers
-  unsigned products = 0;  ///< of warpgroups, that are not in a group
+  std::vector<Copy> unfenced;            ///< that products of warpgroups do not see
+  bool isFenced = false;                 ///< products of warpgroups may use its registers
+  unsigned products = 0;                 ///< of warpgroups, that are not in a group
   std::vector<unsigned> productGroups;
 };
 
@@ -139,8 +141,8 @@ class Block {
 public:
   Block(const Launch &launch, const Memory &memory, const Schedule &schedule)
       : launch(launch), memory(memory), schedule(schedule), fibers(launch.threads),
-        warps((launch.threads + kWarp - 1) / kWarp), warpgroups((launch.threads + 4 * kWarp - 1) / (4 * kWarp)),
-        random(schedule.seed) {
+        warps((launch.threads + kWarp - 1) / kWarp),
+        warpgroups((launch.threads + 4 * kWarp - 1) / (4 * kWarp)), random(schedule.seed) {
     shared = static_cast<uint8_t *>(std::aligned_alloc(kSharedWindow, kSharedWindow));
     stacks = static_cast<uint8_t *>(mmap(nullptr, kStackBytes * launch.threads, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -231,7 +233,8 @@ public:
   }
 
   Fiber &fiber() { return fibers[current]; }
-  /// What a thread has copied is seen by products of warpgroups once it says so; all have to before a barrier.
+  /// What a thread has copied is seen by products of warpgroups once it says so; all have to before a
+  /// barrier.
   void fenceProxy() { fibers[current].unfenced.clear(); }
 
   void copyLater(uint8_t *target, const uint8_t *source, size_t bytes) {
@@ -245,7 +248,8 @@ public:
     while (groups.size() > left) {
       for (const Copy &copy : groups.front())
         std::memcpy(copy.target, copy.source, copy.bytes);
-      fibers[current].unfenced.insert(fibers[current].unfenced.end(), groups.front().begin(), groups.front().end());
+      fibers[current].unfenced.insert(fibers[current].unfenced.end(), groups.front().begin(),
+                                      groups.front().end());
       groups.erase(groups.begin());
     }
   }
@@ -263,7 +267,8 @@ public:
     fail(what + ", thread " + std::to_string(current));
     leave();
   }
-  /// Whether any thread has copies to `bytes` of shared memory from `first` on that products of warpgroups do not see.
+  /// Whether any thread has copies to `bytes` of shared memory from `first` on that products of warpgroups do
+  /// not see.
   bool hasUnfencedCopies(uint32_t first, uint32_t bytes) const {
     return std::any_of(fibers.begin(), fibers.end(), [&](const Fiber &fiber) {
       return std::any_of(fiber.unfenced.begin(), fiber.unfenced.end(), [&](const Copy &copy) {
@@ -437,8 +442,8 @@ void ldMatrix(uint64_t *cells) {
   });
 }
 
-/// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": A in registers, B in shared memory with a swizzle of 128
-/// bytes.
+/// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": A in registers, B in shared memory with a
+/// swizzle of 128 bytes.
 void warpgroupBf16(uint64_t *cells) {
   if (!running->fiber().isFenced)
     running->stop("product of a warpgroup without wgmma.fence before it");
@@ -464,7 +469,8 @@ void warpgroupBf16(uint64_t *cells) {
       const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
       for (unsigned r = 0; r < 4; ++r)
         for (unsigned half = 0; half < 2; ++half)
-          a[(row + r % 2 * 8) * 16 + 2 * t + half + r / 2 * 8] = bf16Of(threads[i][1 + r] >> (16 * half) & 0xffff);
+          a[(row + r % 2 * 8) * 16 + 2 * t + half + r / 2 * 8] =
+              bf16Of(threads[i][1 + r] >> (16 * half) & 0xffff);
     }
     for (unsigned c = 0; c < columns; ++c)
       for (unsigned k = 0; k < 16; ++k)
@@ -494,7 +500,8 @@ void warpgroupWait(uint64_t *cells) {
 void fenceProxy(uint64_t *) { running->fenceProxy(); }
 
 void copyAsync(uint64_t *cells) {
-  running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]), cells[2]);
+  running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]),
+                     cells[2]);
 }
 void commitGroup(uint64_t *) { running->commitGroup(); }
 void waitGroup(uint64_t *cells) { running->waitGroup(cells[0]); }
@@ -505,13 +512,25 @@ void checkAccess(uint64_t *cells) {
 } // namespace
 
 void fillTable(void **table) {
-  const std::pair<Call, void (*)(uint64_t *)> entries[] = {
-      {ThreadX, threadX},       {BlockX, blockX},           {BlockY, blockY},         {Shared, sharedMemory},
-      {Barrier, barrier},       {Shuffle, shuffle},         {Exp2, exp2Of},           {MmaBf16, mmaBf16},
-      {LdMatrix, ldMatrix},     {CopyAsync, copyAsync},     {CommitGroup, commitGroup}, {WaitGroup, waitGroup},
-      {WarpgroupBf16, warpgroupBf16}, {WarpgroupFence, warpgroupFence}, {WarpgroupCommit, warpgroupCommit},
-      {WarpgroupWait, warpgroupWait}, {FenceProxy, fenceProxy},
-      {CheckLoad, checkAccess}, {CheckStore, checkAccess}};
+  const std::pair<Call, void (*)(uint64_t *)> entries[] = {{ThreadX, threadX},
+                                                           {BlockX, blockX},
+                                                           {BlockY, blockY},
+                                                           {Shared, sharedMemory},
+                                                           {Barrier, barrier},
+                                                           {Shuffle, shuffle},
+                                                           {Exp2, exp2Of},
+                                                           {MmaBf16, mmaBf16},
+                                                           {LdMatrix, ldMatrix},
+                                                           {CopyAsync, copyAsync},
+                                                           {CommitGroup, commitGroup},
+                                                           {WaitGroup, waitGroup},
+                                                           {WarpgroupBf16, warpgroupBf16},
+                                                           {WarpgroupFence, warpgroupFence},
+                                                           {WarpgroupCommit, warpgroupCommit},
+                                                           {WarpgroupWait, warpgroupWait},
+                                                           {FenceProxy, fenceProxy},
+                                                           {CheckLoad, checkAccess},
+                                                           {CheckStore, checkAccess}};
   static_assert(std::size(entries) == kCalls);
   for (auto [call, function] : entries)
     table[call] = reinterpret_cast<void *>(function);

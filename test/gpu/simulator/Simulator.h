@@ -24,8 +24,8 @@ private:
 
 /// In which order the warps of a block run between their barriers.
 struct Schedule {
-  uint32_t seed = 0;     ///< 0: round robin; else warps in random order
-  int64_t starved = -1;  ///< a warp that runs only when nothing else can
+  uint32_t seed = 0;    ///< 0: round robin; else warps in random order
+  int64_t starved = -1; ///< a warp that runs only when nothing else can
 };
 
 /// One launch of a kernel.
@@ -40,8 +40,8 @@ struct Launch {
 /// The functions of SimtAbi.h, in the order of simt::Call.
 void fillTable(void **table);
 
-/// Runs all blocks, one after the other. Returns an empty string, or what the kernel did that no kernel may: accesses
-/// out of bounds or not aligned, threads that wait for ever, copies that nobody waits for.
+/// Runs all blocks, one after the other. Returns an empty string, or what the kernel did that no kernel may:
+/// accesses out of bounds or not aligned, threads that wait for ever, copies that nobody waits for.
 std::string run(const Launch &launch, const Memory &memory, const Schedule &schedule);
 
 } // namespace llmc::simt
