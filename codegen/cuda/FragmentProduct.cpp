@@ -366,7 +366,8 @@ private:
                              MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
     }
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
-    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+    for (size_t p = 0; p < records.size(); ++p)
+      waitForWarpgroup(b, MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
   }
 
   /// Adds the sums of the warps that share a tile; the first of them gets the totals.

@@ -204,6 +204,14 @@ private:
       llvm::append_range(arguments, op->getOperands());
       return replaceByCall(op, simt::WarpgroupBf16, arguments), absl::OkStatus();
     }
+    if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString().empty()) {
+      Value same = LLVM::PoisonOp::create(builder, op->getLoc(), op->getResult(0).getType());
+      for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+        same = LLVM::InsertValueOp::create(builder, op->getLoc(), same, operand, static_cast<int64_t>(i));
+      op->getResult(0).replaceAllUsesWith(same);
+      op->erase();
+      return absl::OkStatus();
+    }
     if (auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op)) {
       if (intrinsic.getIntrin() == "llvm.nvvm.ex2.approx.ftz.f32") {
         return replaceByCall(op, simt::Exp2, intrinsic.getArgs()), absl::OkStatus();

@@ -48,6 +48,27 @@ void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descr
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
+void waitForWarpgroup(KernelBuilder &builder, MutableArrayRef<Value> sums) {
+  NVVM::WgmmaWaitGroupSyncOp::create(builder, 0);
+  // Compilers do not know that the registers belong to the products until then: this takes and gives them
+  // here.
+  Type f32 = builder.getF32Type();
+  std::string results, inputs;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    results += (i ? ",=f" : "=f");
+    inputs += "," + std::to_string(i);
+  }
+  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(sums.size(), f32));
+  Value held = LLVM::InlineAsmOp::create(
+                   builder, TypeRange{type}, ValueRange(ArrayRef<Value>(sums)), builder.getStringAttr(""),
+                   builder.getStringAttr(results + inputs), builder.getUnitAttr(), UnitAttr(),
+                   LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
+                   LLVM::AsmDialectAttr(), ArrayAttr())
+                   .getResult(0);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = LLVM::ExtractValueOp::create(builder, f32, held, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+}
+
 Value matrixDescriptor(KernelBuilder &b, Value address) {
   auto number = [&](int64_t value) -> Value {
     return arith::ConstantOp::create(b, b.getI64IntegerAttr(value));

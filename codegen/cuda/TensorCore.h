@@ -17,6 +17,9 @@ void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::Ar
 void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor,
                           llvm::MutableArrayRef<mlir::Value> sums);
 
+/// Waits for all products of this thread's warpgroup; `sums` are theirs, which nothing may touch before.
+void waitForWarpgroup(KernelBuilder &builder, llvm::MutableArrayRef<mlir::Value> sums);
+
 /// The descriptor of operand B in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c
 /// of 16 bytes of row r at place c ^ (r % 8). `address` is an i64.
 mlir::Value matrixDescriptor(KernelBuilder &builder, mlir::Value address);
