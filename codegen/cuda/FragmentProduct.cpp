@@ -347,27 +347,31 @@ private:
   /// The same by the matrix instructions of warpgroups, which read x from shared memory themselves.
   void multiplyByWarpgroups(FragmentReader &reader, ArrayRef<FragmentReader::Record> records, Value stage,
                             SmallVectorImpl<Value> &totals) {
-    SmallVector<SmallVector<Value, 4>> operands;
+    constexpr size_t kOperand = 4;
+    SmallVector<Value> operands;
     for (int64_t step = 0; step < FragmentLayout::steps; ++step)
       for (const FragmentReader::Record &record : records)
-        operands.push_back(reader.scaledOperand(record, step));
+        llvm::append_range(operands, reader.scaledOperand(record, step));
     Value base = arith::IndexCastOp::create(b, b.getI64Type(),
                                             Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
     const int64_t stageBytes = kernel.rowsPerBlock * FragmentLayout::recordInputs * 2;
     Value offset = arith::IndexCastOp::create(b, b.getI64Type(), b.mul(stage, stageBytes));
     Value descriptor = matrixDescriptor(b, arith::AddIOp::create(b, base, offset));
+    // What compilers leave for later, zeros of sums above all, would be written while products go on.
+    holdInRegisters(b, operands);
+    holdInRegisters(b, totals);
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
       Value advance =
           arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
       Value here = arith::AddIOp::create(b, descriptor, advance);
       for (size_t p = 0; p < records.size(); ++p)
-        warpgroupMultiplyAdd(b, operands[step * records.size() + p], here,
-                             MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
+        warpgroupMultiplyAdd(b, ArrayRef(operands).slice((step * records.size() + p) * kOperand, kOperand),
+                             here, MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
     }
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
-    for (size_t p = 0; p < records.size(); ++p)
-      waitForWarpgroup(b, MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
+    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+    holdInRegisters(b, totals); // nor are sums read before
   }
 
   /// Adds the sums of the warps that share a tile; the first of them gets the totals.

@@ -48,25 +48,24 @@ void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descr
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
-void waitForWarpgroup(KernelBuilder &builder, MutableArrayRef<Value> sums) {
-  NVVM::WgmmaWaitGroupSyncOp::create(builder, 0);
-  // Compilers do not know that the registers belong to the products until then: this takes and gives them
-  // here.
-  Type f32 = builder.getF32Type();
+void holdInRegisters(KernelBuilder &builder, MutableArrayRef<Value> values) {
+  SmallVector<Type> types;
   std::string results, inputs;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    results += (i ? ",=f" : "=f");
+  for (auto [i, value] : llvm::enumerate(values)) {
+    types.push_back(value.getType());
+    results += i ? "," : "";
+    results += value.getType().isF32() ? "=f" : "=r";
     inputs += "," + std::to_string(i);
   }
-  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(sums.size(), f32));
+  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), types);
   Value held = LLVM::InlineAsmOp::create(
-                   builder, TypeRange{type}, ValueRange(ArrayRef<Value>(sums)), builder.getStringAttr(""),
+                   builder, TypeRange{type}, ValueRange(ArrayRef<Value>(values)), builder.getStringAttr(""),
                    builder.getStringAttr(results + inputs), builder.getUnitAttr(), UnitAttr(),
                    LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
                    LLVM::AsmDialectAttr(), ArrayAttr())
                    .getResult(0);
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = LLVM::ExtractValueOp::create(builder, f32, held, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+  for (auto [i, value] : llvm::enumerate(values))
+    value = LLVM::ExtractValueOp::create(builder, types[i], held, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
 Value matrixDescriptor(KernelBuilder &b, Value address) {

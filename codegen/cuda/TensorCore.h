@@ -17,8 +17,9 @@ void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::Ar
 void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor,
                           llvm::MutableArrayRef<mlir::Value> sums);
 
-/// Waits for all products of this thread's warpgroup; `sums` are theirs, which nothing may touch before.
-void waitForWarpgroup(KernelBuilder &builder, llvm::MutableArrayRef<mlir::Value> sums);
+/// Has `values`, of 32 bits each, in registers here: written before, and what is made of them read after.
+/// LLVM does not know which registers a warpgroup's products hold from their fence to their wait.
+void holdInRegisters(KernelBuilder &builder, llvm::MutableArrayRef<mlir::Value> values);
 
 /// The descriptor of operand B in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c
 /// of 16 bytes of row r at place c ^ (r % 8). `address` is an i64.

@@ -90,7 +90,7 @@ def check_resources(simulation):
         for line in report.splitlines():
             spills = "bytes spill stores" in line and " 0 bytes spill stores" not in line
             # Products of warpgroups that ptxas runs one after the other, or waits for by itself.
-            if spills or any(code in line for code in ["C7504", "C7514", "C7517"]):
+            if spills or any(code in line for code in ["C7504", "C7514", "C7517", "C7519"]):
                 sys.exit(f"{arch}: {line}")
 
 
