@@ -279,4 +279,95 @@ def MaterializeParams : Pass<"nn-materialize-params", "::mlir::ModuleOp"> {
   let dependentDialects = ["::llmc::nn::NNDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// autodiff: from a loss to its gradients
+//===----------------------------------------------------------------------===//
+
+def FixRows : Pass<"nn-fix-rows", "::mlir::ModuleOp"> {
+  let summary = "give all activations a known number of rows";
+  let description = [{
+    Sizes that were open become `rows`: a program for training takes the same number of tokens in each step.
+
+    Before:
+
+        %y = nn.silu %x : tensor<?x64xf32>
+
+    After, with `rows=2048`:
+
+        %y = nn.silu %x : tensor<2048x64xf32>
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect"];
+  let options = [Option<"rows", "rows", "int64_t", "0", "Rows that a step has">];
+}
+
+def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
+  let summary = "add the gradients of parameters to a function";
+  let description = [{
+    Turns the public function `function`, whose calls have been inlined, into one that returns gradients too (reverse mode). It gets a new
+    last argument for each result that is differentiable, marked `nn.seed`: the gradient of the result, of its type. It gets a new last
+    result for each parameter that a result depends on in a differentiable way, marked `nn.gradient`: the sum over results and elements of
+    seed * d result / d parameter. Parameters that are marked `nn.frozen` are none, and nothing is computed for them.
+
+    Each operation builds its part by its DifferentiableOpInterface; one that does not is refused by name. Operations of the forward part
+    stay, and those of the backward part follow in reverse order.
+
+    Before:
+
+        nn.param @w : tensor<32x64xf32>
+        func.func @loss(%x: tensor<8x64xf32>) -> tensor<8x32xf32> {
+          %w = nn.load @w : tensor<32x64xf32>
+          %y = nn.linear %x, %w : tensor<8x64xf32>, tensor<32x64xf32> -> tensor<8x32xf32>
+          return %y : tensor<8x32xf32>
+        }
+
+    After:
+
+        func.func @loss(%x: tensor<8x64xf32>, %dy: tensor<8x32xf32> {nn.seed = 0 : i64})
+            -> (tensor<8x32xf32>, tensor<32x64xf32> {nn.gradient = @w}) {
+          ...
+          %dw = linalg.generic ... ins(%dy, %x : ...) ...
+          return %y, %dw : tensor<8x32xf32>, tensor<32x64xf32>
+        }
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+  let options = [Option<"function", "function", "std::string", "\"loss\"", "The function to differentiate">];
+}
+
+//===----------------------------------------------------------------------===//
+// train: from operations to the loops that training lowers
+//===----------------------------------------------------------------------===//
+
+def Decompose : Pass<"nn-decompose", "::mlir::ModuleOp"> {
+  let summary = "replace operations of nn by structured operations of linalg";
+  let description = [{
+    Norms, activations, products and losses become the structured operations of their formulas (AggregatedOpInterface), which can be fused
+    with those of gradients. What has kernels of its own stays: attention, gathers, rotations.
+
+    Before:
+
+        %y = nn.silu %x : tensor<8x64xf32>
+
+    After:
+
+        %y = linalg.generic {iterator_types = ["parallel", "parallel"], ...} ins(%x : tensor<8x64xf32>) ... {
+          ^bb0(%a: f32, %b: f32):
+            %e = math.exp ...
+        }
+  }];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def FuseStructured : Pass<"nn-fuse-structured", "::mlir::ModuleOp"> {
+  let summary = "fuse structured operations on single elements into what reads them";
+  let description = [{
+    A structured operation without reductions is computed where its result is read: in the only operation that reads it, or, where its
+    formula costs little, in all of them, so that its result needs no memory. Products are left alone: they have kernels of their own.
+
+    Results are the same to the bit.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // LLMC_PASSES_PASSES_TD

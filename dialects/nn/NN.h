@@ -14,11 +14,16 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SmallBitVector.h"
+
+namespace mlir {
+class DialectRegistry;
+}
 
 #include "dialects/nn/NNDialect.h.inc"
 #include "dialects/nn/NNEnums.h.inc"
@@ -55,6 +60,9 @@ enum class FusionRole {
   Parameter,   ///< concerns weights only; happens at compile time
 };
 
+/// Adds the rules of gradients of upstream's element-wise arithmetic on tensors (UpstreamGradients.cpp).
+void registerGradientModels(mlir::DialectRegistry &registry);
+
 /// Whether the shapes of two tensor types can be those of one value and their elements are the same.
 bool haveCompatibleSizes(mlir::Type a, mlir::Type b);
 /// Whether the shapes of two tensor types can be those of one value and their elements are floating-point
@@ -74,6 +82,13 @@ template <typename Op> struct ResultTypesFollow : mlir::OpTrait::TraitBase<Op, R
 
 /// The trait of operations whose gradients can not be built (DifferentiableOpInterface).
 template <typename Op> struct RefusesGradient : mlir::OpTrait::TraitBase<Op, RefusesGradient> {};
+/// An operation that is a few structured operations of linalg.
+template <typename Op> struct DeclaresDecomposition : mlir::OpTrait::TraitBase<Op, DeclaresDecomposition> {};
+
+/// Attributes of training (nn-differentiate): of parameters that it leaves as they are; of an argument that is
+/// the gradient of the result of that number; of a result that is the gradient of the parameter of that name.
+inline constexpr llvm::StringLiteral kFrozenAttribute = "nn.frozen", kSeedAttribute = "nn.seed",
+                                     kGradientAttribute = "nn.gradient";
 
 /// The attribute with which the arguments of a function are marked that receive parameters: what depends on
 /// nothing but these is computed when the program is compiled.

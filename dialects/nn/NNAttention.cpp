@@ -167,26 +167,46 @@ SmallVector<double> RopeTableOp::getFrequencies() {
 }
 double RopeTableOp::getMagnitude() { return computeMagnitude(getScaling()); }
 
-LogicalResult AttentionOp::verify() {
-  if (failed(verifyHeads(*this)))
+/// What attention and its gradient demand of their operands.
+template <typename Op> static LogicalResult verifyOperands(Op op) {
+  if (failed(verifyHeads(op)))
     return failure();
-  int64_t keyWidth = width(getKey()), valueWidth = width(getValue()), queryWidth = width(getQuery());
+  int64_t keyWidth = width(op.getKey()), valueWidth = width(op.getValue()), queryWidth = width(op.getQuery());
   if (!ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(queryWidth) &&
-      keyWidth * static_cast<int64_t>(getHeads()) != queryWidth * static_cast<int64_t>(getKvHeads()))
-    return emitOpError() << "has keys of width " << keyWidth << ", but " << getKvHeads() << " heads of "
-                         << queryWidth / static_cast<int64_t>(getHeads()) << " are expected";
-  if (!ShapedType::isDynamic(valueWidth) && valueWidth % static_cast<int64_t>(getKvHeads()) != 0)
-    return emitOpError() << "has values of width " << valueWidth << ", which is not a multiple of its "
-                         << getKvHeads() << " key heads";
-  if (!compatible(rows(getKey()), rows(getValue())))
-    return emitOpError() << "has " << rows(getKey()) << " keys but " << rows(getValue()) << " values";
-  if (getCausal() && !compatible(rows(getQuery()), rows(getKey())))
-    return emitOpError() << "is causal, but has " << rows(getQuery()) << " queries and " << rows(getKey())
+      keyWidth * static_cast<int64_t>(op.getHeads()) != queryWidth * static_cast<int64_t>(op.getKvHeads()))
+    return op.emitOpError() << "has keys of width " << keyWidth << ", but " << op.getKvHeads() << " heads of "
+                         << queryWidth / static_cast<int64_t>(op.getHeads()) << " are expected";
+  if (!ShapedType::isDynamic(valueWidth) && valueWidth % static_cast<int64_t>(op.getKvHeads()) != 0)
+    return op.emitOpError() << "has values of width " << valueWidth << ", which is not a multiple of its "
+                         << op.getKvHeads() << " key heads";
+  if (!compatible(rows(op.getKey()), rows(op.getValue())))
+    return op.emitOpError() << "has " << rows(op.getKey()) << " keys but " << rows(op.getValue()) << " values";
+  if (op.getCausal() && !compatible(rows(op.getQuery()), rows(op.getKey())))
+    return op.emitOpError() << "is causal, but has " << rows(op.getQuery()) << " queries and " << rows(op.getKey())
                          << " keys";
-  if (getSegments() && (!compatible(rows(getSegments()), rows(getQuery())) ||
-                        !compatible(rows(getSegments()), rows(getKey()))))
-    return emitOpError() << "has " << rows(getSegments()) << " segments for " << rows(getQuery())
-                         << " queries and " << rows(getKey()) << " keys";
+  if (op.getSegments() && (!compatible(rows(op.getSegments()), rows(op.getQuery())) ||
+                        !compatible(rows(op.getSegments()), rows(op.getKey()))))
+    return op.emitOpError() << "has " << rows(op.getSegments()) << " segments for " << rows(op.getQuery())
+                         << " queries and " << rows(op.getKey()) << " keys";
+  return success();
+}
+
+LogicalResult AttentionGradientOp::verify() {
+  if (failed(verifyOperands(*this)))
+    return failure();
+  const int64_t valueWidth = width(getValue());
+  const auto group = static_cast<int64_t>(getHeads() / getKvHeads());
+  if (!compatible(rows(getGradient()), rows(getQuery())) ||
+      !compatible(width(getGradient()),
+                  ShapedType::isDynamic(valueWidth) ? ShapedType::kDynamic : group * valueWidth))
+    return emitOpError() << "has a gradient of type " << getGradient().getType()
+                         << ", which no attention of its operands gives";
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyOperands(*this)))
+    return failure();
   if (!getBias())
     return success();
   int64_t queries = rows(getQuery()), heads = getHeads();

@@ -9,7 +9,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "dialects/nn/GradientBuilder.h"
+#include "dialects/nn/FormulaBuilder.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -23,12 +23,15 @@ enum Loop : unsigned { H, G, I, J, E };
 /// A logit of a key that is not seen: less than any other.
 constexpr double kUnseen = -1e30;
 
-using Reduction = GradientBuilder::Reduction;
+using Reduction = FormulaBuilder::Reduction;
+
+Value biasOf(AttentionOp op) { return op.getBias(); }
+Value biasOf(AttentionGradientOp) { return {}; }
 
 /// The tensors of one attention, taken apart into heads.
-class AttentionGradient {
+template <typename Op> class AttentionGradient {
 public:
-  AttentionGradient(AttentionOp op, OpBuilder &builder, Value gradient)
+  AttentionGradient(Op op, OpBuilder &builder, Value gradient)
       : op(op), b(builder, op), kvHeads(op.getKvHeads()), group(op.getHeads() / op.getKvHeads()) {
     query = splitHeads(op.getQuery(), {kvHeads, group});
     key = splitHeads(op.getKey(), {kvHeads});
@@ -127,7 +130,7 @@ private:
 
   void computeSoftmax() {
     SmallVector<Value> inputs = {products};
-    SmallVector<GradientBuilder::Dims> dims = {scoreDims};
+    SmallVector<FormulaBuilder::Dims> dims = {scoreDims};
     if (std::optional<ArrayRef<double>> slopes = op.getAlibi()) {
       auto type = RankedTensorType::get({kvHeads, group}, b.getElement());
       auto numbers = llvm::map_to_vector(
@@ -135,9 +138,9 @@ private:
       inputs.push_back(arith::ConstantOp::create(b.b, DenseElementsAttr::get(type, numbers)));
       dims.push_back(headDims);
     }
-    if (op.getBias()) {
+    if (Value bias = biasOf(op)) {
       const int64_t queries = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0);
-      inputs.push_back(b.expand(op.getBias(), 0, {kvHeads, group, queries}));
+      inputs.push_back(b.expand(bias, 0, {kvHeads, group, queries}));
       dims.push_back(scoreDims);
     }
     if (op.getSegments()) {
@@ -151,7 +154,7 @@ private:
         logit = logit + alibi(v.front());
         v = v.drop_front();
       }
-      if (op.getBias()) {
+      if (biasOf(op)) {
         logit = logit + v.front();
         v = v.drop_front();
       }
@@ -176,8 +179,8 @@ private:
 
   const SmallVector<unsigned> scoreDims = {H, G, I, J}, rowDims = {H, G, I}, headDims = {H, G},
                               queryRow = {I}, keyRow = {J}, queryDims = {I, H, G, E}, keyDims = {J, H, E};
-  AttentionOp op;
-  GradientBuilder b;
+  Op op;
+  FormulaBuilder b;
   int64_t kvHeads, group;
   Value query, key, value, gradient, products, softmax, ofLogits;
 };
@@ -195,7 +198,22 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
   for (Value operand : {getQuery(), getKey(), getValue(), getResult()})
     if (cast<RankedTensorType>(operand.getType()).isDynamicDim(1))
       return emitOpError() << "can not be differentiated: the width of its heads is not known";
-  AttentionGradient rule(*this, builder, gradients[0]);
+  if (!getBias()) {
+    OpBuilder::InsertionGuard guard(builder);
+    FormulaBuilder b(builder, *this);
+    Value gradient = b.promote(gradients[0]);
+    auto whole = AttentionGradientOp::create(b.b, getQuery(), getKey(), getValue(), gradient, getSegments(),
+                                             getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(),
+                                             getScaleAttr(), getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
+    if (ofQuery)
+      results[0] = whole.getQueryGradient();
+    if (ofKey)
+      results[1] = whole.getKeyGradient();
+    if (ofValue)
+      results[2] = whole.getValueGradient();
+    return results;
+  }
+  AttentionGradient<AttentionOp> rule(*this, builder, gradients[0]);
   if (ofValue)
     results[2] = rule.ofValue();
   if (ofBias || ofQuery || ofKey)
@@ -207,4 +225,10 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
   if (ofKey)
     results[1] = rule.ofKey();
   return results;
+}
+
+FailureOr<SmallVector<Value>> AttentionGradientOp::decomposeOperation(OpBuilder &builder) {
+  AttentionGradient<AttentionGradientOp> rule(*this, builder, getGradient());
+  rule.computeLogitsGradient();
+  return SmallVector<Value>{rule.ofQuery(), rule.ofKey(), rule.ofValue()};
 }

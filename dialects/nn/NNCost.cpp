@@ -73,7 +73,7 @@ double rowsOf(Value value, int64_t rows) {
 }
 
 /// Pairs of a query and a key that it sees by `causal` and `window`. Segments are data: one is assumed.
-double pairsSeen(AttentionOp op, int64_t queries, int64_t keys) {
+template <typename Op> double pairsSeen(Op op, int64_t queries, int64_t keys) {
   double pairs = 0;
   for (int64_t query = 0; query < queries; ++query) {
     const int64_t end = op.getCausal() ? std::min(query + 1, keys) : keys;
@@ -119,6 +119,12 @@ OpCost SelectRowsOp::getCost(int64_t rows, int64_t) {
   cost.activationBytes = bytesOf(getRows(), rows) + 2 * bytesOf(getResult(), rows);
   return cost;
 }
+OpCost ScatterRowsOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 1); }
+OpCost CrossEntropyOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  cost.flops = 4 * elementsOf(getLogits(), rows);
+  return cost;
+}
 OpCost ConvertOp::getCost(int64_t rows, int64_t) {
   return isParameter(getInput()) ? OpCost() : streamingCost(*this, rows, 2);
 }
@@ -131,6 +137,15 @@ OpCost AttentionOp::getCost(int64_t rows, int64_t) {
   cost.flops = perPair * pairsSeen(*this, queries, keys);
   if (Value bias = getBias())
     cost.activationBytes += biasBytes(bias, getHeads(), queries, keys) - bytesOf(bias, rows);
+  return cost;
+}
+
+// Five products of the size of the forward pass's two.
+OpCost AttentionGradientOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  const double queries = rowsOf(getQuery(), rows), keys = rowsOf(getKey(), rows);
+  const double perPair = (6 * elementsOf(getQuery(), rows) + 4 * elementsOf(getGradient(), rows)) / queries;
+  cost.flops = perPair * pairsSeen(*this, queries, keys);
   return cost;
 }
 
@@ -200,6 +215,9 @@ FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }
 FusionRole SplitOp::getFusionRole() { return FusionRole::Layout; }
 FusionRole ConcatOp::getFusionRole() { return FusionRole::Layout; }
 FusionRole SelectRowsOp::getFusionRole() { return FusionRole::Gather; }
+FusionRole ScatterRowsOp::getFusionRole() { return FusionRole::Gather; }
+FusionRole CrossEntropyOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole AttentionGradientOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole ConvertOp::getFusionRole() {
   return isParameter(getInput()) ? FusionRole::Parameter : FusionRole::RowWise;
 }

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -21,7 +22,17 @@ using namespace llmc::nn;
 #define GET_TYPEDEF_CLASSES
 #include "dialects/nn/NNTypes.cpp.inc"
 
+namespace {
+/// Operations may be inlined anywhere: they compute values and nothing else.
+struct Inlining : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const override { return true; }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const override { return true; }
+};
+} // namespace
+
 void NNDialect::initialize() {
+  addInterfaces<Inlining>();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/nn/NNAttributes.cpp.inc"

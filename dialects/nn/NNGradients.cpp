@@ -4,7 +4,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "dialects/nn/GradientBuilder.h"
+#include "dialects/nn/FormulaBuilder.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -23,7 +23,7 @@ Gradients mapGradient(Op op, OpBuilder &builder, Value gradient, const llvm::Sma
                       function_ref<Number(Number)> derivative) {
   if (!gradient || !wants(op, wanted, 0))
     return SmallVector<Value>{Value()};
-  GradientBuilder b(builder, op);
+  FormulaBuilder b(builder, op);
   Value mapped =
       b.mapElements({op.getInput(), gradient}, [&](ArrayRef<Number> v) { return derivative(v[0]) * v[1]; });
   return SmallVector<Value>{b.as(op.getInput(), mapped)};
@@ -99,7 +99,7 @@ Gradients LinearOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   Value gradient = gradients[0];
   if (!gradient)
     return results;
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   auto product = [](ArrayRef<Number> v) { return v[0] * v[1]; };
   // Loops: rows, outputs, inputs, in the order that puts the sum last.
   if (wants(*this, wanted, 0))
@@ -122,7 +122,7 @@ Gradients RmsNormOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   const int64_t width = getInput().getType().getDimSize(1), group = getWeight().getType().getDimSize(0);
   if (ShapedType::isDynamic(width) || ShapedType::isDynamic(group))
     return emitOpError() << "can not be differentiated: its width or that of its groups is not known";
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   const double size = static_cast<double>(group), epsilon = getEpsilon().convertToDouble();
   Value x = b.expand(getInput(), 1, {width / group, group});
   Value dy = b.expand(gradients[0], 1, {width / group, group});
@@ -157,7 +157,7 @@ Gradients LayerNormOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   Value dy = gradients[0], x = getInput();
   if (!dy)
     return results;
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   // Loops of sums over rows: elements, rows.
   if (getBias() && wants(*this, wanted, 2))
     results[2] = b.as(getBias(), b.compute({dy}, {{1, 0}}, 2, {0}, [](ArrayRef<Number> v) { return v[0]; }));
@@ -252,41 +252,19 @@ Gradients RotateOp::buildGradients(OpBuilder &builder, ValueRange gradients,
 // Gathers of rows: each row's gradient is added to that of the row it came from, in their order
 //===----------------------------------------------------------------------===//
 
-namespace {
-
 /// The gradient of `table`, of which the rows `ids` were taken.
-Value scatterRows(GradientBuilder &b, Value table, Value ids, Value gradient) {
-  Location loc = b.b.getLoc();
+static Value scatterRows(FormulaBuilder &b, Value table, Value ids, Value gradient) {
   gradient = b.promote(gradient);
-  OpFoldResult zero = b.b.getIndexAttr(0), one = b.b.getIndexAttr(1);
-  OpFoldResult width = tensor::getMixedSize(b.b, loc, gradient, 1);
-  Value first = arith::ConstantIndexOp::create(b.b, 0), step = arith::ConstantIndexOp::create(b.b, 1);
-  Value rows = tensor::DimOp::create(b.b, ids, first);
-  auto loop = scf::ForOp::create(
-      b.b, first, rows, step, ValueRange{b.makeZeros(table, b.getElement())},
-      [&](OpBuilder &nested, Location loc, Value i, ValueRange sums) {
-        ImplicitLocOpBuilder body(loc, nested);
-        Value id =
-            arith::IndexCastOp::create(body, body.getIndexType(), tensor::ExtractOp::create(body, ids, i));
-        SmallVector<OpFoldResult> from = {i, zero}, to = {id, zero}, sizes = {one, width},
-                                  strides = {one, one};
-        Value row = tensor::ExtractSliceOp::create(body, gradient, from, sizes, strides);
-        Value sum = tensor::ExtractSliceOp::create(body, sums[0], to, sizes, strides);
-        Value added = arith::AddFOp::create(body, sum, row);
-        scf::YieldOp::create(
-            body, ValueRange{tensor::InsertSliceOp::create(body, added, sums[0], to, sizes, strides)});
-      });
-  return b.as(table, loop.getResult(0));
+  auto type = cast<RankedTensorType>(table.getType()).clone(b.getElement());
+  return b.as(table, ScatterRowsOp::create(b.b, type, gradient, ids));
 }
-
-} // namespace
 
 Gradients EmbeddingOp::buildGradients(OpBuilder &builder, ValueRange gradients,
                                       const llvm::SmallBitVector &wanted) {
   SmallVector<Value> results(2);
   if (!gradients[0] || !wants(*this, wanted, 1))
     return results;
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   results[1] = scatterRows(b, getTable(), getIds(), gradients[0]);
   return results;
 }
@@ -296,8 +274,40 @@ Gradients SelectRowsOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   SmallVector<Value> results(2);
   if (!gradients[0] || !wants(*this, wanted, 0))
     return results;
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   results[0] = scatterRows(b, getInput(), getRows(), gradients[0]);
+  return results;
+}
+
+Gradients ScatterRowsOp::buildGradients(OpBuilder &builder, ValueRange gradients,
+                                        const llvm::SmallBitVector &wanted) {
+  SmallVector<Value> results(2);
+  if (gradients[0] && wants(*this, wanted, 0))
+    results[0] = SelectRowsOp::create(builder, getLoc(), gradients[0], getRows());
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+// dx[t, j] = dy[t] (softmax(x[t, :])[j] - [j = target]), and 0 where there is no target.
+Gradients CrossEntropyOp::buildGradients(OpBuilder &builder, ValueRange gradients,
+                                         const llvm::SmallBitVector &wanted) {
+  SmallVector<Value> results(2);
+  if (!gradients[0] || !wants(*this, wanted, 0))
+    return results;
+  FormulaBuilder b(builder, *this);
+  Softmax softmax(b, getLogits());
+  const SmallVector<unsigned> all = {0, 1}, rows = {0};
+  Value scale = tensor::CollapseShapeOp::create(b.b, gradients[0], ArrayRef<ReassociationIndices>{{0, 1}});
+  Value dx = b.compute({getLogits(), softmax.largest, softmax.sums, scale, getTargets()},
+                       {all, rows, rows, rows, rows}, 2, all, [](ArrayRef<Number> v) {
+                         Number p = exponential(v[0] - v[1]) / v[2], zero = constant(p, 0);
+                         Number part = isTarget(v[4], p - constant(p, 1), p);
+                         return v[3] * isNegative(v[4], zero, part);
+                       });
+  results[0] = b.as(getLogits(), dx);
   return results;
 }
 
@@ -310,7 +320,7 @@ Gradients SplitOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   auto given = [](Value gradient) { return static_cast<bool>(gradient); };
   if (llvm::none_of(gradients, given) || !wants(*this, wanted, 0))
     return SmallVector<Value>{Value()};
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   Type element = getElementTypeOrSelf(getInput());
   Value whole =
       llvm::all_of(gradients, given) ? b.makeEmpty(getInput(), element) : b.makeZeros(getInput(), element);
@@ -333,7 +343,7 @@ Gradients ConcatOp::buildGradients(OpBuilder &builder, ValueRange gradients,
   SmallVector<Value> results(getNumOperands());
   if (!gradients[0])
     return results;
-  GradientBuilder b(builder, *this);
+  FormulaBuilder b(builder, *this);
   int64_t first = 0;
   for (auto [index, input] : llvm::enumerate(getInputs())) {
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b.b, getLoc(), input);

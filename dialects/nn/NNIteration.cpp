@@ -136,21 +136,51 @@ IterationSpace AttentionOp::getIterationSpace() {
   return space;
 }
 
-LogicalResult AttentionOp::adaptToTile(const IterationSpace &space, ArrayRef<OpFoldResult> offsets,
-                                       ArrayRef<OpFoldResult> sizes) {
+/// Of a tile over heads of keys.
+template <typename Op>
+static LogicalResult adaptKeyHeads(Op op, const IterationSpace &space, ArrayRef<OpFoldResult> offsets,
+                                   ArrayRef<OpFoldResult> sizes) {
   const std::optional<unsigned> loop = space.operands[1][1].loop; // that of keys' heads
   if (!loop || *loop >= sizes.size())
     return success();
   std::optional<int64_t> kvHeads = getConstantIntValue(sizes[*loop]),
                          first = getConstantIntValue(offsets[*loop]);
-  if (!kvHeads || (getAlibi() && !first))
+  if (!kvHeads || (op.getAlibi() && !first))
     return failure();
-  const int64_t group = getHeads() / getKvHeads();
-  setKvHeads(*kvHeads);
-  setHeads(group * *kvHeads);
-  if (std::optional<ArrayRef<double>> slopes = getAlibi())
-    setAlibi(slopes->slice(group * *first, group * *kvHeads));
+  const int64_t group = op.getHeads() / op.getKvHeads();
+  op.setKvHeads(*kvHeads);
+  op.setHeads(group * *kvHeads);
+  if (std::optional<ArrayRef<double>> slopes = op.getAlibi())
+    op.setAlibi(slopes->slice(group * *first, group * *kvHeads));
   return success();
+}
+
+LogicalResult AttentionOp::adaptToTile(const IterationSpace &space, ArrayRef<OpFoldResult> offsets,
+                                       ArrayRef<OpFoldResult> sizes) {
+  return adaptKeyHeads(*this, space, offsets, sizes);
+}
+
+// Heads of keys, each with the heads of queries that read it.
+IterationSpace AttentionGradientOp::getIterationSpace() {
+  const int64_t kvHeads = getKvHeads(), group = getHeads() / kvHeads;
+  const int64_t keyWidth = dim(getKey(), 1), valueWidth = dim(getValue(), 1);
+  const bool headsKnown = !ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(valueWidth);
+  auto heads = [&](int64_t unit) -> SmallVector<DimAccess, 2> {
+    return {kWhole, headsKnown ? by(0, unit) : kWhole};
+  };
+  const int64_t keySize = keyWidth / kvHeads, valueSize = valueWidth / kvHeads;
+  IterationSpace space;
+  space.loops.assign(headsKnown, kParallel);
+  space.operands = {heads(group * keySize), heads(keySize), heads(valueSize), heads(group * valueSize)};
+  if (getSegments())
+    space.operands.push_back({kWhole});
+  space.results = {heads(group * keySize), heads(keySize), heads(valueSize)};
+  return space;
+}
+
+LogicalResult AttentionGradientOp::adaptToTile(const IterationSpace &space, ArrayRef<OpFoldResult> offsets,
+                                               ArrayRef<OpFoldResult> sizes) {
+  return adaptKeyHeads(*this, space, offsets, sizes);
 }
 
 IterationSpace EmptyCacheOp::getIterationSpace() { return {{}, {}, {{}}}; }
@@ -200,6 +230,15 @@ IterationSpace ConcatOp::getIterationSpace() {
 IterationSpace SelectRowsOp::getIterationSpace() {
   const int64_t unit = unitOf(getInput());
   return {{kParallel, kParallel}, {{kWhole, by(1, unit)}, {by(0)}}, {{by(0), by(1, unit)}}};
+}
+
+// Each row of the result may be any row's.
+IterationSpace ScatterRowsOp::getIterationSpace() {
+  return {{kParallel}, {{kWhole, by(0)}, {kWhole}}, {{kWhole, by(0)}}};
+}
+
+IterationSpace CrossEntropyOp::getIterationSpace() {
+  return {{kParallel}, {{by(0), kWhole}, {by(0)}}, {{by(0), kWhole}}};
 }
 
 IterationSpace ConvertOp::getIterationSpace() {

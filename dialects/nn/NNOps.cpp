@@ -96,6 +96,19 @@ LogicalResult SoftcapOp::verify() {
 // Layout and element types
 //===----------------------------------------------------------------------===//
 
+LogicalResult ScatterRowsOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.isDynamicDim(0) || getElementTypeOrSelf(result) != getElementTypeOrSelf(getInput()) ||
+      !compatible(result.getDimSize(1), dim(getInput(), 1)))
+    return emitOpError() << "has a result of type " << result << ", expected a known number of rows like those of "
+                         << getInput().getType();
+  return verifyRows(*this, getInput(), getRows(), "input rows", "places");
+}
+
+LogicalResult CrossEntropyOp::verify() {
+  return verifyRows(*this, getLogits(), getTargets(), "rows of logits", "targets");
+}
+
 LogicalResult SplitOp::verify() {
   int64_t sum = 0;
   for (Value result : getResults()) {

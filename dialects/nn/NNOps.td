@@ -5,6 +5,7 @@
 
 include "dialects/nn/NNTypes.td"
 include "dialects/nn/NNInterfaces.td"
+include "mlir/Dialect/Linalg/IR/LinalgInterfaces.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -49,6 +50,14 @@ class NN_RefusesGradient<string reason> : NativeOpTrait<"RefusesGradient", [], [
   let cppNamespace = "::llmc::nn";
 }
 class NN_NoGradient<string reason> : TraitList<[NN_DifferentiableOpInterface, NN_RefusesGradient<reason>]>;
+
+// An operation that is a few structured operations of linalg (NNDecomposition.cpp).
+def NN_DeclaresDecomposition : NativeOpTrait<"DeclaresDecomposition", [], [{
+    ::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>> decomposeOperation(::mlir::OpBuilder &builder);
+  }]> {
+  let cppNamespace = "::llmc::nn";
+}
+def NN_Decomposes : TraitList<[NN_DeclaresDecomposition, AggregatedOpInterface]>;
 
 // An operation on values: pure, with reference semantics, a cost, a role in fusion and a description of its loops. Each has `NN_Gradient` or
 // `NN_NoGradient` besides.
@@ -160,7 +169,7 @@ def NN_EmbeddingOp : NN_TensorOp<"embedding", [NN_InferredShapes, NN_Gradient]> 
   let hasVerifier = 1;
 }
 
-def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes, NN_Gradient]> {
+def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes, NN_Gradient, NN_Decomposes]> {
   let summary = "product with a weight matrix";
   let description = [{
         y[t, n] = sum_k x[t, k] * weight[n, k] + bias[n]
@@ -186,7 +195,7 @@ def NN_LinearOp : NN_TensorOp<"linear", [NN_InferredShapes, NN_Gradient]> {
 // Normalization and activation
 //===----------------------------------------------------------------------===//
 
-def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
+def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient, NN_Decomposes]> {
   let summary = "root-mean-square normalization";
   let description = [{
         y[t, d] = x[t, d] / sqrt(mean_g(x[t, :]^2) + epsilon) * weight[d mod G]      (Zhang and Sennrich, 2019)
@@ -202,7 +211,7 @@ def NN_RmsNormOp : NN_TensorOp<"rms_norm", [AllTypesMatch<["input", "result"]>, 
   let hasVerifier = 1;
 }
 
-def NN_LayerNormOp : NN_TensorOp<"layer_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient]> {
+def NN_LayerNormOp : NN_TensorOp<"layer_norm", [AllTypesMatch<["input", "result"]>, NN_Gradient, NN_Decomposes]> {
   let summary = "layer normalization";
   let description = [{
         y[t, d] = (x[t, d] - mean(x[t, :])) / sqrt(var(x[t, :]) + epsilon) * weight[d] + bias[d]      (Ba et al., 2016)
@@ -224,7 +233,7 @@ class NN_ElementwiseOp<string mnemonic, list<Trait> traits = []> : NN_TensorOp<m
   let results = (outs NN_Activation:$result);
 }
 
-def NN_SiluOp : NN_ElementwiseOp<"silu", [NN_Gradient]> {
+def NN_SiluOp : NN_ElementwiseOp<"silu", [NN_Gradient, NN_Decomposes]> {
   let summary = "sigmoid linear unit";
   let description = [{
         y = x / (1 + exp(-x))      (Elfwing et al., 2017)
@@ -235,7 +244,7 @@ def NN_SiluOp : NN_ElementwiseOp<"silu", [NN_Gradient]> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
-def NN_GeluOp : NN_ElementwiseOp<"gelu", [NN_Gradient]> {
+def NN_GeluOp : NN_ElementwiseOp<"gelu", [NN_Gradient, NN_Decomposes]> {
   let summary = "Gaussian error linear unit";
   let description = [{
     With F the chosen form of the Gaussian distribution function, y = x * F(x)      (Hendrycks and Gimpel, 2016)
@@ -250,7 +259,7 @@ def NN_GeluOp : NN_ElementwiseOp<"gelu", [NN_Gradient]> {
   let assemblyFormat = "$kind $input attr-dict `:` type($input)";
 }
 
-def NN_ReluOp : NN_ElementwiseOp<"relu", [NN_Gradient]> {
+def NN_ReluOp : NN_ElementwiseOp<"relu", [NN_Gradient, NN_Decomposes]> {
   let summary = "rectified linear unit";
   let description = [{
         y = max(x, 0)
@@ -262,7 +271,7 @@ def NN_ReluOp : NN_ElementwiseOp<"relu", [NN_Gradient]> {
   let hasFolder = 1;
 }
 
-def NN_ScaleOp : NN_ElementwiseOp<"scale", [NN_Gradient]> {
+def NN_ScaleOp : NN_ElementwiseOp<"scale", [NN_Gradient, NN_Decomposes]> {
   let summary = "product with a constant";
   let description = [{
         y = factor * x
@@ -276,7 +285,7 @@ def NN_ScaleOp : NN_ElementwiseOp<"scale", [NN_Gradient]> {
   let hasFolder = 1;
 }
 
-def NN_SoftcapOp : NN_ElementwiseOp<"softcap", [NN_Gradient]> {
+def NN_SoftcapOp : NN_ElementwiseOp<"softcap", [NN_Gradient, NN_Decomposes]> {
   let summary = "soft limit to a range";
   let description = [{
         y = cap * tanh(x / cap)      (Gemma 2)
@@ -401,6 +410,31 @@ def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_Infe
   }];
 }
 
+def NN_AttentionGradientOp : NN_TensorOp<"attention_gradient", [NN_Decomposes, NN_InferredResults,
+    NN_NoGradient<"second derivatives are not supported">]> {
+  let summary = "gradients of attention";
+  let description = [{
+    With y = `nn.attention` of the same operands and attributes, the sums over all elements of gradient * dy / dq, and so for k and v:
+    gradients of queries, keys and values from that of the result. Scores are computed again, and need not be stored.
+
+        %dq, %dk, %dv = nn.attention_gradient %q, %k, %v, %dy heads 9 kv_heads 3 scale 0.125 causal
+               : tensor<64x576xf32>, tensor<64x192xf32>, tensor<64x192xf32>, tensor<64x576xf32>
+  }];
+  let arguments = !con((ins NN_Activation:$query, NN_Activation:$key, NN_Activation:$value, NN_Activation:$gradient,
+    Optional<NN_Ids>:$segments, UnitAttr:$causal), attentionArguments);
+  let results = (outs NN_Activation:$query_gradient, NN_Activation:$key_gradient, NN_Activation:$value_gradient);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $gradient (`segments` $segments^ `:` type($segments))?
+    `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? (`window` $window^)? (`softcap` $softcap^)?
+    (`alibi` $alibi^)? attr-dict `:` type($query) `,` type($key) `,` type($value) `,` type($gradient)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::LogicalResult adaptToTile(const ::llmc::nn::IterationSpace &space, ::llvm::ArrayRef<::mlir::OpFoldResult> offsets,
+                                      ::llvm::ArrayRef<::mlir::OpFoldResult> sizes);
+  }];
+}
+
 def NN_EmptyCacheOp : NN_ComputeOp<"empty_cache", [NN_NoGradient<"caches are for inference">]> {
   let summary = "a cache that holds nothing yet";
   let description = [{
@@ -479,6 +513,25 @@ def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_Inferr
 }
 
 //===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+def NN_CrossEntropyOp : NN_TensorOp<"cross_entropy", [NN_InferredShapes, NN_Gradient, NN_Decomposes]> {
+  let summary = "negative logarithm of the probability of a class";
+  let description = [{
+        y[t, 0] = log(sum_j exp(x[t, j])) - x[t, targets[t]]
+
+    and 0 where the target is negative: nothing is asked of that row. A target beyond the width is an error of the program that runs.
+
+        %loss = nn.cross_entropy %logits, %targets : tensor<64x49152xf32>, tensor<64xi32> -> tensor<64x1xf32>
+  }];
+  let arguments = (ins NN_Activation:$logits, NN_Ids:$targets);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
 // Mixture of experts
 //===----------------------------------------------------------------------===//
 
@@ -554,6 +607,21 @@ def NN_SelectRowsOp : NN_TensorOp<"select_rows", [NN_InferredResults, NN_Gradien
   let arguments = (ins NN_Activation:$input, NN_Ids:$rows);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
+}
+
+def NN_ScatterRowsOp : NN_TensorOp<"scatter_rows", [NN_Gradient]> {
+  let summary = "sums of the rows that go to the same place";
+  let description = [{
+        y[v, :] = sum_{t: rows[t] = v} x[t, :]
+
+    in the order of t: the gradient of gathers. The result's type says how many rows it has.
+
+        %dt = nn.scatter_rows %dy, %tokens : tensor<64x576xf32>, tensor<64xi32> -> tensor<49152x576xf32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Ids:$rows);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def NN_ConvertOp : NN_TensorOp<"convert", [NN_Gradient]> {

@@ -203,6 +203,30 @@ LogicalResult SelectRowsOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) 
   return reify(*this, builder, sizes, {{getRows(), 0}, {getInput(), 1}});
 }
 
+LogicalResult ScatterRowsOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
+  return reify(*this, builder, sizes, {{Value(), dim(getResult(), 0)}, {getInput(), 1}});
+}
+
+LogicalResult CrossEntropyOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
+                                               Types &types) {
+  types.push_back(RankedTensorType::get({dim(op.getLogits(), 0), 1}, computedElement(op.getLogits())));
+  return success();
+}
+LogicalResult CrossEntropyOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
+  return reify(*this, builder, sizes, {{getLogits(), 0}, {Value(), 1}});
+}
+
+LogicalResult AttentionGradientOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
+                                                    Types &types) {
+  llvm::append_values(types, op.getQuery().getType(), op.getKey().getType(), op.getValue().getType());
+  return success();
+}
+LogicalResult AttentionGradientOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
+  for (Value operand : {getQuery(), getKey(), getValue()})
+    sizes.push_back(tensor::getMixedSizes(builder, getLoc(), operand));
+  return success();
+}
+
 LogicalResult SplitOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
   return reify(*this, builder, sizes, {{getInput(), 0}, {getInput(), 1}}); // widths are known
 }

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/Passes.h"
 #include "codegen/cuda/Passes.h"
+#include "dialects/nn/NN.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -76,6 +77,7 @@ int main(int argc, char **argv) {
   registerAllDialects(registry);
   registerAllExtensions(registry);
   llmc::nn::reference::registerReferenceModels(registry);
+  llmc::nn::registerGradientModels(registry);
 
   registerAllPasses();
   llmc::passes::registerLlmcPasses();

@@ -43,6 +43,14 @@ template <typename T> struct AttentionShape {
       s += static_cast<T>(alibi[h]) * static_cast<T>(j - i);
     return s;
   }
+
+  /// The derivative of a score by its product.
+  T slope(T product) const {
+    if (!softcap)
+      return scale;
+    const T t = std::tanh(scale * product / *softcap);
+    return scale * (1 - t * t);
+  }
 };
 
 /// A key, its value and its score.
@@ -76,7 +84,7 @@ template <typename T> void averageValues(ArrayRef<ScoredKey<T>> keys, int64_t si
 }
 
 /// Checks what the verifier can not where sizes are dynamic.
-template <typename T> LogicalResult checkSizes(AttentionOp op, Frame<T> &frame) {
+template <typename T, typename Op> LogicalResult checkSizes(Op op, Frame<T> &frame) {
   const Tensor<T> &query = frame.getTensor(op.getQuery()), &key = frame.getTensor(op.getKey());
   const Tensor<T> &value = frame.getTensor(op.getValue());
   const int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
@@ -96,12 +104,6 @@ template <typename T> LogicalResult checkSizes(AttentionOp op, Frame<T> &frame) 
       return op.emitOpError() << "has " << segments << " segments for " << query.rows() << " queries and "
                               << key.rows() << " keys";
   }
-  if (op.getBias()) {
-    const Tensor<T> &bias = frame.getTensor(op.getBias());
-    if (bias.rows() != heads * query.rows() || bias.width() != key.rows())
-      return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width() << " for " << heads
-                              << " heads, " << query.rows() << " queries and " << key.rows() << " keys";
-  }
   return success();
 }
 
@@ -111,6 +113,12 @@ template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
   const AttentionShape<T> shape(op);
   const Tensor<T> &query = frame.getTensor(op.getQuery()), &key = frame.getTensor(op.getKey());
   const Tensor<T> &value = frame.getTensor(op.getValue());
+  if (op.getBias()) {
+    const Tensor<T> &bias = frame.getTensor(op.getBias());
+    if (bias.rows() != shape.heads * query.rows() || bias.width() != key.rows())
+      return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width() << " for " << shape.heads
+                              << " heads, " << query.rows() << " queries and " << key.rows() << " keys";
+  }
   const IntegerTensor *segments = op.getSegments() ? &frame.getIntegers(op.getSegments()) : nullptr;
   const Tensor<T> *bias = op.getBias() ? &frame.getTensor(op.getBias()) : nullptr;
   const int64_t headDim = query.width() / shape.heads, valueDim = value.width() / shape.kvHeads;
@@ -132,6 +140,62 @@ template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
     }
   });
   return frame.setComputed(op.getResult(), std::move(result));
+}
+
+/// Weights P of one query's softmax and their gradients: dl = P (dP - sum P dP), where dP = gradient . value.
+template <typename T> LogicalResult evaluate(AttentionGradientOp op, Frame<T> &frame) {
+  if (failed(checkSizes(op, frame)))
+    return failure();
+  const AttentionShape<T> shape(op);
+  const Tensor<T> &query = frame.getTensor(op.getQuery()), &key = frame.getTensor(op.getKey());
+  const Tensor<T> &value = frame.getTensor(op.getValue()), &gradient = frame.getTensor(op.getGradient());
+  const IntegerTensor *segments = op.getSegments() ? &frame.getIntegers(op.getSegments()) : nullptr;
+  const int64_t size = query.width() / shape.heads, valueSize = value.width() / shape.kvHeads;
+  if (gradient.rows() != query.rows() || gradient.width() != shape.heads * valueSize)
+    return op.emitOpError() << "has a gradient of " << gradient.rows() << 'x' << gradient.width()
+                            << ", expected " << query.rows() << 'x' << shape.heads * valueSize;
+  Tensor<T> ofQuery(query.shape), ofKey(key.shape), ofValue(value.shape);
+  parallelFor(shape.kvHeads, 10.0 * query.values.size() * key.rows(), [&](int64_t kvHead) {
+    const int64_t group = shape.heads / shape.kvHeads;
+    std::vector<T> products(key.rows()), weights(key.rows()), ofWeights(key.rows());
+    for (int64_t h = kvHead * group; h < (kvHead + 1) * group; ++h)
+      for (int64_t i = 0; i < query.rows(); ++i) {
+        const T *q = query.row(i) + h * size, *dy = gradient.row(i) + h * valueSize;
+        auto isSeen = [&](int64_t j) {
+          return shape.isSeen(i, j) && (!segments || segments->values[i] == segments->values[j]);
+        };
+        T largest = -std::numeric_limits<T>::infinity(), total = 0, mean = 0;
+        for (int64_t j = 0; j < key.rows(); ++j)
+          if (isSeen(j)) {
+            products[j] = dot(q, key.row(j) + kvHead * size, size);
+            weights[j] = shape.score(h, i, j, products[j]);
+            largest = std::max(largest, weights[j]);
+          }
+        for (int64_t j = 0; j < key.rows(); ++j)
+          if (isSeen(j))
+            total += weights[j] = std::exp(weights[j] - largest);
+        for (int64_t j = 0; j < key.rows(); ++j)
+          if (isSeen(j)) {
+            weights[j] /= total;
+            ofWeights[j] = dot(dy, value.row(j) + kvHead * valueSize, valueSize);
+            mean += weights[j] * ofWeights[j];
+          }
+        for (int64_t j = 0; j < key.rows(); ++j) {
+          if (!isSeen(j))
+            continue;
+          const T slope = shape.slope(products[j]) * weights[j] * (ofWeights[j] - mean);
+          for (int64_t d = 0; d < size; ++d) {
+            ofQuery.row(i)[h * size + d] += slope * key.row(j)[kvHead * size + d];
+            ofKey.row(j)[kvHead * size + d] += slope * q[d];
+          }
+          for (int64_t d = 0; d < valueSize; ++d)
+            ofValue.row(j)[kvHead * valueSize + d] += weights[j] * dy[d];
+        }
+      }
+  });
+  return success(succeeded(frame.setComputed(op.getQueryGradient(), std::move(ofQuery))) &&
+                 succeeded(frame.setComputed(op.getKeyGradient(), std::move(ofKey))) &&
+                 succeeded(frame.setComputed(op.getValueGradient(), std::move(ofValue))));
 }
 
 template <typename T> LogicalResult evaluate(CachedAttentionOp op, Frame<T> &frame) {
@@ -205,6 +269,8 @@ template <typename T> LogicalResult evaluate(CacheAppendOp op, Frame<T> &frame) 
 
 LogicalResult AttentionOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult AttentionOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult AttentionGradientOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult AttentionGradientOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult CachedAttentionOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult CachedAttentionOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult EmptyCacheOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }

@@ -36,6 +36,20 @@ template <typename T> LogicalResult evaluate(SelectRowsOp op, Frame<T> &frame) {
   return failed(result) ? failure() : frame.setCopied(op.getResult(), op.getInput(), std::move(*result));
 }
 
+template <typename T> LogicalResult evaluate(ScatterRowsOp op, Frame<T> &frame) {
+  const Tensor<T> &input = frame.getTensor(op.getInput());
+  const IntegerTensor &rows = frame.getIntegers(op.getRows());
+  Tensor<T> result({cast<ShapedType>(op.getResult().getType()).getDimSize(0), input.width()});
+  for (int64_t t = 0; t < input.rows(); ++t) {
+    const int64_t place = rows.values[t];
+    if (place < 0 || place >= result.rows())
+      return op.emitOpError() << "adds to row " << place << " of " << result.rows();
+    for (int64_t d = 0; d < input.width(); ++d)
+      result.row(place)[d] += input.row(t)[d];
+  }
+  return frame.setComputed(op.getResult(), std::move(result));
+}
+
 template <typename T> LogicalResult evaluate(SplitOp op, Frame<T> &frame) {
   const Tensor<T> &input = frame.getTensor(op.getInput());
   int64_t sum = 0;
@@ -155,6 +169,8 @@ LogicalResult EmbeddingOp::evaluateF32(Frame<float> &frame) { return evaluate(*t
 LogicalResult EmbeddingOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult SelectRowsOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult SelectRowsOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
+LogicalResult ScatterRowsOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
+LogicalResult ScatterRowsOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult SplitOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }
 LogicalResult SplitOp::evaluateF64(Frame<double> &frame) { return evaluate(*this, frame); }
 LogicalResult ConcatOp::evaluateF32(Frame<float> &frame) { return evaluate(*this, frame); }

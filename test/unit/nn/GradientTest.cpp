@@ -82,6 +82,9 @@ const Case kRules[] = {
     {"nn.concat %0, %1, %2 ->", {"tensor<3xf64>", "tensor<2xf64>", "tensor<1xf64>"}, {"tensor<6xf64>"}},
     // Rounded to 24 bits: the differences of a long step.
     {"nn.convert %0 ->", {"tensor<3x7xf64>"}, {"tensor<3x7xf32>"}, 0.5},
+    // Targets are 0, 0, 1, ...
+    {"nn.cross_entropy %0, %1 ->", {"tensor<4x5xf64>", "tensor<4xi32>"}, {"tensor<4x1xf64>"}},
+    {"nn.scatter_rows %0, %1 ->", {"tensor<5x4xf64>", "tensor<5xi32>"}, {"tensor<6x4xf64>"}},
     // No derivative: they are stored.
     {"nn.convert %0 ->", {"tensor<3x32xf64>"}, {"tensor<3x32x!nn.block<q8_0>>"}},
 };
@@ -90,6 +93,9 @@ const Case kRefused[] = {
     {"nn.cached_attention %0, %1 at %2 heads 2 kv_heads 1 scale 0.5 ->",
      {"tensor<3x8xf64>", "!nn.kv_cache<1x4xf64>", "tensor<3xi32>"},
      {"tensor<3x8xf64>"}},
+    {"nn.attention_gradient %0, %1, %1, %0 heads 2 kv_heads 1 scale 0.5",
+     {"tensor<3x8xf64>", "tensor<3x4xf64>"},
+     {"tensor<3x8xf64>", "tensor<3x4xf64>", "tensor<3x4xf64>"}},
     {"nn.empty_cache", {}, {"!nn.kv_cache<1x4xf64>"}},
     {"nn.cache_append %0, %1, %1 at %2",
      {"!nn.kv_cache<1x4xf64>", "tensor<3x4xf64>", "tensor<3xi32>"},

@@ -1,6 +1,6 @@
-//===- GradientBuilder.cpp - what rules of gradients are written with --------------------------------===//
+//===- FormulaBuilder.cpp - what gradients and decompositions are written with -----------------------===//
 
-#include "dialects/nn/GradientBuilder.h"
+#include "dialects/nn/FormulaBuilder.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -9,28 +9,28 @@
 using namespace mlir;
 using namespace llmc::nn;
 
-GradientBuilder::GradientBuilder(OpBuilder &builder, Operation *op) : b(op->getLoc(), builder) {
+FormulaBuilder::FormulaBuilder(OpBuilder &builder, Operation *op) : b(op->getLoc(), builder) {
   auto isDouble = [](Type type) { return getElementTypeOrSelf(type).isF64(); };
   const bool inDouble =
       llvm::any_of(op->getOperandTypes(), isDouble) || llvm::any_of(op->getResultTypes(), isDouble);
   element = inDouble ? Type(b.getF64Type()) : b.getF32Type();
 }
 
-Value GradientBuilder::promote(Value value) {
+Value FormulaBuilder::promote(Value value) {
   return getElementTypeOrSelf(value) == element ? value : Value(ConvertOp::create(b, value, element));
 }
 
-Value GradientBuilder::fill(Value empty, double value) {
+Value FormulaBuilder::fill(Value empty, double value) {
   Value constant = arith::ConstantOp::create(b, b.getFloatAttr(getElementTypeOrSelf(empty), value));
   return linalg::FillOp::create(b, ValueRange{constant}, ValueRange{empty}).getResult(0);
 }
 
-Value GradientBuilder::makeEmpty(Value like, Type type) {
+Value FormulaBuilder::makeEmpty(Value like, Type type) {
   return tensor::EmptyOp::create(b, tensor::getMixedSizes(b, b.getLoc(), like), type);
 }
-Value GradientBuilder::makeZeros(Value like, Type type) { return fill(makeEmpty(like, type), 0); }
+Value FormulaBuilder::makeZeros(Value like, Type type) { return fill(makeEmpty(like, type), 0); }
 
-Value GradientBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned loops, Dims result,
+Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned loops, Dims result,
                                ElementFunction function, Reduction reduction) {
   SmallVector<Value> values;
   for (Value input : inputs)
@@ -73,12 +73,12 @@ Value GradientBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned 
   return generic.getResult(0);
 }
 
-Value GradientBuilder::mapElements(ValueRange inputs, ElementFunction function) {
+Value FormulaBuilder::mapElements(ValueRange inputs, ElementFunction function) {
   const SmallVector<unsigned> matrix = {0, 1};
   return compute(inputs, SmallVector<Dims>(inputs.size(), matrix), 2, matrix, function);
 }
 
-Value GradientBuilder::as(Value operand, Value value) {
+Value FormulaBuilder::as(Value operand, Value value) {
   auto type = cast<RankedTensorType>(operand.getType());
   if (getElementTypeOrSelf(value) != type.getElementType())
     value = ConvertOp::create(b, value, type.getElementType());
@@ -96,7 +96,7 @@ static SmallVector<ReassociationIndices> groupDims(unsigned rank, unsigned dim, 
   return groups;
 }
 
-Value GradientBuilder::expand(Value value, unsigned dim, ArrayRef<int64_t> sizes) {
+Value FormulaBuilder::expand(Value value, unsigned dim, ArrayRef<int64_t> sizes) {
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.erase(shape.begin() + dim);
@@ -105,7 +105,7 @@ Value GradientBuilder::expand(Value value, unsigned dim, ArrayRef<int64_t> sizes
                                        groupDims(shape.size(), dim, sizes.size()));
 }
 
-Value GradientBuilder::collapse(Value value, unsigned dim, unsigned parts) {
+Value FormulaBuilder::collapse(Value value, unsigned dim, unsigned parts) {
   const unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
   return tensor::CollapseShapeOp::create(b, value, groupDims(rank, dim, parts));
 }

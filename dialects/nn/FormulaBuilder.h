@@ -1,11 +1,11 @@
-//===- GradientBuilder.h - what rules of gradients are written with ----------------------------------===//
+//===- FormulaBuilder.h - what gradients and decompositions are written with -------------------------===//
 //
-// Private to dialects/nn. A rule is a few structured operations of linalg, whose bodies are the formula of
+// Private to dialects/nn. Each is a few structured operations of linalg, whose bodies are the formula of
 // one element.
 //
 //===------------------------------------------------------------------------------------------------===//
-#ifndef LLMC_DIALECTS_NN_GRADIENTBUILDER_H
-#define LLMC_DIALECTS_NN_GRADIENTBUILDER_H
+#ifndef LLMC_DIALECTS_NN_FORMULABUILDER_H
+#define LLMC_DIALECTS_NN_FORMULABUILDER_H
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -66,14 +66,14 @@ using ElementFunction = llvm::function_ref<Number(llvm::ArrayRef<Number>)>;
 
 /// Creates the operations of a rule. They compute in f32, or in f64 where the operation does, whatever the
 /// precision of operands.
-class GradientBuilder {
+class FormulaBuilder {
 public:
   /// The loops that each dimension of a tensor goes through, in order.
   using Dims = llvm::ArrayRef<unsigned>;
   /// What becomes of the loops that the result has not.
   enum class Reduction { Sum, Maximum };
 
-  GradientBuilder(mlir::OpBuilder &builder, mlir::Operation *op);
+  FormulaBuilder(mlir::OpBuilder &builder, mlir::Operation *op);
 
   /// `function` of elements of `inputs`, whose dimensions go through the loops `dims` of `loops` loops. Those
   /// of the result go through `result`, and it is reduced over the others.
@@ -107,6 +107,18 @@ private:
   mlir::Type element;
 };
 
+/// Largest of each row of `logits`, and the sum of exp(logit - largest): what a softmax divides by.
+struct Softmax {
+  Softmax(FormulaBuilder &b, mlir::Value logits);
+  mlir::Value largest, sums;
+};
+
+/// In the body of an operation with the loops rows and classes: `chosen` in the column `target`, an i32, else
+/// `other`.
+Number isTarget(Number target, Number chosen, Number other);
+/// `chosen` where `target`, an i32, is negative, else `other`.
+Number isNegative(Number target, Number chosen, Number other);
+
 /// Whether the gradient of operand `index` is to be built.
 inline bool wants(DifferentiableOpInterface op, const llvm::SmallBitVector &wanted, unsigned index) {
   return wanted.test(index) && op.isDifferentiableIn(index);
@@ -114,4 +126,4 @@ inline bool wants(DifferentiableOpInterface op, const llvm::SmallBitVector &want
 
 } // namespace llmc::nn
 
-#endif // LLMC_DIALECTS_NN_GRADIENTBUILDER_H
+#endif // LLMC_DIALECTS_NN_FORMULABUILDER_H

@@ -1,0 +1,49 @@
+//===- UpstreamGradients.cpp - gradients of arith on tensors -----------------------------------------===//
+
+#include "dialects/nn/NN.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace llmc::nn;
+
+using Gradients = FailureOr<SmallVector<Value>>;
+
+namespace {
+
+template <typename Op>
+struct GradientModel : DifferentiableOpInterface::ExternalModel<GradientModel<Op>, Op> {
+  Gradients buildGradients(Operation *op, OpBuilder &builder, ValueRange gradients,
+                           const llvm::SmallBitVector &wanted) const {
+    SmallVector<Value> results(op->getNumOperands());
+    if (gradients[0])
+      for (unsigned index = 0; index < op->getNumOperands(); ++index)
+        if (wanted.test(index))
+          results[index] = build(cast<Op>(op), builder, gradients[0], index);
+    return results;
+  }
+
+private:
+  static Value build(arith::AddFOp, OpBuilder &, Value gradient, unsigned) { return gradient; }
+  static Value build(arith::SubFOp op, OpBuilder &builder, Value gradient, unsigned index) {
+    return index == 0 ? gradient : Value(arith::NegFOp::create(builder, op.getLoc(), gradient));
+  }
+  static Value build(arith::NegFOp op, OpBuilder &builder, Value gradient, unsigned) {
+    return arith::NegFOp::create(builder, op.getLoc(), gradient);
+  }
+  static Value build(arith::MulFOp op, OpBuilder &builder, Value gradient, unsigned index) {
+    return arith::MulFOp::create(builder, op.getLoc(), gradient, op->getOperand(1 - index));
+  }
+};
+
+template <typename... Ops> void attach(MLIRContext *context) {
+  (Ops::template attachInterface<GradientModel<Ops>>(*context), ...);
+}
+
+} // namespace
+
+void llmc::nn::registerGradientModels(DialectRegistry &registry) {
+  registry.insert<NNDialect, arith::ArithDialect>();
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *) {
+    attach<arith::AddFOp, arith::SubFOp, arith::NegFOp, arith::MulFOp>(context);
+  });
+}
