@@ -305,8 +305,8 @@ def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
   let description = [{
     Turns the public function `function`, whose calls have been inlined, into one that returns gradients too (reverse mode). It gets a new
     last argument for each result that is differentiable, marked `nn.seed`: the gradient of the result, of its type. It gets a new last
-    result for each parameter that a result depends on in a differentiable way, marked `nn.gradient`: the sum over results and elements of
-    seed * d result / d parameter. Parameters that are marked `nn.frozen` are none, and nothing is computed for them.
+    result for each use of a parameter that a result depends on in a differentiable way, marked `nn.gradient`: the sum over results and
+    elements of seed * d result / d use. The gradient of a parameter is the sum of the results that name it. Parameters that are marked `nn.frozen` are none, and nothing is computed for them.
 
     Each operation builds its part by its DifferentiableOpInterface; one that does not is refused by name. Operations of the forward part
     stay, and those of the backward part follow in reverse order.

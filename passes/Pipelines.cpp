@@ -1,6 +1,7 @@
 //===- Pipelines.cpp - the table of contents of the compiler, above the target -----------------------===//
 
 #include "passes/Pipelines.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -37,6 +38,27 @@ passes::PassList passes::inferencePasses(const InferencePipelineOptions &options
   return list;
 }
 
+passes::PassList passes::trainingPasses(const TrainingPipelineOptions &options) {
+  PassList list;
+  // One flat function: what is kept for the backward part, and for how long, is then plain.
+  list.push_back(createInlinerPass());
+  list.push_back(createExpandRope());
+  list.push_back(createFixRows({options.rows}));
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
+  list.push_back(createDifferentiate());
+
+  // Formulas, each where its result is read.
+  list.push_back(createDecompose());
+  list.push_back(createConvertElementwiseToLinalgPass());
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
+  list.push_back(createFuseStructured());
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
+  return list;
+}
+
 void passes::addPasses(OpPassManager &manager, PassList list) {
   for (std::unique_ptr<Pass> &pass : list)
     manager.addPass(std::move(pass));
@@ -47,6 +69,11 @@ void passes::registerPipelines() {
       "nn-inference", "From an imported model to the kernels of inference",
       [](OpPassManager &manager, const InferencePipelineOptions &options) {
         addPasses(manager, inferencePasses(options));
+      });
+  PassPipelineRegistration<TrainingPipelineOptions>(
+      "nn-training", "From a loss to the structured operations of its gradients",
+      [](OpPassManager &manager, const TrainingPipelineOptions &options) {
+        addPasses(manager, trainingPasses(options));
       });
 }
 

@@ -44,10 +44,17 @@ using PassList = std::vector<std::unique_ptr<mlir::Pass>>;
 /// lowers. Target-independent.
 PassList inferencePasses(const InferencePipelineOptions &options);
 
+/// The passes from a function @loss on an open number of rows to structured operations that a code generator
+/// lowers (`nn-differentiate` and what is around it). Functions beside @loss become structured too.
+struct TrainingPipelineOptions : mlir::PassPipelineOptions<TrainingPipelineOptions> {
+  Option<int64_t> rows{*this, "rows", llvm::cl::desc("Tokens of a step"), llvm::cl::init(0)};
+};
+PassList trainingPasses(const TrainingPipelineOptions &options);
+
 /// Appends all of `list` to `manager`, which works on modules.
 void addPasses(mlir::OpPassManager &manager, PassList list);
 
-/// Registers `nn-inference`.
+/// Registers `nn-inference` and `nn-training`.
 void registerPipelines();
 
 } // namespace llmc::passes

@@ -29,6 +29,12 @@ inline constexpr llvm::StringLiteral kTargetFeaturesAttribute =
 inline constexpr llvm::StringLiteral kOffsetAttribute =
     "llmc.offset"; ///< on nn.param: where it lies in the weights
 
+/// On a step of training: the names of its operands (LlmcStep::operands), in order.
+inline constexpr llvm::StringLiteral kOperandsAttribute = "llmc.operands";
+/// On nn.attention and its gradient: how many rows a sequence has, if rows are several sequences one behind
+/// the other, whose segments differ.
+inline constexpr llvm::StringLiteral kSequenceRowsAttribute = "llmc.sequence_rows";
+
 /// On func.call: every thread calls this kernel for itself, into memory of its own. Kernels that are called
 /// without it run in parallel regions, be it of one chunk: canonicalization replaces an scf.forall of one
 /// iteration by its body.
@@ -52,6 +58,9 @@ enum StepArgument : unsigned {
 /// scf.forall. The public function becomes steps: `prefill` for up to maxRows rows and, with caches, `decode`
 /// for one. Adds to nn.param what the kernels read: packed weights with their place in the weights section.
 std::unique_ptr<mlir::Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes);
+
+/// Lowers functions of training, of structured operations on tensors of known sizes, to steps (lower-training-to-cpu).
+std::unique_ptr<mlir::Pass> createLowerTrainingToCpuPass(const Target &target);
 
 } // namespace llmc::codegen
 

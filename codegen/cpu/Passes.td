@@ -45,6 +45,35 @@ def LowerToCpu : Pass<"lower-to-cpu", "::mlir::ModuleOp"> {
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerTrainingToCpu : Pass<"lower-training-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "make kernels of functions for training, and the steps that run them";
+  let description = [{
+    Lowers each public function, after `nn-decompose`, to the step of its name: each structured operation, and each operation of nn that
+    has kernels of its own, becomes a kernel and an `scf.forall` over its chunks. Chunks do not depend on the number of threads, and each
+    sum has one order, so that results do not either.
+
+    A step is marked `llmc.step`, and `llmc.operands` names its arguments: those of the function, by `nn.input`; its results, by
+    `nn.output`; and the sections that it uses. `parameters` holds all `nn.param`, each at its `llmc.offset`; `gradients` holds at the same
+    places what results marked `nn.gradient` are added to, and there are sections for what optimizers keep (`nn.state`).
+
+    Before:
+
+        %y = linalg.generic {...} ins(%x, %w : tensor<64x32xf32>, tensor<48x32xf32>) outs(%zero : tensor<64x48xf32>) { ... }
+
+    After:
+
+        %y = memref.alloc() {alignment = 64 : i64} : memref<64x48xf32>
+        scf.forall (%chunk) in (1) { func.call @pack(%w, %packed, %chunk) : ... }
+        scf.forall (%chunk) in (1) { func.call @product(%x, %packed, %y, %chunk) : ... }
+  }];
+  let options = [
+    Option<"targetCpu", "target-cpu", "std::string", "\"native\"", "Processor to make code for, by LLVM's names">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 def PlanArena : Pass<"plan-arena", "::mlir::ModuleOp"> {
   let summary = "place the buffers of activations in one arena";
   let description = [{

@@ -76,9 +76,19 @@ private:
                                           ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
       return LLVM::LoadOp::create(builder, loc, fieldType, address);
     };
-    SmallVector<Value> operands(kStepArguments);
-    for (const StepField &stepField : kStepFields)
-      operands[stepField.argument] = field(stepField.offset, step.getArgument(stepField.argument).getType());
+    SmallVector<Value> operands;
+    if (auto names = step->getAttrOfType<ArrayAttr>(kOperandsAttribute)) {
+      Value table = field(offsetof(LlmcStep, operands), pointer);
+      for (int32_t index = 0; index < static_cast<int32_t>(names.size()); ++index) {
+        Value address =
+            LLVM::GEPOp::create(builder, loc, pointer, pointer, table, ArrayRef<LLVM::GEPArg>{index});
+        operands.push_back(LLVM::LoadOp::create(builder, loc, pointer, address));
+      }
+    } else {
+      operands.resize(kStepArguments);
+      for (const StepField &stepField : kStepFields)
+        operands[stepField.argument] = field(stepField.offset, step.getArgument(stepField.argument).getType());
+    }
     operands.push_back(field(kArenaOffset, pointer));
     operands.push_back(entry.getArgument(1));
     LLVM::CallOp::create(builder, loc, step, operands);
@@ -96,6 +106,16 @@ passes::PassList tiledPasses(const Target &target, const StepSizes &sizes) {
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
   // Kernels that came out equal are one.
+  list.push_back(func::createDuplicateFunctionEliminationPass());
+  list.push_back(createPlanArena());
+  return list;
+}
+
+passes::PassList tiledTrainingPasses(const Target &target) {
+  passes::PassList list;
+  list.push_back(createLowerTrainingToCpuPass(target));
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
   list.push_back(func::createDuplicateFunctionEliminationPass());
   list.push_back(createPlanArena());
   return list;

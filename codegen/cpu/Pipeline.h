@@ -10,6 +10,9 @@ namespace llmc::codegen {
 /// From fused nn to kernels on memrefs and vectors: the level "tiled".
 passes::PassList tiledPasses(const Target &target, const StepSizes &sizes);
 
+/// From structured operations (passes::trainingPasses) to the same level.
+passes::PassList tiledTrainingPasses(const Target &target);
+
 /// From the level "tiled" to the LLVM dialect, with the entry of each step.
 passes::PassList llvmPasses();
 

@@ -126,11 +126,7 @@ private:
         MemRefType type = alloc.getType();
         interval.bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
         interval.first = block.getOperations().size();
-        for (Operation *user : alloc->getUsers()) {
-          int64_t at = position[block.findAncestorOpInBlock(*user)];
-          interval.first = std::min(interval.first, at);
-          interval.last = std::max(interval.last, lastAccess[at]);
-        }
+        addUses(interval, alloc, block, position, lastAccess);
       } else if (auto call = dyn_cast<func::CallOp>(op)) {
         interval.bytes = plan(getOperation().lookupSymbol<func::FuncOp>(call.getCallee()));
       }
@@ -139,6 +135,20 @@ private:
         intervals.push_back(interval);
     }
     return intervals;
+  }
+
+  /// Extends `interval` by the accesses to `buffer`, and to views of it.
+  static void addUses(Interval &interval, Value buffer, Block &block,
+                      const DenseMap<Operation *, int64_t> &position, ArrayRef<int64_t> lastAccess) {
+    for (Operation *user : buffer.getUsers()) {
+      if (isa<ViewLikeOpInterface>(user)) {
+        addUses(interval, user->getResult(0), block, position, lastAccess);
+        continue;
+      }
+      const int64_t at = position.lookup(block.findAncestorOpInBlock(*user));
+      interval.first = std::min(interval.first, at);
+      interval.last = std::max(interval.last, lastAccess[at]);
+    }
   }
 
   /// Gives a function an arena of `size` bytes as its last argument, and each buffer and call its piece of

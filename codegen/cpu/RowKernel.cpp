@@ -324,7 +324,7 @@ void emitCopyRows(KernelBuilder &b, Value source, Value ids, Value destination, 
 
 void emitRopeTable(KernelBuilder &b, nn::RopeTableOp op, Value positions, Value destination, Value rowBegin,
                    Value rowEnd) {
-  const int64_t pairs = op.getDims() / 2, part = padTo(pairs, b.lanes);
+  const int64_t pairs = op.getDims() / 2, part = cast<MemRefType>(destination.getType()).getDimSize(1) / 2;
   Value magnitude = b.f32(op.getMagnitude());
   SmallVector<double> frequencies = op.getFrequencies();
   b.loop(rowBegin, rowEnd, 1, [&](Value row) {

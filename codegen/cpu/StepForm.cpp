@@ -95,6 +95,8 @@ private:
                         << ", expected a name of letters, digits and underscores";
     if (!names.insert(name.getValue()).second)
       return refuse(op) << "has " << kStepAttribute << " = " << name << ", which another step has too";
+    if (op->hasAttr(kOperandsAttribute))
+      return verifyTrainingStep(function, name.getValue());
     FailureOr<int64_t> maxRows = readNumber(op, kMaxRowsAttribute, 1, runtime::kMaxCount);
     if (failed(maxRows))
       return failure();
@@ -111,6 +113,26 @@ private:
     if (failed(arenaBytes) || failed(verifySignature(function, *maxRows, *arenaBytes)))
       return failure();
     return form >= StepForm::Entry ? verifyEntry(op, name.getValue()) : success();
+  }
+
+  /// A step of training has the operands that it names, then the arena and the worker.
+  LogicalResult verifyTrainingStep(FunctionOpInterface step, StringRef name) {
+    auto names = step->getAttrOfType<ArrayAttr>(kOperandsAttribute);
+    if (!names || !llvm::all_of(names, llvm::IsaPred<StringAttr>))
+      return refuse(step) << "has " << kOperandsAttribute << " = " << step->getAttr(kOperandsAttribute)
+                          << ", expected a list of strings";
+    size_t expected = names.size();
+    if (form >= StepForm::Arena) {
+      if (failed(readNumber(step, kArenaBytesAttribute, 0, runtime::kMaxBytes)))
+        return failure();
+      ++expected;
+    }
+    if (form >= StepForm::Worker)
+      ++expected;
+    if (step.getNumArguments() != expected || step.getNumResults() != 0)
+      return refuse(step) << "has " << step.getNumArguments() << " arguments and " << step.getNumResults()
+                          << " results, expected " << expected << " and none";
+    return form >= StepForm::Entry ? verifyEntry(step, name) : success();
   }
 
   LogicalResult verifySignature(FunctionOpInterface step, int64_t maxRows, int64_t arenaBytes) {

@@ -102,6 +102,9 @@ absl::Status LoadedProgram::findSteps(ModuleOp program) {
     if (!address)
       return absl::InternalError(absl::StrCat("the code has no function '", symbol, "'"));
     steps[name.getValue()] = reinterpret_cast<LlmcStepFunction>(address);
+    if (auto operands = function.getAttrOfType<ArrayAttr>(kOperandsAttribute))
+      for (StringRef operand : operands.getAsValueRange<StringAttr>())
+        operandNames[name.getValue()].push_back(operand.str());
     arenaBytes = std::max(arenaBytes, integerOf(&function, kArenaBytesAttribute));
     outputWidth = integerOf(&function, kOutputWidthAttribute);
   }
@@ -118,6 +121,15 @@ static std::unique_ptr<GuardedMemory> guarded(const std::vector<int32_t> &number
   auto memory = std::make_unique<GuardedMemory>(numbers.size() * sizeof(int32_t));
   llvm::copy(numbers, memory->as<int32_t>());
   return memory;
+}
+
+void LoadedProgram::run(StringRef name, ArrayRef<void *> operands, runtime::Team &team) const {
+  GuardedMemory arena(arenaBytes);
+  LlmcStep step = {};
+  step.arena = arena.as();
+  step.operands = operands.data();
+  team.run(steps.lookup(name), step);
+  team.settle();
 }
 
 absl::StatusOr<std::vector<float>> LoadedProgram::run(StringRef name, const StepInputs &inputs,

@@ -44,6 +44,13 @@ public:
   /// Zeroed memory for the caches of a sequence.
   std::unique_ptr<GuardedMemory> makeCache() const;
 
+  /// Runs a step of training on its operands, in the order of operandsOf(), with a spoiled arena.
+  void run(llvm::StringRef name, llvm::ArrayRef<void *> operands, runtime::Team &team) const;
+  /// The names of a step's operands.
+  llvm::ArrayRef<std::string> operandsOf(llvm::StringRef name) const { return operandNames.find(name)->second; }
+  /// The weights, in their places.
+  const GuardedMemory &parameters() const { return *weights; }
+
   /// Runs the step called `name`. Returns the outputs of the wanted rows, [outputIds, width]. Fails if the
   /// step writes behind their end.
   absl::StatusOr<std::vector<float>> run(llvm::StringRef name, const StepInputs &inputs,
@@ -57,6 +64,7 @@ private:
 
   void *library = nullptr;
   llvm::StringMap<LlmcStepFunction> steps;
+  llvm::StringMap<std::vector<std::string>> operandNames; ///< of steps of training
   std::unique_ptr<GuardedMemory> weights;
   int64_t arenaBytes = 0, cacheBytes = 0, outputWidth = 0;
 };

@@ -85,6 +85,10 @@ private:
   }
 
   void add(Value value, Value gradient) {
+    if (value.getDefiningOp<LoadOp>()) {
+      ofParameters.emplace_back(value, gradient);
+      return;
+    }
     Value &sum = gradients[value];
     sum = sum ? Value(arith::AddFOp::create(builder, gradient.getLoc(), sum, gradient)) : gradient;
   }
@@ -112,22 +116,19 @@ private:
   }
 
   LogicalResult addResults() {
-    // All loads of a parameter count.
-    llvm::MapVector<StringRef, Value> ofParameters;
-    for (auto load : block.getOps<LoadOp>())
-      if (Value gradient = gradients.lookup(load.getResult())) {
-        Value &sum = ofParameters[load.getParam()];
-        sum = sum ? Value(arith::AddFOp::create(builder, load.getLoc(), sum, gradient)) : gradient;
-      }
     if (ofParameters.empty())
       return function.emitOpError() << "depends on no parameter that can be trained";
     Operation *terminator = block.getTerminator();
-    for (auto [name, gradient] : ofParameters) {
-      auto mark = builder.getNamedAttr(kGradientAttribute, FlatSymbolRefAttr::get(builder.getContext(), name));
-      (void)function.insertResult(function.getNumResults(), gradient.getType(),
-                                  builder.getDictionaryAttr(mark));
-      terminator->insertOperands(terminator->getNumOperands(), gradient);
-    }
+    // In the order of the function's loads, so that the result does not depend on that of the backward part.
+    for (auto load : block.getOps<LoadOp>())
+      for (auto [source, gradient] : ofParameters) {
+        if (source != load.getResult())
+          continue;
+        auto mark = builder.getNamedAttr(kGradientAttribute, load.getParamAttr());
+        (void)function.insertResult(function.getNumResults(), gradient.getType(),
+                                    builder.getDictionaryAttr(mark));
+        terminator->insertOperands(terminator->getNumOperands(), gradient);
+      }
     return success();
   }
 
@@ -137,6 +138,7 @@ private:
   OpBuilder builder;
   DenseSet<Value> active;
   DenseMap<Value, Value> gradients;
+  SmallVector<std::pair<Value, Value>> ofParameters; ///< loads, and a gradient for each use
 };
 
 struct Differentiate : passes::impl::DifferentiateBase<Differentiate>, Counting {

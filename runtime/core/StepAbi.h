@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum { kLlmcStepAbiVersion = 1 };
+enum { kLlmcStepAbiVersion = 2 };
 
 /// One thread's view of the team that runs a step (runtime/core/Team.h).
 typedef struct LlmcWorker LlmcWorker;
@@ -31,6 +31,9 @@ typedef struct LlmcStep {
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined
   uint8_t *cache;             ///< `cache_bytes` of the manifest; zero before the first step of a sequence
   float *output;              ///< [output_rows, output_width]: logits, or hidden states of an encoder
+  /// Of steps of training, which use this and `arena` alone: one buffer for each operand that the manifest
+  /// names. The table stays as it is as long as the team may be in the step.
+  void *const *operands;
 } LlmcStep;
 
 /// A compiled step. Every worker of the team calls it once a step with its own `worker`.

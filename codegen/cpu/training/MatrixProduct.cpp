@@ -1,0 +1,234 @@
+//===- MatrixProduct.cpp - products of matrices in training ------------------------------------------===//
+//
+// c[m, n] = sum_k a[m, k] b[k, n], where a and b may lie transposed: y = x w^T, dx = dy w and dw = dy^T x are
+// one kernel. The second operand is packed into panels first, and so is the first where its rows do not lie
+// together. Each sum is taken in the order of k.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/training/TrainingKernel.h"
+#include "passes/NotSupported.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Which loops are rows, columns and sums, and which operand has rows.
+struct ProductForm {
+  unsigned left = 0, right = 1; ///< operands with rows and columns
+  bool leftTransposed, rightTransposed;
+  int64_t m, n, k;
+};
+
+std::optional<ProductForm> formOf(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumLoops() != 3)
+    return {};
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  for (AffineMap map : maps)
+    if (map.getNumResults() != 2 || !map.isProjectedPermutation())
+      return {};
+  auto &body = op.getBody()->getOperations();
+  if (body.size() != 3)
+    return {};
+  auto product = dyn_cast<arith::MulFOp>(body.front());
+  auto sum = dyn_cast<arith::AddFOp>(*std::next(body.begin()));
+  if (!product || !sum || !product.getType().isF32() || op.getBody()->getTerminator()->getOperand(0) != sum)
+    return {};
+  for (Value operand : product->getOperands())
+    if (!isa<BlockArgument>(operand))
+      return {};
+  if (product.getLhs() == product.getRhs())
+    return {};
+  auto loopOf = [&](unsigned operand, unsigned dim) { return maps[operand].getDimPosition(dim); };
+  const unsigned rows = loopOf(2, 0), columns = loopOf(2, 1);
+  if (op.getIteratorTypesArray()[rows] != utils::IteratorType::parallel)
+    return {};
+  ProductForm form;
+  auto has = [&](unsigned operand, unsigned loop) { return maps[operand].isFunctionOfDim(loop); };
+  form.left = has(0, rows) ? 0 : 1;
+  form.right = 1 - form.left;
+  if (!has(form.left, rows) || has(form.left, columns) || !has(form.right, columns) || has(form.right, rows))
+    return {};
+  form.leftTransposed = loopOf(form.left, 0) != rows;
+  form.rightTransposed = loopOf(form.right, 0) == columns;
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  form.m = sizes[rows];
+  form.n = sizes[columns];
+  form.k = sizes[3 - rows - columns];
+  return form;
+}
+
+/// Registers hold 8 rows of 3 vectors; so many panels and rows of them are one chunk.
+constexpr int64_t kRows = 8, kVectors = 3, kPanelsPerChunk = 4, kRowsPerChunk = 256, kSumsPerBlock = 1024;
+
+class Product {
+public:
+  Product(TrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
+          const Destination &destination)
+      : lowering(lowering), loc(op.getLoc()), form(form), destination(destination),
+        left(lowering.buffers.lookup(op.getDpsInputs()[form.left])),
+        right(lowering.buffers.lookup(op.getDpsInputs()[form.right])), lanes(lowering.target.lanes),
+        panelWidth(kVectors * lanes), panels((form.n + panelWidth - 1) / panelWidth) {}
+
+  void lower() {
+    packRight();
+    if (form.leftTransposed)
+      packLeft();
+    multiply();
+  }
+
+private:
+  Type f32() { return lowering.builder.getF32Type(); }
+
+  /// packed[panel, k, :] = b[k, panel * width ...], zeros beyond the last column.
+  void packRight() {
+    packed = lowering.allocate(loc, {panels, form.k, panelWidth}, f32());
+    TrainingKernel kernel = lowering.kernel("pack", loc);
+    KernelBuilder &b = kernel.b;
+    Value from = kernel.import(right), to = kernel.import(packed);
+    Value first = b.mul(kernel.chunk, panelWidth);
+    if (!form.rightTransposed) {
+      b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
+        for (int64_t v = 0; v < kVectors; ++v)
+          b.storeVector(loadColumns(b, from, k, b.add(first, v * lanes)), to,
+                        {kernel.chunk, k, b.index(v * lanes)});
+      });
+    } else {
+      // Columns lie together along k.
+      b.loop(b.index(0), b.index(panelWidth), 1, [&](Value n) {
+        Value column = b.add(first, n);
+        Value inside = b.less(column, b.index(form.n));
+        Value row = b.min(column, b.index(form.n - 1));
+        b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
+          Value value = arith::SelectOp::create(b, inside, b.load(from, {row, k}), b.f32(0));
+          b.store(value, to, {kernel.chunk, k, n});
+        });
+      });
+    }
+    kernel.run(panels);
+  }
+
+  /// A vector of row `row` from column `column` on; zeros beyond the last.
+  Value loadColumns(KernelBuilder &b, Value matrix, Value row, Value column) {
+    if (form.n % panelWidth == 0)
+      return b.loadVector(matrix, {row, column});
+    Value zero = b.splat(0);
+    return vector::MaskedLoadOp::create(b, b.f32Vector, matrix, ValueRange{row, column}, columnMask(b, column),
+                                        zero);
+  }
+  Value columnMask(KernelBuilder &b, Value column) {
+    return vector::CreateMaskOp::create(b, VectorType::get({lanes}, b.getI1Type()),
+                                        ValueRange{arith::SubIOp::create(b, b.index(form.n), column)});
+  }
+
+  /// rows[block, k, i] = a[k, block * kRows + i]
+  void packLeft() {
+    const int64_t blocks = (form.m + kRows - 1) / kRows;
+    Value rows = lowering.allocate(loc, {blocks, form.k, kRows}, f32());
+    TrainingKernel kernel = lowering.kernel("pack_rows", loc);
+    KernelBuilder &b = kernel.b;
+    Value from = kernel.import(left), to = kernel.import(rows);
+    const Chunking chunking = Chunking::of(blocks, form.k * kRows);
+    Value begin = b.mul(kernel.chunk, chunking.size);
+    Value end = b.min(b.add(begin, chunking.size), b.index(blocks));
+    auto type = VectorType::get({kRows}, b.getF32Type());
+    b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
+      b.loop(begin, end, 1, [&](Value block) {
+        Value column = b.mul(block, kRows), value;
+        if (form.m % kRows == 0) {
+          value = vector::LoadOp::create(b, type, from, ValueRange{k, column});
+        } else {
+          Value mask = vector::CreateMaskOp::create(
+              b, VectorType::get({kRows}, b.getI1Type()),
+              ValueRange{arith::SubIOp::create(b, b.index(form.m), column)});
+          Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+          value = vector::MaskedLoadOp::create(b, type, from, ValueRange{k, column}, mask, zero);
+        }
+        vector::StoreOp::create(b, value, to, ValueRange{block, k, b.index(0)});
+      });
+    });
+    kernel.run(chunking.count);
+    left = rows;
+  }
+
+  void multiply() {
+    const int64_t rowChunks = (form.m + kRowsPerChunk - 1) / kRowsPerChunk,
+                  panelChunks = (panels + kPanelsPerChunk - 1) / kPanelsPerChunk;
+    TrainingKernel kernel = lowering.kernel("product", loc);
+    KernelBuilder &b = kernel.b;
+    Value a = kernel.import(left), w = kernel.import(packed), c = kernel.import(destination.buffer);
+    Value rowChunk = b.rem(kernel.chunk, rowChunks), panelChunk = b.div(kernel.chunk, rowChunks);
+    Value firstRow = b.mul(rowChunk, kRowsPerChunk);
+    Value endRow = b.min(b.add(firstRow, kRowsPerChunk), b.index(form.m));
+    Value firstPanel = b.mul(panelChunk, kPanelsPerChunk);
+    Value endPanel = b.min(b.add(firstPanel, kPanelsPerChunk), b.index(panels));
+    for (int64_t firstSum = 0; firstSum < form.k; firstSum += kSumsPerBlock) {
+      const int64_t endSum = std::min(firstSum + kSumsPerBlock, form.k);
+      const bool adds = firstSum > 0 || destination.update == Update::Accumulate;
+      b.loop(firstPanel, endPanel, 1, [&](Value panel) {
+        // Of the rows that are left at the end there are fewer than a block.
+        const int64_t wholeRows = form.m / kRows * kRows;
+        b.loop(firstRow, wholeRows == form.m ? endRow : b.min(endRow, b.index(wholeRows)), kRows,
+               [&](Value row) { multiplyBlock(b, a, w, c, row, kRows, panel, firstSum, endSum, adds); });
+        if (wholeRows < form.m)
+          b.ifThen(b.less(b.index(wholeRows), endRow), [&] {
+            multiplyBlock(b, a, w, c, b.index(wholeRows), form.m - wholeRows, panel, firstSum, endSum, adds);
+          });
+      });
+    }
+    kernel.run(rowChunks * panelChunks);
+  }
+
+  void multiplyBlock(KernelBuilder &b, Value a, Value w, Value c, Value row, int64_t rows, Value panel,
+                     int64_t firstSum, int64_t endSum, bool adds) {
+    Value firstColumn = b.mul(panel, panelWidth);
+    const bool masked = form.n % panelWidth != 0;
+    SmallVector<Value> masks(kVectors), sums;
+    for (int64_t v = 0; masked && v < kVectors; ++v)
+      masks[v] = columnMask(b, b.add(firstColumn, v * lanes));
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < kVectors; ++v)
+        sums.push_back(adds ? loadColumns(b, c, b.add(row, i), b.add(firstColumn, v * lanes)) : b.splat(0));
+    Value block = b.div(row, kRows);
+    sums = b.loop(b.index(firstSum), b.index(endSum), 1, sums, [&](Value k, ValueRange now) {
+      SmallVector<Value> columns, next;
+      for (int64_t v = 0; v < kVectors; ++v)
+        columns.push_back(b.loadVector(w, {panel, k, b.index(v * lanes)}));
+      for (int64_t i = 0; i < rows; ++i) {
+        Value x = b.broadcast(form.leftTransposed ? b.load(a, {block, k, b.index(i)})
+                                                  : b.load(a, {b.add(row, i), k}));
+        for (int64_t v = 0; v < kVectors; ++v)
+          next.push_back(b.fma(x, columns[v], now[i * kVectors + v]));
+      }
+      return next;
+    });
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < kVectors; ++v) {
+        SmallVector<Value> indices = {b.add(row, i), b.add(firstColumn, v * lanes)};
+        if (masked)
+          vector::MaskedStoreOp::create(b, c, indices, masks[v], sums[i * kVectors + v]);
+        else
+          b.storeVector(sums[i * kVectors + v], c, indices);
+      }
+  }
+
+  TrainingLowering &lowering;
+  Location loc;
+  const ProductForm form;
+  const Destination &destination;
+  Value left, right, packed;
+  const int64_t lanes, panelWidth, panels;
+};
+
+} // namespace
+
+bool isMatrixProduct(linalg::GenericOp op) { return formOf(op).has_value(); }
+
+LogicalResult TrainingLowering::lowerProduct(linalg::GenericOp op, const Destination &destination) {
+  Product(*this, op, *formOf(op), destination).lower();
+  return success();
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,425 @@
+//===- TrainingAttention.cpp - attention over whole sequences, and its gradient ----------------------===//
+//
+// A few queries at a time: their scores are computed, used, and forgotten; the backward part computes them
+// again. All products have one form: scalars of one operand, vectors of the rows of the other. Keys and values
+// are transposed first where their elements are what is summed over.
+//
+// Rows are sequences one behind the other, of as many rows as `llmc.sequence_rows` says (else one sequence), that
+// do not see each other: their segments differ.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "codegen/cpu/LowerToCpu.h"
+#include "codegen/cpu/training/TrainingKernel.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/NotSupported.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+/// Queries whose scores exist at one time; rows and vectors that registers hold.
+constexpr int64_t kQueries = 32, kRows = 8, kVectors = 2;
+constexpr double kUnseen = -1e30;
+
+struct AttentionForm {
+  int64_t rows, sequence, heads, kvHeads, group, size, valueSize;
+  double scale;
+  bool causal;
+  std::optional<int64_t> window;
+  std::optional<double> softcap;
+};
+
+template <typename Op> FailureOr<AttentionForm> formOf(Op op) {
+  auto query = cast<RankedTensorType>(op.getQuery().getType()), value = cast<RankedTensorType>(op.getValue().getType());
+  AttentionForm form;
+  form.rows = query.getDimSize(0);
+  form.heads = op.getHeads();
+  form.kvHeads = op.getKvHeads();
+  form.group = form.heads / form.kvHeads;
+  form.size = query.getDimSize(1) / form.heads;
+  form.valueSize = value.getDimSize(1) / form.kvHeads;
+  form.scale = op.getScale().convertToDouble();
+  form.causal = op.getCausal();
+  if (op.getWindow())
+    form.window = *op.getWindow();
+  if (op.getSoftcap())
+    form.softcap = op.getSoftcap()->convertToDouble();
+  if (op.getAlibi())
+    return emitNotSupported(op) << "has alibi slopes, which training does not support";
+  if (cast<RankedTensorType>(op.getKey().getType()).getDimSize(0) != form.rows)
+    return emitNotSupported(op) << "has other keys than queries, which training does not support";
+  auto sequence = op->template getAttrOfType<IntegerAttr>(kSequenceRowsAttribute);
+  form.sequence = sequence ? sequence.getInt() : form.rows;
+  if (form.sequence <= 0 || form.rows % form.sequence != 0)
+    return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of " << form.sequence;
+  return form;
+}
+
+/// Attention of one head in one sequence, inside of a kernel.
+class HeadEmitter {
+public:
+  HeadEmitter(TrainingKernel &kernel, const AttentionForm &form, Value segments)
+      : b(kernel.b), form(form), segments(segments) {}
+
+  /// The first row of the sequence, and the first columns of the head in queries and keys.
+  Value firstRow, queryColumn, keyColumn, valueColumn, outputColumn;
+
+  /// Keys that some query of the rows below `end` (in the sequence) sees, in whole vectors.
+  Value keysUntil(Value end) {
+    Value limit = form.causal ? b.min(end, b.index(form.sequence)) : b.index(form.sequence);
+    return b.mul(arith::CeilDivUIOp::create(b, limit, b.index(b.lanes)), b.lanes);
+  }
+
+  /// sums[i][v] + sum over k of a(k, i) * w(k, v)
+  SmallVector<Value> product(Value begin, Value end, int64_t rows, int64_t vectors, SmallVector<Value> sums,
+                             function_ref<Value(Value k, int64_t i)> a,
+                             function_ref<Value(Value k, int64_t v)> w) {
+    return b.loop(begin, end, 1, sums, [&](Value k, ValueRange now) {
+      SmallVector<Value> columns, next;
+      for (int64_t v = 0; v < vectors; ++v)
+        columns.push_back(w(k, v));
+      for (int64_t i = 0; i < rows; ++i) {
+        Value x = b.broadcast(a(k, i));
+        for (int64_t v = 0; v < vectors; ++v)
+          next.push_back(b.fma(x, columns[v], now[i * vectors + v]));
+      }
+      return next;
+    });
+  }
+
+  SmallVector<Value> zeros(int64_t count) { return SmallVector<Value>(count, b.splat(0)); }
+
+  /// scores[q, j] = rows of `a` times columns of `transposed`, for the queries from `first` on (in the
+  /// sequence) and keys 0 to `keys`. Rows beyond the sequence repeat the last.
+  void multiplyTransposed(Value a, Value aColumn, Value transposed, Value tColumn, int64_t size, Value first,
+                          Value keys, Value scores) {
+    b.loop(b.index(0), b.index(kQueries), kRows, [&](Value q) {
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < kRows; ++i)
+        rows.push_back(rowOf(b.add(b.add(first, q), i)));
+      b.loop(b.index(0), keys, kVectors * b.lanes, [&](Value j) {
+        SmallVector<Value> sums = product(
+            b.index(0), b.index(size), kRows, kVectors, zeros(kRows * kVectors),
+            [&](Value e, int64_t i) { return b.load(a, {rows[i], b.add(aColumn, e)}); },
+            [&](Value e, int64_t v) {
+              return b.loadVector(transposed, {b.add(tColumn, e), b.add(b.add(firstRow, j), v * b.lanes)});
+            });
+        for (int64_t i = 0; i < kRows; ++i)
+          for (int64_t v = 0; v < kVectors; ++v)
+            b.storeVector(sums[i * kVectors + v], scores, {b.add(q, i), b.add(j, v * b.lanes)});
+      });
+    });
+  }
+
+  /// The row of the matrix of row `i` of the sequence, or of its last.
+  Value rowOf(Value i) { return b.add(firstRow, b.min(i, b.index(form.sequence - 1))); }
+
+  /// Which of the keys from `j` on are seen by query `i` (both in the sequence).
+  Value seen(Value i, Value j, Value segment) {
+    auto type = VectorType::get({b.lanes}, b.getIndexType());
+    Value keys = arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, j), vector::StepOp::create(b, type));
+    Value query = vector::BroadcastOp::create(b, type, i);
+    using Predicate = arith::CmpIPredicate;
+    Value last = form.causal ? query : vector::BroadcastOp::create(b, type, b.index(form.sequence - 1)).getResult();
+    Value condition = arith::CmpIOp::create(b, Predicate::sle, keys, last);
+    if (form.window) {
+      Value oldest = arith::SubIOp::create(b, query, vector::BroadcastOp::create(b, type, b.index(*form.window)));
+      condition = arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::sgt, keys, oldest));
+    }
+    if (segment) {
+      Value others = b.loadVector(segments, {b.add(firstRow, j)});
+      condition = arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::eq, others, segment));
+    }
+    return condition;
+  }
+
+  Value logit(Value product) {
+    Value scaled = b.mulf(product, b.splat(form.softcap ? form.scale / *form.softcap : form.scale));
+    if (!form.softcap)
+      return scaled;
+    return b.mulf(b.splat(*form.softcap), math::TanhOp::create(b, scaled));
+  }
+  /// The derivative of a logit by its product.
+  Value slope(Value product) {
+    if (!form.softcap)
+      return b.splat(form.scale);
+    Value t = math::TanhOp::create(b, b.mulf(product, b.splat(form.scale / *form.softcap)));
+    return b.mulf(b.splat(form.scale), b.subf(b.splat(1), b.mulf(t, t)));
+  }
+
+  /// Turns products of the query `i` of the sequence in row `q` of `scores` into exp(logit - largest), zero
+  /// for keys that it does not see, and returns one by their sum.
+  Value softmax(Value scores, Value q, Value i, Value keys, Value target) {
+    Value segment;
+    if (segments)
+      segment = b.broadcast(b.load(segments, {rowOf(i)}));
+    SmallVector<Value> largest = b.loop(
+        b.index(0), keys, b.lanes, ValueRange{b.splat(kUnseen)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
+          Value s = logit(b.loadVector(scores, {q, j}));
+          s = arith::SelectOp::create(b, seen(i, j, segment), s, b.splat(kUnseen));
+          return {b.maxf(now[0], s)};
+        });
+    Value maximum = b.broadcast(b.maximum(largest[0]));
+    SmallVector<Value> total =
+        b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(0)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
+          Value s = logit(b.loadVector(scores, {q, j}));
+          Value p = math::ExpOp::create(b, b.subf(s, maximum));
+          p = arith::SelectOp::create(b, seen(i, j, segment), p, b.splat(0));
+          b.storeVector(p, target, {q, j});
+          return {b.addf(now[0], p)};
+        });
+    return b.divf(b.f32(1), b.sum(total[0]));
+  }
+
+  /// target[row(i), column ...] = factor(i) * sum_j weights[q, j] * matrix[j, mColumn ...] of `size` elements,
+  /// for the queries from `first` on.
+  void multiplyRows(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys, Value target,
+                    Value tColumn, function_ref<Value(Value q)> factor) {
+    Value end = b.min(keys, b.index(form.sequence));
+    b.loop(b.index(0), b.index(kQueries), kRows, [&](Value q) {
+      for (int64_t e = 0; e < size; e += kVectors * b.lanes) {
+        const int64_t vectors = std::min(kVectors, (size - e + b.lanes - 1) / b.lanes);
+        SmallVector<Value> sums = product(
+            b.index(0), end, kRows, vectors, zeros(kRows * vectors),
+            [&](Value j, int64_t i) { return b.load(weights, {b.add(q, i), j}); },
+            [&](Value j, int64_t v) {
+              return loadPart(matrix, b.add(firstRow, j), b.add(mColumn, e + v * b.lanes), size - e - v * b.lanes);
+            });
+        for (int64_t i = 0; i < kRows; ++i) {
+          Value query = b.add(b.add(first, q), i);
+          b.ifThen(b.less(query, b.index(form.sequence)), [&] {
+            Value scale = factor ? b.broadcast(factor(b.add(q, i))) : Value();
+            for (int64_t v = 0; v < vectors; ++v) {
+              Value y = sums[i * vectors + v];
+              storePart(scale ? b.mulf(y, scale) : y, target, b.add(firstRow, query),
+                        b.add(tColumn, e + v * b.lanes), size - e - v * b.lanes);
+            }
+          });
+        }
+      }
+    });
+  }
+
+  /// target[j, tColumn ...] += sum_q weights[q, j] * matrix[row(first + q), mColumn ...] for all keys; rows of
+  /// `weights` beyond the sequence are zero.
+  void multiplyColumns(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys,
+                       Value target, Value tColumn) {
+    Value end = b.min(keys, b.index(form.sequence));
+    b.loop(b.index(0), end, kRows, [&](Value j) {
+      for (int64_t e = 0; e < size; e += kVectors * b.lanes) {
+        const int64_t vectors = std::min(kVectors, (size - e + b.lanes - 1) / b.lanes);
+        auto column = [&](int64_t v) { return b.add(tColumn, e + v * b.lanes); };
+        auto left = [&](int64_t v) { return size - e - v * b.lanes; };
+        SmallVector<Value> sums = product(
+            b.index(0), b.index(kQueries), kRows, vectors, zeros(kRows * vectors),
+            [&](Value q, int64_t i) { return b.load(weights, {q, b.add(j, i)}); },
+            [&](Value q, int64_t v) {
+              return loadPart(matrix, rowOf(b.add(first, q)), b.add(mColumn, e + v * b.lanes), left(v));
+            });
+        for (int64_t i = 0; i < kRows; ++i) {
+          Value key = b.add(j, i);
+          b.ifThen(b.less(key, end), [&] {
+            Value row = b.add(firstRow, key);
+            for (int64_t v = 0; v < vectors; ++v)
+              storePart(b.addf(sums[i * vectors + v], loadPart(target, row, column(v), left(v))), target, row,
+                        column(v), left(v));
+          });
+        }
+      }
+    });
+  }
+
+  /// A vector of which `left` elements belong to the head; zeros beyond.
+  Value loadPart(Value matrix, Value row, Value column, int64_t left) {
+    if (left >= b.lanes)
+      return b.loadVector(matrix, {row, column});
+    return vector::MaskedLoadOp::create(b, b.f32Vector, matrix, ValueRange{row, column}, b.firstLanes(left),
+                                        b.splat(0));
+  }
+  void storePart(Value value, Value matrix, Value row, Value column, int64_t left) {
+    if (left >= b.lanes)
+      b.storeVector(value, matrix, {row, column});
+    else
+      vector::MaskedStoreOp::create(b, matrix, ValueRange{row, column}, b.firstLanes(left), value);
+  }
+
+  KernelBuilder &b;
+  const AttentionForm &form;
+  Value segments;
+};
+
+/// What kernels of attention share.
+class AttentionLowering {
+public:
+  AttentionLowering(TrainingLowering &lowering, Location loc, const AttentionForm &form)
+      : lowering(lowering), loc(loc), form(form), lanes(lowering.target.lanes),
+        keysPadded(padTo(form.sequence, kVectors * lanes)), sequences(form.rows / form.sequence) {}
+
+  /// `matrix` with rows and columns exchanged, and room behind the last column for whole vectors.
+  Value transpose(Value matrix) {
+    const int64_t width = cast<MemRefType>(matrix.getType()).getDimSize(1);
+    Value result = lowering.allocate(loc, {width, form.rows + kVectors * lanes}, lowering.builder.getF32Type());
+    TrainingKernel kernel = lowering.kernel("transpose", loc);
+    KernelBuilder &b = kernel.b;
+    Value from = kernel.import(matrix), to = kernel.import(result);
+    // Blocks of columns, whose lines stay in the cache from row to row.
+    const int64_t block = std::min<int64_t>(16, width);
+    Value begin = b.mul(kernel.chunk, block), end = b.min(b.add(begin, block), b.index(width));
+    b.loop(b.index(0), b.index(form.rows), 1, [&](Value row) {
+      b.loop(begin, end, 1, [&](Value column) { b.store(b.load(from, {row, column}), to, {column, row}); });
+    });
+    b.loop(begin, end, 1, [&](Value column) {
+      for (int64_t v = 0; v < kVectors; ++v)
+        b.storeVector(b.splat(0), to, {column, b.index(form.rows + v * lanes)});
+    });
+    kernel.run((width + block - 1) / block);
+    return result;
+  }
+
+  /// Memory for the scores of one chunk's queries.
+  Value allocateScores(int64_t chunks) {
+    return lowering.allocate(loc, {chunks, kQueries, keysPadded}, lowering.builder.getF32Type());
+  }
+  /// That of this chunk: [queries, keys].
+  Value scoresOf(TrainingKernel &kernel, Value scores) {
+    KernelBuilder &b = kernel.b;
+    Value all = kernel.import(scores);
+    SmallVector<OpFoldResult> offsets = {kernel.chunk, b.getIndexAttr(0), b.getIndexAttr(0)};
+    SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(kQueries), b.getIndexAttr(keysPadded)};
+    SmallVector<OpFoldResult> strides(3, b.getIndexAttr(1));
+    auto type = memref::SubViewOp::inferRankReducedResultType(
+        {kQueries, keysPadded}, cast<MemRefType>(all.getType()), offsets, sizes, strides);
+    return memref::SubViewOp::create(b, type, all, offsets, sizes, strides);
+  }
+
+  /// Segments, with room for whole vectors behind the last.
+  Value padSegments(Value segments) {
+    if (!segments)
+      return {};
+    Value result = lowering.allocate(loc, {form.rows + kVectors * lanes}, lowering.builder.getI32Type());
+    TrainingKernel kernel = lowering.kernel("segments", loc);
+    KernelBuilder &b = kernel.b;
+    Value from = kernel.import(segments), to = kernel.import(result);
+    b.loop(b.index(0), b.index(form.rows), 1, [&](Value row) { b.store(b.load(from, {row}), to, {row}); });
+    b.loop(b.index(form.rows), b.index(form.rows + kVectors * lanes), 1,
+           [&](Value row) { b.store(b.i32(-1), to, {row}); });
+    kernel.run(1);
+    return result;
+  }
+
+  TrainingLowering &lowering;
+  Location loc;
+  const AttentionForm &form;
+  const int64_t lanes, keysPadded, sequences;
+};
+
+} // namespace
+
+LogicalResult TrainingLowering::lowerAttention(nn::AttentionOp op, const Destination &destination) {
+  FailureOr<AttentionForm> form = formOf(op);
+  if (failed(form))
+    return failure();
+  if (op.getBias())
+    return emitNotSupported(op) << "has a bias, which training does not support";
+  if (destination.update == Update::Accumulate)
+    return emitNotSupported(op) << "is a gradient itself, which training does not support";
+  Location loc = op.getLoc();
+  AttentionLowering lowering(*this, loc, *form);
+  Value keys = lowering.transpose(buffers.lookup(op.getKey()));
+  Value segments = lowering.padSegments(op.getSegments() ? buffers.lookup(op.getSegments()) : Value());
+  const int64_t chunks = lowering.sequences * form->heads;
+  Value scores = lowering.allocateScores(chunks);
+  TrainingKernel k = kernel("attention", loc);
+  KernelBuilder &b = k.b;
+  Value q = k.import(buffers.lookup(op.getQuery())), kt = k.import(keys), v = k.import(buffers.lookup(op.getValue()));
+  Value y = k.import(destination.buffer);
+  HeadEmitter head(k, *form, segments ? k.import(segments) : Value());
+  Value weights = lowering.scoresOf(k, scores);
+  Value number = b.rem(k.chunk, form->heads), kvHead = b.div(number, form->group);
+  head.firstRow = b.mul(b.div(k.chunk, form->heads), form->sequence);
+  Value inverse = b.scratch(bufferType({kQueries}, b.getF32Type()));
+  b.loop(b.index(0), b.index(form->sequence), kQueries, [&](Value first) {
+    Value end = head.keysUntil(b.add(first, kQueries));
+    head.multiplyTransposed(q, b.mul(number, form->size), kt, b.mul(kvHead, form->size), form->size, first, end,
+                            weights);
+    b.loop(b.index(0), b.index(kQueries), 1, [&](Value i) {
+      Value query = b.min(b.add(first, i), b.index(form->sequence - 1));
+      b.store(head.softmax(weights, i, query, end, weights), inverse, {i});
+    });
+    head.multiplyRows(weights, v, b.mul(kvHead, form->valueSize), form->valueSize, first, end, y,
+                      b.mul(number, form->valueSize), [&](Value i) { return b.load(inverse, {i}); });
+  });
+  k.run(chunks);
+  return success();
+}
+
+// With P the weights, dP = dy v^T and dl = P (dP - sum P dP) slope: dv += P^T dy, dq = dl k, dk += dl^T q.
+LogicalResult TrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
+                                                       ArrayRef<Destination> destinations) {
+  FailureOr<AttentionForm> form = formOf(op);
+  if (failed(form))
+    return failure();
+  Location loc = op.getLoc();
+  AttentionLowering lowering(*this, loc, *form);
+  Value key = buffers.lookup(op.getKey()), value = buffers.lookup(op.getValue());
+  Value keys = lowering.transpose(key), values = lowering.transpose(value);
+  Value segments = lowering.padSegments(op.getSegments() ? buffers.lookup(op.getSegments()) : Value());
+  const int64_t chunks = lowering.sequences * form->kvHeads;
+  Value scores = lowering.allocateScores(chunks), weightBuffer = lowering.allocateScores(chunks),
+        gradientBuffer = lowering.allocateScores(chunks);
+  for (const Destination &destination : destinations)
+    if (destination.update == Update::Accumulate)
+      return emitNotSupported(op) << "gives gradients of parameters themselves, which training does not support";
+  for (const Destination &destination : destinations.drop_front())
+    lowerFill(loc, 0, destination);
+  TrainingKernel kernel = this->kernel("attention_gradient", loc);
+  KernelBuilder &b = kernel.b;
+  Value q = kernel.import(buffers.lookup(op.getQuery())), k = kernel.import(key);
+  Value kt = kernel.import(keys), vt = kernel.import(values);
+  Value dy = kernel.import(buffers.lookup(op.getGradient()));
+  Value dq = kernel.import(destinations[0].buffer), dk = kernel.import(destinations[1].buffer),
+        dv = kernel.import(destinations[2].buffer);
+  HeadEmitter head(kernel, *form, segments ? kernel.import(segments) : Value());
+  Value products = lowering.scoresOf(kernel, scores), weights = lowering.scoresOf(kernel, weightBuffer),
+        gradients = lowering.scoresOf(kernel, gradientBuffer);
+  Value kvHead = b.rem(kernel.chunk, form->kvHeads);
+  head.firstRow = b.mul(b.div(kernel.chunk, form->kvHeads), form->sequence);
+  Value keyColumn = b.mul(kvHead, form->size), valueColumn = b.mul(kvHead, form->valueSize);
+  b.loop(b.index(0), b.index(form->group), 1, [&](Value inGroup) {
+    Value number = b.add(b.mul(kvHead, form->group), inGroup);
+    Value queryColumn = b.mul(number, form->size), outputColumn = b.mul(number, form->valueSize);
+    b.loop(b.index(0), b.index(form->sequence), kQueries, [&](Value first) {
+      Value end = head.keysUntil(b.add(first, kQueries));
+      head.multiplyTransposed(q, queryColumn, kt, keyColumn, form->size, first, end, products);
+      head.multiplyTransposed(dy, outputColumn, vt, valueColumn, form->valueSize, first, end, gradients);
+      b.loop(b.index(0), b.index(kQueries), 1, [&](Value i) {
+        Value query = b.add(first, i);
+        Value inside = b.less(query, b.index(form->sequence));
+        Value inverse = head.softmax(products, i, b.min(query, b.index(form->sequence - 1)), end, weights);
+        // Rows beyond the sequence give nothing.
+        Value factor = b.broadcast(arith::SelectOp::create(b, inside, inverse, b.f32(0)));
+        SmallVector<Value> mean = b.loop(
+            b.index(0), end, b.lanes, ValueRange{b.splat(0)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
+              Value p = b.mulf(b.loadVector(weights, {i, j}), factor);
+              b.storeVector(p, weights, {i, j});
+              return {b.fma(p, b.loadVector(gradients, {i, j}), now[0])};
+            });
+        Value sum = b.broadcast(b.sum(mean[0]));
+        b.loop(b.index(0), end, b.lanes, [&](Value j) {
+          Value dl = b.mulf(b.loadVector(weights, {i, j}), b.subf(b.loadVector(gradients, {i, j}), sum));
+          b.storeVector(b.mulf(dl, head.slope(b.loadVector(products, {i, j}))), gradients, {i, j});
+        });
+      });
+      head.multiplyRows(gradients, k, keyColumn, form->size, first, end, dq, queryColumn, nullptr);
+      head.multiplyColumns(gradients, q, queryColumn, form->size, first, end, dk, keyColumn);
+      head.multiplyColumns(weights, dy, outputColumn, form->valueSize, first, end, dv, valueColumn);
+    });
+  });
+  kernel.run(chunks);
+  return success();
+}
+
+} // namespace llmc::codegen

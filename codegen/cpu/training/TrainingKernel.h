@@ -1,0 +1,132 @@
+//===- TrainingKernel.h - kernels of training steps ----------------------------------------------------===//
+//
+// A training step is a sequence of kernels over buffers of known shapes. A kernel is a function of some
+// buffers and the number of a chunk; chunks are independent, and which thread computes one does not matter to
+// a bit of the result.
+//
+//===------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_CODEGEN_CPU_TRAINING_TRAININGKERNEL_H
+#define LLMC_CODEGEN_CPU_TRAINING_TRAININGKERNEL_H
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialects/nn/NN.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace llmc::codegen {
+
+/// What becomes of what was in a buffer.
+enum class Update {
+  Overwrite,
+  Accumulate ///< results are added to it
+};
+
+/// A buffer that a result goes to.
+struct Destination {
+  mlir::Value buffer;
+  Update update = Update::Overwrite;
+};
+
+/// A kernel being made: its function, whose arguments are the buffers that it uses and, last, the chunk.
+class TrainingKernel {
+public:
+  /// Begins a kernel called `name`; `outer` is where it will be run.
+  TrainingKernel(mlir::ModuleOp module, llvm::StringRef name, mlir::Location loc, mlir::OpBuilder &outer,
+                 const Target &target)
+      : outer(outer), inner(module.getContext()), b(loc, inner, target),
+        function(b.beginFunction(module, name, {b.getIndexType()})), chunk(function.getArgument(0)) {}
+
+  /// `buffer` of the step in this kernel.
+  mlir::Value import(mlir::Value buffer) {
+    mlir::Value &argument = imported[buffer];
+    if (!argument) {
+      argument = function.front().insertArgument(operands.size(), buffer.getType(), b.getLoc());
+      operands.push_back(buffer);
+    }
+    return argument;
+  }
+
+  /// Ends the kernel, and runs its chunks 0 to chunks - 1.
+  void run(int64_t chunks) {
+    function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), {}));
+    mlir::Value count = mlir::arith::ConstantIndexOp::create(outer, b.getLoc(), chunks);
+    auto region = mlir::scf::ForallOp::create(outer, b.getLoc(), mlir::getAsOpFoldResult(mlir::ValueRange{count}),
+                                              mlir::ValueRange{}, std::nullopt);
+    mlir::OpBuilder::InsertionGuard guard(outer);
+    outer.setInsertionPointToStart(region.getBody());
+    operands.push_back(region.getInductionVar(0));
+    mlir::func::CallOp::create(outer, b.getLoc(), function, operands);
+  }
+
+private:
+  mlir::OpBuilder &outer;
+  mlir::OpBuilder inner;
+  llvm::SmallVector<mlir::Value> operands;
+  llvm::DenseMap<mlir::Value, mlir::Value> imported;
+
+public:
+  KernelBuilder b;
+  mlir::func::FuncOp function;
+  mlir::Value chunk;
+};
+
+/// Lowers the operations of a step one by one to kernels on buffers.
+class TrainingLowering {
+public:
+  /// `step` is what names of kernels end with.
+  TrainingLowering(mlir::ModuleOp module, llvm::StringRef step, const Target &target, mlir::OpBuilder &builder)
+      : module(module), target(target), builder(builder), step(step) {}
+
+  TrainingKernel kernel(llvm::StringRef name, mlir::Location loc) {
+    const std::string unique = (name + "_" + step + "_" + llvm::Twine(kernels++)).str();
+    return TrainingKernel(module, unique, loc, builder, target);
+  }
+
+  /// Memory of the arena for a value of `type`.
+  mlir::Value allocate(mlir::Location loc, llvm::ArrayRef<int64_t> shape, mlir::Type element);
+
+  // One of each kind of operation. Operands are in `buffers`; results go to `destinations`, one for each.
+  mlir::LogicalResult lowerStructured(mlir::linalg::GenericOp op, llvm::ArrayRef<Destination> destinations);
+  mlir::LogicalResult lowerProduct(mlir::linalg::GenericOp op, const Destination &destination);
+  mlir::LogicalResult lowerAttention(nn::AttentionOp op, const Destination &destination);
+  mlir::LogicalResult lowerAttentionGradient(nn::AttentionGradientOp op,
+                                             llvm::ArrayRef<Destination> destinations);
+  /// destination[i, :] = table[ids[i], :]
+  void lowerGather(mlir::Location loc, mlir::Value table, mlir::Value ids, const Destination &destination);
+  /// destination[ids[i], :] += input[i, :]
+  void lowerScatter(mlir::Location loc, mlir::Value input, mlir::Value ids, const Destination &destination);
+  void lowerFill(mlir::Location loc, double value, const Destination &destination);
+  void lowerCopy(mlir::Location loc, mlir::Value from, const Destination &destination);
+  void lowerRopeTable(nn::RopeTableOp op, const Destination &destination);
+  mlir::LogicalResult lowerRotate(nn::RotateOp op, const Destination &destination);
+
+  /// The buffers of values.
+  llvm::DenseMap<mlir::Value, mlir::Value> buffers;
+
+  mlir::ModuleOp module;
+  const Target &target;
+  mlir::OpBuilder &builder;
+
+private:
+  const std::string step;
+  int64_t kernels = 0;
+};
+
+/// Whether `op` is a product of two matrices, which lowerProduct() lowers.
+bool isMatrixProduct(mlir::linalg::GenericOp op);
+
+/// Chunks that a loop of `extent` iterations is cut into, of `size` iterations each but the last.
+struct Chunking {
+  int64_t size, count;
+  /// `work` is what one iteration costs, in elements.
+  static Chunking of(int64_t extent, int64_t work) {
+    constexpr int64_t kChunks = 32, kLeastWork = 4096;
+    int64_t size = std::max<int64_t>((extent + kChunks - 1) / kChunks, kLeastWork / std::max<int64_t>(work, 1));
+    size = std::clamp<int64_t>(size, 1, extent);
+    return {size, (extent + size - 1) / size};
+  }
+};
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CPU_TRAINING_TRAININGKERNEL_H
