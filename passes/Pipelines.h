@@ -48,6 +48,9 @@ PassList inferencePasses(const InferencePipelineOptions &options);
 /// lowers (`nn-differentiate` and what is around it). Functions beside @loss become structured too.
 struct TrainingPipelineOptions : mlir::PassPipelineOptions<TrainingPipelineOptions> {
   Option<int64_t> rows{*this, "rows", llvm::cl::desc("Tokens of a step"), llvm::cl::init(0)};
+  Option<bool> bf16Products{*this, "bf16-products",
+                            llvm::cl::desc("Multiply matrices in bf16, with sums in f32"),
+                            llvm::cl::init(false)};
 };
 PassList trainingPasses(const TrainingPipelineOptions &options);
 

@@ -31,10 +31,6 @@ inline constexpr llvm::StringLiteral kOffsetAttribute =
 
 /// On a step of training: the names of its operands (LlmcStep::operands), in order.
 inline constexpr llvm::StringLiteral kOperandsAttribute = "llmc.operands";
-/// On nn.attention and its gradient: how many rows a sequence has, if rows are several sequences one behind
-/// the other, whose segments differ.
-inline constexpr llvm::StringLiteral kSequenceRowsAttribute = "llmc.sequence_rows";
-
 /// On func.call: every thread calls this kernel for itself, into memory of its own. Kernels that are called
 /// without it run in parallel regions, be it of one chunk: canonicalization replaces an scf.forall of one
 /// iteration by its body.

@@ -89,6 +89,9 @@ template <typename Op> struct DeclaresDecomposition : mlir::OpTrait::TraitBase<O
 /// the gradient of the result of that number; of a result that is the gradient of the parameter of that name.
 inline constexpr llvm::StringLiteral kFrozenAttribute = "nn.frozen", kSeedAttribute = "nn.seed",
                                      kGradientAttribute = "nn.gradient";
+/// Of nn.attention and its gradient: how many rows a sequence has, where rows are several sequences one behind
+/// the other whose segments differ.
+inline constexpr llvm::StringLiteral kSequenceRowsAttribute = "nn.sequence_rows";
 /// Of optimizers: of a result that is a parameter's next value; of arguments and results that are what is kept
 /// (a name, like "exp_avg") of the parameter that the second names. Gradients are arguments there.
 inline constexpr llvm::StringLiteral kUpdateAttribute = "nn.update", kStateAttribute = "nn.state",

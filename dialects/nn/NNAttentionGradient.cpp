@@ -205,6 +205,8 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
     auto whole = AttentionGradientOp::create(b.b, getQuery(), getKey(), getValue(), gradient, getSegments(),
                                              getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(),
                                              getScaleAttr(), getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
+    if (Attribute rows = (*this)->getAttr(kSequenceRowsAttribute))
+      whole->setAttr(kSequenceRowsAttribute, rows);
     if (ofQuery)
       results[0] = whole.getQueryGradient();
     if (ofKey)

@@ -171,9 +171,18 @@ static absl::Status checkKind(const Manifest &manifest) {
                                                      manifest.vocabulary_size(), " tokens"));
     return absl::OkStatus();
   }
+  if (manifest.kind() == TRAIN) {
+    const Training &training = manifest.training();
+    if (training.operands_size() != manifest.steps_size() ||
+        training.initializers_size() != training.parameters_size())
+      return absl::InvalidArgumentError(absl::StrCat(
+          "training has operands of ", training.operands_size(), " steps and ", training.initializers_size(),
+          " initializers, expected ", manifest.steps_size(), " and ", training.parameters_size()));
+    return absl::OkStatus();
+  }
   if (manifest.kind() != EMBED)
     return absl::InvalidArgumentError(
-        absl::StrCat("kind is ", static_cast<int>(manifest.kind()), ", expected GENERATE or EMBED"));
+        absl::StrCat("kind is ", static_cast<int>(manifest.kind()), ", expected GENERATE, EMBED or TRAIN"));
   const Pooling::Method method = manifest.pooling().method();
   if (method != Pooling::MEAN && method != Pooling::CLS && method != Pooling::MAX)
     return absl::InvalidArgumentError(

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace llmc::tool {
 
@@ -36,6 +37,29 @@ struct CompileRequest {
 };
 
 ExitCode compileCheckpoint(const CompileRequest &request);
+
+/// The command line of llmc train.
+struct TrainRequest {
+  std::string recipe, output, tokenizer;
+  std::string targetCpu = "native";
+  std::string emit = "artifact";
+  bool quiet = false;
+};
+
+ExitCode compileRecipe(const TrainRequest &request);
+
+/// Prints the presets of model definitions, one a line.
+void listPresets();
+
+/// The command line of llmc data pack.
+struct PackRequest {
+  std::vector<std::string> inputs;
+  std::string tokenizer, output;
+  std::string field = "text";
+  double validation = 0.01;
+};
+
+ExitCode packData(const PackRequest &request);
 
 /// Prints the processors that --target-cpu knows, one a line.
 void listProcessors();

@@ -167,9 +167,80 @@ static void addInspectCommand(CLI::App &app, Invocation &invocation) {
   command->callback([options, &invocation] { invocation.result = inspectCheckpoint(*options); });
 }
 
+static void listPresetsAndExit(int64_t) {
+  listPresets();
+  throw CLI::Success();
+}
+
+static void addTrainCommand(CLI::App &app, Invocation &invocation) {
+  auto request = std::make_shared<TrainRequest>();
+  CLI::App *command = app.add_subcommand("train", "Turn a recipe into a program that trains");
+  command->add_option("RECIPE", request->recipe, "A recipe in protobuf's text form; docs/training.md explains it")
+      ->required()
+      ->check(pathOfFile());
+  command->add_option("-o,--output", request->output, "Where the trainer goes")
+      ->check(pathOfFile())
+      ->option_text("FILE");
+  command
+      ->add_option("--tokenizer", request->tokenizer,
+                   "A tokenizer.json, or a folder that has one: goes into checkpoints, and says how large the "
+                   "vocabulary is")
+      ->check(pathOfFile())
+      ->option_text("PATH");
+  command
+      ->add_option("--target-cpu", request->targetCpu,
+                   "The processor to compile for, by LLVM's name; by default this machine's")
+      ->option_text("CPU");
+  command
+      ->add_option("--emit", request->emit,
+                   "What to make: imported (nn as the recipe says it), nn (with gradients), tiled (loops and "
+                   "vectors), llvm, or artifact: the trainer (the default)")
+      ->option_text("LEVEL");
+  command
+      ->add_flag_function("--list-presets", listPresetsAndExit, "Print the models that recipes can name, and exit")
+      ->trigger_on_parse();
+  command->add_flag("-q,--quiet", request->quiet, "Print nothing when all is well");
+  command->footer("Examples:\n"
+                  "  llmc train tiny.recipe --tokenizer tokenizer/ -o trainer\n"
+                  "  ./trainer --override steps=500");
+  command->callback([request, &invocation] { invocation.result = compileRecipe(*request); });
+}
+
+static void addDataCommand(CLI::App &app, Invocation &invocation) {
+  CLI::App *data = app.add_subcommand("data", "Prepare texts for training");
+  data->require_subcommand(1);
+  auto request = std::make_shared<PackRequest>();
+  CLI::App *command = data->add_subcommand("pack", "Turn texts into token files");
+  command
+      ->add_option("INPUT", request->inputs,
+                   "Texts: .jsonl files with an object a line, else plain text, whose documents two empty lines "
+                   "separate")
+      ->required()
+      ->check(pathOfFile());
+  command->add_option("-o,--output", request->output, "The folder for train.tokens and validation.tokens")
+      ->required()
+      ->option_text("FOLDER");
+  command->add_option("--tokenizer", request->tokenizer, "A tokenizer.json, or a folder that has one")
+      ->required()
+      ->check(pathOfFile())
+      ->option_text("PATH");
+  command->add_option("--field", request->field, "The field of JSON objects that is the text")
+      ->capture_default_str()
+      ->option_text("NAME");
+  command->add_option("--validation", request->validation, "The part of the documents that is held out")
+      ->check(CLI::Range(0.0, 0.5))
+      ->capture_default_str()
+      ->option_text("PART");
+  command->footer("Examples:\n"
+                  "  llmc data pack books/*.txt --tokenizer tokenizer/ -o data --validation 0.05");
+  command->callback([request, &invocation] { invocation.result = packData(*request); });
+}
+
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
     addCompileCommand(app, invocation);
+    addTrainCommand(app, invocation);
+    addDataCommand(app, invocation);
     addInterpretCommands(app, invocation);
     addInspectCommand(app, invocation);
   });

@@ -10,15 +10,18 @@
 
 using namespace llmc::tool;
 
-static void addCompileCommand(CLI::App &app, Invocation &invocation) {
-  CLI::App *command = app.add_subcommand("compile", "Turn a checkpoint into an artifact");
+/// A subcommand of which this program has only the name.
+static void addCompilerCommand(CLI::App &app, Invocation &invocation, const char *name, const char *description) {
+  CLI::App *command = app.add_subcommand(name, description);
   command->prefix_command()->set_help_flag();
   command->callback([&invocation] { invocation.result = continueInCompiler(invocation); });
 }
 
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
-    addCompileCommand(app, invocation);
+    addCompilerCommand(app, invocation, "compile", "Turn a checkpoint into an artifact");
+    addCompilerCommand(app, invocation, "train", "Turn a recipe into a program that trains");
+    addCompilerCommand(app, invocation, "data", "Prepare texts for training");
     addRunCommand(app, invocation);
     addEmbedCommand(app, invocation);
     addInspectCommand(app, invocation);

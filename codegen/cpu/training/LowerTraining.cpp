@@ -104,7 +104,7 @@ private:
       else if (auto name = dyn_cast_or_null<StringAttr>(attribute("nn.input")))
         buffer = operand(name.getValue(), bufferOf(argument.getType()));
       else
-        buffer = operand(attribute(nn::kSeedAttribute) ? "seed" + std::to_string(index)
+        buffer = operand(attribute(nn::kSeedAttribute) ? "seed" + std::to_string(cast<IntegerAttr>(attribute(nn::kSeedAttribute)).getInt())
                                                        : "argument" + std::to_string(index),
                          bufferOf(argument.getType()));
       lowering.buffers[argument] = buffer;

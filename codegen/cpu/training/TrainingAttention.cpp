@@ -4,12 +4,11 @@
 // again. All products have one form: scalars of one operand, vectors of the rows of the other. Keys and values
 // are transposed first where their elements are what is summed over.
 //
-// Rows are sequences one behind the other, of as many rows as `llmc.sequence_rows` says (else one sequence), that
+// Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says (else one sequence), that
 // do not see each other: their segments differ.
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/training/TrainingKernel.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
@@ -51,7 +50,7 @@ template <typename Op> FailureOr<AttentionForm> formOf(Op op) {
     return emitNotSupported(op) << "has alibi slopes, which training does not support";
   if (cast<RankedTensorType>(op.getKey().getType()).getDimSize(0) != form.rows)
     return emitNotSupported(op) << "has other keys than queries, which training does not support";
-  auto sequence = op->template getAttrOfType<IntegerAttr>(kSequenceRowsAttribute);
+  auto sequence = op->template getAttrOfType<IntegerAttr>(nn::kSequenceRowsAttribute);
   form.sequence = sequence ? sequence.getInt() : form.rows;
   if (form.sequence <= 0 || form.rows % form.sequence != 0)
     return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of " << form.sequence;

@@ -1,0 +1,265 @@
+//===- TrainerCompiler.cpp - from a recipe to a trainer ----------------------------------------------===//
+
+#include "codegen/compiler/TrainerCompiler.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "codegen/common/TemporaryFiles.h"
+#include "codegen/compiler/FirstError.h"
+#include "codegen/cpu/Linker.h"
+#include "codegen/cpu/MachineCode.h"
+#include "codegen/cpu/Passes.h"
+#include "codegen/cpu/Pipeline.h"
+#include "frontend/recipe/TrainingGraph.h"
+#include "frontend/spec/BuildModel.h"
+#include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Pass/PassManager.h"
+#include "runtime/core/ArtifactWriter.h"
+#include "runtime/core/CpuFeatures.h"
+#include "runtime/core/StepAbi.h"
+#include "runtime/io/AtomicFile.h"
+#include "llvm/Support/FileSystem.h"
+#include <filesystem>
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+int64_t integerAttribute(Operation *op, StringRef name) {
+  auto attribute = op->getAttrOfType<IntegerAttr>(name);
+  return attribute ? attribute.getInt() : 0;
+}
+
+double numberAttribute(Operation *op, StringRef name) {
+  auto attribute = op->getAttrOfType<FloatAttr>(name);
+  return attribute ? attribute.getValueAsDouble() : 0;
+}
+
+class TrainerCompilation {
+public:
+  TrainerCompilation(const train::Recipe &recipe, const TrainerOptions &options, MLIRContext &context,
+                     const std::string &outputPath, const ProgressCallback &progress)
+      : recipe(recipe), options(options), context(context), outputPath(outputPath), progress(progress) {}
+
+  absl::Status run() {
+    absl::StatusOr<Target> found = getTarget(options.targetCpu);
+    if (!found.ok())
+      return found.status();
+    target = *std::move(found);
+    progress("building the graph", -1);
+    module = recipe::buildTrainingGraph(recipe, &context);
+    describeParameters();
+    passes::TrainingPipelineOptions pipeline;
+    pipeline.rows = int64_t{recipe.batch().sequences()} * recipe.batch().length();
+    pipeline.bf16Products = recipe.precision() == train::BF16;
+    const std::pair<Level, absl::string_view> stages[] = {
+        {Level::NN, "differentiating"}, {Level::Tiled, "generating kernels"}, {Level::Llvm, "lowering"}};
+    for (auto [level, doing] : stages) {
+      if (options.emit < level)
+        break;
+      if (level == Level::Tiled)
+        collectOperands();
+      progress(doing, -1);
+      absl::Status status = runPasses(level == Level::NN      ? passes::trainingPasses(pipeline)
+                                      : level == Level::Tiled ? tiledTrainingPasses(target)
+                                                              : llvmPasses());
+      if (!status.ok())
+        return status;
+    }
+    return options.emit <= Level::Llvm ? writeProgram() : writeTrainer();
+  }
+
+private:
+  absl::Status runPasses(passes::PassList list) {
+    PassManager manager(&context);
+    passes::addPasses(manager, std::move(list));
+    FirstError error(&context, options.source);
+    if (succeeded(manager.run(*module)))
+      return absl::OkStatus();
+    return absl::UnimplementedError(error.message());
+  }
+
+  absl::Status writeProgram() {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module->print(stream);
+    text += "\n";
+    if (outputPath == "-") {
+      llvm::outs() << text;
+      return absl::OkStatus();
+    }
+    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(outputPath);
+    if (!file.ok())
+      return file.status();
+    (void)file->append(text);
+    return file->commit();
+  }
+
+  /// How parameters begin, from the attributes that the frontend gave them.
+  void describeParameters() {
+    runtime::Training &training = *manifest.mutable_training();
+    int64_t elements = 0;
+    for (auto param : module->getOps<nn::ParamOp>()) {
+      auto type = cast<RankedTensorType>(param.getType());
+      runtime::Parameter &parameter = *training.add_parameters();
+      parameter.set_name(param.getSymName().str());
+      for (int64_t size : type.getShape())
+        parameter.add_shape(size);
+      parameter.set_format("F32");
+      parameter.set_bytes(type.getNumElements() * sizeof(float));
+      runtime::Initializer &initializer = *training.add_initializers();
+      initializer.set_deviation(numberAttribute(param, spec::kDeviationAttribute));
+      initializer.set_value(numberAttribute(param, spec::kValueAttribute));
+      initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
+      elements += type.getNumElements();
+    }
+    manifest.set_parameter_count(elements);
+  }
+
+  /// The sizes of what a step takes beside its sections, by name.
+  void collectOperands() {
+    auto elementsOf = [](Type type) { return cast<ShapedType>(type).getNumElements(); };
+    for (auto function : module->getOps<func::FuncOp>()) {
+      llvm::StringMap<int64_t> &sizes = operandSizes[function.getName()];
+      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+        if (auto name = function.getArgAttrOfType<StringAttr>(i, "nn.input"))
+          sizes[name.getValue()] = elementsOf(function.getArgument(i).getType());
+        else if (auto result = function.getArgAttrOfType<IntegerAttr>(i, nn::kSeedAttribute))
+          sizes["seed" + std::to_string(result.getInt())] = elementsOf(function.getArgument(i).getType());
+      }
+      for (unsigned i = 0; i < function.getNumResults(); ++i)
+        if (auto name = function.getResultAttrOfType<StringAttr>(i, "nn.output"))
+          sizes[name.getValue()] = elementsOf(function.getResultTypes()[i]);
+    }
+  }
+
+  absl::Status writeTrainer() {
+    progress("generating machine code", -1);
+    absl::StatusOr<std::string> object = emitCode(*module, target, CodeForm::Object);
+    if (!object.ok())
+      return object.status();
+    llvm::SmallString<128> folder;
+    if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
+      return temporaryFilesError(error);
+    absl::Cleanup removeFolder = [&] { llvm::sys::fs::remove_directories(folder); };
+    absl::StatusOr<std::string> shared = linkShared(*object, folder.str().str());
+    if (!shared.ok())
+      return shared.status();
+    describe();
+    const std::string artifact = (folder + "/steps").str();
+    if (absl::Status status = writeArtifact(*shared, artifact); !status.ok())
+      return status;
+    return append(artifact);
+  }
+
+  void describe() {
+    runtime::Training &training = *manifest.mutable_training();
+    for (auto [index, param] : llvm::enumerate(module->getOps<nn::ParamOp>()))
+      training.mutable_parameters(index)->set_offset(integerAttribute(param, kOffsetAttribute));
+    for (Operation &function : *module->getBody()) {
+      auto name = function.getAttrOfType<StringAttr>(kStepAttribute);
+      if (!name)
+        continue;
+      runtime::Step &step = *manifest.add_steps();
+      step.set_name(name.getValue().str());
+      step.set_symbol(stepSymbol(name.getValue()));
+      step.set_max_rows(recipe.batch().sequences() * recipe.batch().length());
+      runtime::StepOperands &operands = *training.add_operands();
+      for (StringRef operand : function.getAttrOfType<ArrayAttr>(kOperandsAttribute).getAsValueRange<StringAttr>()) {
+        operands.add_names(operand.str());
+        operands.add_elements(operandSizes[name.getValue()].lookup(operand));
+      }
+      manifest.set_arena_bytes(
+          std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
+    }
+    training.set_sequences(recipe.batch().sequences());
+    training.set_length(recipe.batch().length());
+    for (const std::string &state : recipe::stateNames(recipe.optimizer()))
+      training.add_states(state);
+    training.set_recipe(recipe.SerializeAsString());
+    auto files = spec::checkpointConfig(recipe.model());
+    files.insert(files.end(), options.tokenizerFiles.begin(), options.tokenizerFiles.end());
+    for (auto &[name, contents] : files) {
+      runtime::CheckpointFile &file = *training.add_files();
+      file.set_name(name);
+      file.set_contents(contents);
+    }
+    manifest.set_abi_version(kLlmcStepAbiVersion);
+    manifest.set_producer("llmc 0.1.0");
+    manifest.set_kind(runtime::TRAIN);
+    manifest.set_model_name(options.source);
+    manifest.set_source(options.source);
+    manifest.set_vocabulary_size(recipe.model().vocabulary());
+    manifest.set_context_length(recipe.batch().length());
+    manifest.set_output_width(recipe.model().vocabulary());
+    manifest.set_tokenizer(options.tokenizer);
+    runtime::Target &described = *manifest.mutable_target();
+    described.set_triple(target.triple);
+    described.set_cpu(target.cpu);
+    const llvm::StringRef architecture = llvm::StringRef(target.triple).split('-').first;
+    for (absl::string_view feature :
+         runtime::checkableFeatures(absl::string_view(architecture.data(), architecture.size())))
+      if (llvm::is_contained(target.features, std::string(feature)))
+        described.add_required_features(std::string(feature));
+  }
+
+  absl::Status writeArtifact(const std::string &shared, const std::string &path) {
+    absl::StatusOr<runtime::ArtifactWriter> writer = runtime::ArtifactWriter::begin(path);
+    if (!writer.ok())
+      return writer.status();
+    if (absl::Status status = writer->writeCode(
+            absl::Span<const uint8_t>(reinterpret_cast<const uint8_t *>(shared.data()), shared.size()));
+        !status.ok())
+      return status;
+    if (absl::Status status = writer->leaveOutWeights(integerAttribute(*module, kWeightsBytesAttribute));
+        !status.ok())
+      return status;
+    return writer->finish(manifest);
+  }
+
+  /// The trainer is the program that trains, with the artifact behind it.
+  absl::Status append(const std::string &artifact) {
+    std::error_code error;
+    const uint64_t programBytes = std::filesystem::file_size(options.trainerProgram, error);
+    if (error)
+      return absl::NotFoundError(
+          absl::StrCat(options.trainerProgram, ": cannot open: ", error.message(), "; it belongs beside llmc"));
+    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(outputPath, io::AtomicFile::Mode::Executable);
+    if (!file.ok())
+      return file.status();
+    (void)file->appendFile(options.trainerProgram, 0, programBytes);
+    (void)file->alignTo(runtime::kWeightsAlignment);
+    (void)file->appendFile(artifact, 0, std::filesystem::file_size(artifact));
+    return file->commit();
+  }
+
+  const train::Recipe &recipe;
+  const TrainerOptions &options;
+  MLIRContext &context;
+  const std::string &outputPath;
+  const ProgressCallback &progress;
+  Target target;
+  OwningOpRef<ModuleOp> module;
+  runtime::Manifest manifest;
+  llvm::StringMap<llvm::StringMap<int64_t>> operandSizes; ///< by function and operand
+};
+
+} // namespace
+
+void registerTrainingDialects(DialectRegistry &registry) {
+  registry.insert<linalg::LinalgDialect, tensor::TensorDialect>();
+  func::registerInlinerExtension(registry);
+  nn::registerGradientModels(registry);
+}
+
+absl::Status compileTrainer(const train::Recipe &recipe, const TrainerOptions &options, MLIRContext &context,
+                            const std::string &outputPath, const ProgressCallback &progress) {
+  return TrainerCompilation(recipe, options, context, outputPath, progress).run();
+}
+
+} // namespace llmc::codegen

@@ -1,0 +1,40 @@
+//===- TrainerCompiler.h - from a recipe to a trainer ------------------------------------------------===//
+#ifndef LLMC_CODEGEN_COMPILER_TRAINERCOMPILER_H
+#define LLMC_CODEGEN_COMPILER_TRAINERCOMPILER_H
+
+#include "absl/status/status.h"
+#include "codegen/compiler/Compiler.h"
+#include "mlir/IR/MLIRContext.h"
+#include "train/recipe.pb.h"
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace llmc::codegen {
+
+/// What to make of a recipe, and for which machine.
+struct TrainerOptions {
+  std::string targetCpu = "native";
+  /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or Artifact: the
+  /// trainer.
+  Level emit = Level::Artifact;
+  /// The program that trains, to which the compiled steps are added.
+  std::string trainerProgram;
+  /// A serialized llmc.text.TokenizerModel, or nothing.
+  std::string tokenizer;
+  /// Files, by name, that are put into checkpoints beside the model's config.json.
+  std::vector<std::pair<std::string, std::string>> tokenizerFiles;
+  std::string source; ///< how the user named the recipe
+};
+
+/// Registers all dialects that this needs, beside those of registerCompilerDialects().
+void registerTrainingDialects(mlir::DialectRegistry &registry);
+
+/// Compiles a complete recipe (train/Recipe.h) and writes the chosen level to `outputPath`; the file appears only when
+/// it is complete. Errors are one line.
+absl::Status compileTrainer(const train::Recipe &recipe, const TrainerOptions &options, mlir::MLIRContext &context,
+                            const std::string &outputPath, const ProgressCallback &progress);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_COMPILER_TRAINERCOMPILER_H

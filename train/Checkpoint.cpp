@@ -1,0 +1,158 @@
+#include "train/Checkpoint.h"
+
+#include "runtime/io/AtomicFile.h"
+#include "runtime/io/MappedFile.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace llmc::train {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+static constexpr absl::string_view kPrefix = "checkpoint-", kPartial = ".partial-checkpoint-";
+
+std::string checkpointPath(absl::string_view output, uint64_t step) {
+  return absl::StrFormat("%s/%s%08d", output, kPrefix, step);
+}
+
+std::vector<uint64_t> listCheckpoints(absl::string_view output) {
+  std::vector<uint64_t> steps;
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(std::string(output), error)) {
+    const std::string name = entry.path().filename().string();
+    absl::string_view number = name;
+    uint64_t step = 0;
+    if (absl::ConsumePrefix(&number, kPrefix) && absl::SimpleAtoi(number, &step))
+      steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+static absl::Status writeFile(const std::string &path, absl::string_view contents) {
+  absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
+  if (!file.ok())
+    return file.status();
+  (void)file->append(contents);
+  return file->commit();
+}
+
+/// Makes the names in `folder` durable.
+static void syncFolder(const std::string &folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0)
+    return;
+  (void)fsync(descriptor);
+  close(descriptor);
+}
+
+static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
+  if (absl::Status status = writeSafetensors(folder + "/model.safetensors", program.tensors("parameters"));
+      !status.ok())
+    return status;
+  for (const std::string &state : program.training().states())
+    if (absl::Status status = writeSafetensors(absl::StrCat(folder, "/", state, ".safetensors"),
+                                               program.tensors(state));
+        !status.ok())
+      return status;
+  for (const runtime::CheckpointFile &file : program.training().files())
+    if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents()); !status.ok())
+      return status;
+  Json json = {{"step", progress.step},
+               {"epoch", progress.data.epoch},
+               {"document", progress.data.document},
+               {"token", progress.data.token},
+               {"best_step", progress.bestStep}};
+  if (std::isfinite(progress.bestLoss))
+    json["best_loss"] = progress.bestLoss;
+  return writeFile(folder + "/trainer.json", json.dump(2) + "\n");
+}
+
+absl::Status saveCheckpoint(absl::string_view output, Program &program, const Progress &progress) {
+  const std::string final = checkpointPath(output, progress.step);
+  const std::string partial = absl::StrCat(output, "/", kPartial, progress.step);
+  std::error_code error;
+  fs::remove_all(partial, error);
+  fs::create_directories(partial, error);
+  if (error)
+    return absl::UnavailableError(absl::StrCat(partial, ": cannot be made: ", error.message()));
+  if (absl::Status status = writeParts(partial, program, progress); !status.ok()) {
+    fs::remove_all(partial, error);
+    return status;
+  }
+  syncFolder(partial);
+  fs::remove_all(final, error); // of a run that was made again
+  fs::rename(partial, final, error);
+  if (error)
+    return absl::UnavailableError(absl::StrCat(final, ": cannot be given its name: ", error.message()));
+  syncFolder(std::string(output));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &program) {
+  const std::string path = absl::StrCat(folder, "/trainer.json");
+  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  if (!file.ok())
+    return file.status();
+  const Json json =
+      Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr, /*allow_exceptions=*/false);
+  Progress progress;
+  auto number = [&](const char *name) -> absl::StatusOr<uint64_t> {
+    if (!json.is_object() || !json.contains(name) || !json[name].is_number_unsigned())
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": field '", name, "' is missing or no number, expected one from 0 on"));
+    return json[name].get<uint64_t>();
+  };
+  uint64_t document = 0, token = 0;
+  const std::pair<const char *, uint64_t *> fields[] = {{"step", &progress.step},
+                                                        {"epoch", &progress.data.epoch},
+                                                        {"document", &document},
+                                                        {"token", &token},
+                                                        {"best_step", &progress.bestStep}};
+  for (auto [name, target] : fields) {
+    absl::StatusOr<uint64_t> value = number(name);
+    if (!value.ok())
+      return value.status();
+    *target = *value;
+  }
+  progress.data.document = static_cast<int64_t>(document);
+  progress.data.token = static_cast<int64_t>(token);
+  if (json.contains("best_loss") && json["best_loss"].is_number())
+    progress.bestLoss = json["best_loss"].get<double>();
+  if (absl::Status status =
+          readSafetensors(absl::StrCat(folder, "/model.safetensors"), program.tensors("parameters"));
+      !status.ok())
+    return status;
+  for (const std::string &state : program.training().states())
+    if (absl::Status status =
+            readSafetensors(absl::StrCat(folder, "/", state, ".safetensors"), program.tensors(state));
+        !status.ok())
+      return status;
+  return progress;
+}
+
+void removeOldCheckpoints(absl::string_view output, uint64_t keep, uint64_t best) {
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(std::string(output), error))
+    if (absl::StartsWith(entry.path().filename().string(), kPartial))
+      fs::remove_all(entry.path(), error);
+  std::vector<uint64_t> steps = listCheckpoints(output);
+  for (size_t i = 0; i + keep < steps.size(); ++i)
+    if (steps[i] != best)
+      fs::remove_all(checkpointPath(output, steps[i]), error);
+}
+
+} // namespace llmc::train

@@ -1,0 +1,190 @@
+#include "train/Recipe.h"
+
+#include "frontend/spec/Definition.h"
+#include "runtime/io/MappedFile.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+namespace llmc::train {
+
+namespace {
+
+/// Keeps the first error of the parser, with its place.
+class FirstError : public google::protobuf::io::ErrorCollector {
+public:
+  explicit FirstError(absl::string_view name) : name(name) {}
+  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string &message) override {
+    if (text.empty())
+      text = line < 0 ? absl::StrCat(name, ": ", message)
+                      : absl::StrCat(name, ":", line + 1, ":", column + 1, ": ", message);
+  }
+  std::string text;
+
+private:
+  const std::string name;
+};
+
+absl::Status parse(absl::string_view name, absl::string_view text, google::protobuf::Message &message) {
+  FirstError error(name);
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (parser.MergeFromString(std::string(text), &message))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(error.text);
+}
+
+absl::Status wrong(absl::string_view field, const std::string &found, absl::string_view expected) {
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", found, ", expected ", expected));
+}
+
+absl::Status checkNumber(absl::string_view field, double value, double least, double most) {
+  if (value >= least && value <= most)
+    return absl::OkStatus();
+  return wrong(field, absl::StrCat(value), absl::StrCat(least, " to ", most));
+}
+
+absl::Status completeOptimizer(Optimizer &optimizer) {
+  auto setDefault = [](double value, double otherwise) { return value == 0 ? otherwise : value; };
+  if (optimizer.kind_case() == Optimizer::KIND_NOT_SET)
+    optimizer.mutable_adamw()->set_weight_decay(0.1);
+  std::vector<std::pair<const char *, std::pair<double, double>>> numbers; // and what they must be below
+  if (optimizer.has_adamw()) {
+    Optimizer::AdamW &adamw = *optimizer.mutable_adamw();
+    adamw.set_beta1(setDefault(adamw.beta1(), 0.9));
+    adamw.set_beta2(setDefault(adamw.beta2(), 0.95));
+    adamw.set_epsilon(setDefault(adamw.epsilon(), 1e-8));
+    numbers = {{"optimizer.adamw.beta1", {adamw.beta1(), 1}},
+               {"optimizer.adamw.beta2", {adamw.beta2(), 1}},
+               {"optimizer.adamw.epsilon", {adamw.epsilon(), 1}},
+               {"optimizer.adamw.weight_decay", {adamw.weight_decay(), 1000}}};
+  } else if (optimizer.has_sgd()) {
+    numbers = {{"optimizer.sgd.momentum", {optimizer.sgd().momentum(), 1}},
+               {"optimizer.sgd.weight_decay", {optimizer.sgd().weight_decay(), 1000}}};
+  } else {
+    Optimizer::Lion &lion = *optimizer.mutable_lion();
+    lion.set_beta1(setDefault(lion.beta1(), 0.9));
+    lion.set_beta2(setDefault(lion.beta2(), 0.99));
+    numbers = {{"optimizer.lion.beta1", {lion.beta1(), 1}},
+               {"optimizer.lion.beta2", {lion.beta2(), 1}},
+               {"optimizer.lion.weight_decay", {lion.weight_decay(), 1000}}};
+  }
+  for (auto [field, value] : numbers)
+    if (!(value.first >= 0 && value.first < value.second))
+      return wrong(field, absl::StrCat(value.first), absl::StrCat("0 to less than ", value.second));
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::StatusOr<Recipe> readRecipe(absl::string_view path) {
+  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  if (!file.ok())
+    return file.status();
+  Recipe recipe;
+  const absl::Span<const uint8_t> bytes = file->bytes();
+  if (absl::Status status =
+          parse(path, absl::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()), recipe);
+      !status.ok())
+    return status;
+  return recipe;
+}
+
+absl::Status overrideSetting(absl::string_view setting, Run &run) {
+  const size_t equals = setting.find('=');
+  if (equals == absl::string_view::npos || equals == 0)
+    return absl::InvalidArgumentError(absl::StrCat("'", setting, "': expected FIELD=VALUE"));
+  // schedule.kind=LINEAR is the text schedule { kind: LINEAR }.
+  std::string text, closing;
+  absl::string_view field = setting.substr(0, equals), value = setting.substr(equals + 1);
+  for (size_t dot; (dot = field.find('.')) != absl::string_view::npos; field.remove_prefix(dot + 1)) {
+    absl::StrAppend(&text, field.substr(0, dot), " { ");
+    closing += " }";
+  }
+  const google::protobuf::FieldDescriptor *descriptor =
+      closing.empty() ? Run::descriptor()->FindFieldByName(std::string(field)) : nullptr;
+  const bool isText = descriptor && descriptor->type() == google::protobuf::FieldDescriptor::TYPE_STRING;
+  const std::string written =
+      isText ? absl::StrCat("\"", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"")
+             : std::string(value);
+  absl::StrAppend(&text, field, ": ", written, closing);
+  return parse(absl::StrCat("'", setting, "'"), text, run);
+}
+
+absl::Status checkRun(const Run &run) {
+  if (run.steps() == 0 || run.steps() > 1000000000)
+    return wrong("run.steps", absl::StrCat(run.steps()), "1 to 1000000000");
+  if (absl::Status status = checkNumber("run.learning_rate", run.learning_rate(), 1e-12, 1000); !status.ok())
+    return status;
+  if (absl::Status status = checkNumber("run.clip_norm", run.clip_norm(), 0, 1e12); !status.ok())
+    return status;
+  if (absl::Status status =
+          checkNumber("run.schedule.final_fraction", run.schedule().final_fraction(), 0, 1);
+      !status.ok())
+    return status;
+  if (run.schedule().warmup_steps() > run.steps())
+    return wrong("run.schedule.warmup_steps", absl::StrCat(run.schedule().warmup_steps()),
+                 absl::StrCat("at most run.steps (", run.steps(), ")"));
+  if (run.schedule().kind() == Schedule::WARMUP_STABLE_DECAY &&
+      (run.schedule().decay_steps() == 0 || run.schedule().decay_steps() > run.steps()))
+    return wrong("run.schedule.decay_steps", absl::StrCat(run.schedule().decay_steps()),
+                 absl::StrCat("1 to run.steps (", run.steps(), ")"));
+  if (run.accumulation() > 65536)
+    return wrong("run.accumulation", absl::StrCat(run.accumulation()), "1 to 65536");
+  if (run.train_data().empty())
+    return absl::InvalidArgumentError("run.train_data is missing, expected a file of llmc data pack");
+  if (run.output().empty())
+    return absl::InvalidArgumentError("run.output is missing, expected a folder for checkpoints and logs");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary) {
+  if (recipe.preset().empty() == !recipe.has_model())
+    return absl::InvalidArgumentError(recipe.has_model()
+                                          ? "preset and model are both there, expected one of them"
+                                          : "preset and model are both missing, expected one of them");
+  if (!recipe.preset().empty()) {
+    absl::StatusOr<spec::ModelDefinition> preset = spec::preset(recipe.preset());
+    if (!preset.ok())
+      return preset.status();
+    *recipe.mutable_model() = *std::move(preset);
+    recipe.clear_preset();
+    if (vocabulary != 0)
+      recipe.mutable_model()->set_vocabulary(vocabulary);
+  }
+  absl::StatusOr<spec::ModelDefinition> model = spec::complete(recipe.model(), vocabulary);
+  if (!model.ok())
+    return model.status();
+  *recipe.mutable_model() = *std::move(model);
+  BatchSize &batch = *recipe.mutable_batch();
+  if (batch.sequences() == 0)
+    batch.set_sequences(8);
+  if (batch.length() == 0)
+    batch.set_length(recipe.model().context());
+  if (batch.length() > recipe.model().context())
+    return wrong("batch.length", absl::StrCat(batch.length()),
+                 absl::StrCat("at most model.context (", recipe.model().context(), ")"));
+  if (batch.sequences() > 65536)
+    return wrong("batch.sequences", absl::StrCat(batch.sequences()), "1 to 65536");
+  if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())
+    return status;
+  if (recipe.precision() == PRECISION_UNSPECIFIED)
+    recipe.set_precision(F32);
+  Run &run = *recipe.mutable_run();
+  if (run.accumulation() == 0)
+    run.set_accumulation(1);
+  if (run.evaluation_batches() == 0)
+    run.set_evaluation_batches(20);
+  if (run.keep_checkpoints() == 0)
+    run.set_keep_checkpoints(2);
+  if (run.log_every() == 0)
+    run.set_log_every(1);
+  if (run.schedule().kind() == Schedule::KIND_UNSPECIFIED)
+    run.mutable_schedule()->set_kind(Schedule::COSINE);
+  return recipe;
+}
+
+} // namespace llmc::train

@@ -1,0 +1,28 @@
+//===- Recipe.h - reading recipes ---------------------------------------------------------------------===//
+#ifndef LLMC_TRAIN_RECIPE_H
+#define LLMC_TRAIN_RECIPE_H
+
+#include "train/recipe.pb.h"
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace llmc::train {
+
+/// Reads the recipe at `path`, in protobuf's text form. Errors say where, and which field is not known:
+/// `tiny.recipe:3:5: Message type "llmc.train.Run" has no field named "step".`
+absl::StatusOr<Recipe> readRecipe(absl::string_view path);
+
+/// Sets one field of `run`: `setting` is "learning_rate=1e-3" or "schedule.kind=LINEAR".
+absl::Status overrideSetting(absl::string_view setting, Run &run);
+
+/// `recipe` with all defaults filled in, its model definition included. `vocabulary` is that of the tokenizer,
+/// 0 if there is none. Errors name the field.
+absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary);
+
+/// Whether the settings of a run make sense; errors name the field.
+absl::Status checkRun(const Run &run);
+
+} // namespace llmc::train
+
+#endif // LLMC_TRAIN_RECIPE_H

@@ -1,0 +1,37 @@
+//===- Safetensors.h - tensors of checkpoints -----------------------------------------------------------===//
+//
+// The safetensors format, f32 tensors only: 8 bytes of header size, a JSON header, the data
+// (https://huggingface.co/docs/safetensors). The compiler's reader for all checkpoints is in
+// frontend/safetensors.
+//
+//===----------------------------------------------------------------------------------------------------===//
+#ifndef LLMC_TRAIN_SAFETENSORS_H
+#define LLMC_TRAIN_SAFETENSORS_H
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llmc::train {
+
+/// A matrix or vector in memory.
+struct TensorView {
+  std::string name;
+  std::vector<int64_t> shape;
+  float *data = nullptr;
+  bool transposed = false; ///< in the file the matrix has its dimensions exchanged
+};
+
+/// Writes `tensors` to `path`; the file appears once it is complete.
+absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorView> tensors);
+
+/// Fills `tensors` from the file, which has to hold exactly them.
+absl::Status readSafetensors(absl::string_view path, absl::Span<const TensorView> tensors);
+
+} // namespace llmc::train
+
+#endif // LLMC_TRAIN_SAFETENSORS_H

@@ -1,0 +1,115 @@
+#include "train/TokenFile.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <cstring>
+
+namespace llmc::train {
+
+namespace {
+
+struct Header {
+  char magic[8];
+  uint32_t tokenBytes, vocabulary;
+  uint64_t tokens, documents, tableOffset, reserved[3];
+};
+static_assert(sizeof(Header) == 64);
+constexpr char kMagic[] = "LLMCTOK1";
+
+absl::Span<const uint8_t> bytesOf(const void *data, size_t size) {
+  return absl::MakeConstSpan(static_cast<const uint8_t *>(data), size);
+}
+
+} // namespace
+
+absl::StatusOr<TokenFile> TokenFile::open(absl::string_view path) {
+  absl::StatusOr<io::MappedFile> mapped = io::MappedFile::open(path);
+  if (!mapped.ok())
+    return mapped.status();
+  auto damaged = [&](absl::string_view what) {
+    return absl::DataLossError(absl::StrCat(path, ": ", what));
+  };
+  TokenFile opened(*std::move(mapped));
+  const absl::Span<const uint8_t> bytes = opened.file.bytes();
+  Header header;
+  if (bytes.size() < sizeof(header) || std::memcmp(bytes.data(), kMagic, 8) != 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is no token file, expected one that llmc data pack wrote"));
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if ((header.tokenBytes != 2 && header.tokenBytes != 4) || header.vocabulary == 0)
+    return damaged(absl::StrCat("has tokens of ", header.tokenBytes, " bytes and a vocabulary of ",
+                                header.vocabulary, ", expected 2 or 4 bytes and a positive vocabulary"));
+  const uint64_t most = bytes.size();
+  if (header.tokens > most || header.documents > most || header.tableOffset > most ||
+      header.tableOffset < sizeof(header) + header.tokens * header.tokenBytes || header.tableOffset % 8 != 0 ||
+      header.tableOffset + header.documents * 8 != most)
+    return damaged("was cut short or is damaged: its size is not what its header says");
+  opened.tokenBytes = header.tokenBytes;
+  opened.vocabularySize = header.vocabulary;
+  opened.tokenCount = static_cast<int64_t>(header.tokens);
+  opened.documentCount = static_cast<int64_t>(header.documents);
+  opened.tableOffset = static_cast<int64_t>(header.tableOffset);
+  if (opened.tokenCount == 0 || opened.documentCount == 0)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has no tokens"));
+  if (opened.documentEnd(opened.documentCount - 1) != opened.tokenCount)
+    return damaged("is damaged: its last document does not end with its last token");
+  return opened;
+}
+
+int64_t TokenFile::documentEnd(int64_t index) const {
+  uint64_t end;
+  std::memcpy(&end, file.bytes().data() + tableOffset + 8 * index, sizeof(end));
+  return static_cast<int64_t>(end);
+}
+
+int32_t TokenFile::token(int64_t index) const {
+  const uint8_t *place = file.bytes().data() + sizeof(Header) + index * tokenBytes;
+  if (tokenBytes == 2) {
+    uint16_t token;
+    std::memcpy(&token, place, sizeof(token));
+    return token;
+  }
+  int32_t token;
+  std::memcpy(&token, place, sizeof(token));
+  return token;
+}
+
+absl::StatusOr<TokenFileWriter> TokenFileWriter::create(absl::string_view path, int64_t vocabulary) {
+  absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
+  if (!file.ok())
+    return file.status();
+  const Header placeholder = {};
+  if (absl::Status status = file->append(bytesOf(&placeholder, sizeof(placeholder))); !status.ok())
+    return status;
+  return TokenFileWriter(*std::move(file), vocabulary);
+}
+
+absl::Status TokenFileWriter::append(absl::Span<const int32_t> document) {
+  if (document.empty())
+    return absl::OkStatus();
+  buffer.clear();
+  const size_t size = vocabulary <= 65536 ? 2 : 4;
+  for (int32_t token : document) {
+    const auto *bytes = reinterpret_cast<const uint8_t *>(&token);
+    buffer.insert(buffer.end(), bytes, bytes + size);
+  }
+  tokenCount += static_cast<int64_t>(document.size());
+  ends.push_back(tokenCount);
+  return file.append(buffer);
+}
+
+absl::Status TokenFileWriter::commit() {
+  (void)file.alignTo(8);
+  Header header = {};
+  std::memcpy(header.magic, kMagic, 8);
+  header.tokenBytes = vocabulary <= 65536 ? 2 : 4;
+  header.vocabulary = static_cast<uint32_t>(vocabulary);
+  header.tokens = tokenCount;
+  header.documents = ends.size();
+  header.tableOffset = file.offset();
+  (void)file.append(bytesOf(ends.data(), ends.size() * sizeof(uint64_t)));
+  (void)file.writeAt(0, bytesOf(&header, sizeof(header)));
+  return file.commit();
+}
+
+} // namespace llmc::train

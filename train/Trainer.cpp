@@ -1,0 +1,359 @@
+#include "train/Trainer.h"
+
+#include "train/Initialize.h"
+#include "train/Schedule.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace llmc::train {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What the trainer gives to the step `update` (frontend/recipe/TrainingGraph.h has the same order).
+enum Hyper { kLearningRate, kGradientScale, kBeta1, kBeta2, kCorrection1, kCorrection2, kEpsilon, kWeightDecay };
+
+/// Gigaflops and the like for people.
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  if (whole < 3600)
+    return absl::StrFormat("%d:%02d", whole / 60, whole % 60);
+  return absl::StrFormat("%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+class TrainingRun {
+public:
+  TrainingRun(Program &program, const Recipe &recipe, const Run &settings, const RunOptions &options,
+              const std::atomic<bool> &stop, const TokenFile &trainData, const TokenFile *heldOut)
+      : program(program), recipe(recipe), settings(settings), options(options), stop(stop), heldOut(heldOut),
+        stream(trainData, Order::Shuffled, settings.seed()), sequences(program.training().sequences()),
+        length(program.training().length()), onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
+
+  absl::StatusOr<Ending> run() {
+    if (absl::Status status = begin(); !status.ok())
+      return status;
+    while (progress.step < settings.steps()) {
+      if (absl::Status status = makeStep(); !status.ok())
+        return status;
+      const bool isLast = progress.step == settings.steps(), stops = stop.load();
+      if (heldOut != nullptr && (isLast || isDue(settings.evaluate_every())))
+        if (absl::Status status = evaluate(); !status.ok())
+          return status;
+      if (isLast || stops || isDue(settings.checkpoint_every()))
+        if (absl::Status status = save(); !status.ok())
+          return status;
+      if (stops && !isLast) {
+        say(absl::StrCat("stopped at step ", progress.step, "; start again to go on from there"));
+        return Ending::Stopped;
+      }
+    }
+    say(absl::StrFormat("done: %d steps; %s", progress.step,
+                        checkpointPath(settings.output(), progress.step)));
+    return Ending::Complete;
+  }
+
+private:
+  bool isDue(uint32_t every) const { return every != 0 && progress.step % every == 0; }
+  int64_t rows() const { return sequences * length; }
+
+  //===--------------------------------------------------------------------===//
+  // Beginning
+  //===--------------------------------------------------------------------===//
+
+  absl::Status begin() {
+    std::error_code error;
+    std::filesystem::create_directories(settings.output(), error);
+    if (error)
+      return absl::UnavailableError(absl::StrCat(settings.output(), ": cannot be made: ", error.message()));
+    const std::vector<uint64_t> checkpoints = listCheckpoints(settings.output());
+    if (!checkpoints.empty() && !options.restart) {
+      const std::string folder = checkpointPath(settings.output(), checkpoints.back());
+      absl::StatusOr<Progress> loaded = loadCheckpoint(folder, program);
+      if (!loaded.ok())
+        return loaded.status();
+      progress = *loaded;
+      if (progress.step > settings.steps())
+        return absl::InvalidArgumentError(absl::StrCat(folder, ": is of step ", progress.step,
+                                                       ", expected at most run.steps (", settings.steps(), ")"));
+      stream.setPosition(progress.data);
+      say(absl::StrCat("going on from ", folder));
+    } else {
+      initialize();
+    }
+    return openLog();
+  }
+
+  void initialize() {
+    std::vector<TensorView> tensors = program.tensors("parameters");
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const runtime::Initializer &initializer = program.training().initializers(static_cast<int>(i));
+      int64_t elements = 1;
+      for (int64_t size : tensors[i].shape)
+        elements *= size;
+      if (initializer.deviation() > 0)
+        fillNormal(tensors[i].data, elements, initializer.deviation(), settings.seed(), tensors[i].name,
+                   program.threads());
+      else
+        std::fill_n(tensors[i].data, elements, static_cast<float>(initializer.value()));
+    }
+  }
+
+  /// One line of JSON for each step that is logged. Lines of steps that are made again go.
+  absl::Status openLog() {
+    const std::string path = absl::StrCat(settings.output(), "/log.jsonl");
+    std::vector<std::string> kept;
+    if (!options.restart) {
+      std::ifstream old(path);
+      for (std::string line; std::getline(old, line);) {
+        const Json json = Json::parse(line, nullptr, false);
+        if (json.is_object() && json.value("step", uint64_t{0}) <= progress.step && json.contains("step"))
+          kept.push_back(line);
+      }
+    }
+    log.open(path, std::ios::trunc);
+    for (const std::string &line : kept)
+      log << line << '\n';
+    return checkLog();
+  }
+
+  absl::Status checkLog() {
+    log.flush();
+    if (log.good())
+      return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(settings.output(), "/log.jsonl: cannot be written"));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Steps
+  //===--------------------------------------------------------------------===//
+
+  void setInputs(const std::string &step, const Batch &batch) {
+    auto copy = [&](const char *name, const std::vector<int32_t> &from) {
+      std::copy(from.begin(), from.end(), program.operand<int32_t>(step, name));
+    };
+    copy("tokens", batch.tokens);
+    copy("positions", batch.positions);
+    copy("segments", batch.segments);
+    copy("targets", batch.targets);
+  }
+
+  /// The sum of the losses of the step that was run last.
+  double sumLosses(const std::string &step) {
+    const float *losses = program.operand<float>(step, "losses");
+    double sum = 0;
+    for (int64_t row = 0; row < rows(); ++row)
+      sum += losses[row];
+    return sum;
+  }
+
+  absl::Status makeStep() {
+    const absl::Time start = absl::Now();
+    batches.resize(settings.accumulation());
+    int64_t targets = 0;
+    for (Batch &batch : batches) {
+      stream.next(sequences, length, batch);
+      targets += batch.targetCount;
+    }
+    // Each loss counts as much, whichever batch it is in.
+    const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
+    double loss = 0;
+    for (const Batch &batch : batches) {
+      setInputs("loss", batch);
+      std::fill_n(program.operand<float>("loss", "seed0"), rows(), seed);
+      program.run("loss");
+      loss += sumLosses("loss");
+    }
+    loss /= static_cast<double>(std::max<int64_t>(targets, 1));
+    program.run("norms");
+    absl::StatusOr<double> norm = gradientNorm();
+    if (!norm.ok())
+      return norm.status();
+    if (!std::isfinite(loss))
+      return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the loss is ", loss,
+                                              "; the last checkpoint is from before"));
+    const double rate = learningRate(settings, progress.step);
+    update(rate, *norm);
+    ++progress.step;
+    progress.data = stream.position();
+    const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    return report(loss, *norm, rate, seconds);
+  }
+
+  absl::StatusOr<double> gradientNorm() {
+    double sum = 0;
+    for (int i = 0; i < program.training().parameters_size(); ++i) {
+      const runtime::Parameter &parameter = program.training().parameters(i);
+      const int64_t parts = parameter.shape_size() > 1 ? static_cast<int64_t>(parameter.shape(0)) : 1;
+      const float *squares = program.operand<float>("norms", absl::StrCat("norm", i));
+      for (int64_t part = 0; part < parts; ++part) {
+        if (!std::isfinite(squares[part]))
+          return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the gradient of '",
+                                                  parameter.name(), "' is not finite in row ", part,
+                                                  "; the last checkpoint is from before"));
+        sum += squares[part];
+      }
+    }
+    return std::sqrt(sum);
+  }
+
+  void update(double rate, double norm) {
+    float *hyper = program.operand<float>("update", "hyper");
+    const Optimizer &optimizer = recipe.optimizer();
+    const double clip = settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
+    double beta1 = 0, beta2 = 0, epsilon = 0, decay = 0;
+    if (optimizer.has_adamw()) {
+      const Optimizer::AdamW &adamw = optimizer.adamw();
+      beta1 = adamw.beta1(), beta2 = adamw.beta2(), epsilon = adamw.epsilon(), decay = adamw.weight_decay();
+    } else if (optimizer.has_lion()) {
+      beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(), decay = optimizer.lion().weight_decay();
+    } else {
+      beta1 = optimizer.sgd().momentum(), decay = optimizer.sgd().weight_decay();
+    }
+    const double t = static_cast<double>(progress.step + 1);
+    hyper[kLearningRate] = static_cast<float>(rate);
+    hyper[kGradientScale] = static_cast<float>(clip);
+    hyper[kBeta1] = static_cast<float>(beta1);
+    hyper[kBeta2] = static_cast<float>(beta2);
+    hyper[kCorrection1] = static_cast<float>(1 / (1 - std::pow(beta1, t)));
+    hyper[kCorrection2] = static_cast<float>(1 / (1 - std::pow(beta2, t)));
+    hyper[kEpsilon] = static_cast<float>(epsilon);
+    hyper[kWeightDecay] = static_cast<float>(decay);
+    program.run("update");
+  }
+
+  /// The mean loss on the first batches of held-out data.
+  absl::Status evaluate() {
+    TokenStream held(*heldOut, Order::AsStored, 0);
+    Batch batch;
+    double loss = 0;
+    int64_t targets = 0;
+    for (uint32_t i = 0; i < settings.evaluation_batches(); ++i) {
+      held.next(sequences, length, batch);
+      if (i > 0 && held.position().epoch > 0)
+        break; // once is enough
+      setInputs("evaluate", batch);
+      program.run("evaluate");
+      loss += sumLosses("evaluate");
+      targets += batch.targetCount;
+    }
+    loss /= static_cast<double>(std::max<int64_t>(targets, 1));
+    if (loss < progress.bestLoss) {
+      progress.bestLoss = loss;
+      progress.bestStep = progress.step;
+      bestIsNew = true;
+    }
+    say(absl::StrFormat("step %d: held-out loss %.4f, perplexity %.2f", progress.step, loss, std::exp(loss)));
+    log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump() << '\n';
+    return checkLog();
+  }
+
+  absl::Status save() {
+    if (absl::Status status = saveCheckpoint(settings.output(), program, progress); !status.ok())
+      return status;
+    removeOldCheckpoints(settings.output(), settings.keep_checkpoints(), progress.bestStep);
+    return absl::OkStatus();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // What people see
+  //===--------------------------------------------------------------------===//
+
+  absl::Status report(double loss, double norm, double rate, double seconds) {
+    const double tokens = static_cast<double>(rows()) * settings.accumulation();
+    // Six operations a parameter and token, and attention (Kaplan et al., 2020).
+    const double flops = 6.0 * static_cast<double>(program.manifest().parameter_count()) * tokens;
+    smoothed = smoothed == 0 ? seconds : 0.9 * smoothed + 0.1 * seconds;
+    if (progress.step % settings.log_every() != 0 && progress.step != settings.steps())
+      return absl::OkStatus();
+    const double left = smoothed * static_cast<double>(settings.steps() - progress.step);
+    if (!options.quiet) {
+      const std::string line = absl::StrFormat(
+          "step %d/%d  loss %.4f  rate %.3g  norm %.3g  %.0f tokens/s  %.1f GFLOP/s  %d MiB  %s left",
+          progress.step, settings.steps(), loss, rate, norm, tokens / seconds, flops / seconds / 1e9,
+          (program.stateBytes() + program.arenaBytes()) >> 20, duration(left));
+      if (onTerminal)
+        absl::FPrintF(stderr, "\r\x1b[K%s", line);
+      else
+        absl::FPrintF(stderr, "%s\n", line);
+      drawn = onTerminal;
+    }
+    log << Json{{"step", progress.step},   {"loss", loss},
+                {"learning_rate", rate},   {"gradient_norm", norm},
+                {"tokens", tokens},        {"tokens_per_second", tokens / seconds},
+                {"seconds", seconds},      {"epoch", progress.data.epoch}}
+               .dump()
+        << '\n';
+    return checkLog();
+  }
+
+  void say(const std::string &line) {
+    if (options.quiet)
+      return;
+    absl::FPrintF(stderr, "%s%s\n", drawn ? "\n" : "", line);
+    drawn = false;
+  }
+
+  Program &program;
+  const Recipe &recipe;
+  const Run &settings;
+  const RunOptions &options;
+  const std::atomic<bool> &stop;
+  const TokenFile *heldOut;
+  TokenStream stream;
+  const int64_t sequences, length;
+  const bool onTerminal;
+  bool drawn = false, bestIsNew = false;
+  Progress progress;
+  std::vector<Batch> batches;
+  std::ofstream log;
+  double smoothed = 0;
+};
+
+/// Opens a token file that fits the model.
+absl::StatusOr<TokenFile> openData(const std::string &path, const Program &program) {
+  absl::StatusOr<TokenFile> file = TokenFile::open(path);
+  if (!file.ok())
+    return file;
+  const int64_t vocabulary = program.manifest().vocabulary_size();
+  if (file->vocabulary() > vocabulary)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has tokens of a vocabulary of ", file->vocabulary(),
+                                                   ", expected at most the model's ", vocabulary));
+  for (int64_t i = 0; i < file->tokens(); ++i)
+    if (file->token(i) < 0 || file->token(i) >= vocabulary)
+      return absl::DataLossError(absl::StrCat(path, ": token ", i, " is ", file->token(i),
+                                              ", expected one below the model's vocabulary of ", vocabulary));
+  return file;
+}
+
+} // namespace
+
+absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &run, const RunOptions &options,
+                             const std::atomic<bool> &stop) {
+  if (absl::Status status = checkRun(run); !status.ok())
+    return status;
+  absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program);
+  if (!trainData.ok())
+    return trainData.status();
+  std::optional<TokenFile> heldOut;
+  if (!run.validation_data().empty()) {
+    absl::StatusOr<TokenFile> opened = openData(run.validation_data(), program);
+    if (!opened.ok())
+      return opened.status();
+    heldOut = *std::move(opened);
+  }
+  return TrainingRun(program, recipe, run, options, stop, *trainData, heldOut ? &*heldOut : nullptr).run();
+}
+
+} // namespace llmc::train
