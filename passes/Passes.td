@@ -370,4 +370,26 @@ def FuseStructured : Pass<"nn-fuse-structured", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RoundProducts : Pass<"nn-round-products", "::mlir::ModuleOp"> {
+  let summary = "round the operands of products to bf16";
+  let description = [{
+    Mixed precision for training: each product of two f32 matrices rounds their elements to bf16, and sums in f32. Weights, sums, norms,
+    losses and what optimizers keep stay f32.
+
+    Before:
+
+        ^bb0(%a: f32, %b: f32, %sum: f32):
+          %p = arith.mulf %a, %b : f32
+
+    After:
+
+        ^bb0(%a: f32, %b: f32, %sum: f32):
+          %0 = arith.truncf %a : f32 to bf16
+          %1 = arith.extf %0 : bf16 to f32
+          ...
+          %p = arith.mulf %1, %3 : f32
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 #endif // LLMC_PASSES_PASSES_TD

@@ -6,46 +6,47 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/training/TrainingKernel.h"
+#include "codegen/cpu/training/ProductForm.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
 
-namespace {
+/// The number that `value`, in the body of `op`, is, looking through rounding to bf16.
+static Value unrounded(Value value, bool &isRounded) {
+  if (auto extended = value.getDefiningOp<arith::ExtFOp>())
+    if (auto narrow = extended.getIn().getDefiningOp<arith::TruncFOp>(); narrow && narrow.getType().isBF16()) {
+      isRounded = true;
+      return narrow.getIn();
+    }
+  isRounded = false;
+  return value;
+}
 
-/// Which loops are rows, columns and sums, and which operand has rows.
-struct ProductForm {
-  unsigned left = 0, right = 1; ///< operands with rows and columns
-  bool leftTransposed, rightTransposed;
-  int64_t m, n, k;
-};
-
-std::optional<ProductForm> formOf(linalg::GenericOp op) {
+std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumLoops() != 3)
     return {};
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   for (AffineMap map : maps)
     if (map.getNumResults() != 2 || !map.isProjectedPermutation())
       return {};
-  auto &body = op.getBody()->getOperations();
-  if (body.size() != 3)
+  auto sum = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto product = sum ? sum.getRhs().getDefiningOp<arith::MulFOp>() : arith::MulFOp();
+  if (!product || !product.getType().isF32() || sum.getLhs() != op.getRegionOutputArgs()[0])
     return {};
-  auto product = dyn_cast<arith::MulFOp>(body.front());
-  auto sum = dyn_cast<arith::AddFOp>(*std::next(body.begin()));
-  if (!product || !sum || !product.getType().isF32() || op.getBody()->getTerminator()->getOperand(0) != sum)
-    return {};
-  for (Value operand : product->getOperands())
-    if (!isa<BlockArgument>(operand))
-      return {};
-  if (product.getLhs() == product.getRhs())
+  bool leftRounded = false, rightRounded = false;
+  Value a = unrounded(product.getLhs(), leftRounded), b = unrounded(product.getRhs(), rightRounded);
+  const size_t operations = leftRounded && rightRounded ? 7 : 3; // two products, two roundings, the end
+  if (!isa<BlockArgument>(a) || !isa<BlockArgument>(b) || a == b || leftRounded != rightRounded ||
+      op.getBody()->getOperations().size() != operations)
     return {};
   auto loopOf = [&](unsigned operand, unsigned dim) { return maps[operand].getDimPosition(dim); };
   const unsigned rows = loopOf(2, 0), columns = loopOf(2, 1);
   if (op.getIteratorTypesArray()[rows] != utils::IteratorType::parallel)
     return {};
   ProductForm form;
+  form.isRounded = leftRounded;
   auto has = [&](unsigned operand, unsigned loop) { return maps[operand].isFunctionOfDim(loop); };
   form.left = has(0, rows) ? 0 : 1;
   form.right = 1 - form.left;
@@ -59,6 +60,8 @@ std::optional<ProductForm> formOf(linalg::GenericOp op) {
   form.k = sizes[3 - rows - columns];
   return form;
 }
+
+namespace {
 
 /// Registers hold 8 rows of 3 vectors; so many panels and rows of them are one chunk.
 constexpr int64_t kRows = 8, kVectors = 3, kPanelsPerChunk = 4, kRowsPerChunk = 256, kSumsPerBlock = 1024;
@@ -80,6 +83,25 @@ public:
   }
 
 private:
+  /// `value` as it is multiplied: rounded to bf16, if the product does so.
+  Value rounded(KernelBuilder &b, Value value) {
+    if (!form.isRounded)
+      return value;
+    // To nearest even, in the bits of f32.
+    Type type = KernelBuilder::withShapeOf(value, b.getI32Type());
+    auto constant = [&](int32_t bits) -> Value {
+      Attribute number = b.getI32IntegerAttr(bits);
+      if (auto vector = dyn_cast<VectorType>(type))
+        return arith::ConstantOp::create(b, DenseElementsAttr::get(vector, number));
+      return arith::ConstantOp::create(b, cast<IntegerAttr>(number));
+    };
+    Value bits = arith::BitcastOp::create(b, type, value);
+    Value odd = arith::AndIOp::create(b, arith::ShRUIOp::create(b, bits, constant(16)), constant(1));
+    bits = arith::AddIOp::create(b, bits, arith::AddIOp::create(b, odd, constant(0x7fff)));
+    bits = arith::AndIOp::create(b, bits, constant(static_cast<int32_t>(0xffff0000)));
+    return arith::BitcastOp::create(b, value.getType(), bits);
+  }
+
   Type f32() { return lowering.builder.getF32Type(); }
 
   /// packed[panel, k, :] = b[k, panel * width ...], zeros beyond the last column.
@@ -92,7 +114,7 @@ private:
     if (!form.rightTransposed) {
       b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
         for (int64_t v = 0; v < kVectors; ++v)
-          b.storeVector(loadColumns(b, from, k, b.add(first, v * lanes)), to,
+          b.storeVector(rounded(b, loadColumns(b, from, k, b.add(first, v * lanes))), to,
                         {kernel.chunk, k, b.index(v * lanes)});
       });
     } else {
@@ -103,7 +125,7 @@ private:
         Value row = b.min(column, b.index(form.n - 1));
         b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
           Value value = arith::SelectOp::create(b, inside, b.load(from, {row, k}), b.f32(0));
-          b.store(value, to, {kernel.chunk, k, n});
+          b.store(rounded(b, value), to, {kernel.chunk, k, n});
         });
       });
     }
@@ -146,7 +168,7 @@ private:
           Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
           value = vector::MaskedLoadOp::create(b, type, from, ValueRange{k, column}, mask, zero);
         }
-        vector::StoreOp::create(b, value, to, ValueRange{block, k, b.index(0)});
+        vector::StoreOp::create(b, rounded(b, value), to, ValueRange{block, k, b.index(0)});
       });
     });
     kernel.run(chunking.count);
@@ -197,8 +219,9 @@ private:
       for (int64_t v = 0; v < kVectors; ++v)
         columns.push_back(b.loadVector(w, {panel, k, b.index(v * lanes)}));
       for (int64_t i = 0; i < rows; ++i) {
-        Value x = b.broadcast(form.leftTransposed ? b.load(a, {block, k, b.index(i)})
-                                                  : b.load(a, {b.add(row, i), k}));
+        Value x = form.leftTransposed ? b.load(a, {block, k, b.index(i)})
+                                      : rounded(b, b.load(a, {b.add(row, i), k}));
+        x = b.broadcast(x);
         for (int64_t v = 0; v < kVectors; ++v)
           next.push_back(b.fma(x, columns[v], now[i * kVectors + v]));
       }
@@ -224,10 +247,14 @@ private:
 
 } // namespace
 
-bool isMatrixProduct(linalg::GenericOp op) { return formOf(op).has_value(); }
+bool isMatrixProduct(linalg::GenericOp op) { return productFormOf(op).has_value(); }
 
 LogicalResult TrainingLowering::lowerProduct(linalg::GenericOp op, const Destination &destination) {
-  Product(*this, op, *formOf(op), destination).lower();
+  const ProductForm form = *productFormOf(op);
+  if (form.isRounded && target.hasBf16Tiles)
+    lowerTileProduct(*this, op, form, destination);
+  else
+    Product(*this, op, form, destination).lower();
   return success();
 }
 
