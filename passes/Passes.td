@@ -374,22 +374,26 @@ def RoundProducts : Pass<"nn-round-products", "::mlir::ModuleOp"> {
   let summary = "round the operands of products to bf16";
   let description = [{
     Mixed precision for training: each product of two f32 matrices rounds their elements to bf16, and sums in f32. Weights, sums, norms,
-    losses and what optimizers keep stay f32.
+    losses and what optimizers keep stay f32. Weights are rounded where they are multiplied, what is computed in a tensor of its own,
+    which all products share and the backward part keeps.
 
     Before:
 
-        ^bb0(%a: f32, %b: f32, %sum: f32):
-          %p = arith.mulf %a, %b : f32
+        %y = linalg.generic {...} ins(%x, %w : tensor<64x32xf32>, tensor<48x32xf32>) ...
+          ^bb0(%a: f32, %b: f32, %sum: f32):
+            %p = arith.mulf %a, %b : f32
 
     After:
 
-        ^bb0(%a: f32, %b: f32, %sum: f32):
-          %0 = arith.truncf %a : f32 to bf16
-          %1 = arith.extf %0 : bf16 to f32
-          ...
-          %p = arith.mulf %1, %3 : f32
+        %h = linalg.generic {...} ins(%x : tensor<64x32xf32>) outs(%e : tensor<64x32xbf16>) { ... arith.truncf ... }
+        %y = linalg.generic {...} ins(%h, %w : tensor<64x32xbf16>, tensor<48x32xf32>) ...
+          ^bb0(%a: bf16, %b: f32, %sum: f32):
+            %0 = arith.extf %a : bf16 to f32
+            %1 = arith.truncf %b : f32 to bf16
+            %2 = arith.extf %1 : bf16 to f32
+            %p = arith.mulf %0, %2 : f32
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 #endif // LLMC_PASSES_PASSES_TD

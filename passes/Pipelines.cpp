@@ -53,11 +53,11 @@ passes::PassList passes::trainingPasses(const TrainingPipelineOptions &options) 
   list.push_back(createConvertElementwiseToLinalgPass());
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
+  if (options.bf16Products)
+    list.push_back(createRoundProducts());
   list.push_back(createFuseStructured());
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
-  if (options.bf16Products)
-    list.push_back(createRoundProducts());
   return list;
 }
 

@@ -1,7 +1,10 @@
 //===- RoundProducts.cpp - products of bf16 in training ------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "dialects/nn/NN.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/NumericBound.h"
 #include "passes/Passes.h"
 #include "passes/Statistics.h"
@@ -22,20 +25,60 @@ struct RoundProducts : passes::impl::RoundProductsBase<RoundProducts>, Numerical
   }
 
   void runOnOperation() override {
+    rounded.clear();
+    SmallVector<linalg::GenericOp> products;
     getOperation().walk([&](linalg::GenericOp op) {
-      if (!linalg::isaContractionOpInterface(op))
-        return;
-      OpBuilder builder = OpBuilder::atBlockBegin(op.getBody());
-      for (BlockArgument argument : op.getRegionInputArgs()) {
-        if (!argument.getType().isF32())
-          continue;
-        auto narrow = arith::TruncFOp::create(builder, op.getLoc(), builder.getBF16Type(), argument);
-        Value rounded = arith::ExtFOp::create(builder, op.getLoc(), builder.getF32Type(), narrow.getResult());
-        argument.replaceAllUsesExcept(rounded, narrow);
-      }
-      count(1, "products");
+      if (linalg::isaContractionOpInterface(op))
+        products.push_back(op);
     });
+    for (linalg::GenericOp op : products) {
+      for (OpOperand *input : op.getDpsInputOperands())
+        if (getElementTypeOrSelf(input->get()).isF32())
+          roundInput(op, *input);
+      count(1, "products");
+    }
   }
+
+private:
+  /// Weights are rounded where they are multiplied: they are stored in f32. What is computed is rounded once, in a
+  /// tensor of its own.
+  void roundInput(linalg::GenericOp op, OpOperand &input) {
+    OpBuilder builder = OpBuilder::atBlockBegin(op.getBody());
+    BlockArgument argument = op.getMatchingBlockArgument(&input);
+    Type bf16 = builder.getBF16Type(), f32 = builder.getF32Type();
+    if (input.get().getDefiningOp<nn::LoadOp>()) {
+      auto narrow = arith::TruncFOp::create(builder, op.getLoc(), bf16, argument);
+      Value wide = arith::ExtFOp::create(builder, op.getLoc(), f32, narrow.getResult());
+      argument.replaceAllUsesExcept(wide, narrow);
+      return;
+    }
+    input.set(roundTensor(input.get()));
+    argument.setType(bf16);
+    auto wide = arith::ExtFOp::create(builder, op.getLoc(), f32, argument);
+    argument.replaceAllUsesExcept(wide, wide);
+  }
+
+  Value roundTensor(Value value) {
+    Value &result = rounded[value];
+    if (result)
+      return result;
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointAfterValue(value);
+    auto type = cast<RankedTensorType>(value.getType());
+    Value empty = tensor::EmptyOp::create(builder, value.getLoc(), type.getShape(), builder.getBF16Type());
+    const AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+    auto generic = linalg::GenericOp::create(
+        builder, value.getLoc(), empty.getType(), ValueRange{value}, ValueRange{empty},
+        ArrayRef<AffineMap>{identity, identity},
+        SmallVector<utils::IteratorType>(type.getRank(), utils::IteratorType::parallel),
+        [](OpBuilder &nested, Location loc, ValueRange arguments) {
+          Value narrow = arith::TruncFOp::create(nested, loc, nested.getBF16Type(), arguments[0]);
+          linalg::YieldOp::create(nested, loc, narrow);
+        });
+    return result = generic.getResult(0);
+  }
+
+  DenseMap<Value, Value> rounded;
 };
 
 } // namespace

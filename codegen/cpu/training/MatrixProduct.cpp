@@ -7,21 +7,22 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cpu/training/ProductForm.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
 
-/// The number that `value`, in the body of `op`, is, looking through rounding to bf16.
-static Value unrounded(Value value, bool &isRounded) {
-  if (auto extended = value.getDefiningOp<arith::ExtFOp>())
-    if (auto narrow = extended.getIn().getDefiningOp<arith::TruncFOp>(); narrow && narrow.getType().isBF16()) {
-      isRounded = true;
-      return narrow.getIn();
-    }
+/// The argument that `value`, in the body of a product, is, looking through rounding to bf16.
+static BlockArgument unrounded(Value value, bool &isRounded) {
   isRounded = false;
-  return value;
+  if (auto extended = value.getDefiningOp<arith::ExtFOp>(); extended && extended.getIn().getType().isBF16()) {
+    isRounded = true;
+    auto narrow = extended.getIn().getDefiningOp<arith::TruncFOp>();
+    value = narrow ? narrow.getIn() : extended.getIn();
+  }
+  return dyn_cast<BlockArgument>(value);
 }
 
 std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
@@ -36,10 +37,8 @@ std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
   if (!product || !product.getType().isF32() || sum.getLhs() != op.getRegionOutputArgs()[0])
     return {};
   bool leftRounded = false, rightRounded = false;
-  Value a = unrounded(product.getLhs(), leftRounded), b = unrounded(product.getRhs(), rightRounded);
-  const size_t operations = leftRounded && rightRounded ? 7 : 3; // two products, two roundings, the end
-  if (!isa<BlockArgument>(a) || !isa<BlockArgument>(b) || a == b || leftRounded != rightRounded ||
-      op.getBody()->getOperations().size() != operations)
+  BlockArgument a = unrounded(product.getLhs(), leftRounded), b = unrounded(product.getRhs(), rightRounded);
+  if (!a || !b || a == b || leftRounded != rightRounded)
     return {};
   auto loopOf = [&](unsigned operand, unsigned dim) { return maps[operand].getDimPosition(dim); };
   const unsigned rows = loopOf(2, 0), columns = loopOf(2, 1);
@@ -85,6 +84,9 @@ public:
 private:
   /// `value` as it is multiplied: rounded to bf16, if the product does so.
   Value rounded(KernelBuilder &b, Value value) {
+    Type element = getElementTypeOrSelf(value);
+    if (element.isBF16())
+      return arith::ExtFOp::create(b, KernelBuilder::withShapeOf(value, b.getF32Type()), value);
     if (!form.isRounded)
       return value;
     // To nearest even, in the bits of f32.
@@ -124,8 +126,8 @@ private:
         Value inside = b.less(column, b.index(form.n));
         Value row = b.min(column, b.index(form.n - 1));
         b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
-          Value value = arith::SelectOp::create(b, inside, b.load(from, {row, k}), b.f32(0));
-          b.store(rounded(b, value), to, {kernel.chunk, k, n});
+          Value value = rounded(b, b.load(from, {row, k}));
+          b.store(arith::SelectOp::create(b, inside, value, b.f32(0)), to, {kernel.chunk, k, n});
         });
       });
     }
@@ -136,9 +138,9 @@ private:
   Value loadColumns(KernelBuilder &b, Value matrix, Value row, Value column) {
     if (form.n % panelWidth == 0)
       return b.loadVector(matrix, {row, column});
-    Value zero = b.splat(0);
-    return vector::MaskedLoadOp::create(b, b.f32Vector, matrix, ValueRange{row, column}, columnMask(b, column),
-                                        zero);
+    auto type = VectorType::get({lanes}, cast<MemRefType>(matrix.getType()).getElementType());
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+    return vector::MaskedLoadOp::create(b, type, matrix, ValueRange{row, column}, columnMask(b, column), zero);
   }
   Value columnMask(KernelBuilder &b, Value column) {
     return vector::CreateMaskOp::create(b, VectorType::get({lanes}, b.getI1Type()),
@@ -155,7 +157,7 @@ private:
     const Chunking chunking = Chunking::of(blocks, form.k * kRows);
     Value begin = b.mul(kernel.chunk, chunking.size);
     Value end = b.min(b.add(begin, chunking.size), b.index(blocks));
-    auto type = VectorType::get({kRows}, b.getF32Type());
+    auto type = VectorType::get({kRows}, cast<MemRefType>(left.getType()).getElementType());
     b.loop(b.index(0), b.index(form.k), 1, [&](Value k) {
       b.loop(begin, end, 1, [&](Value block) {
         Value column = b.mul(block, kRows), value;

@@ -188,9 +188,11 @@ private:
         row = b.min(row, b.index(rows - 1));
       }
       Value mask = vector::CreateMaskOp::create(b, VectorType::get({kTile}, b.getI1Type()), ValueRange{left});
-      value = vector::MaskedLoadOp::create(b, b.f32Vector, matrix, ValueRange{row, column}, mask, b.splat(0));
+      auto type = VectorType::get({kTile}, cast<MemRefType>(matrix.getType()).getElementType());
+      Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+      value = vector::MaskedLoadOp::create(b, type, matrix, ValueRange{row, column}, mask, zero);
     }
-    return b.roundToBf16(value);
+    return cast<VectorType>(value.getType()).getElementType().isBF16() ? value : b.roundToBf16(value);
   }
 
   Value words(KernelBuilder &b, Value halves) { return vector::BitCastOp::create(b, b.i32Vector, halves); }

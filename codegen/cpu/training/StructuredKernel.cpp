@@ -402,6 +402,10 @@ private:
     for (Type type : inner->getResultTypes())
       state.types.push_back(vector ? VectorType::get({b.lanes}, type) : type);
     state.attributes.append(inner->getDiscardableAttrs());
+    if (isa<arith::TruncFOp>(inner) && inner->getResult(0).getType().isBF16()) {
+      values[inner->getResult(0)] = b.roundToBf16(state.operands[0]);
+      return;
+    }
     Operation *made;
     if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
       made = arith::ConstantOp::create(b, constant.getValue());
