@@ -19,7 +19,8 @@ namespace {
 constexpr int64_t kTile = 16;    ///< rows and columns of a tile of sums
 constexpr int64_t kInputs = 32;  ///< that a tile of operands has
 constexpr int64_t kBlock = 32;   ///< rows and columns that registers hold the sums of
-constexpr int64_t kSteps = 16;   ///< tiles of inputs that are multiplied without a look at memory for sums
+constexpr int64_t kSteps = 8;    ///< tiles of inputs that are multiplied without a look at memory for sums
+constexpr int64_t kPrefetch = 128; ///< numbers of a row from use to prefetch
 constexpr int64_t kRowsPerChunk = 256, kColumnsPerChunk = 256;
 
 class TileProduct {
@@ -153,6 +154,15 @@ private:
   void packTile(KernelBuilder &b, Value from, Value to, Value tile, Value step, int64_t outer, bool alongRow,
                 bool byInputs) {
     Value firstOuter = b.mul(tile, kTile), firstInput = b.mul(step, kInputs);
+    // Rows are far apart: what comes next in each of them is asked for in time.
+    for (int64_t i = 0; i < (alongRow ? kTile : kInputs); ++i) {
+      Value row = b.add(alongRow ? firstOuter : firstInput, i);
+      Value column = b.add(alongRow ? firstInput : firstOuter, kPrefetch);
+      const int64_t lines = alongRow ? kInputs * bytesOf(from) / 64 : 1;
+      for (int64_t line = 0; line < lines; ++line)
+        memref::PrefetchOp::create(b, from, ValueRange{row, b.add(column, line * 64 / bytesOf(from))},
+                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+    }
     SmallVector<Value> words; // alongRow: one for each row; else one for each pair of inputs
     for (int64_t i = 0; i < kTile; ++i) {
       if (alongRow) {
@@ -172,6 +182,10 @@ private:
     for (auto [i, word] : llvm::enumerate(words))
       vector::StoreOp::create(b, vector::BitCastOp::create(b, rowType, word), to,
                               ValueRange{tile, step, b.index(static_cast<int64_t>(i)), b.index(0)});
+  }
+
+  static int64_t bytesOf(Value matrix) {
+    return cast<MemRefType>(matrix.getType()).getElementTypeBitWidth() / 8;
   }
 
   /// 16 numbers of row `row` from `column` on, in bf16; zeros beyond `rows` and `columns`.
