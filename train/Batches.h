@@ -19,7 +19,8 @@ struct StreamPosition {
 /// In which order documents come.
 enum class Order { AsStored, Shuffled };
 
-/// Rows of one step: sequences of the same length one behind the other, each packed with (parts of) documents.
+/// Rows of one step: sequences of the same length one behind the other, each packed with (parts of)
+/// documents.
 struct Batch {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions; ///< from 0 in each part of a document

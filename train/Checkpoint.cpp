@@ -64,12 +64,13 @@ static absl::Status writeParts(const std::string &folder, Program &program, cons
       !status.ok())
     return status;
   for (const std::string &state : program.training().states())
-    if (absl::Status status = writeSafetensors(absl::StrCat(folder, "/", state, ".safetensors"),
-                                               program.tensors(state));
+    if (absl::Status status =
+            writeSafetensors(absl::StrCat(folder, "/", state, ".safetensors"), program.tensors(state));
         !status.ok())
       return status;
   for (const runtime::CheckpointFile &file : program.training().files())
-    if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents()); !status.ok())
+    if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents());
+        !status.ok())
       return status;
   Json json = {{"step", progress.step},
                {"epoch", progress.data.epoch},
@@ -107,8 +108,8 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
   absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
   if (!file.ok())
     return file.status();
-  const Json json =
-      Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr, /*allow_exceptions=*/false);
+  const Json json = Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr,
+                                /*allow_exceptions=*/false);
   Progress progress;
   auto number = [&](const char *name) -> absl::StatusOr<uint64_t> {
     if (!json.is_object() || !json.contains(name) || !json[name].is_number_unsigned())

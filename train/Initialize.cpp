@@ -10,7 +10,8 @@
 
 namespace llmc::train {
 
-void fillNormal(float *data, int64_t elements, double deviation, uint64_t seed, absl::string_view name, int threads) {
+void fillNormal(float *data, int64_t elements, double deviation, uint64_t seed, absl::string_view name,
+                int threads) {
   const uint64_t stream =
       runtime::checksumOf(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(name.data()), name.size()));
   const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
@@ -19,8 +20,8 @@ void fillNormal(float *data, int64_t elements, double deviation, uint64_t seed, 
   const auto fill = [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       const std::array<uint32_t, 4> random =
-          philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(stream),
-                  static_cast<uint32_t>(stream >> 32)},
+          philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                  static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
                  key);
       float numbers[4];
       for (int pair = 0; pair < 2; ++pair) {

@@ -10,7 +10,8 @@ namespace llmc::train {
 
 /// Fills `data` with numbers of a normal distribution around 0. They depend on the seed, the name and their
 /// place only, not on the number of threads.
-void fillNormal(float *data, int64_t elements, double deviation, uint64_t seed, absl::string_view name, int threads);
+void fillNormal(float *data, int64_t elements, double deviation, uint64_t seed, absl::string_view name,
+                int threads);
 
 } // namespace llmc::train
 

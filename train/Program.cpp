@@ -15,7 +15,8 @@
 
 namespace llmc::train {
 
-absl::StatusOr<std::unique_ptr<Program>> Program::load(absl::string_view path, const runtime::TeamOptions &threads) {
+absl::StatusOr<std::unique_ptr<Program>> Program::load(absl::string_view path,
+                                                       const runtime::TeamOptions &threads) {
   absl::StatusOr<io::MappedFile> mapped = io::MappedFile::open(path);
   if (!mapped.ok())
     return mapped.status();
@@ -24,7 +25,8 @@ absl::StatusOr<std::unique_ptr<Program>> Program::load(absl::string_view path, c
   if (bytes.size() >= sizeof(footer))
     std::memcpy(&footer, bytes.data() + bytes.size() - sizeof(footer), sizeof(footer));
   if (std::memcmp(footer.magic, runtime::kFooterMagic, 7) != 0 || footer.fileSize > bytes.size())
-    return absl::FailedPreconditionError("this program trains nothing by itself: llmc train makes trainers of it");
+    return absl::FailedPreconditionError(
+        "this program trains nothing by itself: llmc train makes trainers of it");
   const uint64_t offset = bytes.size() - footer.fileSize;
   absl::StatusOr<runtime::Manifest> manifest = runtime::readManifest(path, bytes.subspan(offset));
   if (!manifest.ok())

@@ -21,7 +21,8 @@ namespace llmc::train {
 class Program {
 public:
   /// Loads the artifact at the end of the file at `path`, which is this program.
-  static absl::StatusOr<std::unique_ptr<Program>> load(absl::string_view path, const runtime::TeamOptions &threads);
+  static absl::StatusOr<std::unique_ptr<Program>> load(absl::string_view path,
+                                                       const runtime::TeamOptions &threads);
   ~Program();
 
   const runtime::Manifest &manifest() const { return contents; }
@@ -51,7 +52,8 @@ private:
     std::vector<void *> operands;
   };
 
-  Program(io::MappedFile file, runtime::Manifest manifest) : file(std::move(file)), contents(std::move(manifest)) {}
+  Program(io::MappedFile file, runtime::Manifest manifest)
+      : file(std::move(file)), contents(std::move(manifest)) {}
 
   absl::Status loadCode(uint64_t offset);
   absl::Status allocate();

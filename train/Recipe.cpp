@@ -121,8 +121,7 @@ absl::Status checkRun(const Run &run) {
     return status;
   if (absl::Status status = checkNumber("run.clip_norm", run.clip_norm(), 0, 1e12); !status.ok())
     return status;
-  if (absl::Status status =
-          checkNumber("run.schedule.final_fraction", run.schedule().final_fraction(), 0, 1);
+  if (absl::Status status = checkNumber("run.schedule.final_fraction", run.schedule().final_fraction(), 0, 1);
       !status.ok())
     return status;
   if (run.schedule().warmup_steps() > run.steps())

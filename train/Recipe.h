@@ -16,8 +16,8 @@ absl::StatusOr<Recipe> readRecipe(absl::string_view path);
 /// Sets one field of `run`: `setting` is "learning_rate=1e-3" or "schedule.kind=LINEAR".
 absl::Status overrideSetting(absl::string_view setting, Run &run);
 
-/// `recipe` with all defaults filled in, its model definition included. `vocabulary` is that of the tokenizer,
-/// 0 if there is none. Errors name the field.
+/// `recipe` with all defaults filled in, its model definition included. `vocabulary` is that of the
+/// tokenizer, 0 if there is none. Errors name the field.
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary);
 
 /// Whether the settings of a run make sense; errors name the field.

@@ -52,8 +52,8 @@ absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorVie
           rows[j * m + i] = tensor.data[i * n + j];
       data = rows.data();
     }
-    if (absl::Status status = file->append(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(data),
-                                                               elementsOf(tensor) * sizeof(float)));
+    if (absl::Status status = file->append(
+            absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(data), elementsOf(tensor) * sizeof(float)));
         !status.ok())
       return status;
   }
@@ -82,9 +82,9 @@ absl::Status readSafetensors(absl::string_view path, absl::Span<const TensorView
     const std::vector<int64_t> shape = storedShape(tensor);
     if (found == header.end() || !found->is_object() || found->value("dtype", "") != "F32" ||
         found->value("shape", Json()) != Json(shape))
-      return absl::InvalidArgumentError(absl::StrCat(path, ": tensor '", tensor.name,
-                                                     "' is not there as F32 of shape [", absl::StrJoin(shape, ", "),
-                                                     "], which the trainer's model has"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": tensor '", tensor.name, "' is not there as F32 of shape [",
+                       absl::StrJoin(shape, ", "), "], which the trainer's model has"));
     const Json offsets = found->value("data_offsets", Json());
     const uint64_t wanted = elementsOf(tensor) * sizeof(float);
     if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||

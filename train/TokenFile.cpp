@@ -26,9 +26,7 @@ absl::StatusOr<TokenFile> TokenFile::open(absl::string_view path) {
   absl::StatusOr<io::MappedFile> mapped = io::MappedFile::open(path);
   if (!mapped.ok())
     return mapped.status();
-  auto damaged = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat(path, ": ", what));
-  };
+  auto damaged = [&](absl::string_view what) { return absl::DataLossError(absl::StrCat(path, ": ", what)); };
   TokenFile opened(*std::move(mapped));
   const absl::Span<const uint8_t> bytes = opened.file.bytes();
   Header header;
@@ -41,8 +39,8 @@ absl::StatusOr<TokenFile> TokenFile::open(absl::string_view path) {
                                 header.vocabulary, ", expected 2 or 4 bytes and a positive vocabulary"));
   const uint64_t most = bytes.size();
   if (header.tokens > most || header.documents > most || header.tableOffset > most ||
-      header.tableOffset < sizeof(header) + header.tokens * header.tokenBytes || header.tableOffset % 8 != 0 ||
-      header.tableOffset + header.documents * 8 != most)
+      header.tableOffset < sizeof(header) + header.tokens * header.tokenBytes ||
+      header.tableOffset % 8 != 0 || header.tableOffset + header.documents * 8 != most)
     return damaged("was cut short or is damaged: its size is not what its header says");
   opened.tokenBytes = header.tokenBytes;
   opened.vocabularySize = header.vocabulary;

@@ -1,8 +1,8 @@
 //===- TokenFile.h - documents as tokens ----------------------------------------------------------------===//
 //
 // What `llmc data pack` writes: a header of 64 bytes, the tokens of all documents one behind the other (of 2
-// or 4 bytes each, little-endian), and, at a multiple of 8, where each document ends (8 bytes each, counted in
-// tokens). It is mapped, so memory does not grow with it.
+// or 4 bytes each, little-endian), and, at a multiple of 8, where each document ends (8 bytes each, counted
+// in tokens). It is mapped, so memory does not grow with it.
 //
 //===----------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_TRAIN_TOKENFILE_H

@@ -23,7 +23,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// What the trainer gives to the step `update` (frontend/recipe/TrainingGraph.h has the same order).
-enum Hyper { kLearningRate, kGradientScale, kBeta1, kBeta2, kCorrection1, kCorrection2, kEpsilon, kWeightDecay };
+enum Hyper {
+  kLearningRate,
+  kGradientScale,
+  kBeta1,
+  kBeta2,
+  kCorrection1,
+  kCorrection2,
+  kEpsilon,
+  kWeightDecay
+};
 
 /// Gigaflops and the like for people.
 std::string duration(double seconds) {
@@ -85,8 +94,8 @@ private:
         return loaded.status();
       progress = *loaded;
       if (progress.step > settings.steps())
-        return absl::InvalidArgumentError(absl::StrCat(folder, ": is of step ", progress.step,
-                                                       ", expected at most run.steps (", settings.steps(), ")"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            folder, ": is of step ", progress.step, ", expected at most run.steps (", settings.steps(), ")"));
       stream.setPosition(progress.data);
       say(absl::StrCat("going on from ", folder));
     } else {
@@ -211,13 +220,15 @@ private:
   void update(double rate, double norm) {
     float *hyper = program.operand<float>("update", "hyper");
     const Optimizer &optimizer = recipe.optimizer();
-    const double clip = settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
+    const double clip =
+        settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
     double beta1 = 0, beta2 = 0, epsilon = 0, decay = 0;
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
       beta1 = adamw.beta1(), beta2 = adamw.beta2(), epsilon = adamw.epsilon(), decay = adamw.weight_decay();
     } else if (optimizer.has_lion()) {
-      beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(), decay = optimizer.lion().weight_decay();
+      beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(),
+      decay = optimizer.lion().weight_decay();
     } else {
       beta1 = optimizer.sgd().momentum(), decay = optimizer.sgd().weight_decay();
     }
@@ -255,7 +266,8 @@ private:
       bestIsNew = true;
     }
     say(absl::StrFormat("step %d: held-out loss %.4f, perplexity %.2f", progress.step, loss, std::exp(loss)));
-    log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump() << '\n';
+    log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump()
+        << '\n';
     return checkLog();
   }
 
@@ -289,10 +301,10 @@ private:
         absl::FPrintF(stderr, "%s\n", line);
       drawn = onTerminal;
     }
-    log << Json{{"step", progress.step},   {"loss", loss},
-                {"learning_rate", rate},   {"gradient_norm", norm},
-                {"tokens", tokens},        {"tokens_per_second", tokens / seconds},
-                {"seconds", seconds},      {"epoch", progress.data.epoch}}
+    log << Json{{"step", progress.step}, {"loss", loss},
+                {"learning_rate", rate}, {"gradient_norm", norm},
+                {"tokens", tokens},      {"tokens_per_second", tokens / seconds},
+                {"seconds", seconds},    {"epoch", progress.data.epoch}}
                .dump()
         << '\n';
     return checkLog();
@@ -328,8 +340,9 @@ absl::StatusOr<TokenFile> openData(const std::string &path, const Program &progr
     return file;
   const int64_t vocabulary = program.manifest().vocabulary_size();
   if (file->vocabulary() > vocabulary)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": has tokens of a vocabulary of ", file->vocabulary(),
-                                                   ", expected at most the model's ", vocabulary));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has tokens of a vocabulary of ",
+                                                   file->vocabulary(), ", expected at most the model's ",
+                                                   vocabulary));
   for (int64_t i = 0; i < file->tokens(); ++i)
     if (file->token(i) < 0 || file->token(i) >= vocabulary)
       return absl::DataLossError(absl::StrCat(path, ": token ", i, " is ", file->token(i),
@@ -339,8 +352,8 @@ absl::StatusOr<TokenFile> openData(const std::string &path, const Program &progr
 
 } // namespace
 
-absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &run, const RunOptions &options,
-                             const std::atomic<bool> &stop) {
+absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &run,
+                             const RunOptions &options, const std::atomic<bool> &stop) {
   if (absl::Status status = checkRun(run); !status.ok())
     return status;
   absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program);

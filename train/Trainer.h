@@ -19,11 +19,11 @@ struct RunOptions {
 /// Why a run ended.
 enum class Ending { Complete, Stopped };
 
-/// Runs the recipe of `program` with the settings `run`: from its last checkpoint, if there is one, to its last
-/// step. When `stop` becomes true it saves a checkpoint and ends. Errors are one line; what was saved before
-/// stays.
-absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &run, const RunOptions &options,
-                             const std::atomic<bool> &stop);
+/// Runs the recipe of `program` with the settings `run`: from its last checkpoint, if there is one, to its
+/// last step. When `stop` becomes true it saves a checkpoint and ends. Errors are one line; what was saved
+/// before stays.
+absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &run,
+                             const RunOptions &options, const std::atomic<bool> &stop);
 
 } // namespace llmc::train
 

@@ -170,7 +170,8 @@ private:
       step.set_symbol(stepSymbol(name.getValue()));
       step.set_max_rows(recipe.batch().sequences() * recipe.batch().length());
       runtime::StepOperands &operands = *training.add_operands();
-      for (StringRef operand : function.getAttrOfType<ArrayAttr>(kOperandsAttribute).getAsValueRange<StringAttr>()) {
+      for (StringRef operand :
+           function.getAttrOfType<ArrayAttr>(kOperandsAttribute).getAsValueRange<StringAttr>()) {
         operands.add_names(operand.str());
         operands.add_elements(operandSizes[name.getValue()].lookup(operand));
       }
@@ -227,9 +228,10 @@ private:
     std::error_code error;
     const uint64_t programBytes = std::filesystem::file_size(options.trainerProgram, error);
     if (error)
-      return absl::NotFoundError(
-          absl::StrCat(options.trainerProgram, ": cannot open: ", error.message(), "; it belongs beside llmc"));
-    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(outputPath, io::AtomicFile::Mode::Executable);
+      return absl::NotFoundError(absl::StrCat(options.trainerProgram, ": cannot open: ", error.message(),
+                                              "; it belongs beside llmc"));
+    absl::StatusOr<io::AtomicFile> file =
+        io::AtomicFile::create(outputPath, io::AtomicFile::Mode::Executable);
     if (!file.ok())
       return file.status();
     (void)file->appendFile(options.trainerProgram, 0, programBytes);

@@ -15,8 +15,8 @@ namespace llmc::codegen {
 /// What to make of a recipe, and for which machine.
 struct TrainerOptions {
   std::string targetCpu = "native";
-  /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or Artifact: the
-  /// trainer.
+  /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or
+  /// Artifact: the trainer.
   Level emit = Level::Artifact;
   /// The program that trains, to which the compiled steps are added.
   std::string trainerProgram;
@@ -30,10 +30,11 @@ struct TrainerOptions {
 /// Registers all dialects that this needs, beside those of registerCompilerDialects().
 void registerTrainingDialects(mlir::DialectRegistry &registry);
 
-/// Compiles a complete recipe (train/Recipe.h) and writes the chosen level to `outputPath`; the file appears only when
-/// it is complete. Errors are one line.
-absl::Status compileTrainer(const train::Recipe &recipe, const TrainerOptions &options, mlir::MLIRContext &context,
-                            const std::string &outputPath, const ProgressCallback &progress);
+/// Compiles a complete recipe (train/Recipe.h) and writes the chosen level to `outputPath`; the file appears
+/// only when it is complete. Errors are one line.
+absl::Status compileTrainer(const train::Recipe &recipe, const TrainerOptions &options,
+                            mlir::MLIRContext &context, const std::string &outputPath,
+                            const ProgressCallback &progress);
 
 } // namespace llmc::codegen
 

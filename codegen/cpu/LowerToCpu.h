@@ -55,7 +55,8 @@ enum StepArgument : unsigned {
 /// for one. Adds to nn.param what the kernels read: packed weights with their place in the weights section.
 std::unique_ptr<mlir::Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes);
 
-/// Lowers functions of training, of structured operations on tensors of known sizes, to steps (lower-training-to-cpu).
+/// Lowers functions of training, of structured operations on tensors of known sizes, to steps
+/// (lower-training-to-cpu).
 std::unique_ptr<mlir::Pass> createLowerTrainingToCpuPass(const Target &target);
 
 } // namespace llmc::codegen

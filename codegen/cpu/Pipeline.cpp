@@ -87,7 +87,8 @@ private:
     } else {
       operands.resize(kStepArguments);
       for (const StepField &stepField : kStepFields)
-        operands[stepField.argument] = field(stepField.offset, step.getArgument(stepField.argument).getType());
+        operands[stepField.argument] =
+            field(stepField.offset, step.getArgument(stepField.argument).getType());
     }
     operands.push_back(field(kArenaOffset, pointer));
     operands.push_back(entry.getArgument(1));

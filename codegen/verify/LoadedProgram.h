@@ -47,7 +47,9 @@ public:
   /// Runs a step of training on its operands, in the order of operandsOf(), with a spoiled arena.
   void run(llvm::StringRef name, llvm::ArrayRef<void *> operands, runtime::Team &team) const;
   /// The names of a step's operands.
-  llvm::ArrayRef<std::string> operandsOf(llvm::StringRef name) const { return operandNames.find(name)->second; }
+  llvm::ArrayRef<std::string> operandsOf(llvm::StringRef name) const {
+    return operandNames.find(name)->second;
+  }
   /// The weights, in their places.
   const GuardedMemory &parameters() const { return *weights; }
 

@@ -31,7 +31,7 @@ Value FormulaBuilder::makeEmpty(Value like, Type type) {
 Value FormulaBuilder::makeZeros(Value like, Type type) { return fill(makeEmpty(like, type), 0); }
 
 Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned loops, Dims result,
-                               ElementFunction function, Reduction reduction) {
+                              ElementFunction function, Reduction reduction) {
   SmallVector<Value> values;
   for (Value input : inputs)
     values.push_back(isa<BlockType>(getElementTypeOrSelf(input)) ? promote(input) : input);

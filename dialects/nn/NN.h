@@ -8,13 +8,13 @@
 
 #include "dialects/nn/Iteration.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
-#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
@@ -85,15 +85,16 @@ template <typename Op> struct RefusesGradient : mlir::OpTrait::TraitBase<Op, Ref
 /// An operation that is a few structured operations of linalg.
 template <typename Op> struct DeclaresDecomposition : mlir::OpTrait::TraitBase<Op, DeclaresDecomposition> {};
 
-/// Attributes of training (nn-differentiate): of parameters that it leaves as they are; of an argument that is
-/// the gradient of the result of that number; of a result that is the gradient of the parameter of that name.
+/// Attributes of training (nn-differentiate): of parameters that it leaves as they are; of an argument that
+/// is the gradient of the result of that number; of a result that is the gradient of the parameter of that
+/// name.
 inline constexpr llvm::StringLiteral kFrozenAttribute = "nn.frozen", kSeedAttribute = "nn.seed",
                                      kGradientAttribute = "nn.gradient";
-/// Of nn.attention and its gradient: how many rows a sequence has, where rows are several sequences one behind
-/// the other whose segments differ.
+/// Of nn.attention and its gradient: how many rows a sequence has, where rows are several sequences one
+/// behind the other whose segments differ.
 inline constexpr llvm::StringLiteral kSequenceRowsAttribute = "nn.sequence_rows";
-/// Of optimizers: of a result that is a parameter's next value; of arguments and results that are what is kept
-/// (a name, like "exp_avg") of the parameter that the second names. Gradients are arguments there.
+/// Of optimizers: of a result that is a parameter's next value; of arguments and results that are what is
+/// kept (a name, like "exp_avg") of the parameter that the second names. Gradients are arguments there.
 inline constexpr llvm::StringLiteral kUpdateAttribute = "nn.update", kStateAttribute = "nn.state",
                                      kStateOfAttribute = "nn.state_of";
 

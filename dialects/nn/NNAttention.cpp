@@ -175,19 +175,20 @@ template <typename Op> static LogicalResult verifyOperands(Op op) {
   if (!ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(queryWidth) &&
       keyWidth * static_cast<int64_t>(op.getHeads()) != queryWidth * static_cast<int64_t>(op.getKvHeads()))
     return op.emitOpError() << "has keys of width " << keyWidth << ", but " << op.getKvHeads() << " heads of "
-                         << queryWidth / static_cast<int64_t>(op.getHeads()) << " are expected";
+                            << queryWidth / static_cast<int64_t>(op.getHeads()) << " are expected";
   if (!ShapedType::isDynamic(valueWidth) && valueWidth % static_cast<int64_t>(op.getKvHeads()) != 0)
     return op.emitOpError() << "has values of width " << valueWidth << ", which is not a multiple of its "
-                         << op.getKvHeads() << " key heads";
+                            << op.getKvHeads() << " key heads";
   if (!compatible(rows(op.getKey()), rows(op.getValue())))
-    return op.emitOpError() << "has " << rows(op.getKey()) << " keys but " << rows(op.getValue()) << " values";
+    return op.emitOpError() << "has " << rows(op.getKey()) << " keys but " << rows(op.getValue())
+                            << " values";
   if (op.getCausal() && !compatible(rows(op.getQuery()), rows(op.getKey())))
-    return op.emitOpError() << "is causal, but has " << rows(op.getQuery()) << " queries and " << rows(op.getKey())
-                         << " keys";
+    return op.emitOpError() << "is causal, but has " << rows(op.getQuery()) << " queries and "
+                            << rows(op.getKey()) << " keys";
   if (op.getSegments() && (!compatible(rows(op.getSegments()), rows(op.getQuery())) ||
-                        !compatible(rows(op.getSegments()), rows(op.getKey()))))
+                           !compatible(rows(op.getSegments()), rows(op.getKey()))))
     return op.emitOpError() << "has " << rows(op.getSegments()) << " segments for " << rows(op.getQuery())
-                         << " queries and " << rows(op.getKey()) << " keys";
+                            << " queries and " << rows(op.getKey()) << " keys";
   return success();
 }
 

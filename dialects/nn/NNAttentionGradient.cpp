@@ -202,9 +202,9 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
     OpBuilder::InsertionGuard guard(builder);
     FormulaBuilder b(builder, *this);
     Value gradient = b.promote(gradients[0]);
-    auto whole = AttentionGradientOp::create(b.b, getQuery(), getKey(), getValue(), gradient, getSegments(),
-                                             getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(),
-                                             getScaleAttr(), getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
+    auto whole = AttentionGradientOp::create(
+        b.b, getQuery(), getKey(), getValue(), gradient, getSegments(), getCausalAttr(), getHeadsAttr(),
+        getKvHeadsAttr(), getScaleAttr(), getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
     if (Attribute rows = (*this)->getAttr(kSequenceRowsAttribute))
       whole->setAttr(kSequenceRowsAttribute, rows);
     if (ofQuery)

@@ -33,8 +33,7 @@ Decomposed LinearOp::decomposeOperation(OpBuilder &builder) {
   Value y = b.compute({getInput(), getWeight()}, {{0, 2}, {1, 2}}, 3, {0, 1},
                       [](ArrayRef<Number> v) { return v[0] * v[1]; });
   if (getBias())
-    y = b.compute({y, getBias()}, {kAll, kColumns}, 2, kAll,
-                  [](ArrayRef<Number> v) { return v[0] + v[1]; });
+    y = b.compute({y, getBias()}, {kAll, kColumns}, 2, kAll, [](ArrayRef<Number> v) { return v[0] + v[1]; });
   return SmallVector<Value>{b.as(getResult(), y)};
 }
 
@@ -126,7 +125,8 @@ Decomposed LayerNormOp::decomposeOperation(OpBuilder &builder) {
 
 Softmax::Softmax(FormulaBuilder &b, Value logits) {
   largest = b.compute(
-      {logits}, {kAll}, 2, kRows, [](ArrayRef<Number> v) { return v[0]; }, FormulaBuilder::Reduction::Maximum);
+      {logits}, {kAll}, 2, kRows, [](ArrayRef<Number> v) { return v[0]; },
+      FormulaBuilder::Reduction::Maximum);
   sums = b.compute({logits, largest}, {kAll, kRows}, 2, kRows,
                    [](ArrayRef<Number> v) { return exponential(v[0] - v[1]); });
 }
@@ -148,9 +148,8 @@ Number llmc::nn::isNegative(Number target, Number chosen, Number other) {
 Decomposed CrossEntropyOp::decomposeOperation(OpBuilder &builder) {
   FormulaBuilder b(builder, *this);
   Softmax softmax(b, getLogits());
-  Value chosen = b.compute({getLogits(), getTargets()}, {kAll, kRows}, 2, kRows, [](ArrayRef<Number> v) {
-    return isTarget(v[1], v[0], constant(v[0], 0));
-  });
+  Value chosen = b.compute({getLogits(), getTargets()}, {kAll, kRows}, 2, kRows,
+                           [](ArrayRef<Number> v) { return isTarget(v[1], v[0], constant(v[0], 0)); });
   Value y = b.compute({softmax.largest, softmax.sums, chosen, getTargets()}, {kRows, kRows, kRows, kRows}, 1,
                       kRows, [](ArrayRef<Number> v) {
                         Number loss = v[0] + unary<math::LogOp>(v[1]) - v[2];

@@ -100,8 +100,8 @@ LogicalResult ScatterRowsOp::verify() {
   auto result = cast<RankedTensorType>(getResult().getType());
   if (result.isDynamicDim(0) || getElementTypeOrSelf(result) != getElementTypeOrSelf(getInput()) ||
       !compatible(result.getDimSize(1), dim(getInput(), 1)))
-    return emitOpError() << "has a result of type " << result << ", expected a known number of rows like those of "
-                         << getInput().getType();
+    return emitOpError() << "has a result of type " << result
+                         << ", expected a known number of rows like those of " << getInput().getType();
   return verifyRows(*this, getInput(), getRows(), "input rows", "places");
 }
 

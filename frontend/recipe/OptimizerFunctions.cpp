@@ -1,7 +1,7 @@
 //===- OptimizerFunctions.cpp - steps of optimizers as structured operations ---------------------------===//
 //
-// One operation for each parameter, whose results are all that changes of it: the parameter, what the optimizer
-// keeps, and the gradient, which becomes zero.
+// One operation for each parameter, whose results are all that changes of it: the parameter, what the
+// optimizer keeps, and the gradient, which becomes zero.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -36,7 +36,9 @@ struct Formula {
   Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
   Value div(Value x, Value y) { return arith::DivFOp::create(b, x, y); }
   Value root(Value x) { return math::SqrtOp::create(b, x); }
-  Value number(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value))); }
+  Value number(double value) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value)));
+  }
   /// rate * x + (1 - rate) * y
   Value mix(Value rate, Value x, Value y) { return add(mul(rate, x), mul(sub(number(1), rate), y)); }
   Value sign(Value x) {
@@ -49,8 +51,8 @@ struct Formula {
 };
 
 /// The next values of a parameter and its states, from those of now, the gradient and the hyperparameters.
-SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Value w, Value g, ValueRange states,
-                              ValueRange hyper, bool decays) {
+SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Value w, Value g,
+                              ValueRange states, ValueRange hyper, bool decays) {
   g = f.mul(g, hyper[kGradientScale]);
   Value decay = decays ? f.mul(hyper[kWeightDecay], w) : f.number(0);
   if (optimizer.has_adamw()) { // Loshchilov and Hutter, 2019
@@ -116,11 +118,12 @@ public:
       auto symbol = FlatSymbolRefAttr::get(param.getSymNameAttr());
       Value gradient = addArgument(function, type, {b.getNamedAttr(nn::kGradientAttribute, symbol)});
       if (type.getRank() == 1)
-        gradient = tensor::ExpandShapeOp::create(b, RankedTensorType::get({1, type.getDimSize(0)}, b.getF32Type()),
-                                                 gradient, ArrayRef<ReassociationIndices>{{0, 1}});
+        gradient =
+            tensor::ExpandShapeOp::create(b, RankedTensorType::get({1, type.getDimSize(0)}, b.getF32Type()),
+                                          gradient, ArrayRef<ReassociationIndices>{{0, 1}});
       results.push_back(squares(gradient));
-      marks.push_back(b.getDictionaryAttr(
-          b.getNamedAttr("nn.output", b.getStringAttr("norm" + std::to_string(index)))));
+      marks.push_back(
+          b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("norm" + std::to_string(index)))));
     }
     finish(function, results, marks);
   }
@@ -134,7 +137,8 @@ private:
   }
 
   Value addArgument(func::FuncOp function, Type type, ArrayRef<NamedAttribute> attributes) {
-    (void)function.insertArgument(function.getNumArguments(), type, b.getDictionaryAttr(attributes), b.getLoc());
+    (void)function.insertArgument(function.getNumArguments(), type, b.getDictionaryAttr(attributes),
+                                  b.getLoc());
     return function.front().getArguments().back();
   }
 
@@ -163,9 +167,9 @@ private:
         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
         [&](OpBuilder &nested, Location loc, ValueRange arguments) {
           ImplicitLocOpBuilder body(loc, nested);
-          SmallVector<Value> next = nextValues(optimizer, {body}, arguments[0], arguments[1],
-                                               arguments.slice(2, count - 2),
-                                               arguments.slice(count, kHyperparameters), rank > 1);
+          SmallVector<Value> next =
+              nextValues(optimizer, {body}, arguments[0], arguments[1], arguments.slice(2, count - 2),
+                         arguments.slice(count, kHyperparameters), rank > 1);
           next.push_back(Formula{body}.number(0));
           linalg::YieldOp::create(body, next);
         });

@@ -27,9 +27,9 @@ enum Hyperparameter : unsigned {
 /// What is kept of each parameter beside its gradient, for the optimizer: names of sections.
 std::vector<std::string> stateNames(const train::Optimizer &optimizer);
 
-/// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the same
-/// and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the optimizer
-/// and sets gradients to zero.
+/// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
+/// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
+/// optimizer and sets gradients to zero.
 mlir::OwningOpRef<mlir::ModuleOp> buildTrainingGraph(const train::Recipe &recipe, mlir::MLIRContext *context);
 
 /// Adds @norms and @update for the parameters of `module`.

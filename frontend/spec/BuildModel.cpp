@@ -39,9 +39,11 @@ public:
     const bool isLlama = model.family() == ModelDefinition::LLAMA;
     Value x = embed(body->getArgument(0));
     for (uint32_t i = 0; i < model.layers(); ++i)
-      x = isLlama ? llamaLayer(x, absl::StrCat("model.layers.", i, ".")) : gpt2Layer(x, absl::StrCat("transformer.h.", i, "."));
+      x = isLlama ? llamaLayer(x, absl::StrCat("model.layers.", i, "."))
+                  : gpt2Layer(x, absl::StrCat("transformer.h.", i, "."));
     x = norm(x, isLlama ? "model.norm" : "transformer.ln_f");
-    Value head = model.tied() ? table : weight("lm_head.weight", {model.vocabulary(), model.width()}, kDeviation);
+    Value head =
+        model.tied() ? table : weight("lm_head.weight", {model.vocabulary(), model.width()}, kDeviation);
     Value logits = nn::LinearOp::create(b, x, head, Value());
     Value losses = nn::CrossEntropyOp::create(b, logits, body->getArgument(3));
     func::ReturnOp::create(b, losses);
@@ -108,19 +110,19 @@ private:
   }
 
   Value rope(Value x, int64_t heads) {
-    return nn::RopeOp::create(b, x, positions, b.getI64IntegerAttr(heads),
-                              b.getI64IntegerAttr(model.attention().head_size()),
-                              b.getF64FloatAttr(model.positions().theta()),
-                              nn::RopeStyleAttr::get(b.getContext(), nn::RopeStyle::Half), nn::RopeScalingAttr());
+    return nn::RopeOp::create(
+        b, x, positions, b.getI64IntegerAttr(heads), b.getI64IntegerAttr(model.attention().head_size()),
+        b.getF64FloatAttr(model.positions().theta()),
+        nn::RopeStyleAttr::get(b.getContext(), nn::RopeStyle::Half), nn::RopeScalingAttr());
   }
 
   Value attend(Value query, Value key, Value value) {
     const Attention &attention = model.attention();
-    auto op = nn::AttentionOp::create(
-        b, query, key, value, segments, /*bias=*/Value(), /*causal=*/b.getUnitAttr(),
-        b.getI64IntegerAttr(attention.heads()), b.getI64IntegerAttr(attention.kv_heads()),
-        b.getF64FloatAttr(1 / std::sqrt(double(attention.head_size()))), IntegerAttr(), FloatAttr(),
-        DenseF64ArrayAttr());
+    auto op = nn::AttentionOp::create(b, query, key, value, segments, /*bias=*/Value(),
+                                      /*causal=*/b.getUnitAttr(), b.getI64IntegerAttr(attention.heads()),
+                                      b.getI64IntegerAttr(attention.kv_heads()),
+                                      b.getF64FloatAttr(1 / std::sqrt(double(attention.head_size()))),
+                                      IntegerAttr(), FloatAttr(), DenseF64ArrayAttr());
     op->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(length));
     return op;
   }

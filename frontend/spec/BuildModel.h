@@ -14,7 +14,8 @@ namespace llmc::spec {
 
 /// Attributes of the parameters that are built: the deviation of a normal distribution that they begin with,
 /// or the value of all elements, and, as a unit, that checkpoints have the matrix transposed.
-inline constexpr llvm::StringLiteral kDeviationAttribute = "nn.init_deviation", kValueAttribute = "nn.init_value",
+inline constexpr llvm::StringLiteral kDeviationAttribute = "nn.init_deviation",
+                                     kValueAttribute = "nn.init_value",
                                      kTransposedAttribute = "nn.transposed";
 
 /// The model of a complete definition, with the function @loss(tokens, positions, segments, targets: i32

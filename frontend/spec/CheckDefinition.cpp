@@ -27,14 +27,16 @@ static absl::Status checkKinds(const ModelDefinition &model) {
     return wrong("mlp.kind", Mlp::Kind_Name(mlp), "GELU_TANH or GELU for family GPT2");
   const Norm::Kind norm = model.norm().kind();
   if (norm != (isLlama ? Norm::RMS : Norm::LAYER))
-    return wrong("norm.kind", Norm::Kind_Name(norm), isLlama ? "RMS for family LLAMA" : "LAYER for family GPT2");
+    return wrong("norm.kind", Norm::Kind_Name(norm),
+                 isLlama ? "RMS for family LLAMA" : "LAYER for family GPT2");
   const Positions::Kind positions = model.positions().kind();
   if (positions != (isLlama ? Positions::ROTARY : Positions::LEARNED))
     return wrong("positions.kind", Positions::Kind_Name(positions),
                  isLlama ? "ROTARY for family LLAMA" : "LEARNED for family GPT2");
   if (!isLlama && (!model.attention().bias() || !model.mlp().bias() || !model.tied()))
-    return absl::InvalidArgumentError("model: family GPT2 has biases and a tied head, expected attention.bias, "
-                                      "mlp.bias and tied to be true");
+    return absl::InvalidArgumentError(
+        "model: family GPT2 has biases and a tied head, expected attention.bias, "
+        "mlp.bias and tied to be true");
   return absl::OkStatus();
 }
 
@@ -45,9 +47,12 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
     return wrong("vocabulary", absl::StrCat(model.vocabulary()),
                  absl::StrCat("at least the tokenizer's ", vocabulary));
   Attention &attention = *model.mutable_attention();
-  const std::pair<absl::string_view, uint32_t> sizes[] = {
-      {"vocabulary", model.vocabulary()}, {"context", model.context()},       {"width", model.width()},
-      {"layers", model.layers()},         {"attention.heads", attention.heads()}, {"mlp.inner", model.mlp().inner()}};
+  const std::pair<absl::string_view, uint32_t> sizes[] = {{"vocabulary", model.vocabulary()},
+                                                          {"context", model.context()},
+                                                          {"width", model.width()},
+                                                          {"layers", model.layers()},
+                                                          {"attention.heads", attention.heads()},
+                                                          {"mlp.inner", model.mlp().inner()}};
   for (auto [field, value] : sizes)
     if (absl::Status status = checkPositive(field, value); !status.ok())
       return status;
@@ -64,11 +69,11 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
                    absl::StrCat("a multiple of attention.heads (", attention.heads(), ")"));
     attention.set_head_size(model.width() / attention.heads());
   }
-  if (model.family() == ModelDefinition::GPT2 &&
-      (attention.kv_heads() != attention.heads() ||
-       attention.head_size() * attention.heads() != model.width()))
-    return absl::InvalidArgumentError("model.attention: family GPT2 has as many key heads as heads, and these "
-                                      "make up the width");
+  if (model.family() == ModelDefinition::GPT2 && (attention.kv_heads() != attention.heads() ||
+                                                  attention.head_size() * attention.heads() != model.width()))
+    return absl::InvalidArgumentError(
+        "model.attention: family GPT2 has as many key heads as heads, and these "
+        "make up the width");
   if (model.positions().kind() == Positions::ROTARY && attention.head_size() % 2 != 0)
     return wrong("attention.head_size", absl::StrCat(attention.head_size()), "an even number to rotate");
   if (model.norm().epsilon() == 0)

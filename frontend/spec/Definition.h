@@ -12,8 +12,8 @@
 
 namespace llmc::spec {
 
-/// `definition` with all defaults filled in. `vocabulary` is that of the tokenizer, 0 if there is none. Errors
-/// name the field: `model.attention.heads is 0, expected a positive number`.
+/// `definition` with all defaults filled in. `vocabulary` is that of the tokenizer, 0 if there is none.
+/// Errors name the field: `model.attention.heads is 0, expected a positive number`.
 absl::StatusOr<ModelDefinition> complete(ModelDefinition definition, int64_t vocabulary);
 
 /// The preset called `name`; the error lists all of them.

@@ -51,8 +51,8 @@ absl::StatusOr<ModelDefinition> preset(absl::string_view name) {
       return absl::InternalError(absl::StrCat("preset '", name, "' can not be read"));
     return definition;
   }
-  return absl::InvalidArgumentError(absl::StrCat("preset is '", name, "', expected one of ",
-                                                 absl::StrJoin(presetNames(), ", ")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("preset is '", name, "', expected one of ", absl::StrJoin(presetNames(), ", ")));
 }
 
 } // namespace llmc::spec

@@ -62,7 +62,8 @@ private:
       }
       auto rule = dyn_cast<DifferentiableOpInterface>(op);
       for (OpOperand &operand : op.getOpOperands())
-        if (active.contains(operand.get()) && (!rule || rule.isDifferentiableIn(operand.getOperandNumber()))) {
+        if (active.contains(operand.get()) &&
+            (!rule || rule.isDifferentiableIn(operand.getOperandNumber()))) {
           active.insert_range(op.getResults());
           break;
         }

@@ -1,9 +1,9 @@
 //===- FixRows.cpp - known numbers of rows -----------------------------------------------------------===//
 
+#include "dialects/nn/NN.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/NumericBound.h"
 #include "passes/Passes.h"
-#include "dialects/nn/NN.h"
 
 namespace llmc::passes {
 #define GEN_PASS_DEF_FIXROWS
@@ -36,8 +36,8 @@ struct FixRows : passes::impl::FixRowsBase<FixRows>, NumericallyBounded {
         auto fix = [&](TypeRange types) {
           return llvm::map_to_vector(types, [&](Type type) { return fixed(type); });
         };
-        function.setFunctionType(
-            FunctionType::get(&getContext(), fix(function.getArgumentTypes()), fix(function.getResultTypes())));
+        function.setFunctionType(FunctionType::get(&getContext(), fix(function.getArgumentTypes()),
+                                                   fix(function.getResultTypes())));
       }
     });
   }

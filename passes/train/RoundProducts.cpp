@@ -1,7 +1,7 @@
 //===- RoundProducts.cpp - products of bf16 in training ------------------------------------------------===//
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "dialects/nn/NN.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -40,8 +40,8 @@ struct RoundProducts : passes::impl::RoundProductsBase<RoundProducts>, Numerical
   }
 
 private:
-  /// Weights are rounded where they are multiplied: they are stored in f32. What is computed is rounded once, in a
-  /// tensor of its own.
+  /// Weights are rounded where they are multiplied: they are stored in f32. What is computed is rounded once,
+  /// in a tensor of its own.
   void roundInput(linalg::GenericOp op, OpOperand &input) {
     OpBuilder builder = OpBuilder::atBlockBegin(op.getBody());
     BlockArgument argument = op.getMatchingBlockArgument(&input);

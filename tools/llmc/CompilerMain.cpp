@@ -175,16 +175,19 @@ static void listPresetsAndExit(int64_t) {
 static void addTrainCommand(CLI::App &app, Invocation &invocation) {
   auto request = std::make_shared<TrainRequest>();
   CLI::App *command = app.add_subcommand("train", "Turn a recipe into a program that trains");
-  command->add_option("RECIPE", request->recipe, "A recipe in protobuf's text form; docs/training.md explains it")
+  command
+      ->add_option("RECIPE", request->recipe,
+                   "A recipe in protobuf's text form; docs/training.md explains it")
       ->required()
       ->check(pathOfFile());
   command->add_option("-o,--output", request->output, "Where the trainer goes")
       ->check(pathOfFile())
       ->option_text("FILE");
   command
-      ->add_option("--tokenizer", request->tokenizer,
-                   "A tokenizer.json, or a folder that has one: goes into checkpoints, and says how large the "
-                   "vocabulary is")
+      ->add_option(
+          "--tokenizer", request->tokenizer,
+          "A tokenizer.json, or a folder that has one: goes into checkpoints, and says how large the "
+          "vocabulary is")
       ->check(pathOfFile())
       ->option_text("PATH");
   command
@@ -197,7 +200,8 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
                    "vectors), llvm, or artifact: the trainer (the default)")
       ->option_text("LEVEL");
   command
-      ->add_flag_function("--list-presets", listPresetsAndExit, "Print the models that recipes can name, and exit")
+      ->add_flag_function("--list-presets", listPresetsAndExit,
+                          "Print the models that recipes can name, and exit")
       ->trigger_on_parse();
   command->add_flag("-q,--quiet", request->quiet, "Print nothing when all is well");
   command->footer("Examples:\n"
@@ -212,9 +216,10 @@ static void addDataCommand(CLI::App &app, Invocation &invocation) {
   auto request = std::make_shared<PackRequest>();
   CLI::App *command = data->add_subcommand("pack", "Turn texts into token files");
   command
-      ->add_option("INPUT", request->inputs,
-                   "Texts: .jsonl files with an object a line, else plain text, whose documents two empty lines "
-                   "separate")
+      ->add_option(
+          "INPUT", request->inputs,
+          "Texts: .jsonl files with an object a line, else plain text, whose documents two empty lines "
+          "separate")
       ->required()
       ->check(pathOfFile());
   command->add_option("-o,--output", request->output, "The folder for train.tokens and validation.tokens")

@@ -96,12 +96,14 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
     if (absl::Status status = train::checkRun(complete->run()); !status.ok())
       complete = status;
   if (!complete.ok())
-    return absl::Status(complete.status().code(), absl::StrCat(request.recipe, ": ", complete.status().message()));
+    return absl::Status(complete.status().code(),
+                        absl::StrCat(request.recipe, ": ", complete.status().message()));
   options.targetCpu = request.targetCpu;
   options.emit = level;
   options.source = request.recipe;
   std::error_code error;
-  options.trainerProgram = (fs::read_symlink("/proc/self/exe", error).parent_path() / "llmc-trainer").string();
+  options.trainerProgram =
+      (fs::read_symlink("/proc/self/exe", error).parent_path() / "llmc-trainer").string();
   mlir::DialectRegistry registry;
   codegen::registerCompilerDialects(registry);
   codegen::registerTrainingDialects(registry);
@@ -131,7 +133,8 @@ public:
         const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
         if (!json.is_object() || !json.contains(request.field) || !json[request.field].is_string())
           return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": has no text in the field '",
-                                                         request.field, "', expected an object of JSON with it"));
+                                                         request.field,
+                                                         "', expected an object of JSON with it"));
         if (absl::Status status = take(json[request.field].get<std::string>()); !status.ok())
           return status;
         continue;
@@ -149,7 +152,8 @@ public:
   }
 
 private:
-  static absl::Status takeText(std::string &document, const std::function<absl::Status(absl::string_view)> &take) {
+  static absl::Status takeText(std::string &document,
+                               const std::function<absl::Status(absl::string_view)> &take) {
     absl::string_view text = document;
     while (absl::EndsWith(text, "\n"))
       text.remove_suffix(1);
@@ -229,7 +233,8 @@ ExitCode compileRecipe(const TrainRequest &request) {
     return fail(level.status(), ExitCode::Usage);
   const bool isText = *level <= codegen::Level::Llvm;
   if (!isText && *level != codegen::Level::Artifact)
-    return failUsage(absl::StrCat("--emit: is ", request.emit, ", expected imported, nn, tiled, llvm or artifact"));
+    return failUsage(
+        absl::StrCat("--emit: is ", request.emit, ", expected imported, nn, tiled, llvm or artifact"));
   if (request.output.empty() && !isText)
     return failUsage("-o FILE is required, for the trainer; see llmc train --help");
   const absl::Time start = absl::Now();

@@ -11,7 +11,8 @@
 using namespace llmc::tool;
 
 /// A subcommand of which this program has only the name.
-static void addCompilerCommand(CLI::App &app, Invocation &invocation, const char *name, const char *description) {
+static void addCompilerCommand(CLI::App &app, Invocation &invocation, const char *name,
+                               const char *description) {
   CLI::App *command = app.add_subcommand(name, description);
   command->prefix_command()->set_help_flag();
   command->callback([&invocation] { invocation.result = continueInCompiler(invocation); });

@@ -20,8 +20,8 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Where each parameter lies in the sections: its value in `parameters`, its gradient in `gradients`, and what
-/// an optimizer keeps of it in sections of its own, all at the same place.
+/// Where each parameter lies in the sections: its value in `parameters`, its gradient in `gradients`, and
+/// what an optimizer keeps of it in sections of its own, all at the same place.
 class SectionLayout {
 public:
   explicit SectionLayout(ModuleOp module) {
@@ -75,7 +75,8 @@ private:
     WalkResult result = function.walk([&](Operation *op) -> WalkResult {
       for (Value value : op->getResults())
         if (auto tensor = dyn_cast<ShapedType>(value.getType()); tensor && !tensor.hasStaticShape()) {
-          emitNotSupported(op) << "has a result of type " << tensor << ", of which training has to know the sizes";
+          emitNotSupported(op) << "has a result of type " << tensor
+                               << ", of which training has to know the sizes";
           return WalkResult::interrupt();
         }
       return WalkResult::advance();
@@ -104,9 +105,11 @@ private:
       else if (auto name = dyn_cast_or_null<StringAttr>(attribute("nn.input")))
         buffer = operand(name.getValue(), bufferOf(argument.getType()));
       else
-        buffer = operand(attribute(nn::kSeedAttribute) ? "seed" + std::to_string(cast<IntegerAttr>(attribute(nn::kSeedAttribute)).getInt())
-                                                       : "argument" + std::to_string(index),
-                         bufferOf(argument.getType()));
+        buffer =
+            operand(attribute(nn::kSeedAttribute)
+                        ? "seed" + std::to_string(cast<IntegerAttr>(attribute(nn::kSeedAttribute)).getInt())
+                        : "argument" + std::to_string(index),
+                    bufferOf(argument.getType()));
       lowering.buffers[argument] = buffer;
     }
     Operation *terminator = function.front().getTerminator();
@@ -118,8 +121,8 @@ private:
       else if (auto of = dyn_cast_or_null<FlatSymbolRefAttr>(attribute(nn::kUpdateAttribute)))
         destination = {inSection("parameters", of.getValue(), value.getType())};
       else if (auto state = dyn_cast_or_null<FlatSymbolRefAttr>(attribute(nn::kStateOfAttribute)))
-        destination = {inSection(cast<StringAttr>(attribute(nn::kStateAttribute)).getValue(), state.getValue(),
-                                 value.getType())};
+        destination = {inSection(cast<StringAttr>(attribute(nn::kStateAttribute)).getValue(),
+                                 state.getValue(), value.getType())};
       else if (auto name = dyn_cast_or_null<StringAttr>(attribute("nn.output")))
         destination = {operand(name.getValue(), bufferOf(value.getType()))};
       else
@@ -273,10 +276,11 @@ private:
   template <typename Op> LogicalResult lowerReshape(Op op, Value buffer) {
     auto type = cast<MemRefType>(buffer.getType());
     if (!type.getLayout().isIdentity())
-      return emitNotSupported(op) << "changes the shape of a part of a tensor, which training does not support";
+      return emitNotSupported(op)
+             << "changes the shape of a part of a tensor, which training does not support";
     if constexpr (std::is_same_v<Op, tensor::ExpandShapeOp>)
-      lowering.buffers[op] = memref::ExpandShapeOp::create(builder, op.getLoc(), bufferOf(op.getType()), buffer,
-                                                           op.getReassociationIndices());
+      lowering.buffers[op] = memref::ExpandShapeOp::create(builder, op.getLoc(), bufferOf(op.getType()),
+                                                           buffer, op.getReassociationIndices());
     else
       lowering.buffers[op] =
           memref::CollapseShapeOp::create(builder, op.getLoc(), buffer, op.getReassociationIndices());
@@ -318,7 +322,8 @@ private:
   llvm::DenseSet<size_t> placed;                   ///< results that are
 };
 
-class LowerTrainingToCpu : public impl::LowerTrainingToCpuBase<LowerTrainingToCpu>, public NumericallyBounded {
+class LowerTrainingToCpu : public impl::LowerTrainingToCpuBase<LowerTrainingToCpu>,
+                           public NumericallyBounded {
 public:
   using LowerTrainingToCpuBase::LowerTrainingToCpuBase;
 

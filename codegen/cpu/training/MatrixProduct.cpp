@@ -140,7 +140,8 @@ private:
       return b.loadVector(matrix, {row, column});
     auto type = VectorType::get({lanes}, cast<MemRefType>(matrix.getType()).getElementType());
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
-    return vector::MaskedLoadOp::create(b, type, matrix, ValueRange{row, column}, columnMask(b, column), zero);
+    return vector::MaskedLoadOp::create(b, type, matrix, ValueRange{row, column}, columnMask(b, column),
+                                        zero);
   }
   Value columnMask(KernelBuilder &b, Value column) {
     return vector::CreateMaskOp::create(b, VectorType::get({lanes}, b.getI1Type()),
@@ -164,9 +165,9 @@ private:
         if (form.m % kRows == 0) {
           value = vector::LoadOp::create(b, type, from, ValueRange{k, column});
         } else {
-          Value mask = vector::CreateMaskOp::create(
-              b, VectorType::get({kRows}, b.getI1Type()),
-              ValueRange{arith::SubIOp::create(b, b.index(form.m), column)});
+          Value mask =
+              vector::CreateMaskOp::create(b, VectorType::get({kRows}, b.getI1Type()),
+                                           ValueRange{arith::SubIOp::create(b, b.index(form.m), column)});
           Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
           value = vector::MaskedLoadOp::create(b, type, from, ValueRange{k, column}, mask, zero);
         }

@@ -1,9 +1,9 @@
 //===- MatrixTiles.cpp - products of bf16 matrices on the processor's matrix unit ------------------------===//
 //
 // Both operands are rounded and brought into the order of tiles first: tiles of 16 rows of 32 inputs of the
-// left one, tiles of 32 inputs, in pairs, of 16 columns of the right one, each 1 KiB in one piece. Whichever way
-// an operand lies, pairs of inputs are words of 32 bits, and exchanging rows and columns of 16 x 16 words is all
-// that it takes. Two by two tiles of sums are in registers.
+// left one, tiles of 32 inputs, in pairs, of 16 columns of the right one, each 1 KiB in one piece. Whichever
+// way an operand lies, pairs of inputs are words of 32 bits, and exchanging rows and columns of 16 x 16 words
+// is all that it takes. Two by two tiles of sums are in registers.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -16,10 +16,10 @@ namespace llmc::codegen {
 
 namespace {
 
-constexpr int64_t kTile = 16;    ///< rows and columns of a tile of sums
-constexpr int64_t kInputs = 32;  ///< that a tile of operands has
-constexpr int64_t kBlock = 32;   ///< rows and columns that registers hold the sums of
-constexpr int64_t kSteps = 8;    ///< tiles of inputs that are multiplied without a look at memory for sums
+constexpr int64_t kTile = 16;      ///< rows and columns of a tile of sums
+constexpr int64_t kInputs = 32;    ///< that a tile of operands has
+constexpr int64_t kBlock = 32;     ///< rows and columns that registers hold the sums of
+constexpr int64_t kSteps = 8;      ///< tiles of inputs that are multiplied without a look at memory for sums
 constexpr int64_t kPrefetch = 128; ///< numbers of a row from use to prefetch
 constexpr int64_t kRowsPerChunk = 256, kColumnsPerChunk = 256;
 
@@ -33,7 +33,8 @@ public:
     auto bufferOf = [&](unsigned operand) { return lowering.buffers.lookup(op.getDpsInputs()[operand]); };
     // Of the left operand words are pairs of a row; of the right one, of a column.
     left = pack(bufferOf(form.left), form.m, rowTiles, /*alongRow=*/!form.leftTransposed, /*byInputs=*/false);
-    right = pack(bufferOf(form.right), form.n, columnTiles, /*alongRow=*/form.rightTransposed, /*byInputs=*/true);
+    right =
+        pack(bufferOf(form.right), form.n, columnTiles, /*alongRow=*/form.rightTransposed, /*byInputs=*/true);
   }
 
   void lower() {
@@ -60,7 +61,8 @@ public:
     const int64_t wholeSteps = steps / kSteps * kSteps, rest = steps - wholeSteps;
     if (wholeSteps > 0) {
       addSteps(b.index(0), kSteps, accumulates);
-      b.loop(b.index(kSteps), b.index(wholeSteps), kSteps, [&](Value first) { addSteps(first, kSteps, true); });
+      b.loop(b.index(kSteps), b.index(wholeSteps), kSteps,
+             [&](Value first) { addSteps(first, kSteps, true); });
     }
     if (rest > 0)
       addSteps(b.index(wholeSteps), rest, accumulates || wholeSteps > 0);
@@ -68,8 +70,8 @@ public:
   }
 
 private:
-  /// Adds the products of `count` tiles of inputs to a block of sums, in memory or, where it may reach beyond the
-  /// matrix, in scratch memory.
+  /// Adds the products of `count` tiles of inputs to a block of sums, in memory or, where it may reach beyond
+  /// the matrix, in scratch memory.
   void multiply(KernelBuilder &b, Value row, Value column, Value first, int64_t count, bool adds) {
     if (scratch && adds)
       copyBlock(b, row, column, /*toScratch=*/true);
@@ -92,7 +94,8 @@ private:
       Value input = b.add(first, step), lefts[2], rights[2];
       for (int64_t i = 0; i < 2; ++i) {
         lefts[i] = amx::TileLoadOp::create(b, leftType, a, ValueRange{b.add(rowTile, i), input, zero, zero});
-        rights[i] = amx::TileLoadOp::create(b, rightType, w, ValueRange{b.add(columnTile, i), input, zero, zero});
+        rights[i] =
+            amx::TileLoadOp::create(b, rightType, w, ValueRange{b.add(columnTile, i), input, zero, zero});
       }
       for (int64_t i = 0; i < 2; ++i)
         for (int64_t j = 0; j < 2; ++j)
@@ -111,8 +114,9 @@ private:
     b.loop(b.index(0), rows, 1, [&](Value i) {
       for (int64_t j = 0; j < kBlock; j += kTile) {
         Value place = b.add(column, j);
-        Value mask = vector::CreateMaskOp::create(b, VectorType::get({kTile}, b.getI1Type()),
-                                                  ValueRange{arith::SubIOp::create(b, b.index(form.n), place)});
+        Value mask =
+            vector::CreateMaskOp::create(b, VectorType::get({kTile}, b.getI1Type()),
+                                         ValueRange{arith::SubIOp::create(b, b.index(form.n), place)});
         SmallVector<Value> inResult = {b.add(row, i), place}, inScratch = {i, b.index(j)};
         if (toScratch) {
           Value value = vector::MaskedLoadOp::create(b, b.f32Vector, c, inResult, mask, b.splat(0));
@@ -128,9 +132,9 @@ private:
   // Packing
   //===--------------------------------------------------------------------===//
 
-  /// Tiles of `matrix`: [tiles, steps, 16, 32] of bf16. `outer` of its rows (or columns) are in 16s of tiles, and
-  /// inputs lie `alongRow` or one below the other. A row of a tile is a pair of inputs of all 16 (`byInputs`), or
-  /// all inputs of one of them.
+  /// Tiles of `matrix`: [tiles, steps, 16, 32] of bf16. `outer` of its rows (or columns) are in 16s of tiles,
+  /// and inputs lie `alongRow` or one below the other. A row of a tile is a pair of inputs of all 16
+  /// (`byInputs`), or all inputs of one of them.
   Value pack(Value matrix, int64_t outer, int64_t tiles, bool alongRow, bool byInputs) {
     OpBuilder &builder = lowering.builder;
     Value packed = lowering.allocate(loc, {tiles, steps, kTile, kInputs}, builder.getBF16Type());

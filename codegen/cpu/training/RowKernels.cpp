@@ -105,7 +105,8 @@ void TrainingLowering::lowerFill(Location loc, double value, const Destination &
   Value begin = b.mul(k.chunk, chunking.size), end = b.min(b.add(begin, chunking.size), b.index(rows));
   b.loop(begin, end, 1, [&](Value row) {
     overColumns(b, b.index(0), b.index(width), width % b.lanes == 0, [&](Value column, Value mask) {
-      SmallVector<Value> indices = type.getRank() == 1 ? SmallVector<Value>{column} : SmallVector<Value>{row, column};
+      SmallVector<Value> indices =
+          type.getRank() == 1 ? SmallVector<Value>{column} : SmallVector<Value>{row, column};
       storeMasked(b, b.splat(value), to, indices, mask);
     });
   });

@@ -1,7 +1,7 @@
 //===- StructuredKernel.cpp - structured operations as vector loops ----------------------------------===//
 //
-// One loop goes through vectors: that in which most elements lie side by side. Parallel loops come first, then
-// the sums; what does not depend on the vector loop is computed once before it.
+// One loop goes through vectors: that in which most elements lie side by side. Parallel loops come first,
+// then the sums; what does not depend on the vector loop is computed once before it.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -60,16 +60,17 @@ private:
     if (!out.hasOneUse())
       return nullptr;
     Operation *user = *out.getUsers().begin();
-    const bool isYielded =
-        op.getBody()->getTerminator()->getOperand(index) == user->getResult(0) && user->getBlock() == op.getBody();
+    const bool isYielded = op.getBody()->getTerminator()->getOperand(index) == user->getResult(0) &&
+                           user->getBlock() == op.getBody();
     return isYielded && isa<arith::AddFOp, arith::MaximumFOp>(user) ? user : nullptr;
   }
 
   LogicalResult checkReductions() {
     for (unsigned index = 0; index < destinations.size(); ++index)
       if (readsInit(index) && (!hasReductions() || !combiner(index)))
-        return emitNotSupported(op) << "reduces by something else than a sum or a maximum, which training does "
-                                       "not support";
+        return emitNotSupported(op)
+               << "reduces by something else than a sum or a maximum, which training does "
+                  "not support";
     return success();
   }
 
@@ -296,7 +297,8 @@ private:
   static bool isNeutral(Value init, bool isSum) {
     FloatAttr number;
     return matchPattern(init, m_Constant(&number)) &&
-           (isSum ? number.getValue().isPosZero() : number.getValue().isInfinity() && number.getValue().isNegative());
+           (isSum ? number.getValue().isPosZero()
+                  : number.getValue().isInfinity() && number.getValue().isNegative());
   }
 
   /// A constant of the step in this kernel.
@@ -315,8 +317,8 @@ private:
         SmallVector<Value> operands;
         for (Value iv : ivs)
           operands.push_back(iv ? iv : b.index(0));
-        indices.push_back(affine::AffineApplyOp::create(
-            b, AffineMap::get(map.getNumDims(), 0, expression), operands));
+        indices.push_back(
+            affine::AffineApplyOp::create(b, AffineMap::get(map.getNumDims(), 0, expression), operands));
       }
     }
     return indices;
@@ -386,7 +388,8 @@ private:
       Value iv = ivs[index.getDim()];
       if (vectorLoop == index.getDim()) {
         auto type = VectorType::get({b.lanes}, b.getIndexType());
-        iv = arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, iv), vector::StepOp::create(b, type));
+        iv = arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, iv),
+                                   vector::StepOp::create(b, type));
       }
       values[index.getResult()] = iv;
       return;

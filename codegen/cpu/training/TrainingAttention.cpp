@@ -1,11 +1,11 @@
 //===- TrainingAttention.cpp - attention over whole sequences, and its gradient ----------------------===//
 //
 // A few queries at a time: their scores are computed, used, and forgotten; the backward part computes them
-// again. All products have one form: scalars of one operand, vectors of the rows of the other. Keys and values
-// are transposed first where their elements are what is summed over.
+// again. All products have one form: scalars of one operand, vectors of the rows of the other. Keys and
+// values are transposed first where their elements are what is summed over.
 //
-// Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says (else one sequence), that
-// do not see each other: their segments differ.
+// Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says (else one sequence),
+// that do not see each other: their segments differ.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -32,7 +32,8 @@ struct AttentionForm {
 };
 
 template <typename Op> FailureOr<AttentionForm> formOf(Op op) {
-  auto query = cast<RankedTensorType>(op.getQuery().getType()), value = cast<RankedTensorType>(op.getValue().getType());
+  auto query = cast<RankedTensorType>(op.getQuery().getType()),
+       value = cast<RankedTensorType>(op.getValue().getType());
   AttentionForm form;
   form.rows = query.getDimSize(0);
   form.heads = op.getHeads();
@@ -53,7 +54,8 @@ template <typename Op> FailureOr<AttentionForm> formOf(Op op) {
   auto sequence = op->template getAttrOfType<IntegerAttr>(nn::kSequenceRowsAttribute);
   form.sequence = sequence ? sequence.getInt() : form.rows;
   if (form.sequence <= 0 || form.rows % form.sequence != 0)
-    return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of " << form.sequence;
+    return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of "
+                                << form.sequence;
   return form;
 }
 
@@ -119,18 +121,22 @@ public:
   /// Which of the keys from `j` on are seen by query `i` (both in the sequence).
   Value seen(Value i, Value j, Value segment) {
     auto type = VectorType::get({b.lanes}, b.getIndexType());
-    Value keys = arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, j), vector::StepOp::create(b, type));
+    Value keys =
+        arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, j), vector::StepOp::create(b, type));
     Value query = vector::BroadcastOp::create(b, type, i);
     using Predicate = arith::CmpIPredicate;
-    Value last = form.causal ? query : vector::BroadcastOp::create(b, type, b.index(form.sequence - 1)).getResult();
+    Value last =
+        form.causal ? query : vector::BroadcastOp::create(b, type, b.index(form.sequence - 1)).getResult();
     Value condition = arith::CmpIOp::create(b, Predicate::sle, keys, last);
     if (form.window) {
-      Value oldest = arith::SubIOp::create(b, query, vector::BroadcastOp::create(b, type, b.index(*form.window)));
+      Value oldest =
+          arith::SubIOp::create(b, query, vector::BroadcastOp::create(b, type, b.index(*form.window)));
       condition = arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::sgt, keys, oldest));
     }
     if (segment) {
       Value others = b.loadVector(segments, {b.add(firstRow, j)});
-      condition = arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::eq, others, segment));
+      condition =
+          arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::eq, others, segment));
     }
     return condition;
   }
@@ -155,28 +161,29 @@ public:
     Value segment;
     if (segments)
       segment = b.broadcast(b.load(segments, {rowOf(i)}));
-    SmallVector<Value> largest = b.loop(
-        b.index(0), keys, b.lanes, ValueRange{b.splat(kUnseen)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
-          Value s = logit(b.loadVector(scores, {q, j}));
-          s = arith::SelectOp::create(b, seen(i, j, segment), s, b.splat(kUnseen));
-          return {b.maxf(now[0], s)};
-        });
+    SmallVector<Value> largest =
+        b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(kUnseen)},
+               [&](Value j, ValueRange now) -> SmallVector<Value> {
+                 Value s = logit(b.loadVector(scores, {q, j}));
+                 s = arith::SelectOp::create(b, seen(i, j, segment), s, b.splat(kUnseen));
+                 return {b.maxf(now[0], s)};
+               });
     Value maximum = b.broadcast(b.maximum(largest[0]));
-    SmallVector<Value> total =
-        b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(0)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
-          Value s = logit(b.loadVector(scores, {q, j}));
-          Value p = math::ExpOp::create(b, b.subf(s, maximum));
-          p = arith::SelectOp::create(b, seen(i, j, segment), p, b.splat(0));
-          b.storeVector(p, target, {q, j});
-          return {b.addf(now[0], p)};
-        });
+    SmallVector<Value> total = b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(0)},
+                                      [&](Value j, ValueRange now) -> SmallVector<Value> {
+                                        Value s = logit(b.loadVector(scores, {q, j}));
+                                        Value p = math::ExpOp::create(b, b.subf(s, maximum));
+                                        p = arith::SelectOp::create(b, seen(i, j, segment), p, b.splat(0));
+                                        b.storeVector(p, target, {q, j});
+                                        return {b.addf(now[0], p)};
+                                      });
     return b.divf(b.f32(1), b.sum(total[0]));
   }
 
-  /// target[row(i), column ...] = factor(i) * sum_j weights[q, j] * matrix[j, mColumn ...] of `size` elements,
-  /// for the queries from `first` on.
-  void multiplyRows(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys, Value target,
-                    Value tColumn, function_ref<Value(Value q)> factor) {
+  /// target[row(i), column ...] = factor(i) * sum_j weights[q, j] * matrix[j, mColumn ...] of `size`
+  /// elements, for the queries from `first` on.
+  void multiplyRows(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys,
+                    Value target, Value tColumn, function_ref<Value(Value q)> factor) {
     Value end = b.min(keys, b.index(form.sequence));
     b.loop(b.index(0), b.index(kQueries), kRows, [&](Value q) {
       for (int64_t e = 0; e < size; e += kVectors * b.lanes) {
@@ -185,7 +192,8 @@ public:
             b.index(0), end, kRows, vectors, zeros(kRows * vectors),
             [&](Value j, int64_t i) { return b.load(weights, {b.add(q, i), j}); },
             [&](Value j, int64_t v) {
-              return loadPart(matrix, b.add(firstRow, j), b.add(mColumn, e + v * b.lanes), size - e - v * b.lanes);
+              return loadPart(matrix, b.add(firstRow, j), b.add(mColumn, e + v * b.lanes),
+                              size - e - v * b.lanes);
             });
         for (int64_t i = 0; i < kRows; ++i) {
           Value query = b.add(b.add(first, q), i);
@@ -202,8 +210,8 @@ public:
     });
   }
 
-  /// target[j, tColumn ...] += sum_q weights[q, j] * matrix[row(first + q), mColumn ...] for all keys; rows of
-  /// `weights` beyond the sequence are zero.
+  /// target[j, tColumn ...] += sum_q weights[q, j] * matrix[row(first + q), mColumn ...] for all keys; rows
+  /// of `weights` beyond the sequence are zero.
   void multiplyColumns(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys,
                        Value target, Value tColumn) {
     Value end = b.min(keys, b.index(form.sequence));
@@ -260,7 +268,8 @@ public:
   /// `matrix` with rows and columns exchanged, and room behind the last column for whole vectors.
   Value transpose(Value matrix) {
     const int64_t width = cast<MemRefType>(matrix.getType()).getDimSize(1);
-    Value result = lowering.allocate(loc, {width, form.rows + kVectors * lanes}, lowering.builder.getF32Type());
+    Value result =
+        lowering.allocate(loc, {width, form.rows + kVectors * lanes}, lowering.builder.getF32Type());
     TrainingKernel kernel = lowering.kernel("transpose", loc);
     KernelBuilder &b = kernel.b;
     Value from = kernel.import(matrix), to = kernel.import(result);
@@ -287,7 +296,8 @@ public:
     KernelBuilder &b = kernel.b;
     Value all = kernel.import(scores);
     SmallVector<OpFoldResult> offsets = {kernel.chunk, b.getIndexAttr(0), b.getIndexAttr(0)};
-    SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(kQueries), b.getIndexAttr(keysPadded)};
+    SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(kQueries),
+                                       b.getIndexAttr(keysPadded)};
     SmallVector<OpFoldResult> strides(3, b.getIndexAttr(1));
     auto type = memref::SubViewOp::inferRankReducedResultType(
         {kQueries, keysPadded}, cast<MemRefType>(all.getType()), offsets, sizes, strides);
@@ -333,7 +343,8 @@ LogicalResult TrainingLowering::lowerAttention(nn::AttentionOp op, const Destina
   Value scores = lowering.allocateScores(chunks);
   TrainingKernel k = kernel("attention", loc);
   KernelBuilder &b = k.b;
-  Value q = k.import(buffers.lookup(op.getQuery())), kt = k.import(keys), v = k.import(buffers.lookup(op.getValue()));
+  Value q = k.import(buffers.lookup(op.getQuery())), kt = k.import(keys),
+        v = k.import(buffers.lookup(op.getValue()));
   Value y = k.import(destination.buffer);
   HeadEmitter head(k, *form, segments ? k.import(segments) : Value());
   Value weights = lowering.scoresOf(k, scores);
@@ -342,8 +353,8 @@ LogicalResult TrainingLowering::lowerAttention(nn::AttentionOp op, const Destina
   Value inverse = b.scratch(bufferType({kQueries}, b.getF32Type()));
   b.loop(b.index(0), b.index(form->sequence), kQueries, [&](Value first) {
     Value end = head.keysUntil(b.add(first, kQueries));
-    head.multiplyTransposed(q, b.mul(number, form->size), kt, b.mul(kvHead, form->size), form->size, first, end,
-                            weights);
+    head.multiplyTransposed(q, b.mul(number, form->size), kt, b.mul(kvHead, form->size), form->size, first,
+                            end, weights);
     b.loop(b.index(0), b.index(kQueries), 1, [&](Value i) {
       Value query = b.min(b.add(first, i), b.index(form->sequence - 1));
       b.store(head.softmax(weights, i, query, end, weights), inverse, {i});
@@ -371,7 +382,8 @@ LogicalResult TrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp o
         gradientBuffer = lowering.allocateScores(chunks);
   for (const Destination &destination : destinations)
     if (destination.update == Update::Accumulate)
-      return emitNotSupported(op) << "gives gradients of parameters themselves, which training does not support";
+      return emitNotSupported(op)
+             << "gives gradients of parameters themselves, which training does not support";
   for (const Destination &destination : destinations.drop_front())
     lowerFill(loc, 0, destination);
   TrainingKernel kernel = this->kernel("attention_gradient", loc);
@@ -400,12 +412,12 @@ LogicalResult TrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp o
         Value inverse = head.softmax(products, i, b.min(query, b.index(form->sequence - 1)), end, weights);
         // Rows beyond the sequence give nothing.
         Value factor = b.broadcast(arith::SelectOp::create(b, inside, inverse, b.f32(0)));
-        SmallVector<Value> mean = b.loop(
-            b.index(0), end, b.lanes, ValueRange{b.splat(0)}, [&](Value j, ValueRange now) -> SmallVector<Value> {
-              Value p = b.mulf(b.loadVector(weights, {i, j}), factor);
-              b.storeVector(p, weights, {i, j});
-              return {b.fma(p, b.loadVector(gradients, {i, j}), now[0])};
-            });
+        SmallVector<Value> mean = b.loop(b.index(0), end, b.lanes, ValueRange{b.splat(0)},
+                                         [&](Value j, ValueRange now) -> SmallVector<Value> {
+                                           Value p = b.mulf(b.loadVector(weights, {i, j}), factor);
+                                           b.storeVector(p, weights, {i, j});
+                                           return {b.fma(p, b.loadVector(gradients, {i, j}), now[0])};
+                                         });
         Value sum = b.broadcast(b.sum(mean[0]));
         b.loop(b.index(0), end, b.lanes, [&](Value j) {
           Value dl = b.mulf(b.loadVector(weights, {i, j}), b.subf(b.loadVector(gradients, {i, j}), sum));

@@ -50,8 +50,9 @@ public:
   void run(int64_t chunks) {
     function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), {}));
     mlir::Value count = mlir::arith::ConstantIndexOp::create(outer, b.getLoc(), chunks);
-    auto region = mlir::scf::ForallOp::create(outer, b.getLoc(), mlir::getAsOpFoldResult(mlir::ValueRange{count}),
-                                              mlir::ValueRange{}, std::nullopt);
+    auto region =
+        mlir::scf::ForallOp::create(outer, b.getLoc(), mlir::getAsOpFoldResult(mlir::ValueRange{count}),
+                                    mlir::ValueRange{}, std::nullopt);
     mlir::OpBuilder::InsertionGuard guard(outer);
     outer.setInsertionPointToStart(region.getBody());
     operands.push_back(region.getInductionVar(0));
@@ -74,7 +75,8 @@ public:
 class TrainingLowering {
 public:
   /// `step` is what names of kernels end with.
-  TrainingLowering(mlir::ModuleOp module, llvm::StringRef step, const Target &target, mlir::OpBuilder &builder)
+  TrainingLowering(mlir::ModuleOp module, llvm::StringRef step, const Target &target,
+                   mlir::OpBuilder &builder)
       : module(module), target(target), builder(builder), step(step) {}
 
   TrainingKernel kernel(llvm::StringRef name, mlir::Location loc) {
@@ -121,7 +123,8 @@ struct Chunking {
   /// `work` is what one iteration costs, in elements.
   static Chunking of(int64_t extent, int64_t work) {
     constexpr int64_t kChunks = 32, kLeastWork = 4096;
-    int64_t size = std::max<int64_t>((extent + kChunks - 1) / kChunks, kLeastWork / std::max<int64_t>(work, 1));
+    int64_t size =
+        std::max<int64_t>((extent + kChunks - 1) / kChunks, kLeastWork / std::max<int64_t>(work, 1));
     size = std::clamp<int64_t>(size, 1, extent);
     return {size, (extent + size - 1) / size};
   }

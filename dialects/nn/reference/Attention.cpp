@@ -116,8 +116,9 @@ template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
   if (op.getBias()) {
     const Tensor<T> &bias = frame.getTensor(op.getBias());
     if (bias.rows() != shape.heads * query.rows() || bias.width() != key.rows())
-      return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width() << " for " << shape.heads
-                              << " heads, " << query.rows() << " queries and " << key.rows() << " keys";
+      return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width() << " for "
+                              << shape.heads << " heads, " << query.rows() << " queries and " << key.rows()
+                              << " keys";
   }
   const IntegerTensor *segments = op.getSegments() ? &frame.getIntegers(op.getSegments()) : nullptr;
   const Tensor<T> *bias = op.getBias() ? &frame.getTensor(op.getBias()) : nullptr;
