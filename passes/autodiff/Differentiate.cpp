@@ -12,7 +12,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
-#include "passes/NumericBound.h"
 #include "passes/Passes.h"
 #include "passes/Statistics.h"
 

@@ -2,7 +2,6 @@
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "passes/NumericBound.h"
 #include "passes/Passes.h"
 
 namespace llmc::passes {
@@ -15,10 +14,8 @@ using namespace llmc;
 
 namespace {
 
-struct FixRows : passes::impl::FixRowsBase<FixRows>, NumericallyBounded {
+struct FixRows : passes::impl::FixRowsBase<FixRows> {
   using FixRowsBase::FixRowsBase;
-
-  NumericBound getNumericBound() const override { return NumericBound::exact(); }
 
   void runOnOperation() override {
     if (rows <= 0) {

@@ -115,6 +115,14 @@ const Case kCosts[] = {
     // The row that is kept is read.
     {"nn.select_rows %x, %i : tensor<?x4xf32>, tensor<1xi32> -> tensor<1x4xf32>",
      kRow4 + ", %i: tensor<1xi32>", 0, 0, 4 * (1 + 4 + 4)},
+    {"nn.scatter_rows %x, %i : tensor<?x4xf32>, tensor<?xi32> -> tensor<9x4xf32>",
+     kRow4 + ", %i: tensor<?xi32>", 9 * 4, 0, 4 * (12 + 3 + 36)},
+    {"nn.cross_entropy %x, %i : tensor<?x4xf32>, tensor<?xi32> -> tensor<?x1xf32>",
+     kRow4 + ", %i: tensor<?xi32>", 4 * 12, 0, 4 * (12 + 3 + 3)},
+    // Five products of each of the six pairs in four heads: three of 3 elements, two of 4.
+    {"nn.attention_gradient %q, %k, %v, %d heads 4 kv_heads 2 scale 0.7 causal : tensor<?x12xf32>, "
+     "tensor<?x6xf32>, tensor<?x8xf32>, tensor<?x16xf32>",
+     kHeads + ", %d: tensor<?x16xf32>", 6 * 4 * 2 * (3 * 3 + 2 * 4), 0, 4 * 3 * (2 * (12 + 6 + 8) + 16)},
     {"nn.convert %x : tensor<?x32xf32> -> tensor<?x32x!nn.block<q8_0>>", "%x: tensor<?x32xf32>", 2 * 96, 0,
      4 * 96 + 3 * 34},
     // At compile time.
@@ -137,17 +145,31 @@ const Case kCosts[] = {
 };
 
 const std::map<std::string, FusionRole> kRoles = {
-    {"nn.load", FusionRole::Parameter},      {"nn.embedding", FusionRole::Gather},
-    {"nn.linear", FusionRole::Contraction},  {"nn.rms_norm", FusionRole::RowWise},
-    {"nn.layer_norm", FusionRole::RowWise},  {"nn.silu", FusionRole::Elementwise},
-    {"nn.gelu", FusionRole::Elementwise},    {"nn.relu", FusionRole::Elementwise},
-    {"nn.scale", FusionRole::Elementwise},   {"nn.softcap", FusionRole::Elementwise},
-    {"nn.rope", FusionRole::Elementwise},    {"nn.rope_table", FusionRole::RowWise},
-    {"nn.rotate", FusionRole::Elementwise},  {"nn.attention", FusionRole::Attention},
-    {"nn.empty_cache", FusionRole::Store},   {"nn.cached_attention", FusionRole::Attention},
-    {"nn.cache_append", FusionRole::Store},  {"nn.relative_position_bias", FusionRole::Gather},
-    {"nn.experts", FusionRole::Contraction}, {"nn.split", FusionRole::Layout},
-    {"nn.concat", FusionRole::Layout},       {"nn.select_rows", FusionRole::Gather},
+    {"nn.load", FusionRole::Parameter},
+    {"nn.embedding", FusionRole::Gather},
+    {"nn.linear", FusionRole::Contraction},
+    {"nn.rms_norm", FusionRole::RowWise},
+    {"nn.layer_norm", FusionRole::RowWise},
+    {"nn.silu", FusionRole::Elementwise},
+    {"nn.gelu", FusionRole::Elementwise},
+    {"nn.relu", FusionRole::Elementwise},
+    {"nn.scale", FusionRole::Elementwise},
+    {"nn.softcap", FusionRole::Elementwise},
+    {"nn.rope", FusionRole::Elementwise},
+    {"nn.rope_table", FusionRole::RowWise},
+    {"nn.rotate", FusionRole::Elementwise},
+    {"nn.attention", FusionRole::Attention},
+    {"nn.empty_cache", FusionRole::Store},
+    {"nn.cached_attention", FusionRole::Attention},
+    {"nn.cache_append", FusionRole::Store},
+    {"nn.relative_position_bias", FusionRole::Gather},
+    {"nn.experts", FusionRole::Contraction},
+    {"nn.split", FusionRole::Layout},
+    {"nn.concat", FusionRole::Layout},
+    {"nn.select_rows", FusionRole::Gather},
+    {"nn.scatter_rows", FusionRole::Gather},
+    {"nn.cross_entropy", FusionRole::RowWise},
+    {"nn.attention_gradient", FusionRole::Attention},
     {"nn.convert", FusionRole::RowWise}, // of a parameter: Parameter
 };
 

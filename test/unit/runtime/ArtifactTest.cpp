@@ -65,7 +65,7 @@ TEST_F(ArtifactTest, KeepsWhatWasWritten) {
   EXPECT_EQ(read.licence(), "Apache-2.0");
   EXPECT_EQ(read.tokenizer(), manifest.tokenizer());
   EXPECT_EQ(read.generation_defaults().temperature(), 0.7f);
-  EXPECT_EQ(read.abi_version(), 1u);
+  EXPECT_EQ(read.abi_version(), static_cast<uint32_t>(kLlmcStepAbiVersion));
   EXPECT_EQ(read.code().size(), readFile(LLMC_TINY_MODULE).size());
   ASSERT_EQ(read.parameters_size(), 1);
   EXPECT_EQ(read.parameters(0).name(), "w");
@@ -194,7 +194,7 @@ constexpr uint64_t kSectionsEnd = 8292;
 
 Manifest validManifest() {
   Manifest valid = generatorManifest();
-  valid.set_abi_version(1);
+  valid.set_abi_version(kLlmcStepAbiVersion);
   valid.mutable_code()->set_size(5000);
   Weights &weights = *valid.mutable_weights();
   weights.set_offset(8192);
@@ -219,7 +219,7 @@ std::string messageAfter(absl::FunctionRef<void(Manifest &)> change) {
 TEST(ManifestTest, IsCheckedForItsSections) {
   ASSERT_EQ(checkManifest(validManifest(), kSectionsEnd), absl::OkStatus());
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_abi_version(7); }),
-            "artifact was compiled for step ABI version 7, but this runtime has version 1: compile it again");
+            "artifact was compiled for step ABI version 7, but this runtime has version 2: compile it again");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_offset(64); }),
             "code begins at byte 64, expected 0");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_size(8293); }),

@@ -259,6 +259,49 @@ func.func @select_rows.expected() -> tensor<3x12xf32> {
   return %r : tensor<3x12xf32>
 }
 
+// CHECK-LABEL: @scatter_rows()
+// CHECK: scf.for
+func.func @scatter_rows() -> tensor<9x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %r = nn.scatter_rows %x, %p {tile = "rows"} : tensor<5x12xf32>, tensor<5xi32> -> tensor<9x12xf32>
+  return %r : tensor<9x12xf32>
+}
+func.func @scatter_rows.expected() -> tensor<9x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %r = nn.scatter_rows %x, %p : tensor<5x12xf32>, tensor<5xi32> -> tensor<9x12xf32>
+  return %r : tensor<9x12xf32>
+}
+
+// CHECK-LABEL: @cross_entropy()
+// CHECK: scf.for
+func.func @cross_entropy() -> tensor<5x1xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %r = nn.cross_entropy %x, %p {tile = "rows"} : tensor<5x12xf32>, tensor<5xi32> -> tensor<5x1xf32>
+  return %r : tensor<5x1xf32>
+}
+func.func @cross_entropy.expected() -> tensor<5x1xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %r = nn.cross_entropy %x, %p : tensor<5x12xf32>, tensor<5xi32> -> tensor<5x1xf32>
+  return %r : tensor<5x1xf32>
+}
+
+// CHECK-LABEL: @attention_gradient()
+// CHECK: scf.for
+func.func @attention_gradient() -> (tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>) {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %r:3 = nn.attention_gradient %x, %x, %x, %x heads 2 kv_heads 2 scale 0.5 causal {tile = "heads"} : tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+  return %r#0, %r#1, %r#2 : tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+}
+func.func @attention_gradient.expected() -> (tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>) {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %r:3 = nn.attention_gradient %x, %x, %x, %x heads 2 kv_heads 2 scale 0.5 causal : tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+  return %r#0, %r#1, %r#2 : tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+}
+
 // CHECK-LABEL: @rope()
 // CHECK: scf.for
 func.func @rope() -> tensor<5x12xf32> {

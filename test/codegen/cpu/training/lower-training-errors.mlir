@@ -1,0 +1,23 @@
+// RUN: llmc-opt %s --lower-training-to-cpu -split-input-file -verify-diagnostics
+
+func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // expected-error@+1 {{has a result of type 'tensor<?x4xf32>', of which training has to know the sizes}}
+  %y = nn.silu %x : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  // expected-error@+1 {{'nn.silu' op is not supported in training}}
+  %y = nn.silu %x : tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  // expected-error@+1 {{has alibi slopes, which training does not support}}
+  %y = nn.attention %x, %x, %x heads 1 kv_heads 1 scale 0.5 causal alibi [0.5] : tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}

@@ -1,0 +1,126 @@
+"""Trains small models, and holds what trainers promise: curves as PyTorch's (curves.json, which make_curves.py made); the same
+bits after kill -9, on any number of threads, and however a batch is cut; checkpoints that compile.
+
+    python3 check.py LLMC TOKENIZER
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import runs
+
+LOSS_BOUND, NORM_BOUND = 1e-3, 1e-3  # absolute, relative
+
+
+def log_of(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {line["step"]: line for line in lines if "loss" in line}
+
+
+def contents(folder, step=runs.STEPS):
+    """Tensors and state of a checkpoint."""
+    names = ["model.safetensors", "exp_avg.safetensors", "exp_avg_sq.safetensors", "trainer.json"]
+    return [(folder / f"checkpoint-{step:08d}" / name).read_bytes() for name in names]
+
+
+def check_curves(workshop):
+    expected = json.loads((pathlib.Path(__file__).parent / "curves.json").read_text())
+    for family, points in expected.items():
+        for precision, loss_bound in [("F32", LOSS_BOUND), ("BF16", 0.02)]:
+            trainer = workshop.trainer(family, f"{family}-{precision}", rest=f"precision: {precision}")
+            workshop.run(trainer, "-q")
+            found = log_of(workshop.folder / f"{family}-{precision}")
+            for step, point in enumerate(points, start=2):
+                if abs(found[step]["loss"] - point["loss"]) > loss_bound:
+                    sys.exit(f"{family}, {precision}, step {step}: the loss is {found[step]['loss']}, expected {point['loss']}")
+                if precision == "F32" and abs(found[step]["gradient_norm"] / point["norm"] - 1) > NORM_BOUND:
+                    sys.exit(f"{family}, step {step}: the norm is {found[step]['gradient_norm']}, expected {point['norm']}")
+
+
+def check_bits(workshop):
+    straight = contents(workshop.folder / "llama-F32")
+    folder = workshop.folder / "killed"
+    trainer = workshop.trainer("llama", "killed", "checkpoint_every: 7")
+    # Killed at several moments, some of them while a checkpoint is written.
+    for delay in [0.02, 0.05, 0.08, 0.03]:
+        process = subprocess.Popen([trainer, "-q", "--threads", "2"])
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    workshop.run(trainer, "-q", "--threads", "1")
+    if contents(folder) != straight:
+        sys.exit("a run that was killed and went on ends with other bits than one that was not")
+    if any(name.startswith(".partial") for name in os.listdir(folder)):
+        sys.exit("what a killed run left half written is still there")
+    # SIGTERM: a checkpoint, and status 0.
+    trainer = workshop.trainer("llama", "stopped", "accumulation: 64")
+    process = subprocess.Popen([trainer, "-q"])
+    time.sleep(0.3)
+    process.terminate()
+    if process.wait() != 0 or not any(name.startswith("checkpoint") for name in os.listdir(workshop.folder / "stopped")):
+        sys.exit("a run that was asked to stop saved no checkpoint")
+
+
+def check_accumulation(workshop):
+    """Three batches of one sequence are one of three, up to rounding."""
+    whole = log_of(workshop.folder / "llama-F32")
+    runs.FAMILIES["narrow"] = runs.FAMILIES["llama"].replace("sequences: 3", "sequences: 1")
+    workshop.run(workshop.trainer("narrow", "narrow", "accumulation: 3"), "-q")
+    parts = log_of(workshop.folder / "narrow")
+    for step, point in whole.items():
+        if abs(parts[step]["loss"] - point["loss"]) > LOSS_BOUND:
+            sys.exit(f"step {step}: accumulated batches give {parts[step]['loss']}, the large one {point['loss']}")
+
+
+def check_optimizers(workshop):
+    for name, text in [("lion", "lion { weight_decay: 0.1 }"), ("sgd", "sgd { momentum: 0.9 }"), ("descent", "sgd {}")]:
+        rate = "3e-4" if name == "lion" else "0.1"
+        trainer = workshop.trainer("llama", name, rest=f"optimizer {{ {text} }}")
+        workshop.run(trainer, "-q", "--override", f"learning_rate={rate}")
+        log = log_of(workshop.folder / name)
+        if log[runs.STEPS]["loss"] > log[1]["loss"] - 0.3:
+            sys.exit(f"{name}: the loss goes from {log[1]['loss']} to {log[runs.STEPS]['loss']}")
+
+
+def check_errors(workshop):
+    def expect(command, message, status=1):
+        result = workshop.run(*command, check=False)
+        if result.returncode != status or message not in result.stderr or result.stderr.count("\n") != 1:
+            sys.exit(f"{command}: status {result.returncode}, {result.stderr!r}, expected {message!r}")
+
+    trainer = workshop.folder / "killed.trainer"
+    expect([trainer, "--override", "step=5"], 'has no field named "step"', 2)
+    expect([trainer, "-q", "--override", "train_data=missing.tokens"], "missing.tokens: cannot open")
+    damaged = workshop.folder / "damaged.tokens"
+    damaged.write_bytes((workshop.folder / "data" / "train.tokens").read_bytes()[:-9])
+    expect([trainer, "-q", "--override", f"train_data={damaged}"], "was cut short or is damaged")
+    expect([trainer, "-q", "--restart", "--override", "learning_rate=1e30", "--override", "clip_norm=0",
+            "--override", f"output={workshop.folder}/exploded", "--override", "learning_rate=900"], "is not finite")
+    expect([trainer, "-q", "--override", "steps=3"], "expected at most run.steps (3)")
+
+
+def check_compiles(workshop):
+    checkpoint = workshop.folder / "llama-F32" / f"checkpoint-{runs.STEPS:08d}"
+    artifact = workshop.folder / "model.llmc"
+    workshop.run(workshop.llmc, "compile", checkpoint, "-q", "-o", artifact)
+    workshop.run(workshop.llmc, "run", artifact, "--raw", "--prompt", "the model", "--max-tokens", 8, "--quiet")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        workshop = runs.Workshop(*sys.argv[1:3], folder)
+        check_curves(workshop)
+        check_bits(workshop)
+        check_accumulation(workshop)
+        check_optimizers(workshop)
+        check_errors(workshop)
+        check_compiles(workshop)
+
+
+main()

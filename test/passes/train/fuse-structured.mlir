@@ -1,0 +1,26 @@
+// RUN: llmc-opt %s --nn-fuse-structured --canonicalize | FileCheck %s
+
+#map = affine_map<(i, j) -> (i, j)>
+#rows = affine_map<(i, j) -> (i)>
+// The exponential is computed where it is summed, and nowhere stored.
+// CHECK-LABEL: @f
+func.func @f(%x: tensor<8x16xf32>, %zero: tensor<8xf32>) -> tensor<8xf32> {
+  %e = tensor.empty() : tensor<8x16xf32>
+  // CHECK: linalg.generic
+  // CHECK: math.exp
+  // CHECK-NEXT: arith.addf
+  // CHECK-NOT: linalg.generic
+  %0 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<8x16xf32>) outs(%e : tensor<8x16xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %1 = math.exp %a : f32
+      linalg.yield %1 : f32
+  } -> tensor<8x16xf32>
+  %2 = linalg.generic {indexing_maps = [#map, #rows], iterator_types = ["parallel", "reduction"]}
+      ins(%0 : tensor<8x16xf32>) outs(%zero : tensor<8xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %1 = arith.addf %o, %a : f32
+      linalg.yield %1 : f32
+  } -> tensor<8xf32>
+  return %2 : tensor<8xf32>
+}

@@ -1,0 +1,80 @@
+#include "train/Recipe.h"
+
+#include "gtest/gtest.h"
+#include <fstream>
+
+namespace llmc::train {
+
+namespace {
+
+Recipe tiny() {
+  Recipe recipe;
+  recipe.set_preset("llama-tiny");
+  recipe.mutable_run()->set_train_data("a");
+  recipe.mutable_run()->set_output("b");
+  recipe.mutable_run()->set_steps(10);
+  recipe.mutable_run()->set_learning_rate(1e-3);
+  return recipe;
+}
+
+std::string messageAfter(void (*change)(Recipe &)) {
+  Recipe recipe = tiny();
+  change(recipe);
+  absl::StatusOr<Recipe> completed = complete(recipe, 300);
+  absl::Status status = completed.status();
+  if (status.ok())
+    status = checkRun(completed->run());
+  return std::string(status.message());
+}
+
+TEST(Recipe, HasDefaults) {
+  absl::StatusOr<Recipe> recipe = complete(tiny(), 300);
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  EXPECT_EQ(recipe->model().vocabulary(), 300u);
+  EXPECT_EQ(recipe->batch().length(), recipe->model().context());
+  EXPECT_EQ(recipe->optimizer().adamw().beta2(), 0.95);
+  EXPECT_EQ(recipe->precision(), F32);
+  EXPECT_EQ(recipe->run().schedule().kind(), Schedule::COSINE);
+  EXPECT_TRUE(checkRun(recipe->run()).ok());
+}
+
+TEST(Recipe, IsRefusedByField) {
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.set_preset("tiny"); }),
+            "preset is 'tiny', expected one of gpt2-124m, llama-135m, llama-1b, llama-tiny");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_model(); }),
+            "preset and model are both there, expected one of them");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_batch()->set_length(512); }),
+            "batch.length is 512, expected at most model.context (256)");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_optimizer()->mutable_adamw()->set_beta1(1); }),
+            "optimizer.adamw.beta1 is 1, expected 0 to less than 1");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_run()->set_steps(0); }),
+            "run.steps is 0, expected 1 to 1000000000");
+  EXPECT_EQ(messageAfter([](Recipe &r) {
+              r.clear_preset();
+              r.mutable_model()->set_family(spec::ModelDefinition::LLAMA);
+            }),
+            "model.context is 0, expected 1 to 16777216");
+}
+
+TEST(Recipe, IsReadWithPlaces) {
+  const std::string path = testing::TempDir() + "/wrong.recipe";
+  std::ofstream(path) << "run {\n  step: 3\n}\n";
+  EXPECT_EQ(readRecipe(path).status().message(),
+            path + ":2:7: Message type \"llmc.train.Run\" has no field named \"step\".");
+}
+
+TEST(Override, SetsOneField) {
+  Run run;
+  EXPECT_TRUE(overrideSetting("learning_rate=1e-3", run).ok());
+  EXPECT_TRUE(overrideSetting("schedule.kind=LINEAR", run).ok());
+  EXPECT_TRUE(overrideSetting("output=a \"b\"", run).ok());
+  EXPECT_EQ(run.learning_rate(), 1e-3);
+  EXPECT_EQ(run.schedule().kind(), Schedule::LINEAR);
+  EXPECT_EQ(run.output(), "a \"b\"");
+  EXPECT_EQ(overrideSetting("steps", run).message(), "'steps': expected FIELD=VALUE");
+  EXPECT_FALSE(overrideSetting("schedule.kind=STEEP", run).ok());
+}
+
+} // namespace
+
+} // namespace llmc::train
