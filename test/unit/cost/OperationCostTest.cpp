@@ -189,9 +189,11 @@ protected:
   /// The operation of `test`, in `module`.
   Operation *parse(const Case &test) {
     const std::string result = "%result";
-    std::string text = "nn.param @w : tensor<4xf32>\nfunc.func @f(" + test.arguments + ") {\n  " +
-                       (nameOf(test) == "nn.split" ? result + ":2" : result) + " = " + test.operation +
-                       "\n  return\n}\n";
+    std::string text = "nn.param @w : tensor<4xf32>\nfunc.func @f(" + test.arguments + ") {\n  " + result +
+                       (nameOf(test) == "nn.split"                ? ":2"
+                        : nameOf(test) == "nn.attention_gradient" ? ":3"
+                                                                  : "") +
+                       " = " + test.operation + "\n  return\n}\n";
     module = parseSourceString<ModuleOp>(text, &context);
     EXPECT_TRUE(module) << text;
     return module ? &cast<func::FuncOp>(module->lookupSymbol("f")).getBody().front().front() : nullptr;

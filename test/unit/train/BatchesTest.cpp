@@ -73,7 +73,7 @@ TEST(Batches, GoOnFromAPosition) {
 }
 
 TEST(LearningRate, FollowsItsSchedule) {
-  Run run;
+  train::Run run;
   run.set_steps(101);
   run.set_learning_rate(2);
   run.mutable_schedule()->set_warmup_steps(4);

@@ -64,7 +64,7 @@ TEST(Recipe, IsReadWithPlaces) {
 }
 
 TEST(Override, SetsOneField) {
-  Run run;
+  train::Run run;
   EXPECT_TRUE(overrideSetting("learning_rate=1e-3", run).ok());
   EXPECT_TRUE(overrideSetting("schedule.kind=LINEAR", run).ok());
   EXPECT_TRUE(overrideSetting("output=a \"b\"", run).ok());
