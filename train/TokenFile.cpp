@@ -49,6 +49,9 @@ absl::StatusOr<TokenFile> TokenFile::open(absl::string_view path) {
   opened.tableOffset = static_cast<int64_t>(header.tableOffset);
   if (opened.tokenCount == 0 || opened.documentCount == 0)
     return absl::InvalidArgumentError(absl::StrCat(path, ": has no tokens"));
+  for (int64_t i = 0; i < opened.documentCount; ++i)
+    if (opened.documentEnd(i) <= opened.documentBegin(i) || opened.documentEnd(i) > opened.tokenCount)
+      return damaged(absl::StrCat("is damaged: document ", i, " ends with token ", opened.documentEnd(i)));
   if (opened.documentEnd(opened.documentCount - 1) != opened.tokenCount)
     return damaged("is damaged: its last document does not end with its last token");
   return opened;

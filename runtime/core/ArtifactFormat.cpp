@@ -64,6 +64,14 @@ static absl::StatusOr<Manifest> parseManifest(absl::Span<const uint8_t> file) {
     return absl::InvalidArgumentError(
         absl::StrCat("is not an artifact: it has ", file.size(), " bytes, fewer than a footer"));
   std::memcpy(&footer, file.data() + file.size() - sizeof(footer), sizeof(footer));
+  // Trainers are programs with an artifact behind them.
+  if (footer.fileSize < file.size() && checkFooter(footer, footer.fileSize).ok()) {
+    const absl::StatusOr<Manifest> inner = parseManifest(file.subspan(file.size() - footer.fileSize));
+    if (inner.ok() && inner->kind() == TRAIN)
+      return absl::InvalidArgumentError(
+          "is a trainer: start it to train; llmc compile makes an artifact of a "
+          "checkpoint that it saves");
+  }
   if (absl::Status status = checkFooter(footer, file.size()); !status.ok())
     return status;
   absl::Span<const uint8_t> bytes = file.subspan(footer.manifestOffset, footer.manifestSize);

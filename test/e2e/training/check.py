@@ -102,6 +102,7 @@ def check_errors(workshop):
     expect([trainer, "-q", "--override", f"train_data={damaged}"], "was cut short or is damaged")
     expect([trainer, "-q", "--restart", "--override", "learning_rate=1e30", "--override", "clip_norm=0",
             "--override", f"output={workshop.folder}/exploded", "--override", "learning_rate=900"], "is not finite")
+    expect([workshop.llmc, "run", trainer, "--prompt", "x"], "is a trainer: start it to train")
     expect([trainer, "-q", "--override", "steps=3"], "expected at most run.steps (3)")
 
 

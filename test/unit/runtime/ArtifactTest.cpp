@@ -262,7 +262,10 @@ TEST(ManifestTest, IsCheckedForWhatRuns) {
             "cache_bytes is 18446744073709551615, expected at most 140737488355328");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_output_width(10); }),
             "output_width is 10, expected a logit for each of 11 tokens");
-  EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_kind(); }), "kind is 0, expected GENERATE or EMBED");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_kind(); }),
+            "kind is 0, expected GENERATE, EMBED or TRAIN");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(TRAIN); }),
+            "training has operands of 0 steps and 0 initializers, expected 2 and 0");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(EMBED); }),
             "pooling.method is 0, expected MEAN, CLS or MAX");
 }
