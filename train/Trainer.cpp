@@ -1,5 +1,6 @@
 #include "train/Trainer.h"
 
+#include "train/Hyperparameters.h"
 #include "train/Initialize.h"
 #include "train/Schedule.h"
 
@@ -22,19 +23,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// What the trainer gives to the step `update` (frontend/recipe/TrainingGraph.h has the same order).
-enum Hyper {
-  kLearningRate,
-  kGradientScale,
-  kBeta1,
-  kBeta2,
-  kCorrection1,
-  kCorrection2,
-  kEpsilon,
-  kWeightDecay
-};
-
-/// Gigaflops and the like for people.
+/// Hours, minutes and seconds.
 std::string duration(double seconds) {
   const auto whole = static_cast<int64_t>(seconds);
   if (whole < 3600)
@@ -263,7 +252,6 @@ private:
     if (loss < progress.bestLoss) {
       progress.bestLoss = loss;
       progress.bestStep = progress.step;
-      bestIsNew = true;
     }
     say(absl::StrFormat("step %d: held-out loss %.4f, perplexity %.2f", progress.step, loss, std::exp(loss)));
     log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump()
@@ -326,7 +314,7 @@ private:
   TokenStream stream;
   const int64_t sequences, length;
   const bool onTerminal;
-  bool drawn = false, bestIsNew = false;
+  bool drawn = false;
   Progress progress;
   std::vector<Batch> batches;
   std::ofstream log;

@@ -13,10 +13,13 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "train/Hyperparameters.h"
 
 using namespace mlir;
 
 namespace llmc::recipe {
+
+using namespace train;
 
 std::vector<std::string> stateNames(const train::Optimizer &optimizer) {
   if (optimizer.has_adamw())

@@ -11,25 +11,12 @@
 
 namespace llmc::recipe {
 
-/// Numbers of a step that the trainer gives to @update, in this order: `hyper`, f32 [kHyperparameters].
-enum Hyperparameter : unsigned {
-  kLearningRate,
-  kGradientScale, ///< what gradients are multiplied by (clipping)
-  kBeta1,
-  kBeta2,
-  kCorrection1, ///< 1 / (1 - beta1^t)
-  kCorrection2, ///< 1 / (1 - beta2^t)
-  kEpsilon,
-  kWeightDecay,
-  kHyperparameters
-};
-
 /// What is kept of each parameter beside its gradient, for the optimizer: names of sections.
 std::vector<std::string> stateNames(const train::Optimizer &optimizer);
 
 /// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
 /// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
-/// optimizer and sets gradients to zero.
+/// optimizer and sets gradients to zero (its operand `hyper`: train/Hyperparameters.h).
 mlir::OwningOpRef<mlir::ModuleOp> buildTrainingGraph(const train::Recipe &recipe, mlir::MLIRContext *context);
 
 /// Adds @norms and @update for the parameters of `module`.

@@ -225,8 +225,8 @@ private:
     if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
       return lowerReshape(collapse, bufferOfValue(collapse.getSrc()));
     if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-      lowering.buffers[slice] = slice_(loc, bufferOfValue(slice.getSource()), slice.getMixedOffsets(),
-                                       slice.getMixedSizes(), slice.getMixedStrides());
+      lowering.buffers[slice] = sliceOf(loc, bufferOfValue(slice.getSource()), slice.getMixedOffsets(),
+                                        slice.getMixedSizes(), slice.getMixedStrides());
       return success();
     }
     if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
@@ -254,8 +254,8 @@ private:
     return success();
   }
 
-  Value slice_(Location loc, Value buffer, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-               ArrayRef<OpFoldResult> strides) {
+  Value sliceOf(Location loc, Value buffer, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+                ArrayRef<OpFoldResult> strides) {
     return memref::SubViewOp::create(builder, loc, buffer, offsets, sizes, strides);
   }
 
@@ -265,9 +265,9 @@ private:
     for (Value part : split.getResults()) {
       auto type = cast<RankedTensorType>(part.getType());
       lowering.buffers[part] =
-          slice_(split.getLoc(), whole, {builder.getIndexAttr(0), builder.getIndexAttr(first)},
-                 {builder.getIndexAttr(type.getDimSize(0)), builder.getIndexAttr(type.getDimSize(1))},
-                 {builder.getIndexAttr(1), builder.getIndexAttr(1)});
+          sliceOf(split.getLoc(), whole, {builder.getIndexAttr(0), builder.getIndexAttr(first)},
+                  {builder.getIndexAttr(type.getDimSize(0)), builder.getIndexAttr(type.getDimSize(1))},
+                  {builder.getIndexAttr(1), builder.getIndexAttr(1)});
       first += type.getDimSize(1);
     }
     return success();
@@ -297,8 +297,8 @@ private:
       whole = copy.buffer;
     }
     lowering.buffers[insert] = whole;
-    Value part = slice_(insert.getLoc(), whole, insert.getMixedOffsets(), insert.getMixedSizes(),
-                        insert.getMixedStrides());
+    Value part = sliceOf(insert.getLoc(), whole, insert.getMixedOffsets(), insert.getMixedSizes(),
+                         insert.getMixedStrides());
     lowering.lowerCopy(insert.getLoc(), bufferOfValue(insert.getSource()), {part});
     return success();
   }

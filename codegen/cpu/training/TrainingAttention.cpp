@@ -65,8 +65,8 @@ public:
   HeadEmitter(TrainingKernel &kernel, const AttentionForm &form, Value segments)
       : b(kernel.b), form(form), segments(segments) {}
 
-  /// The first row of the sequence, and the first columns of the head in queries and keys.
-  Value firstRow, queryColumn, keyColumn, valueColumn, outputColumn;
+  /// The first row of the sequence.
+  Value firstRow;
 
   /// Keys that some query of the rows below `end` (in the sequence) sees, in whole vectors.
   Value keysUntil(Value end) {

@@ -29,7 +29,16 @@ struct Destination {
 
 /// A kernel being made: its function, whose arguments are the buffers that it uses and, last, the chunk.
 class TrainingKernel {
+  mlir::OpBuilder &outer;
+  mlir::OpBuilder inner;
+  llvm::SmallVector<mlir::Value> operands;
+  llvm::DenseMap<mlir::Value, mlir::Value> imported;
+
 public:
+  KernelBuilder b; ///< in the kernel
+  mlir::func::FuncOp function;
+  mlir::Value chunk; ///< its number
+
   /// Begins a kernel called `name`; `outer` is where it will be run.
   TrainingKernel(mlir::ModuleOp module, llvm::StringRef name, mlir::Location loc, mlir::OpBuilder &outer,
                  const Target &target)
@@ -58,17 +67,6 @@ public:
     operands.push_back(region.getInductionVar(0));
     mlir::func::CallOp::create(outer, b.getLoc(), function, operands);
   }
-
-private:
-  mlir::OpBuilder &outer;
-  mlir::OpBuilder inner;
-  llvm::SmallVector<mlir::Value> operands;
-  llvm::DenseMap<mlir::Value, mlir::Value> imported;
-
-public:
-  KernelBuilder b;
-  mlir::func::FuncOp function;
-  mlir::Value chunk;
 };
 
 /// Lowers the operations of a step one by one to kernels on buffers.
