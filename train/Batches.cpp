@@ -15,6 +15,13 @@ int64_t TokenStream::documentAt(uint64_t epoch, int64_t index) const {
   return static_cast<int64_t>(permute(index, file.documents(), key[0] | uint64_t{key[1]} << 32));
 }
 
+bool TokenStream::canBeAt(const StreamPosition &position) const {
+  if (position.document < 0 || position.document >= file.documents() || position.token < 0)
+    return false;
+  const int64_t document = documentAt(position.epoch, position.document);
+  return position.token < file.documentEnd(document) - file.documentBegin(document);
+}
+
 void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {
   const int64_t rows = sequences * length;
   for (std::vector<int32_t> *column : {&batch.tokens, &batch.positions, &batch.segments, &batch.targets})

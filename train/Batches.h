@@ -38,6 +38,9 @@ public:
   /// Fills `batch` with `sequences` sequences of `length` tokens.
   void next(int64_t sequences, int64_t length, Batch &batch);
 
+  /// Whether a stream of this file can be at `position`.
+  bool canBeAt(const StreamPosition &position) const;
+
   const StreamPosition &position() const { return at; }
   void setPosition(const StreamPosition &position) { at = position; }
 

@@ -145,6 +145,11 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
   return progress;
 }
 
+void removeCheckpoint(absl::string_view output, uint64_t step) {
+  std::error_code error;
+  fs::remove_all(checkpointPath(output, step), error);
+}
+
 void removeOldCheckpoints(absl::string_view output, uint64_t keep, uint64_t best) {
   std::error_code error;
   for (const fs::directory_entry &entry : fs::directory_iterator(std::string(output), error))
@@ -153,7 +158,7 @@ void removeOldCheckpoints(absl::string_view output, uint64_t keep, uint64_t best
   std::vector<uint64_t> steps = listCheckpoints(output);
   for (size_t i = 0; i + keep < steps.size(); ++i)
     if (steps[i] != best)
-      fs::remove_all(checkpointPath(output, steps[i]), error);
+      removeCheckpoint(output, steps[i]);
 }
 
 } // namespace llmc::train

@@ -35,6 +35,8 @@ absl::Status saveCheckpoint(absl::string_view output, Program &program, const Pr
 /// Reads a checkpoint into `program`.
 absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &program);
 
+void removeCheckpoint(absl::string_view output, uint64_t step);
+
 /// Removes what earlier runs left half written, and all but the last `keep` checkpoints and that of step
 /// `best`.
 void removeOldCheckpoints(absl::string_view output, uint64_t keep, uint64_t best);

@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <filesystem>
 #include <google/protobuf/text_format.h>
 
 using namespace llmc;
@@ -38,7 +39,10 @@ struct CommandLine {
 int runTrainer(const CommandLine &options) {
   runtime::TeamOptions team;
   team.threads = options.threads;
-  absl::StatusOr<std::unique_ptr<train::Program>> program = train::Program::load("/proc/self/exe", team);
+  std::error_code error;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  absl::StatusOr<std::unique_ptr<train::Program>> program =
+      train::Program::load(error ? "/proc/self/exe" : self, team);
   if (!program.ok())
     return fail(program.status(), 1);
   train::Recipe recipe;

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <utility>
 
 namespace llmc::train {
 
@@ -85,9 +86,14 @@ private:
       if (progress.step > settings.steps())
         return absl::InvalidArgumentError(absl::StrCat(
             folder, ": is of step ", progress.step, ", expected at most run.steps (", settings.steps(), ")"));
+      if (!stream.canBeAt(progress.data))
+        return absl::InvalidArgumentError(absl::StrCat(folder, "/trainer.json: is of another place than ",
+                                                       settings.train_data(),
+                                                       " has, expected the data that the run began with"));
       stream.setPosition(progress.data);
       say(absl::StrCat("going on from ", folder));
     } else {
+      replaced = checkpoints;
       initialize();
     }
     return openLog();
@@ -262,6 +268,10 @@ private:
   absl::Status save() {
     if (absl::Status status = saveCheckpoint(settings.output(), program, progress); !status.ok())
       return status;
+    // Those of a run that was begun anew go when there is one to take their place.
+    for (uint64_t step : std::exchange(replaced, {}))
+      if (step != progress.step)
+        removeCheckpoint(settings.output(), step);
     removeOldCheckpoints(settings.output(), settings.keep_checkpoints(), progress.bestStep);
     return absl::OkStatus();
   }
@@ -316,6 +326,7 @@ private:
   const bool onTerminal;
   bool drawn = false;
   Progress progress;
+  std::vector<uint64_t> replaced; ///< steps of checkpoints of a run that this one replaces
   std::vector<Batch> batches;
   std::ofstream log;
   double smoothed = 0;

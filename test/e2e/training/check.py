@@ -67,6 +67,21 @@ def check_bits(workshop):
         sys.exit("a run that was asked to stop saved no checkpoint")
 
 
+def check_restart(workshop):
+    """A run that is begun anew replaces the old one, whose checkpoints are of later steps."""
+    trainer, folder = workshop.folder / "killed.trainer", workshop.folder / "killed"
+    workshop.run(trainer, "-q", "--restart", "--override", "steps=9")
+    found = sorted(name for name in os.listdir(folder) if name.startswith("checkpoint"))
+    if found != ["checkpoint-00000007", "checkpoint-00000009"]:
+        sys.exit(f"a run that was begun anew has {found}")
+    other = workshop.folder / "other"
+    (workshop.folder / "short.txt").write_text("a model")
+    workshop.run(workshop.llmc, "data", "pack", workshop.folder / "short.txt", "--tokenizer", workshop.tokenizer, "-o", other)
+    result = workshop.run(trainer, "-q", "--override", f"train_data={other}/train.tokens", check=False)
+    if result.returncode != 1 or "is of another place than" not in result.stderr:
+        sys.exit(f"a run goes on with other data: {result.stderr!r}")
+
+
 def check_accumulation(workshop):
     """Three batches of one sequence are one of three, up to rounding."""
     whole = log_of(workshop.folder / "llama-F32")
@@ -121,6 +136,7 @@ def main():
         check_accumulation(workshop)
         check_optimizers(workshop)
         check_errors(workshop)
+        check_restart(workshop)
         check_compiles(workshop)
 
 

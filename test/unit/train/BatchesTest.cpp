@@ -72,6 +72,14 @@ TEST(Batches, GoOnFromAPosition) {
   EXPECT_GT(first.position().epoch, 2u);
 }
 
+TEST(Batches, KnowTheirPositions) {
+  TokenFile file = makeFile({{1, 2, 3}, {4, 5}});
+  TokenStream stream(file, Order::AsStored, 0);
+  EXPECT_TRUE(stream.canBeAt({9, 1, 1}));
+  EXPECT_FALSE(stream.canBeAt({0, 1, 2}));
+  EXPECT_FALSE(stream.canBeAt({0, 2, 0}));
+}
+
 TEST(LearningRate, FollowsItsSchedule) {
   train::Run run;
   run.set_steps(101);
