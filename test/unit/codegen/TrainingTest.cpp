@@ -50,6 +50,7 @@ protected:
     ASSERT_TRUE(target.ok());
     passes::TrainingPipelineOptions options;
     options.rows = rows;
+    options.bf16Products = bf16Products;
     mlir::PassManager lowering(&context);
     passes::addPasses(lowering, passes::trainingPasses(options));
     passes::addPasses(lowering, codegen::tiledTrainingPasses(*target));
@@ -132,14 +133,16 @@ protected:
     return section;
   }
 
-  void check(const std::string &text, int64_t rowCount) {
+  /// Integers that are made up are below `integersBelow`.
+  void check(const std::string &text, int64_t rowCount, int32_t below = 37) {
+    integersBelow = below;
     for (const char *cpu : {"native", "x86-64-v3"}) {
       SCOPED_TRACE(cpu);
       compile(text, rowCount, cpu);
       if (HasFatalFailure())
         return;
       const std::vector<float> one = runCompiled(1);
-      expectNear(one, runReference(), 2e-5, "gradients and losses");
+      expectNear(one, runReference(), bf16Products ? 2e-2 : 2e-5, "gradients and losses");
       expectSameBits(runCompiled(2), one, "two threads");
       expectSameBits(runCompiled(5), one, "five threads");
     }
@@ -147,12 +150,12 @@ protected:
 
 private:
   /// Ids, positions and segments are 0, 0, 1, ...; seeds and other numbers in [-1, 1].
-  static Value64 makeInput(mlir::Type type, unsigned seed) {
+  Value64 makeInput(mlir::Type type, unsigned seed) const {
     auto tensor = mlir::cast<mlir::RankedTensorType>(type);
     if (tensor.getElementType().isInteger()) {
       nn::reference::IntegerTensor integers(tensor.getShape());
       for (auto [i, value] : llvm::enumerate(integers.values))
-        value = static_cast<int32_t>(i / (seed + 2) % 37);
+        value = static_cast<int32_t>(i / (seed + 2)) % integersBelow;
       return integers;
     }
     std::mt19937 random(seed);
@@ -168,6 +171,10 @@ private:
   std::unique_ptr<codegen::LoadedProgram> loaded;
   llvm::StringMap<int64_t> offsets;
   int64_t rows = 0;
+  int32_t integersBelow = 37;
+
+protected:
+  bool bf16Products = false;
 };
 
 // Two layers that are one function, a table that is read twice, and widths that are no multiple of a vector.
@@ -238,7 +245,27 @@ std::string decoder(int64_t heads, int64_t inner, const std::string &attention =
 
 TEST_F(Training, ADecoderOfWholeVectors) { check(decoder(16, 64), 32); }
 TEST_F(Training, ADecoderOfOddSizes) { check(decoder(9, 53), 41); }
-TEST_F(Training, ManyRowsAndWideLayers) { check(decoder(24, 1100), 300); }
+// More inputs than a sum takes at once, and more rows than a chunk.
+TEST_F(Training, ManyRowsAndInputs) {
+  check(R"mlir(
+    nn.param @w : tensor<3x1030xf32>
+    func.func @loss(%x: tensor<?x1030xf32> {nn.input = "x"}, %targets: tensor<?xi32> {nn.input = "targets"})
+        -> (tensor<?x1xf32> {nn.output = "losses"}) {
+      %w = nn.load @w : tensor<3x1030xf32>
+      %y = nn.linear %x, %w : tensor<?x1030xf32>, tensor<3x1030xf32> -> tensor<?x3xf32>
+      %z = nn.scale %y by 0.125 : tensor<?x3xf32>
+      %loss = nn.cross_entropy %z, %targets : tensor<?x3xf32>, tensor<?xi32> -> tensor<?x1xf32>
+      return %loss : tensor<?x1xf32>
+    }
+  )mlir",
+        261, /*integersBelow=*/3);
+}
+// The reference does not round in f64. Blocks of tiles, whole and not, on the matrix unit where there is one.
+TEST_F(Training, ProductsOfBf16) {
+  bf16Products = true;
+  check(decoder(16, 64), 32);
+  check(decoder(9, 53), 41);
+}
 TEST_F(Training, AWindow) { check(decoder(8, 20, "window 3"), 37); }
 TEST_F(Training, ASoftcap) { check(decoder(8, 20, "softcap 0.5"), 19); }
 
