@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/NotSupported.h"
 #include "passes/NumericBound.h"
 
@@ -74,7 +75,15 @@ private:
   LogicalResult checkTypes() {
     WalkResult result = function.walk([&](Operation *op) -> WalkResult {
       for (Value value : op->getResults())
-        if (auto tensor = dyn_cast<ShapedType>(value.getType()); tensor && !tensor.hasStaticShape()) {
+        if (isa<ShapedType>(value.getType()) && getElementTypeOrSelf(value).isBF16() &&
+            !lowering.target.hasBf16Dot) {
+          // LLVM would call functions of a library to round what is not a whole vector.
+          emitNotSupported(op)
+              << "has numbers of bf16, which training supports on processors with avx512bf16 only, not "
+                 "on "
+              << lowering.target.cpu;
+          return WalkResult::interrupt();
+        } else if (auto tensor = dyn_cast<ShapedType>(value.getType()); tensor && !tensor.hasStaticShape()) {
           emitNotSupported(op) << "has a result of type " << tensor
                                << ", of which training has to know the sizes";
           return WalkResult::interrupt();

@@ -1,4 +1,4 @@
-// RUN: llmc-opt %s --lower-training-to-cpu -split-input-file -verify-diagnostics
+// RUN: llmc-opt %s --lower-training-to-cpu=target-cpu=x86-64-v3 -split-input-file -verify-diagnostics
 
 func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   // expected-error@+1 {{has a result of type 'tensor<?x4xf32>', of which training has to know the sizes}}
@@ -20,4 +20,12 @@ func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
   // expected-error@+1 {{has alibi slopes, which training does not support}}
   %y = nn.attention %x, %x, %x heads 1 kv_heads 1 scale 0.5 causal alibi [0.5] : tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
   return %y : tensor<8x4xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xbf16> {
+  // expected-error@+1 {{has numbers of bf16, which training supports on processors with avx512bf16 only, not on x86-64-v3}}
+  %y = arith.truncf %x : tensor<8x4xf32> to tensor<8x4xbf16>
+  return %y : tensor<8x4xbf16>
 }

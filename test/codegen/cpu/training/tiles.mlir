@@ -1,5 +1,5 @@
 // RUN: llmc-opt %s --nn-training="rows=64 bf16-products" --lower-training-to-cpu=target-cpu=sapphirerapids | FileCheck %s
-// RUN: llmc-opt %s --nn-training="rows=64 bf16-products" --lower-training-to-cpu=target-cpu=x86-64-v3 | FileCheck %s --check-prefix=VECTORS
+// RUN: llmc-opt %s --nn-training="rows=64 bf16-products" --lower-training-to-cpu=target-cpu=znver4 | FileCheck %s --check-prefix=VECTORS
 
 // Products of bf16 go to the matrix unit where there is one.
 nn.param @w : tensor<32x64xf32>
