@@ -80,6 +80,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("llmc")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     lines = ["| step | llmc, ms | PyTorch eager, ms | torch.compile, ms | times as fast as the better |", "| --- | --- | --- | --- | --- |"]
@@ -88,6 +89,8 @@ def main():
         folder = pathlib.Path(name)
         write_tokens(folder / "tokens", 200000)
         for title, batch, length, dtype in ROWS:
+            if arguments.only not in title:
+                continue
             trainer = make_trainer(arguments.llmc, folder, batch, length, dtype)
             times = {"llmc": [], "eager": [], "compiled": []}
             for _ in range(arguments.rounds):
