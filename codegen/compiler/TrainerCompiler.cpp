@@ -81,7 +81,9 @@ private:
     FirstError error(&context, options.source);
     if (succeeded(manager.run(*module)))
       return absl::OkStatus();
-    return absl::UnimplementedError(error.message());
+    if (error.isAboutProgram())
+      return absl::UnimplementedError(error.message());
+    return absl::InternalError(error.message());
   }
 
   absl::Status writeProgram() {
