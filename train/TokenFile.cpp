@@ -79,8 +79,8 @@ absl::StatusOr<TokenFileWriter> TokenFileWriter::create(absl::string_view path, 
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();
-  const Header placeholder = {};
-  if (absl::Status status = file->append(bytesOf(&placeholder, sizeof(placeholder))); !status.ok())
+  const Header room = {}; // what it says is known at the end
+  if (absl::Status status = file->append(bytesOf(&room, sizeof(room))); !status.ok())
     return status;
   return TokenFileWriter(*std::move(file), vocabulary);
 }
