@@ -143,6 +143,18 @@ private:
   // Steps
   //===--------------------------------------------------------------------===//
 
+  /// Compiled code looks tokens up without a look at them. Targets are tokens too, of this batch or the next.
+  absl::Status checkTokens(const Batch &batch, const std::string &path) const {
+    const auto vocabulary = static_cast<int32_t>(program.manifest().vocabulary_size());
+    for (const std::vector<int32_t> *column : {&batch.tokens, &batch.targets})
+      for (int32_t token : *column)
+        if (token < -1 || token >= vocabulary || (token < 0 && column == &batch.tokens))
+          return absl::DataLossError(absl::StrCat(path, ": has the token ", token,
+                                                  ", expected one below the model's vocabulary of ",
+                                                  vocabulary));
+    return absl::OkStatus();
+  }
+
   void setInputs(const std::string &step, const Batch &batch) {
     auto copy = [&](const char *name, const std::vector<int32_t> &from) {
       std::copy(from.begin(), from.end(), program.operand<int32_t>(step, name));
@@ -168,6 +180,8 @@ private:
     int64_t targets = 0;
     for (Batch &batch : batches) {
       stream.next(sequences, length, batch);
+      if (absl::Status status = checkTokens(batch, settings.train_data()); !status.ok())
+        return status;
       targets += batch.targetCount;
     }
     // Each loss counts as much, whichever batch it is in.
@@ -249,6 +263,8 @@ private:
       held.next(sequences, length, batch);
       if (i > 0 && held.position().epoch > 0)
         break; // once is enough
+      if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
+        return status;
       setInputs("evaluate", batch);
       program.run("evaluate");
       loss += sumLosses("evaluate");
@@ -342,10 +358,6 @@ absl::StatusOr<TokenFile> openData(const std::string &path, const Program &progr
     return absl::InvalidArgumentError(absl::StrCat(path, ": has tokens of a vocabulary of ",
                                                    file->vocabulary(), ", expected at most the model's ",
                                                    vocabulary));
-  for (int64_t i = 0; i < file->tokens(); ++i)
-    if (file->token(i) < 0 || file->token(i) >= vocabulary)
-      return absl::DataLossError(absl::StrCat(path, ": token ", i, " is ", file->token(i),
-                                              ", expected one below the model's vocabulary of ", vocabulary));
   return file;
 }
 

@@ -118,6 +118,12 @@ def check_errors(workshop):
     damaged = workshop.folder / "damaged.tokens"
     damaged.write_bytes((workshop.folder / "data" / "train.tokens").read_bytes()[:-9])
     expect([trainer, "-q", "--override", f"train_data={damaged}"], "was cut short or is damaged")
+    # A token that no model has, in a file that is sound otherwise.
+    contents_of = bytearray((workshop.folder / "data" / "train.tokens").read_bytes())
+    contents_of[64:66] = b"\xff\xff"
+    damaged.write_bytes(contents_of)
+    expect([trainer, "-q", "--restart", "--override", f"train_data={damaged}", "--override", f"output={workshop.folder}/none"],
+           "has the token 65535, expected one below")
     expect([trainer, "-q", "--restart", "--override", "learning_rate=1e30", "--override", "clip_norm=0",
             "--override", f"output={workshop.folder}/exploded", "--override", "learning_rate=900"], "is not finite")
     expect([workshop.llmc, "run", trainer, "--prompt", "x"], "is a trainer: start it to train")
