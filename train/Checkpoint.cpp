@@ -60,13 +60,16 @@ static void syncFolder(const std::string &folder) {
 }
 
 static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
-  if (absl::Status status = writeSafetensors(folder + "/model.safetensors", program.tensors("parameters"));
-      !status.ok())
+  auto write = [&](const std::string &section, const std::string &name) {
+    absl::Status status = program.fetch(section);
+    return status.ok() ? writeSafetensors(absl::StrCat(folder, "/", name, ".safetensors"),
+                                          program.tensors(section))
+                       : status;
+  };
+  if (absl::Status status = write("parameters", "model"); !status.ok())
     return status;
   for (const std::string &state : program.training().states())
-    if (absl::Status status =
-            writeSafetensors(absl::StrCat(folder, "/", state, ".safetensors"), program.tensors(state));
-        !status.ok())
+    if (absl::Status status = write(state, state); !status.ok())
       return status;
   for (const runtime::CheckpointFile &file : program.training().files())
     if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents());
@@ -133,14 +136,15 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
   progress.data.token = static_cast<int64_t>(token);
   if (json.contains("best_loss") && json["best_loss"].is_number())
     progress.bestLoss = json["best_loss"].get<double>();
-  if (absl::Status status =
-          readSafetensors(absl::StrCat(folder, "/model.safetensors"), program.tensors("parameters"));
-      !status.ok())
+  auto read = [&](const std::string &section, const std::string &name) {
+    absl::Status status =
+        readSafetensors(absl::StrCat(folder, "/", name, ".safetensors"), program.tensors(section));
+    return status.ok() ? program.commit(section) : status;
+  };
+  if (absl::Status status = read("parameters", "model"); !status.ok())
     return status;
   for (const std::string &state : program.training().states())
-    if (absl::Status status =
-            readSafetensors(absl::StrCat(folder, "/", state, ".safetensors"), program.tensors(state));
-        !status.ok())
+    if (absl::Status status = read(state, state); !status.ok())
       return status;
   return progress;
 }

@@ -51,8 +51,11 @@ absl::StatusOr<std::unique_ptr<Program>> Program::load(absl::string_view path,
 Program::~Program() {
   if (team)
     team->settle();
+  device.reset(); // its kernels are in the library
   if (library != nullptr)
     dlclose(library);
+  if (descriptor >= 0)
+    close(descriptor);
 }
 
 /// The loader takes files, and the code is a part of one: it gets a file in memory.
@@ -60,25 +63,20 @@ absl::Status Program::loadCode(uint64_t offset) {
   const absl::Span<const uint8_t> code = file.bytes().subspan(offset, contents.code().size());
   if (runtime::checksumOf(code) != contents.code().xxh3())
     return absl::DataLossError("code is damaged: its checksum does not match");
-  const int descriptor = memfd_create("llmc-steps", MFD_CLOEXEC);
+  descriptor = memfd_create("llmc-steps", MFD_CLOEXEC);
   if (descriptor < 0)
     return absl::ResourceExhaustedError(absl::StrCat("cannot create a file in memory: ", strerror(errno)));
   for (size_t done = 0; done < code.size();) {
     const ssize_t written = write(descriptor, code.data() + done, code.size() - done);
     if (written < 0 && errno == EINTR)
       continue;
-    if (written < 0) {
-      absl::Status status = absl::ResourceExhaustedError(absl::StrCat("cannot load code: ", strerror(errno)));
-      close(descriptor);
-      return status;
-    }
+    if (written < 0)
+      return absl::ResourceExhaustedError(absl::StrCat("cannot load code: ", strerror(errno)));
     done += written;
   }
   const std::string name = absl::StrCat("/proc/self/fd/", descriptor);
   library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  absl::Status status = library != nullptr ? absl::OkStatus() : io::loadError(name, dlerror());
-  close(descriptor);
-  return status;
+  return library != nullptr ? absl::OkStatus() : io::loadError(name, dlerror());
 }
 
 absl::StatusOr<void *> Program::section(const std::string &name) {
@@ -89,16 +87,28 @@ absl::StatusOr<void *> Program::section(const std::string &name) {
     if (!memory.ok())
       return memory.status();
     found = sections.emplace(name, *std::move(memory)).first;
+    if (device != nullptr)
+      if (absl::Status status = device->mirror(found->second.data(), found->second.size(), name);
+          !status.ok())
+        return status;
   }
   return found->second.data();
 }
 
 absl::Status Program::allocate() {
-  absl::StatusOr<runtime::PrivateMemory> activations =
-      runtime::PrivateMemory::allocate(contents.arena_bytes(), "activations", runtime::PageSize::Large);
-  if (!activations.ok())
-    return activations.status();
-  arena = *std::move(activations);
+  if (contents.has_gpu()) {
+    absl::StatusOr<std::unique_ptr<Device>> opened = Device::open(
+        contents, [&](const std::string &symbol) { return dlsym(library, symbol.c_str()); });
+    if (!opened.ok())
+      return opened.status();
+    device = *std::move(opened);
+  } else {
+    absl::StatusOr<runtime::PrivateMemory> activations =
+        runtime::PrivateMemory::allocate(contents.arena_bytes(), "activations", runtime::PageSize::Large);
+    if (!activations.ok())
+      return activations.status();
+    arena = *std::move(activations);
+  }
   for (const char *name : {"parameters", "gradients"})
     if (absl::StatusOr<void *> made = section(name); !made.ok())
       return made.status();
@@ -107,25 +117,13 @@ absl::Status Program::allocate() {
       return made.status();
   for (int index = 0; index < contents.steps_size(); ++index) {
     const runtime::Step &described = contents.steps(index);
-    const runtime::StepOperands &operands = training().operands(index);
     Step step;
     step.function = reinterpret_cast<LlmcStepFunction>(dlsym(library, described.symbol().c_str()));
+    const runtime::StepOperands &operands = training().operands(index);
     if (step.function == nullptr || operands.names_size() != operands.elements_size())
       return absl::DataLossError(absl::StrCat("code has no step '", described.name(), "'"));
-    for (int i = 0; i < operands.names_size(); ++i) {
-      const std::string &name = operands.names(i);
-      if (sections.contains(name)) {
-        step.operands.push_back(sections.at(name).data());
-        continue;
-      }
-      absl::StatusOr<runtime::PrivateMemory> memory = runtime::PrivateMemory::allocate(
-          operands.elements(i) * sizeof(float), name, runtime::PageSize::Small);
-      if (!memory.ok())
-        return memory.status();
-      step.operands.push_back(memory->data());
-      inputs[absl::StrCat(described.name(), "/", name)] = memory->data();
-      memories.push_back(*std::move(memory));
-    }
+    if (absl::Status status = allocateOperands(index, step); !status.ok())
+      return status;
     steps[described.name()] = std::move(step);
   }
   for (const char *needed : {"loss", "evaluate", "norms", "update"})
@@ -134,12 +132,57 @@ absl::Status Program::allocate() {
   return absl::OkStatus();
 }
 
-void Program::run(const std::string &name) {
+/// Operands that are no sections lie in one piece of memory.
+absl::Status Program::allocateOperands(int index, Step &step) {
+  constexpr uint64_t kAlignment = 64;
+  const runtime::StepOperands &operands = training().operands(index);
+  auto bytesOf = [&](int i) {
+    return (operands.elements(i) * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  uint64_t bytes = 0;
+  for (int i = 0; i < operands.names_size(); ++i)
+    bytes += sections.contains(operands.names(i)) ? 0 : bytesOf(i);
+  const std::string &name = contents.steps(index).name();
+  absl::StatusOr<runtime::PrivateMemory> memory =
+      runtime::PrivateMemory::allocate(bytes, absl::StrCat("operands of ", name), runtime::PageSize::Small);
+  if (!memory.ok())
+    return memory.status();
+  step.memory = memory->data();
+  uint8_t *place = memory->data();
+  memories.push_back(*std::move(memory));
+  if (device != nullptr && bytes > 0)
+    if (absl::Status status = device->mirror(step.memory, bytes, absl::StrCat("operands of ", name));
+        !status.ok())
+      return status;
+  for (int i = 0; i < operands.names_size(); ++i) {
+    if (auto found = sections.find(operands.names(i)); found != sections.end()) {
+      step.operands.push_back(found->second.data());
+      continue;
+    }
+    step.operands.push_back(place);
+    inputs[absl::StrCat(name, "/", operands.names(i))] = place;
+    place += bytesOf(i);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Program::run(const std::string &name) {
   const Step &step = steps.at(name);
+  if (device != nullptr)
+    return device->run(step.function, step.operands, step.memory);
   LlmcStep inputsOfStep = {};
   inputsOfStep.arena = arena.data();
   inputsOfStep.operands = step.operands.data();
   team->run(step.function, inputsOfStep);
+  return absl::OkStatus();
+}
+
+absl::Status Program::fetch(const std::string &name) {
+  return device == nullptr ? absl::OkStatus() : device->copyOut(sections.at(name).data());
+}
+
+absl::Status Program::commit(const std::string &name) {
+  return device == nullptr ? absl::OkStatus() : device->copyIn(sections.at(name).data());
 }
 
 std::vector<TensorView> Program::tensors(const std::string &name) {
@@ -156,8 +199,6 @@ std::vector<TensorView> Program::tensors(const std::string &name) {
   }
   return views;
 }
-
-void Program::clear(const std::string &name) { sections.at(name).clear(); }
 
 uint64_t Program::stateBytes() const { return sections.size() * contents.weights().size(); }
 

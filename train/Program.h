@@ -6,6 +6,7 @@
 #include "runtime/core/PrivateMemory.h"
 #include "runtime/core/Team.h"
 #include "runtime/io/MappedFile.h"
+#include "train/Device.h"
 #include "train/Safetensors.h"
 
 #include "absl/container/flat_hash_map.h"
@@ -30,17 +31,21 @@ public:
   int threads() const { return team->size(); }
 
   /// Runs the step `name`.
-  void run(const std::string &name);
+  absl::Status run(const std::string &name);
 
   /// The memory of an operand of the step `name`: [elements].
   template <typename T> T *operand(const std::string &step, const std::string &name) {
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
-  /// All parameters, or what a section holds for them.
+  /// All parameters, or what a section holds for them. Where steps run on a GPU, fetch() brings what they made
+  /// here, and commit() takes what was written to them.
   std::vector<TensorView> tensors(const std::string &section);
-  /// Sets all of a section to zero.
-  void clear(const std::string &section);
+  absl::Status fetch(const std::string &section);
+  absl::Status commit(const std::string &section);
+
+  /// The GPU's name, or nothing.
+  std::string deviceName() const { return device == nullptr ? "" : device->name(); }
 
   /// Bytes of all sections, and of activations.
   uint64_t stateBytes() const;
@@ -50,6 +55,7 @@ private:
   struct Step {
     LlmcStepFunction function = nullptr;
     std::vector<void *> operands;
+    void *memory = nullptr; ///< of those that are no sections
   };
 
   Program(io::MappedFile file, runtime::Manifest manifest)
@@ -58,11 +64,14 @@ private:
   absl::Status loadCode(uint64_t offset);
   absl::Status allocate();
   absl::StatusOr<void *> section(const std::string &name);
+  absl::Status allocateOperands(int index, Step &step);
 
   io::MappedFile file;
   runtime::Manifest contents;
+  int descriptor = -1; ///< of the library's file, open as long as it is: names of such files are their numbers
   void *library = nullptr;
   std::unique_ptr<runtime::Team> team;
+  std::unique_ptr<Device> device; ///< of steps that run on a GPU
   runtime::PrivateMemory arena;
   std::vector<runtime::PrivateMemory> memories;
   absl::flat_hash_map<std::string, runtime::PrivateMemory> sections;

@@ -95,7 +95,11 @@ private:
     } else {
       replaced = checkpoints;
       initialize();
+      if (absl::Status status = program.commit("parameters"); !status.ok())
+        return status;
     }
+    if (const std::string name = program.deviceName(); !name.empty())
+      say(absl::StrCat("training on ", name));
     return openLog();
   }
 
@@ -190,11 +194,13 @@ private:
     for (const Batch &batch : batches) {
       setInputs("loss", batch);
       std::fill_n(program.operand<float>("loss", "seed0"), rows(), seed);
-      program.run("loss");
+      if (absl::Status status = program.run("loss"); !status.ok())
+        return status;
       loss += sumLosses("loss");
     }
     loss /= static_cast<double>(std::max<int64_t>(targets, 1));
-    program.run("norms");
+    if (absl::Status status = program.run("norms"); !status.ok())
+      return status;
     absl::StatusOr<double> norm = gradientNorm();
     if (!norm.ok())
       return norm.status();
@@ -202,7 +208,8 @@ private:
       return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the loss is ", loss,
                                               "; the last checkpoint is from before"));
     const double rate = learningRate(settings, progress.step);
-    update(rate, *norm);
+    if (absl::Status status = update(rate, *norm); !status.ok())
+      return status;
     ++progress.step;
     progress.data = stream.position();
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
@@ -226,7 +233,7 @@ private:
     return std::sqrt(sum);
   }
 
-  void update(double rate, double norm) {
+  absl::Status update(double rate, double norm) {
     float *hyper = program.operand<float>("update", "hyper");
     const Optimizer &optimizer = recipe.optimizer();
     const double clip =
@@ -250,7 +257,7 @@ private:
     hyper[kCorrection2] = static_cast<float>(1 / (1 - std::pow(beta2, t)));
     hyper[kEpsilon] = static_cast<float>(epsilon);
     hyper[kWeightDecay] = static_cast<float>(decay);
-    program.run("update");
+    return program.run("update");
   }
 
   /// The mean loss on the first batches of held-out data.
@@ -266,7 +273,8 @@ private:
       if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
         return status;
       setInputs("evaluate", batch);
-      program.run("evaluate");
+      if (absl::Status status = program.run("evaluate"); !status.ok())
+        return status;
       loss += sumLosses("evaluate");
       targets += batch.targetCount;
     }

@@ -1,6 +1,8 @@
 //===- ArtifactOutput.cpp - writes an artifact -------------------------------------------------------===//
 
 #include "codegen/compiler/ArtifactOutput.h"
+
+#include "codegen/compiler/GpuImages.h"
 #include "codegen/cuda/Passes.h"
 
 #include "absl/strings/str_cat.h"
@@ -69,18 +71,7 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
 }
 
 void ArtifactOutput::describeKernels(ModuleOp program, const std::vector<KernelImage> &images) {
-  runtime::Gpu *gpu = manifest.mutable_gpu();
-  for (StringAttr kernel : program->getAttrOfType<ArrayAttr>(kKernelsAttribute).getAsRange<StringAttr>())
-    gpu->add_kernels(kernel.str());
-  for (auto [i, image] : llvm::enumerate(images)) {
-    runtime::GpuImage *described = gpu->add_images();
-    described->set_kind(image.kind == KernelImage::Kind::Ptx     ? runtime::GpuImage::PTX
-                        : image.kind == KernelImage::Kind::Cubin ? runtime::GpuImage::CUBIN
-                                                                 : runtime::GpuImage::HOST);
-    described->set_arch(image.arch);
-    described->set_symbol(imageSymbol(i));
-    described->set_size(image.contents.size());
-  }
+  codegen::describeKernels(manifest, program, images);
 }
 
 void ArtifactOutput::describeModel() {

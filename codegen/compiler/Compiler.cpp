@@ -9,14 +9,13 @@
 #include "codegen/common/TemporaryFiles.h"
 #include "codegen/compiler/ArtifactOutput.h"
 #include "codegen/compiler/FirstError.h"
+#include "codegen/compiler/GpuImages.h"
 #include "codegen/compiler/PassSequence.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
 #include "codegen/cpu/StepForm.h"
-#include "codegen/cuda/HostKernels.h"
-#include "codegen/cuda/KernelImages.h"
 #include "codegen/cuda/Pipeline.h"
 #include "codegen/verify/VerifyCompiled.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -461,7 +460,11 @@ private:
       return status;
     progress("generating code", -1);
     if (isCuda()) {
-      absl::StatusOr<std::vector<KernelImage>> images = makeImages();
+      const ImageForm form = options.emit == Level::Ptx     ? ImageForm::Ptx
+                             : options.emit == Level::Cubin ? ImageForm::Cubin
+                                                            : ImageForm::All;
+      absl::StatusOr<std::vector<KernelImage>> images =
+          makeKernelImages(*model.module, options.gpuArchs, form);
       if (!images.ok())
         return images.status();
       if (options.emit <= Level::Cubin)
@@ -496,51 +499,6 @@ private:
       return writeText(outputPath, *shared);
     return output.write(*model.module, *shared, outputPath, options.leaveOutWeights, progress);
   }
-
-  /// The kernels for each architecture, where ptxas is there to make them, and for later ones as text.
-  absl::StatusOr<std::vector<KernelImage>> makeImages() {
-    std::vector<std::string> archs = options.gpuArchs.empty() ? defaultGpuArchs() : options.gpuArchs;
-    std::vector<KernelImage> images;
-    for (const std::string &arch : archs) {
-      if (!isHostArch(arch))
-        continue;
-      absl::StatusOr<std::string> host =
-          inFolder([&](const std::string &folder) { return emitHostKernels(*model.module, arch, folder); });
-      if (!host.ok())
-        return host.status();
-      images.push_back({KernelImage::Kind::Host, arch, *std::move(host)});
-    }
-    llvm::erase_if(archs, isHostArch);
-    const bool wantsPtx = options.emit == Level::Ptx, wantsCubin = options.emit == Level::Cubin;
-    const bool assembles = !wantsPtx && !findCudaTool("ptxas").empty();
-    if (!assembles && wantsCubin)
-      return absl::NotFoundError(
-          "--emit=cubin: needs ptxas of the CUDA toolkit, which is neither on the PATH nor in "
-          "CUDA_HOME");
-    if (!assembles && !wantsPtx && !archs.empty())
-      emitRemark(model.module->getLoc())
-          << "no ptxas was found: the artifact has PTX only, which drivers compile "
-             "where it is loaded";
-    for (const std::string &arch : archs) {
-      const bool isFirst = arch == archs.front();
-      if (!isFirst && (!assembles || wantsCubin))
-        break;
-      absl::StatusOr<std::string> text = emitPtx(*model.module, arch);
-      if (!text.ok())
-        return text.status();
-      if (isFirst && !wantsCubin)
-        images.push_back({KernelImage::Kind::Ptx, arch, *text});
-      if (!assembles)
-        break;
-      absl::StatusOr<std::string> cubin = assemblePtx(*text, arch, nullptr);
-      if (!cubin.ok())
-        return cubin.status();
-      images.push_back({KernelImage::Kind::Cubin, arch, *std::move(cubin)});
-    }
-    return images;
-  }
-
-  static bool isHostArch(const std::string &arch) { return arch == kHostArch || arch == kHostSm90Arch; }
 
   /// Runs `make` with a folder for temporary files.
   template <typename Make> static auto inFolder(Make make) -> decltype(make(std::string())) {
@@ -577,8 +535,6 @@ absl::StatusOr<Level> parseLevel(const std::string &name) {
   return absl::InvalidArgumentError(
       absl::StrCat("--emit: no level is called '", name, "', expected one of ", known));
 }
-
-std::vector<std::string> defaultGpuArchs() { return {"sm_80", "sm_90a"}; }
 
 void registerCompilerDialects(DialectRegistry &registry) {
   registerCpuDialects(registry);

@@ -6,10 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/common/TemporaryFiles.h"
 #include "codegen/compiler/FirstError.h"
+#include "codegen/compiler/GpuImages.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
+#include "codegen/cuda/Pipeline.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -47,7 +49,13 @@ public:
       : recipe(recipe), options(options), context(context), outputPath(outputPath), progress(progress) {}
 
   absl::Status run() {
-    absl::StatusOr<Target> found = getTarget(options.targetCpu);
+    if (!isCuda() && !options.gpuArchs.empty())
+      return absl::InvalidArgumentError("--gpu-arch: is for kernels of GPUs, expected --target=cuda");
+    if (absl::Status status = checkGpuArchs(options.gpuArchs); !status.ok())
+      return status;
+    // Of a program for GPUs only launches run on the processor, whichever it is.
+    const bool anyProcessor = isCuda() && options.targetCpu == "native";
+    absl::StatusOr<Target> found = getTarget(anyProcessor ? "x86-64" : options.targetCpu);
     if (!found.ok())
       return found.status();
     target = *std::move(found);
@@ -66,7 +74,8 @@ public:
         collectOperands();
       progress(doing, -1);
       absl::Status status = runPasses(level == Level::NN      ? passes::trainingPasses(pipeline)
-                                      : level == Level::Tiled ? tiledTrainingPasses(target)
+                                      : level == Level::Tiled ? tiledPasses(pipeline.bf16Products)
+                                      : isCuda()              ? cudaLlvmPasses()
                                                               : llvmPasses());
       if (!status.ok())
         return status;
@@ -75,6 +84,11 @@ public:
   }
 
 private:
+  bool isCuda() const { return options.target == TargetKind::Cuda; }
+  passes::PassList tiledPasses(bool bf16Products) const {
+    return isCuda() ? cudaTiledTrainingPasses(/*bf16Attention=*/bf16Products) : tiledTrainingPasses(target);
+  }
+
   absl::Status runPasses(passes::PassList list) {
     PassManager manager(&context);
     passes::addPasses(manager, std::move(list));
@@ -142,6 +156,14 @@ private:
 
   absl::Status writeTrainer() {
     progress("generating machine code", -1);
+    if (isCuda()) {
+      absl::StatusOr<std::vector<KernelImage>> images =
+          makeKernelImages(*module, options.gpuArchs, ImageForm::All);
+      if (!images.ok())
+        return images.status();
+      describeKernels(manifest, *module, *images);
+      embedImages(*module, *images);
+    }
     absl::StatusOr<std::string> object = emitCode(*module, target, CodeForm::Object);
     if (!object.ok())
       return object.status();

@@ -14,6 +14,8 @@ namespace llmc::codegen {
 
 /// What to make of a recipe, and for which machine.
 struct TrainerOptions {
+  TargetKind target = TargetKind::Cpu;
+  std::vector<std::string> gpuArchs; ///< of kernels for GPUs; by default defaultGpuArchs()
   std::string targetCpu = "native";
   /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or
   /// Artifact: the trainer.

@@ -2,7 +2,7 @@
 #ifndef LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
 #define LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 #include "dialects/nn/NN.h"
 
 namespace llmc::codegen {

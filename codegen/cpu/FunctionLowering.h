@@ -3,7 +3,7 @@
 #define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 
 #include "codegen/cpu/AttentionKernel.h"
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/TileEmitter.h"
 

@@ -2,7 +2,7 @@
 #ifndef LLMC_CODEGEN_CPU_PANELREADER_H
 #define LLMC_CODEGEN_CPU_PANELREADER_H
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 
 namespace llmc::codegen {
 

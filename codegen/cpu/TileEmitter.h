@@ -8,7 +8,7 @@
 #ifndef LLMC_CODEGEN_CPU_TILEEMITTER_H
 #define LLMC_CODEGEN_CPU_TILEEMITTER_H
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 #include "dialects/nn/NN.h"
 #include "llvm/ADT/DenseMap.h"
 

@@ -26,8 +26,9 @@ static gpu::GPUModuleOp kernelModule(ModuleOp module) {
   return gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModule);
 }
 
-GpuKernel::GpuKernel(ModuleOp module, StringRef name, Location loc, OpBuilder &builder, int64_t threads)
-    : b(loc, builder, gpuThread()), threads(threads) {
+GpuKernel::GpuKernel(ModuleOp module, StringRef name, Location loc, OpBuilder &builder, int64_t threads,
+                     int64_t elements)
+    : b(loc, builder, gpuThread(elements)), threads(threads) {
   gpu::GPUModuleOp kernels = kernelModule(module);
   b.setInsertionPointToEnd(kernels.getBody());
   function = gpu::GPUFuncOp::create(b, name, b.getFunctionType({}, {}));

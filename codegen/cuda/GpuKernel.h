@@ -2,7 +2,7 @@
 #ifndef LLMC_CODEGEN_CUDA_GPUKERNEL_H
 #define LLMC_CODEGEN_CUDA_GPUKERNEL_H
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/DenseMap.h"
@@ -21,9 +21,10 @@ class GpuKernel {
 public:
   static constexpr int64_t warp = 32;
 
-  /// A kernel of blocks of `threads` threads. `module` is the program, `builder` where the host launches.
+  /// A kernel of blocks of `threads` threads, each of which works on `elements` at a time. `module` is the
+  /// program, `builder` where the host launches.
   GpuKernel(mlir::ModuleOp module, llvm::StringRef name, mlir::Location loc, mlir::OpBuilder &builder,
-            int64_t threads);
+            int64_t threads, int64_t elements = 1);
 
   KernelBuilder b;
   const int64_t threads;

@@ -180,10 +180,14 @@ private:
                            {load.getPtr(), constant(builder, op->getLoc(), load.getNum()),
                             constant(builder, op->getLoc(), load.getLayout() == NVVM::MMALayout::col)}),
              absl::OkStatus();
-    if (auto copy = dyn_cast<NVVM::CpAsyncOp>(op); copy && !copy.getCpSize())
-      return replaceByCall(op, simt::CopyAsync,
-                           {copy.getDst(), copy.getSrc(), constant(builder, op->getLoc(), copy.getSize())}),
+    if (auto copy = dyn_cast<NVVM::CpAsyncOp>(op)) {
+      Location loc = op->getLoc();
+      Value bytes = constant(builder, loc, copy.getSize()), given = bytes;
+      if (copy.getCpSize())
+        given = LLVM::ZExtOp::create(builder, loc, i64, copy.getCpSize());
+      return replaceByCall(op, simt::CopyAsync, {copy.getDst(), copy.getSrc(), bytes, given}),
              absl::OkStatus();
+    }
     if (isa<NVVM::CpAsyncCommitGroupOp>(op))
       return replaceByCall(op, simt::CommitGroup, {}), absl::OkStatus();
     if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op))

@@ -36,6 +36,34 @@ def LowerToCuda : Pass<"lower-to-cuda", "::mlir::ModuleOp"> {
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerTrainingToCuda : Pass<"lower-training-to-cuda", "::mlir::ModuleOp"> {
+  let summary = "make GPU kernels of functions for training, and the steps that launch them";
+  let description = [{
+    As lower-training-to-cpu, with the same steps and sections, but kernels are functions of the module `@kernels`, which the steps launch
+    one after the other. All memory of a step is the device's. Rows of buffers are padded to multiples of 16 bytes. Parameters that
+    products round to bf16 are rounded once in a step, by a kernel of their own.
+
+    After:
+
+        gpu.launch_func @kernels::@operand_loss_0 blocks in (%c6, %c1, %c1) threads in (%c256, %c1, %c1) args(%w, %rounded)
+        gpu.launch_func @kernels::@product_loss_1 blocks in (%c1, %c1, %c1) threads in (%c256, %c1, %c1) args(%x, %rounded, %y)
+  }];
+  let options = [
+    Option<"bf16Attention", "bf16-attention", "bool", "false", "Round what attention multiplies to bf16, for tensor cores">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def MergeKernels : Pass<"merge-kernels", "::mlir::ModuleOp"> {
+  let summary = "keep one of kernels that are equal";
+  let description = [{
+    Kernels of `@kernels` that differ in their names only become the first of them.
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect"];
+}
+
 def LowerKernels : Pass<"lower-kernels", "::mlir::ModuleOp"> {
   let summary = "lower the kernels of @kernels to the dialects llvm and nvvm";
   let description = [{

@@ -33,6 +33,16 @@ passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes) {
   return list;
 }
 
+passes::PassList cudaTiledTrainingPasses(bool bf16Attention) {
+  passes::PassList list;
+  list.push_back(createLowerTrainingToCuda({bf16Attention}));
+  list.push_back(createCanonicalizerPass());
+  list.push_back(createCSEPass());
+  list.push_back(createMergeKernels());
+  list.push_back(createPlanArena());
+  return list;
+}
+
 passes::PassList cudaLlvmPasses() {
   passes::PassList list;
   list.push_back(createApproximateMath());

@@ -11,6 +11,9 @@ namespace llmc::codegen {
 /// From fused nn to kernels on memrefs and vectors, and their launches.
 passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes);
 
+/// From structured operations (passes::trainingPasses) to the same level.
+passes::PassList cudaTiledTrainingPasses(bool bf16Attention);
+
 /// From these to the LLVM and NVVM dialects.
 passes::PassList cudaLlvmPasses();
 

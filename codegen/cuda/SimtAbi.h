@@ -24,7 +24,7 @@ enum Call : int64_t {
   Exp2,      ///< value -> 2^value
   MmaBf16,   ///< 4 words of A, 2 of B, 4 sums -> 4 sums of m16n8k16
   LdMatrix,  ///< address, number of matrices, whether they are transposed -> a word each
-  CopyAsync, ///< target, source, bytes: done when it is waited for
+  CopyAsync, ///< target, source, bytes, of them those that the source has: done when it is waited for
   CommitGroup,
   WaitGroup,     ///< groups that may be on their way still
   WarpgroupBf16, ///< N, 4 words of A, descriptor of B, N / 2 sums -> sums of m64nNk16

@@ -12,7 +12,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -31,7 +30,7 @@ bool isText(codegen::Level level) { return level <= codegen::Level::Assembly; }
 codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::Level level) {
   codegen::CompileOptions options;
   options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
-  options.gpuArchs = absl::StrSplit(request.gpuArchs, ',', absl::SkipEmpty());
+  options.gpuArchs = request.gpuArchs;
   options.targetCpu = request.targetCpu;
   options.context = request.context;
   options.rowsPerStep = request.rowsPerStep;

@@ -23,7 +23,7 @@ struct CompileRequest {
   std::string model;
   std::string output; ///< empty: the standard output stream, for levels that are text
   std::string target = "cpu";
-  std::string gpuArchs; ///< separated by commas; empty: the usual ones
+  std::vector<std::string> gpuArchs; ///< empty: the usual ones
   std::string targetCpu = "native";
   int64_t context = 0;
   int64_t rowsPerStep = 0;
@@ -41,6 +41,8 @@ ExitCode compileCheckpoint(const CompileRequest &request);
 /// The command line of llmc train.
 struct TrainRequest {
   std::string recipe, output, tokenizer;
+  std::string target = "cpu";
+  std::vector<std::string> gpuArchs;
   std::string targetCpu = "native";
   std::string emit = "artifact";
   bool quiet = false;

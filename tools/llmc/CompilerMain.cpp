@@ -18,6 +18,23 @@ static void listProcessorsAndExit(int64_t) {
   throw CLI::Success();
 }
 
+/// What computes, of a command that makes code.
+static void addTargetOptions(CLI::App &command, std::string &target, std::vector<std::string> &gpuArchs) {
+  command
+      .add_option("--target", target,
+                  "What computes: cpu, or cuda: NVIDIA GPUs, which compiling needs none of")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str()
+      ->option_text("TARGET");
+  command
+      .add_option(
+          "--gpu-arch", gpuArchs,
+          "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
+          "those of the first when they load them. By default sm_80,sm_90a")
+      ->delimiter(',')
+      ->option_text("LIST");
+}
+
 /// What is made for which processor, and in which numbers.
 static void addCodeOptions(CLI::App &command, CompileRequest &request) {
   command
@@ -29,18 +46,7 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
       .add_flag_function("--list-cpus", listProcessorsAndExit,
                          "Print the processors that --target-cpu knows, and exit")
       ->trigger_on_parse();
-  command
-      .add_option("--target", request.target,
-                  "What computes: cpu, or cuda: NVIDIA GPUs, which compiling needs none of")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->option_text("TARGET");
-  command
-      .add_option(
-          "--gpu-arch", request.gpuArchs,
-          "The architectures to make kernels for with --target=cuda, separated by commas; later GPUs compile "
-          "those of the first when they load them. By default sm_80,sm_90a")
-      ->option_text("LIST");
+  addTargetOptions(command, request.target, request.gpuArchs);
   command
       .add_option("--context", request.context,
                   "Tokens that a sequence can have; by default what the model was made for, at most 4096")
@@ -190,6 +196,7 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
           "vocabulary is")
       ->check(pathOfFile())
       ->option_text("PATH");
+  addTargetOptions(*command, request->target, request->gpuArchs);
   command
       ->add_option("--target-cpu", request->targetCpu,
                    "The processor to compile for, by LLVM's name; by default this machine's")

@@ -98,6 +98,8 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   if (!complete.ok())
     return absl::Status(complete.status().code(),
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
+  options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
+  options.gpuArchs = request.gpuArchs;
   options.targetCpu = request.targetCpu;
   options.emit = level;
   options.source = request.recipe;

@@ -6,59 +6,13 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/training/ProductForm.h"
+#include "codegen/cpu/training/TrainingKernel.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
-
-/// The argument that `value`, in the body of a product, is, looking through rounding to bf16.
-static BlockArgument unrounded(Value value, bool &isRounded) {
-  isRounded = false;
-  if (auto extended = value.getDefiningOp<arith::ExtFOp>(); extended && extended.getIn().getType().isBF16()) {
-    isRounded = true;
-    auto narrow = extended.getIn().getDefiningOp<arith::TruncFOp>();
-    value = narrow ? narrow.getIn() : extended.getIn();
-  }
-  return dyn_cast<BlockArgument>(value);
-}
-
-std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
-  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumLoops() != 3)
-    return {};
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  for (AffineMap map : maps)
-    if (map.getNumResults() != 2 || !map.isProjectedPermutation())
-      return {};
-  auto sum = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  auto product = sum ? sum.getRhs().getDefiningOp<arith::MulFOp>() : arith::MulFOp();
-  if (!product || !product.getType().isF32() || sum.getLhs() != op.getRegionOutputArgs()[0])
-    return {};
-  bool leftRounded = false, rightRounded = false;
-  BlockArgument a = unrounded(product.getLhs(), leftRounded), b = unrounded(product.getRhs(), rightRounded);
-  if (!a || !b || a == b || leftRounded != rightRounded)
-    return {};
-  auto loopOf = [&](unsigned operand, unsigned dim) { return maps[operand].getDimPosition(dim); };
-  const unsigned rows = loopOf(2, 0), columns = loopOf(2, 1);
-  if (op.getIteratorTypesArray()[rows] != utils::IteratorType::parallel)
-    return {};
-  ProductForm form;
-  form.isRounded = leftRounded;
-  auto has = [&](unsigned operand, unsigned loop) { return maps[operand].isFunctionOfDim(loop); };
-  form.left = has(0, rows) ? 0 : 1;
-  form.right = 1 - form.left;
-  if (!has(form.left, rows) || has(form.left, columns) || !has(form.right, columns) || has(form.right, rows))
-    return {};
-  form.leftTransposed = loopOf(form.left, 0) != rows;
-  form.rightTransposed = loopOf(form.right, 0) == columns;
-  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-  form.m = sizes[rows];
-  form.n = sizes[columns];
-  form.k = sizes[3 - rows - columns];
-  return form;
-}
 
 namespace {
 
@@ -67,7 +21,7 @@ constexpr int64_t kRows = 8, kVectors = 3, kPanelsPerChunk = 4, kRowsPerChunk = 
 
 class Product {
 public:
-  Product(TrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
+  Product(CpuTrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
           const Destination &destination)
       : lowering(lowering), loc(op.getLoc()), form(form), destination(destination),
         left(lowering.buffers.lookup(op.getDpsInputs()[form.left])),
@@ -240,7 +194,7 @@ private:
       }
   }
 
-  TrainingLowering &lowering;
+  CpuTrainingLowering &lowering;
   Location loc;
   const ProductForm form;
   const Destination &destination;
@@ -250,10 +204,8 @@ private:
 
 } // namespace
 
-bool isMatrixProduct(linalg::GenericOp op) { return productFormOf(op).has_value(); }
-
-LogicalResult TrainingLowering::lowerProduct(linalg::GenericOp op, const Destination &destination) {
-  const ProductForm form = *productFormOf(op);
+LogicalResult CpuTrainingLowering::lowerProduct(linalg::GenericOp op, const ProductForm &form,
+                                                const Destination &destination) {
   if (form.isRounded && target.hasBf16Tiles)
     lowerTileProduct(*this, op, form, destination);
   else

@@ -7,7 +7,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/training/ProductForm.h"
+#include "codegen/cpu/training/TrainingKernel.h"
 #include "mlir/Dialect/AMX/AMXDialect.h"
 
 using namespace mlir;
@@ -25,7 +25,7 @@ constexpr int64_t kRowsPerChunk = 256, kColumnsPerChunk = 256;
 
 class TileProduct {
 public:
-  TileProduct(TrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
+  TileProduct(CpuTrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
               const Destination &destination)
       : lowering(lowering), loc(op.getLoc()), form(form), destination(destination),
         steps((form.k + kInputs - 1) / kInputs), rowTiles(padTo(form.m, kBlock) / kTile),
@@ -247,7 +247,7 @@ private:
     }
   }
 
-  TrainingLowering &lowering;
+  CpuTrainingLowering &lowering;
   Location loc;
   const ProductForm form;
   const Destination &destination;
@@ -258,7 +258,7 @@ private:
 
 } // namespace
 
-void lowerTileProduct(TrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
+void lowerTileProduct(CpuTrainingLowering &lowering, linalg::GenericOp op, const ProductForm &form,
                       const Destination &destination) {
   TileProduct(lowering, op, form, destination).lower();
 }

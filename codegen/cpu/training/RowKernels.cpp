@@ -43,11 +43,7 @@ void storeMasked(KernelBuilder &b, Value value, Value buffer, ValueRange indices
 
 } // namespace
 
-Value TrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type element) {
-  return memref::AllocOp::create(builder, loc, bufferType(shape, element), builder.getI64IntegerAttr(64));
-}
-
-void TrainingLowering::lowerGather(Location loc, Value table, Value ids, const Destination &destination) {
+void CpuTrainingLowering::lowerGather(Location loc, Value table, Value ids, const Destination &destination) {
   const int64_t rows = dim(ids, 0), width = dim(table, 1);
   const Chunking chunking = Chunking::of(rows, width);
   TrainingKernel k = kernel("gather", loc);
@@ -67,7 +63,7 @@ void TrainingLowering::lowerGather(Location loc, Value table, Value ids, const D
 }
 
 // Each chunk has some columns of all rows, so that rows are added in their order.
-void TrainingLowering::lowerScatter(Location loc, Value input, Value ids, const Destination &destination) {
+void CpuTrainingLowering::lowerScatter(Location loc, Value input, Value ids, const Destination &destination) {
   if (destination.update == Update::Overwrite)
     lowerFill(loc, 0, destination);
   const int64_t rows = dim(ids, 0), width = dim(input, 1);
@@ -86,7 +82,7 @@ void TrainingLowering::lowerScatter(Location loc, Value input, Value ids, const 
   k.run((width + size - 1) / size);
 }
 
-void TrainingLowering::lowerFill(Location loc, double value, const Destination &destination) {
+void CpuTrainingLowering::lowerFill(Location loc, double value, const Destination &destination) {
   if (destination.update == Update::Accumulate && value == 0)
     return;
   auto type = cast<MemRefType>(destination.buffer.getType());
@@ -113,7 +109,7 @@ void TrainingLowering::lowerFill(Location loc, double value, const Destination &
   k.run(chunking.count);
 }
 
-void TrainingLowering::lowerCopy(Location loc, Value from, const Destination &destination) {
+void CpuTrainingLowering::lowerCopy(Location loc, Value from, const Destination &destination) {
   auto type = cast<MemRefType>(from.getType());
   const bool isVector = type.getRank() == 1;
   const int64_t rows = isVector ? 1 : type.getDimSize(0), width = type.getShape().back();
@@ -134,7 +130,7 @@ void TrainingLowering::lowerCopy(Location loc, Value from, const Destination &de
   k.run(chunking.count);
 }
 
-void TrainingLowering::lowerRopeTable(nn::RopeTableOp op, const Destination &destination) {
+void CpuTrainingLowering::lowerRopeTable(nn::RopeTableOp op, const Destination &destination) {
   Value positions = buffers.lookup(op.getPositions());
   const int64_t rows = dim(positions, 0);
   const Chunking chunking = Chunking::of(rows, 100 * op.getDims());
@@ -147,7 +143,7 @@ void TrainingLowering::lowerRopeTable(nn::RopeTableOp op, const Destination &des
 }
 
 // Pairs (i, i + dims / 2) of vectors; interleaved pairs one by one.
-LogicalResult TrainingLowering::lowerRotate(nn::RotateOp op, const Destination &destination) {
+LogicalResult CpuTrainingLowering::lowerRotate(nn::RotateOp op, const Destination &destination) {
   Value input = buffers.lookup(op.getInput()), table = buffers.lookup(op.getTable());
   const int64_t rows = dim(input, 0), width = dim(input, 1), heads = op.getHeads(), size = width / heads;
   const int64_t dims = op.getDims(), half = dims / 2;

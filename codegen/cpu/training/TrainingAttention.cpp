@@ -10,6 +10,7 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cpu/training/TrainingKernel.h"
+#include "codegen/training/AttentionForm.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
 
@@ -22,42 +23,6 @@ namespace {
 /// Queries whose scores exist at one time; rows and vectors that registers hold.
 constexpr int64_t kQueries = 32, kRows = 8, kVectors = 2;
 constexpr double kUnseen = -1e30;
-
-struct AttentionForm {
-  int64_t rows, sequence, heads, kvHeads, group, size, valueSize;
-  double scale;
-  bool causal;
-  std::optional<int64_t> window;
-  std::optional<double> softcap;
-};
-
-template <typename Op> FailureOr<AttentionForm> formOf(Op op) {
-  auto query = cast<RankedTensorType>(op.getQuery().getType()),
-       value = cast<RankedTensorType>(op.getValue().getType());
-  AttentionForm form;
-  form.rows = query.getDimSize(0);
-  form.heads = op.getHeads();
-  form.kvHeads = op.getKvHeads();
-  form.group = form.heads / form.kvHeads;
-  form.size = query.getDimSize(1) / form.heads;
-  form.valueSize = value.getDimSize(1) / form.kvHeads;
-  form.scale = op.getScale().convertToDouble();
-  form.causal = op.getCausal();
-  if (op.getWindow())
-    form.window = *op.getWindow();
-  if (op.getSoftcap())
-    form.softcap = op.getSoftcap()->convertToDouble();
-  if (op.getAlibi())
-    return emitNotSupported(op) << "has alibi slopes, which training does not support";
-  if (cast<RankedTensorType>(op.getKey().getType()).getDimSize(0) != form.rows)
-    return emitNotSupported(op) << "has other keys than queries, which training does not support";
-  auto sequence = op->template getAttrOfType<IntegerAttr>(nn::kSequenceRowsAttribute);
-  form.sequence = sequence ? sequence.getInt() : form.rows;
-  if (form.sequence <= 0 || form.rows % form.sequence != 0)
-    return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of "
-                                << form.sequence;
-  return form;
-}
 
 /// Attention of one head in one sequence, inside of a kernel.
 class HeadEmitter {
@@ -261,7 +226,7 @@ public:
 /// What kernels of attention share.
 class AttentionLowering {
 public:
-  AttentionLowering(TrainingLowering &lowering, Location loc, const AttentionForm &form)
+  AttentionLowering(CpuTrainingLowering &lowering, Location loc, const AttentionForm &form)
       : lowering(lowering), loc(loc), form(form), lanes(lowering.target.lanes),
         keysPadded(padTo(form.sequence, kVectors * lanes)), sequences(form.rows / form.sequence) {}
 
@@ -319,7 +284,7 @@ public:
     return result;
   }
 
-  TrainingLowering &lowering;
+  CpuTrainingLowering &lowering;
   Location loc;
   const AttentionForm &form;
   const int64_t lanes, keysPadded, sequences;
@@ -327,8 +292,8 @@ public:
 
 } // namespace
 
-LogicalResult TrainingLowering::lowerAttention(nn::AttentionOp op, const Destination &destination) {
-  FailureOr<AttentionForm> form = formOf(op);
+LogicalResult CpuTrainingLowering::lowerAttention(nn::AttentionOp op, const Destination &destination) {
+  FailureOr<AttentionForm> form = attentionFormOf(op);
   if (failed(form))
     return failure();
   if (op.getBias())
@@ -367,9 +332,9 @@ LogicalResult TrainingLowering::lowerAttention(nn::AttentionOp op, const Destina
 }
 
 // With P the weights, dP = dy v^T and dl = P (dP - sum P dP) slope: dv += P^T dy, dq = dl k, dk += dl^T q.
-LogicalResult TrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
+LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
                                                        ArrayRef<Destination> destinations) {
-  FailureOr<AttentionForm> form = formOf(op);
+  FailureOr<AttentionForm> form = attentionFormOf(op);
   if (failed(form))
     return failure();
   Location loc = op.getLoc();

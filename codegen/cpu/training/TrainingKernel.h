@@ -1,31 +1,16 @@
-//===- TrainingKernel.h - kernels of training steps ----------------------------------------------------===//
+//===- TrainingKernel.h - kernels of training steps for processors -------------------------------------===//
 //
-// A training step is a sequence of kernels over buffers of known shapes. A kernel is a function of some
-// buffers and the number of a chunk; chunks are independent, and which thread computes one does not matter to
-// a bit of the result.
+// A kernel is a function of some buffers and the number of a chunk; chunks are independent, and which thread
+// computes one does not matter to a bit of the result.
 //
 //===------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_CODEGEN_CPU_TRAINING_TRAININGKERNEL_H
 #define LLMC_CODEGEN_CPU_TRAINING_TRAININGKERNEL_H
 
-#include "codegen/cpu/KernelBuilder.h"
-#include "dialects/nn/NN.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "llvm/ADT/DenseMap.h"
+#include "codegen/common/KernelBuilder.h"
+#include "codegen/training/TrainingLowering.h"
 
 namespace llmc::codegen {
-
-/// What becomes of what was in a buffer.
-enum class Update {
-  Overwrite,
-  Accumulate ///< results are added to it
-};
-
-/// A buffer that a result goes to.
-struct Destination {
-  mlir::Value buffer;
-  Update update = Update::Overwrite;
-};
 
 /// A kernel being made: its function, whose arguments are the buffers that it uses and, last, the chunk.
 class TrainingKernel {
@@ -69,51 +54,40 @@ public:
   }
 };
 
-/// Lowers the operations of a step one by one to kernels on buffers.
-class TrainingLowering {
+/// Kernels of training steps for processors.
+class CpuTrainingLowering : public TrainingLowering {
 public:
-  /// `step` is what names of kernels end with.
-  TrainingLowering(mlir::ModuleOp module, llvm::StringRef step, const Target &target,
-                   mlir::OpBuilder &builder)
-      : module(module), target(target), builder(builder), step(step) {}
+  CpuTrainingLowering(mlir::ModuleOp module, llvm::StringRef step, mlir::OpBuilder &builder,
+                      const Target &target)
+      : TrainingLowering(module, step, builder), target(target) {}
 
   TrainingKernel kernel(llvm::StringRef name, mlir::Location loc) {
-    const std::string unique = (name + "_" + step + "_" + llvm::Twine(kernels++)).str();
-    return TrainingKernel(module, unique, loc, builder, target);
+    return TrainingKernel(module, kernelName(name), loc, builder, target);
   }
 
-  /// Memory of the arena for a value of `type`.
-  mlir::Value allocate(mlir::Location loc, llvm::ArrayRef<int64_t> shape, mlir::Type element);
-
-  // One of each kind of operation. Operands are in `buffers`; results go to `destinations`, one for each.
-  mlir::LogicalResult lowerStructured(mlir::linalg::GenericOp op, llvm::ArrayRef<Destination> destinations);
-  mlir::LogicalResult lowerProduct(mlir::linalg::GenericOp op, const Destination &destination);
-  mlir::LogicalResult lowerAttention(nn::AttentionOp op, const Destination &destination);
+  mlir::LogicalResult checkType(mlir::Operation *op, mlir::ShapedType type) override;
+  mlir::LogicalResult lowerStructured(mlir::linalg::GenericOp op,
+                                      llvm::ArrayRef<Destination> destinations) override;
+  mlir::LogicalResult lowerProduct(mlir::linalg::GenericOp op, const ProductForm &form,
+                                   const Destination &destination) override;
+  mlir::LogicalResult lowerAttention(nn::AttentionOp op, const Destination &destination) override;
   mlir::LogicalResult lowerAttentionGradient(nn::AttentionGradientOp op,
-                                             llvm::ArrayRef<Destination> destinations);
-  /// destination[i, :] = table[ids[i], :]
-  void lowerGather(mlir::Location loc, mlir::Value table, mlir::Value ids, const Destination &destination);
-  /// destination[ids[i], :] += input[i, :]
-  void lowerScatter(mlir::Location loc, mlir::Value input, mlir::Value ids, const Destination &destination);
-  void lowerFill(mlir::Location loc, double value, const Destination &destination);
-  void lowerCopy(mlir::Location loc, mlir::Value from, const Destination &destination);
-  void lowerRopeTable(nn::RopeTableOp op, const Destination &destination);
-  mlir::LogicalResult lowerRotate(nn::RotateOp op, const Destination &destination);
+                                             llvm::ArrayRef<Destination> destinations) override;
+  void lowerGather(mlir::Location loc, mlir::Value table, mlir::Value ids,
+                   const Destination &destination) override;
+  void lowerScatter(mlir::Location loc, mlir::Value input, mlir::Value ids,
+                    const Destination &destination) override;
+  void lowerFill(mlir::Location loc, double value, const Destination &destination) override;
+  void lowerCopy(mlir::Location loc, mlir::Value from, const Destination &destination) override;
+  void lowerRopeTable(nn::RopeTableOp op, const Destination &destination) override;
+  mlir::LogicalResult lowerRotate(nn::RotateOp op, const Destination &destination) override;
 
-  /// The buffers of values.
-  llvm::DenseMap<mlir::Value, mlir::Value> buffers;
-
-  mlir::ModuleOp module;
   const Target &target;
-  mlir::OpBuilder &builder;
-
-private:
-  const std::string step;
-  int64_t kernels = 0;
 };
 
-/// Whether `op` is a product of two matrices, which lowerProduct() lowers.
-bool isMatrixProduct(mlir::linalg::GenericOp op);
+/// Lowers a product whose operands are rounded to bf16 to the processor's matrix unit.
+void lowerTileProduct(CpuTrainingLowering &lowering, mlir::linalg::GenericOp op, const ProductForm &form,
+                      const Destination &destination);
 
 /// Chunks that a loop of `extent` iterations is cut into, of `size` iterations each but the last.
 struct Chunking {

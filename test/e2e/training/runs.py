@@ -43,8 +43,8 @@ class Workshop:
     def run(*command, check=True):
         return subprocess.run([str(part) for part in command], check=check, capture_output=True, text=True)
 
-    def trainer(self, family, name, settings="", rest=""):
-        """A trainer of `family` whose runs go to the folder `name`."""
+    def trainer(self, family, name, settings="", rest="", options=()):
+        """A trainer of `family` whose runs go to the folder `name`. `options` are those of llmc train."""
         recipe = self.folder / f"{name}.recipe"
         recipe.write_text(f"""{FAMILIES[family]}
 {rest}
@@ -54,5 +54,5 @@ run {{
 }}
 """)
         trainer = self.folder / f"{name}.trainer"
-        self.run(self.llmc, "train", recipe, "--tokenizer", self.tokenizer, "-q", "-o", trainer)
+        self.run(self.llmc, "train", recipe, "--tokenizer", self.tokenizer, "-q", "-o", trainer, *options)
         return trainer

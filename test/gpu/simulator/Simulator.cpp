@@ -105,7 +105,7 @@ constexpr size_t kSharedWindow = 256 << 10;
 struct Copy {
   uint8_t *target;
   const uint8_t *source;
-  size_t bytes;
+  size_t bytes, given; ///< of the target, and of the source: the others are zeros
 };
 
 struct Fiber {
@@ -237,17 +237,19 @@ public:
   /// barrier.
   void fenceProxy() { fibers[current].unfenced.clear(); }
 
-  void copyLater(uint8_t *target, const uint8_t *source, size_t bytes) {
+  void copyLater(uint8_t *target, const uint8_t *source, size_t bytes, size_t given) {
     check(reinterpret_cast<uint64_t>(target), bytes, "target of an asynchronous copy", bytes);
-    check(reinterpret_cast<uint64_t>(source), bytes, "source of an asynchronous copy", bytes);
-    fibers[current].pending.push_back({target, source, bytes});
+    check(reinterpret_cast<uint64_t>(source), given, "source of an asynchronous copy", bytes);
+    fibers[current].pending.push_back({target, source, bytes, std::min(bytes, given)});
   }
   void commitGroup() { fibers[current].groups.push_back(std::exchange(fibers[current].pending, {})); }
   void waitGroup(size_t left) {
     std::vector<std::vector<Copy>> &groups = fibers[current].groups;
     while (groups.size() > left) {
-      for (const Copy &copy : groups.front())
-        std::memcpy(copy.target, copy.source, copy.bytes);
+      for (const Copy &copy : groups.front()) {
+        std::memcpy(copy.target, copy.source, copy.given);
+        std::memset(copy.target + copy.given, 0, copy.bytes - copy.given);
+      }
       fibers[current].unfenced.insert(fibers[current].unfenced.end(), groups.front().begin(),
                                       groups.front().end());
       groups.erase(groups.begin());
@@ -501,7 +503,7 @@ void fenceProxy(uint64_t *) { running->fenceProxy(); }
 
 void copyAsync(uint64_t *cells) {
   running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]),
-                     cells[2]);
+                     cells[2], cells[3]);
 }
 void commitGroup(uint64_t *) { running->commitGroup(); }
 void waitGroup(uint64_t *cells) { running->waitGroup(cells[0]); }

@@ -2,7 +2,7 @@
 // for those that have none.
 #include "absl/cleanup/cleanup.h"
 #include "codegen/cpu/ElementwiseMath.h"
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Pipeline.h"

@@ -1,23 +1,16 @@
 //===- LowerTraining.cpp - from functions on tensors to steps on buffers -----------------------------===//
 
 #include "codegen/cpu/LowerToCpu.h"
-#include "codegen/cpu/Passes.h"
-#include "codegen/cpu/training/TrainingKernel.h"
-#include "mlir/Dialect/AMX/AMXDialect.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "codegen/training/TrainingLowering.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "passes/NotSupported.h"
-#include "passes/NumericBound.h"
 
 using namespace mlir;
 
 namespace llmc::codegen {
-
-#define GEN_PASS_DEF_LOWERTRAININGTOCPU
-#include "codegen/cpu/Passes.h.inc"
 
 namespace {
 
@@ -30,7 +23,7 @@ public:
     for (auto param : module.getOps<nn::ParamOp>()) {
       offsets[param.getSymName()] = bytes;
       param->setAttr(kOffsetAttribute, builder.getI64IntegerAttr(bytes));
-      bytes += padTo(nn::getStorageBytes(cast<RankedTensorType>(param.getType())), 64);
+      bytes += llvm::alignTo(nn::getStorageBytes(cast<RankedTensorType>(param.getType())), 64);
     }
     module->setAttr(kWeightsBytesAttribute, builder.getI64IntegerAttr(bytes));
   }
@@ -47,9 +40,10 @@ MemRefType bufferOf(Type type) {
 /// One function.
 class StepLowering {
 public:
-  StepLowering(func::FuncOp function, const SectionLayout &layout, const Target &target)
+  StepLowering(func::FuncOp function, const SectionLayout &layout, MakeTrainingLowering makeLowering)
       : function(function), layout(layout), builder(function.getContext()),
-        lowering(function->getParentOfType<ModuleOp>(), function.getName(), target, builder) {}
+        made(makeLowering(function->getParentOfType<ModuleOp>(), function.getName(), builder)),
+        lowering(*made) {}
 
   LogicalResult lower() {
     if (!function.getBody().hasOneBlock())
@@ -74,20 +68,18 @@ public:
 private:
   LogicalResult checkTypes() {
     WalkResult result = function.walk([&](Operation *op) -> WalkResult {
-      for (Value value : op->getResults())
-        if (isa<ShapedType>(value.getType()) && getElementTypeOrSelf(value).isBF16() &&
-            !lowering.target.hasBf16Dot) {
-          // LLVM would call functions of a library to round what is not a whole vector.
-          emitNotSupported(op)
-              << "has numbers of bf16, which training supports on processors with avx512bf16 only, not "
-                 "on "
-              << lowering.target.cpu;
-          return WalkResult::interrupt();
-        } else if (auto tensor = dyn_cast<ShapedType>(value.getType()); tensor && !tensor.hasStaticShape()) {
-          emitNotSupported(op) << "has a result of type " << tensor
+      for (Value value : op->getResults()) {
+        auto type = dyn_cast<ShapedType>(value.getType());
+        if (!type)
+          continue;
+        if (!type.hasStaticShape()) {
+          emitNotSupported(op) << "has a result of type " << type
                                << ", of which training has to know the sizes";
           return WalkResult::interrupt();
         }
+        if (failed(lowering.checkType(op, type)))
+          return WalkResult::interrupt();
+      }
       return WalkResult::advance();
     });
     return failure(result.wasInterrupted());
@@ -160,7 +152,7 @@ private:
   Value inSection(StringRef section, StringRef symbol, Type type) {
     Value &bytes = sections[section];
     if (!bytes)
-      bytes = operand(section, bufferType({layout.bytes}, builder.getI8Type()));
+      bytes = operand(section, MemRefType::get({layout.bytes}, builder.getI8Type()));
     Value offset = arith::ConstantIndexOp::create(builder, function.getLoc(), layout.offsets.lookup(symbol));
     return memref::ViewOp::create(builder, function.getLoc(), bufferOf(type), bytes, offset, ValueRange{});
   }
@@ -198,8 +190,9 @@ private:
       return lowerFill(fill);
     if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
       SmallVector<Destination> to = destinationsOf(op);
-      if (isMatrixProduct(generic) && isZero(generic.getDpsInits()[0]))
-        return lowering.lowerProduct(generic, to[0]);
+      if (std::optional<ProductForm> form = productFormOf(generic);
+          form && isZero(generic.getDpsInits()[0]))
+        return lowering.lowerProduct(generic, *form, to[0]);
       return lowering.lowerStructured(generic, to);
     }
     if (auto embedding = dyn_cast<nn::EmbeddingOp>(op)) {
@@ -282,18 +275,28 @@ private:
     return success();
   }
 
-  template <typename Op> LogicalResult lowerReshape(Op op, Value buffer) {
-    auto type = cast<MemRefType>(buffer.getType());
-    if (!type.getLayout().isIdentity())
-      return emitNotSupported(op)
-             << "changes the shape of a part of a tensor, which training does not support";
-    if constexpr (std::is_same_v<Op, tensor::ExpandShapeOp>)
-      lowering.buffers[op] = memref::ExpandShapeOp::create(builder, op.getLoc(), bufferOf(op.getType()),
-                                                           buffer, op.getReassociationIndices());
-    else
-      lowering.buffers[op] =
-          memref::CollapseShapeOp::create(builder, op.getLoc(), buffer, op.getReassociationIndices());
+  LogicalResult lowerReshape(tensor::ExpandShapeOp op, Value buffer) {
+    FailureOr<MemRefType> type = memref::ExpandShapeOp::computeExpandedType(
+        cast<MemRefType>(buffer.getType()), op.getType().getShape(), op.getReassociationIndices());
+    if (failed(type))
+      return refuseReshape(op);
+    lowering.buffers[op] =
+        memref::ExpandShapeOp::create(builder, op.getLoc(), *type, buffer, op.getReassociationIndices());
     return success();
+  }
+
+  LogicalResult lowerReshape(tensor::CollapseShapeOp op, Value buffer) {
+    if (!memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(buffer.getType()),
+                                                          op.getReassociationIndices()))
+      return refuseReshape(op);
+    lowering.buffers[op] =
+        memref::CollapseShapeOp::create(builder, op.getLoc(), buffer, op.getReassociationIndices());
+    return success();
+  }
+
+  static LogicalResult refuseReshape(Operation *op) {
+    return emitNotSupported(op)
+           << "changes the shape of a part of a tensor, which training does not support";
   }
 
   /// A part of a tensor that nothing else reads changes in place.
@@ -323,7 +326,8 @@ private:
   func::FuncOp function, step;
   const SectionLayout &layout;
   OpBuilder builder;
-  TrainingLowering lowering;
+  const std::unique_ptr<TrainingLowering> made;
+  TrainingLowering &lowering;
   std::vector<std::string> operandNames;
   llvm::StringMap<Value> sections;
   SmallVector<Destination> results;
@@ -331,47 +335,19 @@ private:
   llvm::DenseSet<size_t> placed;                   ///< results that are
 };
 
-class LowerTrainingToCpu : public impl::LowerTrainingToCpuBase<LowerTrainingToCpu>,
-                           public NumericallyBounded {
-public:
-  using LowerTrainingToCpuBase::LowerTrainingToCpuBase;
-
-  explicit LowerTrainingToCpu(const Target &target) : given(target) { targetCpu = target.cpu; }
-
-  NumericBound getNumericBound() const override {
-    return NumericBound::relative(1e-5, "sums are taken in another order, with fused multiply-adds");
-  }
-
-  LogicalResult initialize(MLIRContext *mlirContext) override {
-    if (given)
-      return success();
-    absl::StatusOr<Target> found = getTarget(targetCpu);
-    if (!found.ok())
-      return emitError(UnknownLoc::get(mlirContext)) << std::string(found.status().message());
-    given = *std::move(found);
-    return success();
-  }
-
-  void runOnOperation() override {
-    ModuleOp module = getOperation();
-    SectionLayout layout(module);
-    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (function.isPublic() && failed(StepLowering(function, layout, *given).lower()))
-        return signalPassFailure();
-    Builder builder(&getContext());
-    module->setAttr(kTargetAttribute, builder.getStringAttr(given->cpu));
-    SmallVector<StringRef> features(given->features.begin(), given->features.end());
-    module->setAttr(kTargetFeaturesAttribute, builder.getStrArrayAttr(features));
-  }
-
-private:
-  std::optional<Target> given;
-};
-
 } // namespace
 
-std::unique_ptr<Pass> createLowerTrainingToCpuPass(const Target &target) {
-  return std::make_unique<LowerTrainingToCpu>(target);
+Value TrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type element) {
+  return memref::AllocOp::create(builder, loc, MemRefType::get(shape, element),
+                                 builder.getI64IntegerAttr(64));
+}
+
+LogicalResult lowerTrainingSteps(ModuleOp module, MakeTrainingLowering makeLowering) {
+  SectionLayout layout(module);
+  for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    if (function.isPublic() && failed(StepLowering(function, layout, makeLowering).lower()))
+      return failure();
+  return success();
 }
 
 } // namespace llmc::codegen

@@ -1,6 +1,6 @@
 //===- KernelBuilder.h - vocabulary of the kernel emitters --------------------------------------------===//
-#ifndef LLMC_CODEGEN_CPU_KERNELBUILDER_H
-#define LLMC_CODEGEN_CPU_KERNELBUILDER_H
+#ifndef LLMC_CODEGEN_COMMON_KERNELBUILDER_H
+#define LLMC_CODEGEN_COMMON_KERNELBUILDER_H
 
 #include "codegen/common/PanelLayout.h"
 #include "codegen/common/Target.h"
@@ -186,4 +186,4 @@ inline int64_t padTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / 
 
 } // namespace llmc::codegen
 
-#endif // LLMC_CODEGEN_CPU_KERNELBUILDER_H
+#endif // LLMC_CODEGEN_COMMON_KERNELBUILDER_H

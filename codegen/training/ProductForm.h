@@ -1,8 +1,8 @@
 //===- ProductForm.h - which structured operations are products of matrices -----------------------------===//
-#ifndef LLMC_CODEGEN_CPU_TRAINING_PRODUCTFORM_H
-#define LLMC_CODEGEN_CPU_TRAINING_PRODUCTFORM_H
+#ifndef LLMC_CODEGEN_TRAINING_PRODUCTFORM_H
+#define LLMC_CODEGEN_TRAINING_PRODUCTFORM_H
 
-#include "codegen/cpu/training/TrainingKernel.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include <optional>
 
 namespace llmc::codegen {
@@ -18,10 +18,6 @@ struct ProductForm {
 /// The form of `op`, if it is such a product of f32.
 std::optional<ProductForm> productFormOf(mlir::linalg::GenericOp op);
 
-/// Lowers a product whose operands are rounded to bf16 to the processor's matrix unit.
-void lowerTileProduct(TrainingLowering &lowering, mlir::linalg::GenericOp op, const ProductForm &form,
-                      const Destination &destination);
-
 } // namespace llmc::codegen
 
-#endif // LLMC_CODEGEN_CPU_TRAINING_PRODUCTFORM_H
+#endif // LLMC_CODEGEN_TRAINING_PRODUCTFORM_H

@@ -1,6 +1,6 @@
 //===- KernelBuilder.cpp - vocabulary of the kernel emitters -------------------------------------------===//
 
-#include "codegen/cpu/KernelBuilder.h"
+#include "codegen/common/KernelBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -1,0 +1,86 @@
+//===- SharedMatrix.h - matrices in shared memory, and products of warps -------------------------------===//
+#ifndef LLMC_CODEGEN_CUDA_SHAREDMATRIX_H
+#define LLMC_CODEGEN_CUDA_SHAREDMATRIX_H
+
+#include "codegen/cuda/GpuKernel.h"
+
+namespace llmc::codegen {
+
+/// A matrix of bf16 or f32 in the shared memory of a block, in as many stages as copies are under way. Its
+/// columns are panels of 128 bytes; of a panel, chunk c of 16 bytes of row r lies at place c ^ (r % 8), so that
+/// eight rows are read and written without conflicts.
+class SharedMatrix {
+public:
+  /// `rows` are a multiple of 8. Columns beyond the last one are there up to whole panels.
+  SharedMatrix(GpuKernel &kernel, int64_t rows, int64_t columns, mlir::Type element, int64_t stages = 1);
+
+  int64_t chunk() const { return isBf16() ? 8 : 4; }             ///< elements of 16 bytes
+  int64_t chunksPerRow() const { return columns / chunk(); }
+  bool isBf16() const { return element.isBF16(); }
+
+  /// Indices of the first element of a chunk, `inEight` rows below `eightRows`, a multiple of 8.
+  llvm::SmallVector<mlir::Value> at(mlir::Value eightRows, mlir::Value inEight, mlir::Value chunk) const;
+
+  const int64_t rows, columns;
+  const mlir::Type element;
+  mlir::Value memory;          ///< memref<panels in all stages x rows x elements of a panel>
+  mlir::Value stage;           ///< the one that is read and written; null if there is one only
+
+private:
+  GpuKernel &kernel;
+  const int64_t panelColumns;
+};
+
+/// What a warp multiplies: rows of a matrix, or, transposed, its columns.
+struct WarpOperand {
+  const SharedMatrix &matrix;
+  bool transposed; ///< the sums are over the matrix's rows
+  mlir::Value first; ///< row or column from which on the warp has its part, a multiple of 16
+};
+
+/// Sums of products of a warp: 16 `rowTiles` rows and 8 `columnTiles` columns, an even number of tiles. A
+/// thread of the warp has of each tile the sums of rows g, g, g + 8, g + 8 and columns 2 t, 2 t + 1, 2 t, 2 t
+/// + 1, where it is thread 4 g + t: as m16n8k16 leaves them (PTX ISA). In bf16 it is that instruction, in f32
+/// fused multiply-adds.
+class WarpProduct {
+public:
+  WarpProduct(GpuKernel &kernel, int64_t rowTiles, int64_t columnTiles);
+
+  static constexpr int64_t sumsPerTile = 4;
+  llvm::SmallVector<mlir::Value> zeros() {
+    return llvm::SmallVector<mlir::Value>(rowTiles * columnTiles * sumsPerTile, b.f32(0));
+  }
+  /// Adds sum_k a[row, k] b[k, column] for k < `size`, a multiple of 16. `sums` are in the order of row tiles,
+  /// column tiles, sums of a tile.
+  void multiplyAdd(const WarpOperand &left, const WarpOperand &right, int64_t size,
+                   llvm::MutableArrayRef<mlir::Value> sums);
+
+  /// Row of sums `high` (0 or 1) of a row tile, and first of the two columns of a column tile, in the warp's part.
+  mlir::Value rowOf(int64_t tile, int64_t high) { return b.add(group, tile * 16 + high * 8); }
+  mlir::Value columnOf(int64_t tile) { return b.add(b.mul(inGroup, 2), tile * 8); }
+  static int64_t place(int64_t high, int64_t column) { return 2 * high + column; }
+
+  const int64_t rowTiles, columnTiles;
+
+private:
+  void multiplyBf16(const WarpOperand &left, const WarpOperand &right, int64_t size,
+                    llvm::MutableArrayRef<mlir::Value> sums);
+  void multiplyF32(const WarpOperand &left, const WarpOperand &right, int64_t size,
+                   llvm::MutableArrayRef<mlir::Value> sums);
+  llvm::SmallVector<mlir::Value, 4> matrices(const WarpOperand &operand, mlir::Value eightRows,
+                                             mlir::Value chunk);
+  /// Four numbers of k from `k` on, a multiple of 4, of row (or column) `eight` + `inEight`.
+  llvm::SmallVector<mlir::Value, 4> numbers(const WarpOperand &operand, mlir::Value eight,
+                                            mlir::Value inEight, mlir::Value k);
+
+  KernelBuilder &b;
+  mlir::Value lane, group, inGroup; ///< the thread in its warp, g, t
+};
+
+/// Stores two numbers of f32 side by side, of a row `inEight` below `eightRows`, at an even column.
+void storePair(KernelBuilder &b, const SharedMatrix &matrix, mlir::Value eightRows, mlir::Value inEight,
+               mlir::Value column, mlir::Value first, mlir::Value second);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_CUDA_SHAREDMATRIX_H

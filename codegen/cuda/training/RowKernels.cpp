@@ -1,0 +1,238 @@
+//===- RowKernels.cpp - gathers, rotations and copies in training, on GPUs ------------------------------===//
+
+#include "codegen/cuda/GatherKernels.h"
+#include "codegen/cuda/training/CudaTrainingLowering.h"
+#include "passes/NotSupported.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+namespace {
+
+constexpr int64_t kThreads = 256;
+
+int64_t dim(Value buffer, unsigned index) { return cast<MemRefType>(buffer.getType()).getDimSize(index); }
+
+Value toIndex(KernelBuilder &b, Value id) { return arith::IndexCastOp::create(b, b.getIndexType(), id); }
+
+} // namespace
+
+bool hasAlignedRows(MemRefType type, int64_t elements) {
+  auto [strides, offset] = type.getStridesAndOffset();
+  if (strides.empty() || strides.back() != 1 || offset % elements != 0)
+    return false;
+  return llvm::all_of(ArrayRef(strides).drop_back(),
+                      [&](int64_t stride) { return stride % elements == 0; });
+}
+
+LogicalResult CudaTrainingLowering::checkType(Operation *op, ShapedType type) {
+  Type element = type.getElementType();
+  if (!element.isF32() && !element.isBF16() && !element.isIntOrIndex() && !element.isF64())
+    return emitNotSupported(op) << "has numbers of " << element << ", which training on GPUs does not support";
+  return success();
+}
+
+Value CudaTrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type element) {
+  const int64_t alignment = kRowAlignment * 8 / std::max(element.getIntOrFloatBitWidth(), 8U);
+  if (shape.size() != 2 || shape[1] % alignment == 0 || shape[1] < alignment)
+    return TrainingLowering::allocate(loc, shape, element);
+  Value padded =
+      TrainingLowering::allocate(loc, {shape[0], padTo(shape[1], alignment)}, element);
+  SmallVector<OpFoldResult> offsets(2, builder.getIndexAttr(0)), strides(2, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(shape[0]), builder.getIndexAttr(shape[1])};
+  return memref::SubViewOp::create(builder, loc, padded, offsets, sizes, strides);
+}
+
+void CudaTrainingLowering::forEach(StringRef name, Location loc, Value buffer,
+                                   llvm::function_ref<void(GpuKernel &, ArrayRef<Value>)> body) {
+  auto type = cast<MemRefType>(buffer.getType());
+  GpuKernel k = kernel(name, loc, kThreads);
+  KernelBuilder &b = k.b;
+  const int64_t count = type.getNumElements();
+  Value number = b.add(b.mul(k.block(), kThreads), k.thread());
+  b.ifThen(b.less(number, b.index(count)), [&] {
+    SmallVector<Value> indices(type.getRank());
+    Value rest = number;
+    for (int64_t i = type.getRank() - 1; i >= 0; --i) {
+      indices[i] = i == 0 ? rest : b.rem(rest, type.getDimSize(i));
+      rest = b.div(rest, type.getDimSize(i));
+    }
+    body(k, indices);
+  });
+  launch(k, loc, (count + kThreads - 1) / kThreads);
+}
+
+void CudaTrainingLowering::lowerGather(Location loc, Value table, Value ids, const Destination &destination) {
+  forEach("gather", loc, destination.buffer, [&](GpuKernel &k, ArrayRef<Value> indices) {
+    KernelBuilder &b = k.b;
+    Value to = k.import(destination.buffer);
+    Value id = toIndex(b, b.load(k.import(ids), {indices[0]}));
+    Value value = b.load(k.import(table), {id, indices[1]});
+    if (destination.update == Update::Accumulate)
+      value = b.addf(value, b.load(to, indices));
+    b.store(value, to, indices);
+  });
+}
+
+// A block for each row. That of the first row with an id adds all of them, in their order; others do nothing.
+void CudaTrainingLowering::lowerScatter(Location loc, Value input, Value ids,
+                                        const Destination &destination) {
+  if (destination.update == Update::Overwrite)
+    lowerFill(loc, 0, destination);
+  const int64_t rows = dim(ids, 0), width = dim(input, 1);
+  GpuKernel k = kernel("scatter", loc, kThreads);
+  KernelBuilder &b = k.b;
+  Value from = k.import(input), places = k.import(ids), to = k.import(destination.buffer);
+  Value row = k.block(), id = b.load(places, {row});
+  auto same = [&](Value other) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.load(places, {other}), id);
+  };
+  // Whether an earlier row has the id: the threads look at a part each.
+  Value earlier =
+      b.loop(b.index(0), b.index((rows + kThreads - 1) / kThreads), 1, ValueRange{b.f32(0)},
+             [&](Value turn, ValueRange now) -> SmallVector<Value> {
+               Value other = b.add(b.mul(turn, kThreads), k.thread());
+               Value before = arith::AndIOp::create(b, b.less(other, row),
+                                                    same(b.min(other, b.index(rows - 1))));
+               return {arith::SelectOp::create(b, before, b.f32(1), now[0])};
+             })[0];
+  earlier = k.reduceBlock(earlier, [&](Value x, Value y) { return b.maxf(x, y); });
+  Value isFirst = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, earlier, b.f32(0));
+  b.ifThen(isFirst, [&] {
+    Value place = toIndex(b, id);
+    b.loop(k.thread(), b.index(width), kThreads, [&](Value column) {
+      Value sum = b.load(to, {place, column});
+      sum = b.loop(row, b.index(rows), 1, ValueRange{sum},
+                   [&](Value other, ValueRange now) -> SmallVector<Value> {
+                     auto branch = scf::IfOp::create(b, TypeRange{b.getF32Type()}, same(other), true);
+                     OpBuilder::InsertionGuard guard(b);
+                     b.setInsertionPointToStart(branch.thenBlock());
+                     scf::YieldOp::create(b, b.addf(now[0], b.load(from, {other, column})));
+                     b.setInsertionPointToStart(branch.elseBlock());
+                     scf::YieldOp::create(b, now[0]);
+                     return {branch.getResult(0)};
+                   })[0];
+      b.store(sum, to, {place, column});
+    });
+  });
+  launch(k, loc, rows);
+}
+
+void CudaTrainingLowering::lowerFill(Location loc, double value, const Destination &destination) {
+  if (destination.update == Update::Accumulate && value == 0)
+    return;
+  forEach("fill", loc, destination.buffer, [&](GpuKernel &k, ArrayRef<Value> indices) {
+    KernelBuilder &b = k.b;
+    Type element = cast<MemRefType>(destination.buffer.getType()).getElementType();
+    b.store(arith::ConstantOp::create(b, b.getFloatAttr(element, value)), k.import(destination.buffer), indices);
+  });
+}
+
+void CudaTrainingLowering::lowerCopy(Location loc, Value from, const Destination &destination) {
+  forEach("copy", loc, destination.buffer, [&](GpuKernel &k, ArrayRef<Value> indices) {
+    KernelBuilder &b = k.b;
+    Value to = k.import(destination.buffer), value = b.load(k.import(from), indices);
+    if (destination.update == Update::Accumulate)
+      value = b.addf(value, b.load(to, indices));
+    b.store(value, to, indices);
+  });
+}
+
+void CudaTrainingLowering::lowerRopeTable(nn::RopeTableOp op, const Destination &destination) {
+  Value positions = buffers.lookup(op.getPositions());
+  GpuKernel k = kernel("rope_table", op.getLoc(), GpuKernel::warp);
+  emitGpuRopeTable(k, op, /*lanes=*/1, k.import(positions), k.import(destination.buffer));
+  launch(k, op.getLoc(), dim(positions, 0));
+}
+
+// Pairs (i, i + dims / 2), or side by side; what is not rotated is copied.
+LogicalResult CudaTrainingLowering::lowerRotate(nn::RotateOp op, const Destination &destination) {
+  Value input = buffers.lookup(op.getInput()), table = buffers.lookup(op.getTable());
+  const int64_t size = dim(input, 1) / static_cast<int64_t>(op.getHeads()), dims = op.getDims(),
+                half = dims / 2;
+  const bool isHalf = op.getStyle() == nn::RopeStyle::Half;
+  forEach("rotate", op.getLoc(), destination.buffer, [&](GpuKernel &k, ArrayRef<Value> indices) {
+    KernelBuilder &b = k.b;
+    Value x = k.import(input), angles = k.import(table), y = k.import(destination.buffer);
+    Value row = indices[0], column = indices[1], i = b.rem(column, size);
+    auto branch = scf::IfOp::create(b, TypeRange{b.getF32Type()}, b.less(i, b.index(dims)), true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    // This number is the first or the second of its pair.
+    Value isSecond, pair, other;
+    if (isHalf) {
+      isSecond = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, i, b.index(half));
+      pair = b.rem(i, half);
+      other = arith::SelectOp::create(b, isSecond, arith::SubIOp::create(b, column, b.index(half)),
+                                      b.add(column, half));
+    } else {
+      isSecond = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.rem(i, 2), b.index(1));
+      pair = b.div(i, 2);
+      other = arith::SelectOp::create(b, isSecond, arith::SubIOp::create(b, column, b.index(1)),
+                                      b.add(column, 1));
+    }
+    Value c = b.load(angles, {row, pair}), s = b.load(angles, {row, b.add(pair, half)});
+    Value part = b.mulf(b.load(x, {row, other}), s);
+    part = arith::SelectOp::create(b, isSecond, part, arith::NegFOp::create(b, part));
+    scf::YieldOp::create(b, b.addf(b.mulf(b.load(x, {row, column}), c), part));
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, b.load(x, {row, column}));
+    b.setInsertionPointAfter(branch);
+    b.store(branch.getResult(0), y, {row, column});
+  });
+  return success();
+}
+
+//===--------------------------------------------------------------------===//
+// Operands of products
+//===--------------------------------------------------------------------===//
+
+Value CudaTrainingLowering::productOperand(Location loc, Value value, Type element) {
+  Value from = buffers.lookup(value);
+  auto type = cast<MemRefType>(from.getType());
+  const int64_t chunk = kRowAlignment * 8 / element.getIntOrFloatBitWidth();
+  if (type.getElementType() == element && hasAlignedRows(type, chunk))
+    return from;
+  Value &made = productOperands[{value, element}];
+  if (made)
+    return made;
+  Value whole = TrainingLowering::allocate(loc, {type.getDimSize(0), padTo(type.getDimSize(1), chunk)}, element);
+  SmallVector<OpFoldResult> offsets(2, builder.getIndexAttr(0)), strides(2, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(type.getDimSize(0)),
+                                     builder.getIndexAttr(type.getDimSize(1))};
+  made = memref::SubViewOp::create(builder, loc, whole, offsets, sizes, strides);
+  const bool wide = type.getDimSize(1) % kGpuVector == 0 && hasAlignedRows(type, kGpuVector);
+  const int64_t lanes = wide ? kGpuVector : 1, perRow = type.getDimSize(1) / lanes,
+                count = type.getDimSize(0) * perRow;
+  GpuKernel k = kernel("operand", loc, kThreads, lanes);
+  KernelBuilder &b = k.b;
+  Value source = k.import(from), to = k.import(made);
+  Value number = b.add(b.mul(k.block(), kThreads), k.thread());
+  b.ifThen(b.less(number, b.index(count)), [&] {
+    Value row = b.div(number, perRow), column = b.mul(b.rem(number, perRow), lanes);
+    if (!wide) {
+      b.store(b.roundTo(to, b.load(source, {row, column})), to, {row, column});
+      return;
+    }
+    auto aligned = [&](Type of) {
+      return llvm::MaybeAlign(lanes * of.getIntOrFloatBitWidth() / 8);
+    };
+    Value vector = vector::LoadOp::create(b, VectorType::get({lanes}, type.getElementType()), source,
+                                          ValueRange{row, column}, false, aligned(type.getElementType()));
+    vector::StoreOp::create(b, b.roundTo(to, vector), to, ValueRange{row, column}, false, aligned(element));
+  });
+  launch(k, loc, (count + kThreads - 1) / kThreads);
+  return made;
+}
+
+LogicalResult CudaTrainingLowering::lowerProduct(linalg::GenericOp op, const ProductForm &form,
+                                                 const Destination &destination) {
+  Type element = form.isRounded ? Type(builder.getBF16Type()) : Type(builder.getF32Type());
+  Value left = productOperand(op.getLoc(), op.getDpsInputs()[form.left], element);
+  Value right = productOperand(op.getLoc(), op.getDpsInputs()[form.right], element);
+  lowerMatrixProduct(*this, op.getLoc(), form, left, right, destination);
+  return success();
+}
+
+} // namespace llmc::codegen

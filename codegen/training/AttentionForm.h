@@ -1,0 +1,31 @@
+//===- AttentionForm.h - sizes of attention over whole sequences ---------------------------------------===//
+#ifndef LLMC_CODEGEN_TRAINING_ATTENTIONFORM_H
+#define LLMC_CODEGEN_TRAINING_ATTENTIONFORM_H
+
+#include "dialects/nn/NN.h"
+#include <optional>
+
+namespace llmc::codegen {
+
+/// Attention in training. Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says
+/// (else one sequence), that do not see each other: their segments differ.
+struct AttentionForm {
+  int64_t rows, sequence; ///< all, and those of one sequence
+  int64_t heads, kvHeads;
+  int64_t group;           ///< heads that share keys
+  int64_t size, valueSize; ///< of a head
+  double scale;
+  bool causal;
+  std::optional<int64_t> window;
+  std::optional<double> softcap;
+
+  int64_t sequences() const { return rows / sequence; }
+};
+
+/// The form of `op`; refuses what training has no kernels for.
+mlir::FailureOr<AttentionForm> attentionFormOf(nn::AttentionOp op);
+mlir::FailureOr<AttentionForm> attentionFormOf(nn::AttentionGradientOp op);
+
+} // namespace llmc::codegen
+
+#endif // LLMC_CODEGEN_TRAINING_ATTENTIONFORM_H

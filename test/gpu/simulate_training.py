@@ -1,0 +1,91 @@
+"""Trains small models on a simulated GPU. Each parameter's gradient is held to what the processor computes (after one step
+AdamW's first moment is a tenth of it), and so are the losses of some steps.
+
+    python3 simulate_training.py LLMC TOKENIZER SIMULATOR
+"""
+
+import array
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e" / "training"))
+import runs  # noqa: E402
+
+STEPS = 3
+SCHEDULES = ["1", "2,0"]
+# Of the largest number of a gradient: sums in another order, and operands of products rounded to bf16.
+BOUNDS = {"F32": 2e-4, "BF16": 0.05}
+# More rows than a block has, and sizes that no tile or vector divides.
+FAMILIES = {
+    "llama": runs.FAMILIES["llama"].replace("40", "80").replace("sequences: 3", "sequences: 2"),
+    "gpt2": runs.FAMILIES["gpt2"].replace("context: 48", "context: 96").replace("sequences: 4 length: 45", "sequences: 1 length: 70"),
+}
+
+
+def tensors(path):
+    """The tensors of a safetensors file, by name."""
+    contents = path.read_bytes()
+    size = int.from_bytes(contents[:8], "little")
+    header = json.loads(contents[8 : 8 + size])
+    header.pop("__metadata__", None)
+    result = {}
+    for name, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        result[name] = array.array("f", contents[begin:end])
+    return result
+
+
+class Simulation(runs.Workshop):
+    def __init__(self, llmc, tokenizer, simulator, folder):
+        super().__init__(llmc, tokenizer, folder)
+        self.simulator = simulator
+
+    def make(self, family, name, precision, *options):
+        return self.trainer(family, name, "checkpoint_every: 1 keep_checkpoints: 9", f"precision: {precision}", options)
+
+    def run_steps(self, trainer, output, schedule="0"):
+        """First moments after one step and the losses of STEPS steps, or None if the run fails."""
+        environment = {**os.environ, "LLMC_CUDA_DRIVER": self.simulator, "LLMC_SIMT_SCHEDULE": schedule}
+        folder = self.folder / output
+        command = [trainer, "-q", "--restart", "--override", f"steps={STEPS}", "--override", f"output={folder}"]
+        result = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
+        self.said = result.stderr.strip()
+        if result.returncode != 0:
+            return None
+        losses = [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+        return tensors(folder / "checkpoint-00000001" / "exp_avg.safetensors"), losses
+
+
+def disagreement(found, expected, bound):
+    """Where two runs differ by more than `bound`, or nothing."""
+    for name, values in expected[0].items():
+        largest = max(map(abs, values))
+        error = max(abs(x - y) for x, y in zip(values, found[0][name]))
+        if not error <= bound * largest:
+            return f"the gradient of {name} is off by {error / largest} of its largest number"
+    for step, (x, y) in enumerate(zip(found[1], expected[1]), start=1):
+        if not abs(x - y) <= bound:
+            return f"step {step}: the loss is {x}, expected {y}"
+    return ""
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        runs.FAMILIES.update(FAMILIES)
+        simulation = Simulation(*sys.argv[1:4], folder)
+        for family in FAMILIES:
+            expected = simulation.run_steps(simulation.make(family, f"{family}-cpu", "F32"), f"{family}-cpu")
+            for precision, bound in BOUNDS.items():
+                trainer = simulation.make(family, f"{family}-{precision}", precision, "--target=cuda", "--gpu-arch=host")
+                for schedule in ["0", *(SCHEDULES if family == "llama" else [])]:
+                    found = simulation.run_steps(trainer, f"{family}-{precision}", schedule)
+                    problem = simulation.said if found is None else disagreement(found, expected, bound)
+                    if problem:
+                        sys.exit(f"{family}, {precision}, schedule {schedule}: {problem}")
+
+
+main()
