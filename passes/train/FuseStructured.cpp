@@ -19,9 +19,15 @@ using namespace llmc;
 namespace {
 
 /// Whether the formula of `op` is computed again for less than reading its result costs: no function of
-/// mathematics, no division, no more reads than the result is.
+/// mathematics, no division, and no more is read than the result is. (Sums of two tensors, were they computed
+/// again, would make each layer add up those of all layers before.)
 bool isCheap(linalg::GenericOp op) {
-  return op.getNumDpsInputs() <= 2 && op.getBody()->getOperations().size() <= 4 &&
+  const int64_t elements = cast<ShapedType>(op.getResultTypes().front()).getNumElements();
+  const auto large = llvm::count_if(op.getDpsInputs(), [&](Value input) {
+    auto type = dyn_cast<ShapedType>(input.getType());
+    return type && type.getNumElements() >= elements;
+  });
+  return large <= 1 && op.getBody()->getOperations().size() <= 4 &&
          llvm::none_of(op.getBody()->getOperations(), [](Operation &inner) {
            return isa<math::MathDialect>(inner.getDialect()) || isa<arith::DivFOp>(inner);
          });
