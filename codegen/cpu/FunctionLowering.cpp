@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/common/FragmentLayout.h"
+#include "codegen/cpu/FusionForm.h"
 #include "codegen/cpu/StepForm.h"
 #include "passes/NotSupported.h"
 
@@ -29,6 +30,25 @@ nn::CachedAttentionOp queryReader(Value value) {
   return {};
 }
 
+/// The layout in which a norm of heads reads `value`, or appends it to a cache beside the keys that it
+/// normalizes; nothing if none does.
+std::optional<WidthLayout> layoutInHeadNorms(Value value) {
+  for (OpOperand &use : value.getUses()) {
+    auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+    nn::RmsNormOp norm = fusion ? groupNormOf(fusion) : nn::RmsNormOp();
+    if (!norm)
+      continue;
+    Value inner = fusion.getBody().getArgument(use.getOperandNumber());
+    if (norm.getInput() == inner)
+      return layoutOf(norm);
+    for (Operation *user : inner.getUsers())
+      if (auto append = dyn_cast<nn::CacheAppendOp>(user); append && append.getValue() == inner)
+        return WidthLayout{append.getCache().getType().getHeads(), append.getCache().getType().getHeadDim(),
+                           0, 0};
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 Value outerValue(Value value) {
@@ -47,11 +67,16 @@ WidthLayout layoutOf(Value value) {
       return layoutOf(rotation.getResult());
     if (auto append = dyn_cast<nn::CacheAppendOp>(use.getOwner()))
       return {append.getCache().getType().getHeads(), append.getCache().getType().getHeadDim(), 0, 0};
-    if (auto yield = dyn_cast<nn::YieldOp>(use.getOwner()))
-      if (auto fusion = dyn_cast<nn::FusionOp>(yield->getParentOp()))
-        if (auto attention = queryReader(fusion.getResult(use.getOperandNumber())))
-          return {static_cast<int64_t>(attention.getHeads()),
-                  width / static_cast<int64_t>(attention.getHeads()), 0, 0};
+    auto yield = dyn_cast<nn::YieldOp>(use.getOwner());
+    auto fusion = yield ? dyn_cast<nn::FusionOp>(yield->getParentOp()) : nn::FusionOp();
+    if (!fusion)
+      continue;
+    Value outer = fusion.getResult(use.getOperandNumber());
+    if (auto attention = queryReader(outer))
+      return {static_cast<int64_t>(attention.getHeads()), width / static_cast<int64_t>(attention.getHeads()),
+              0, 0};
+    if (std::optional<WidthLayout> layout = layoutInHeadNorms(outer))
+      return *layout;
   }
   return {1, width, 0, 0};
 }

@@ -14,6 +14,10 @@ namespace {
 
 int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
+int64_t groupSize(nn::RmsNormOp norm) {
+  return cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0);
+}
+
 /// Whether only rotations read `value`.
 bool isTable(Value value) {
   return llvm::all_of(value.getUses(), [](OpOperand &use) {
@@ -48,6 +52,55 @@ bool isInOrder(const WidthLayout &layout, int64_t lanes) {
   return layout.style == 0 && layout.rotaryDims == layout.headSize && layout.rotaryDims / 2 % lanes == 0;
 }
 
+nn::RmsNormOp groupNormOf(nn::FusionOp fusion) {
+  for (auto norm : fusion.getBody().front().getOps<nn::RmsNormOp>())
+    if (groupSize(norm) != widthOf(norm.getInput()))
+      return norm;
+  return {};
+}
+
+WidthLayout layoutOf(nn::RmsNormOp groupNorm) {
+  WidthLayout layout = layoutOf(groupNorm.getResult());
+  if (!layout.isPlain())
+    return layout;
+  return {widthOf(groupNorm.getInput()) / groupSize(groupNorm), groupSize(groupNorm), 0, 0};
+}
+
+bool isKeptAs(const WidthLayout &layout, const WidthLayout &other, int64_t lanes) {
+  return layout == other || (isInOrder(layout, lanes) && isInOrder(other, lanes));
+}
+
+LogicalResult checkHeadNorm(nn::FusionOp fusion, nn::RmsNormOp norm) {
+  const WidthLayout layout = layoutOf(norm);
+  if (layout.headSize != groupSize(norm))
+    return emitNotSupported(norm) << "over groups of " << groupSize(norm)
+                                  << " elements of what is rotated or cached in heads of " << layout.headSize
+                                  << " is not supported by the CPU code generator";
+  if (!outerValue(norm.getInput()) || !outerValue(norm.getWeight()))
+    return emitNotSupported(norm) << "over groups is not supported by the CPU code generator together with "
+                                     "what its input or weight is computed from";
+  for (Operation &op : fusion.getBody().front().without_terminator()) {
+    auto rotation = dyn_cast<nn::RotateOp>(op);
+    const bool rotatesNorm =
+        rotation && rotation.getInput() == norm.getResult() && outerValue(rotation.getTable());
+    if (&op != norm && !rotatesNorm && !isa<nn::CacheAppendOp>(op))
+      return emitNotSupported(&op)
+             << "is not supported by the CPU code generator in one kernel with a norm over groups";
+  }
+  return success();
+}
+
+LogicalResult checkHeadNormLayout(nn::RmsNormOp norm, const WidthLayout &other, int64_t lanes) {
+  if (isKeptAs(layoutOf(norm), other, lanes))
+    return success();
+  return emitNotSupported(norm) << "over groups of " << groupSize(norm)
+                                << " elements is not supported here by the CPU code generator, whose vectors "
+                                   "have "
+                                << lanes
+                                << ": expected groups of whole vectors, or heads between a product and "
+                                   "attention";
+}
+
 LogicalResult checkRowOperation(Operation *op, Value result) {
   if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
     Type element = cast<RankedTensorType>(convert.getType()).getElementType();
@@ -60,7 +113,7 @@ LogicalResult checkRowOperation(Operation *op, Value result) {
                 "last, to bf16, q8_k or q16_k";
   }
   if (auto norm = dyn_cast<nn::RmsNormOp>(op))
-    if (cast<RankedTensorType>(norm.getWeight().getType()).getDimSize(0) != widthOf(norm.getInput()))
+    if (groupSize(norm) != widthOf(norm.getInput()))
       return emitNotSupported(op) << "over groups is not supported by the CPU code generator";
   if (isa<nn::RmsNormOp, nn::LayerNormOp>(op)) {
     for (Value parameter : op->getOperands().drop_front())
@@ -73,9 +126,7 @@ LogicalResult checkRowOperation(Operation *op, Value result) {
 }
 
 LogicalResult checkEpilogue(nn::LinearOp product, const Store &store, int64_t lanes) {
-  auto hasStoredLayout = [&](const WidthLayout &layout) {
-    return layout == store.layout || (isInOrder(layout, lanes) && isInOrder(store.layout, lanes));
-  };
+  auto hasStoredLayout = [&](const WidthLayout &layout) { return isKeptAs(layout, store.layout, lanes); };
   for (Value value : sliceOf(store.value, product.getResult())) {
     if (outerValue(value)) {
       if (!nn::isParameter(outerValue(value)) && !isTable(value) && !isInOrder(store.layout, lanes))

@@ -21,6 +21,21 @@ nn::SplitOp splitOf(nn::LinearOp op);
 /// Whether the panels of a width laid out so are its columns in order.
 bool isInOrder(const WidthLayout &layout, int64_t lanes);
 
+/// Whether a width that is kept in one of these layouts can be read in the other.
+bool isKeptAs(const WidthLayout &layout, const WidthLayout &other, int64_t lanes);
+
+/// The norm in `fusion` that normalizes groups of its input's width by themselves; null if there is none.
+nn::RmsNormOp groupNormOf(nn::FusionOp fusion);
+
+/// The layout of a norm over groups: each group is a head.
+WidthLayout layoutOf(nn::RmsNormOp groupNorm);
+
+/// Refuses what no kernel can compute around `norm`, which works on groups.
+mlir::LogicalResult checkHeadNorm(nn::FusionOp fusion, nn::RmsNormOp norm);
+
+/// Refuses another layout of what such a norm reads or of what is stored of it.
+mlir::LogicalResult checkHeadNormLayout(nn::RmsNormOp norm, const WidthLayout &other, int64_t lanes);
+
 /// Refuses what no row kernel that stores `result` can compute.
 mlir::LogicalResult checkRowOperation(mlir::Operation *op, mlir::Value result);
 

@@ -5,6 +5,7 @@
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/FusionForm.h"
 #include "codegen/cpu/FusionValues.h"
+#include "codegen/cpu/HeadNormKernel.h"
 #include "codegen/cpu/IntegerTile.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
@@ -78,6 +79,8 @@ public:
       if (auto table = dyn_cast<nn::RopeTableOp>(inner))
         return lowerGather(table);
     }
+    if (nn::RmsNormOp norm = groupNormOf(fusion))
+      return lowerHeadNorm(norm);
     return lowerRows();
   }
 
@@ -223,6 +226,63 @@ private:
         return failure();
       f.values[outer] = *made;
     }
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Norms of heads
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult lowerHeadNorm(nn::RmsNormOp norm) {
+    if (failed(checkHeadNorm(fusion, norm)))
+      return failure();
+    FailureOr<Lowered> input = operand(norm.getInput());
+    if (failed(input) || failed(checkHeadNormLayout(norm, input->layout, f.target.lanes)))
+      return failure();
+    HeadNormKernel kernel{};
+    kernel.norm = norm;
+    kernel.layout = layoutOf(norm);
+    const WidthLayout &layout = kernel.layout;
+    FailureOr<Value> weight =
+        parameter(norm.getWeight(), {1, layout.headSize, layout.rotaryDims, layout.style});
+    if (failed(weight))
+      return failure();
+    LogicalResult status = success();
+    runOverRows("head_norm", input->rows, [&](KernelScope &scope, Value begin, Value end) {
+      TileEmitter tile(scope.b);
+      auto import = importTo(scope);
+      tile.buffers[norm.getInput()] = scope.import(input->memrefs[0]);
+      if (failed(addStores(import, input->rows, kernel.stores, kernel.positions))) {
+        status = failure();
+        return;
+      }
+      for (const Store &store : kernel.stores)
+        if (failed(importStored(import, tile, norm, store)))
+          status = failure();
+      kernel.weight = scope.import(*weight);
+      kernel.rowBegin = begin;
+      kernel.rowEnd = end;
+      if (succeeded(status))
+        kernel.emit(scope.b, tile);
+    });
+    return status;
+  }
+
+  /// Makes what `store` is computed from, beside `norm`, known to a tile emitter.
+  LogicalResult importStored(Import import, TileEmitter &tile, nn::RmsNormOp norm, const Store &store) {
+    if (!outerValue(store.value)) {
+      if (failed(checkHeadNormLayout(norm, store.layout, f.target.lanes)))
+        return failure();
+      return importOperands(import, tile, store.value, norm.getResult());
+    }
+    FailureOr<Lowered> lowered = operand(store.value);
+    if (failed(lowered))
+      return failure();
+    if (lowered->kind != Lowered::Kind::Rows || !isKeptAs(lowered->layout, store.layout, f.target.lanes))
+      return emitNotSupported(norm)
+             << "over groups is in one kernel with an append of values in another layout "
+                "than the cache's, which is not supported by the CPU code generator";
+    tile.buffers[store.value] = import(lowered->memrefs[0]);
     return success();
   }
 

@@ -79,7 +79,7 @@ SmallVector<int64_t> FusionValues::placeParts(nn::LinearOp op, TileEmitter &tile
   return moved ? segments : SmallVector<int64_t>();
 }
 
-LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::vector<Store> &stores,
+LogicalResult FusionValues::addStores(Import import, Value rows, std::vector<Store> &stores,
                                       Value &positions) {
   auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
   for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
@@ -100,9 +100,10 @@ LogicalResult FusionValues::addStores(Import import, nn::LinearOp product, std::
     }
     auto type = dyn_cast<RankedTensorType>(inner.getType());
     if (!type || !type.getElementType().isF32())
-      return emitNotSupported(fusion) << "yields a value of type " << inner.getType()
-                                      << " from a product, which is not supported by the CPU code generator";
-    Lowered result = allocateResult(outer, layoutOf(inner), rowsOf(product.getInput()));
+      return emitNotSupported(fusion)
+             << "yields a value of type " << inner.getType()
+             << " from a kernel that makes f32, which is not supported by the CPU code generator";
+    Lowered result = allocateResult(outer, layoutOf(inner), rows);
     bool isOutput = f.isPublic && result.memrefs[0] == f.created.getArgument(kOutput);
     stores.push_back({isOutput ? Store::Kind::Output : Store::Kind::Rows, inner, import(result.memrefs[0]),
                       result.layout});

@@ -33,10 +33,14 @@ protected:
   mlir::LogicalResult refuseWithoutRows();
   /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
   llvm::SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile);
-  /// What the kernel of `product` stores, in memory that becomes the fusion's results. Sets `positions` if it
-  /// appends to a cache.
-  mlir::LogicalResult addStores(Import import, nn::LinearOp product, std::vector<Store> &stores,
+  /// What the kernel stores that computes `rows` of the fusion, in memory that becomes the fusion's results.
+  /// Sets `positions` if it appends to a cache.
+  mlir::LogicalResult addStores(Import import, mlir::Value rows, std::vector<Store> &stores,
                                 mlir::Value &positions);
+  mlir::LogicalResult addStores(Import import, nn::LinearOp product, std::vector<Store> &stores,
+                                mlir::Value &positions) {
+    return addStores(import, rowsOf(product.getInput()), stores, positions);
+  }
 
   FunctionLowering &f;
   mlir::Location loc;

@@ -59,7 +59,8 @@ SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<V
   });
 }
 
-/// Writes one vector of a stored value.
+} // namespace
+
 void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel, Value positions) {
   const WidthLayout &layout = store.layout;
   const int64_t lanes = b.lanes, headPanels = layout.panelsPerHead(lanes);
@@ -99,8 +100,6 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
   }
   }
 }
-
-} // namespace
 
 int64_t ProductKernel::tiles(int64_t lanes) const {
   int64_t count = 0;

@@ -20,6 +20,11 @@ struct Store {
   WidthLayout layout;      ///< of the value's width
 };
 
+/// Writes `vector`, which is panel `panel` of a stored value in row `row`. `positions` are those of rows, for
+/// caches.
+void storePanel(KernelBuilder &b, const Store &store, mlir::Value vector, mlir::Value row, mlir::Value panel,
+                mlir::Value positions);
+
 /// A family of tiles of one store: `count` tiles, each of which holds the panels base + offsets[i].
 struct TileClass {
   const Store *store;

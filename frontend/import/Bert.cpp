@@ -20,19 +20,14 @@ struct BertConfig {
   Size layers, vocabulary, context, segments, hidden, intermediate;
   double epsilon;
   AttentionShape attention;
-  std::string activation;
+  Activation activation;
 };
-
-constexpr const char *kExactGelu = "gelu";
-constexpr const char *kTanhGelu[] = {"gelu_new", "gelu_pytorch_tanh"};
 
 void refuseUnknownOptions(Hyperparameters &fields) {
   fields.expect({"position_embedding_type", ""}, {std::string("absolute")});
   fields.expect({"is_decoder", "attention.causal"}, {false});
   fields.expect({"add_cross_attention", ""}, {false});
   fields.refuse({"quantization_config", ""}, "quantized weights are read from GGUF files only");
-  fields.expect({"hidden_act", ""}, {std::string(kExactGelu), std::string(kTanhGelu[0]),
-                                     std::string(kTanhGelu[1]), std::string("relu"), std::string("silu")});
 }
 
 BertConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields) {
@@ -52,21 +47,13 @@ BertConfig readConfig(const Checkpoint &checkpoint, Hyperparameters &fields) {
                                     " (", config.hidden.value, ")"));
   double scale = 1 / std::sqrt(double(config.hidden.value) / double(headCount.value));
   config.attention = {headCount.value, headCount.value, scale, /*causal=*/false, /*window=*/{}};
-  config.activation = fields.textOr({"hidden_act", ""}, kExactGelu);
+  config.activation = readActivation(fields, {"hidden_act", ""}, Activation::Gelu);
   const StoredTensor *table = checkpoint.find("token_embd.weight");
   config.vocabulary = fields.format() == Format::HuggingFace || !table
                           ? fields.size({"vocab_size", "vocab_size"})
                           : fields.sizeOr({"", "vocab_size"}, {table->shape[0], "vocabulary"});
   refuseUnknownOptions(fields);
   return config;
-}
-
-Value buildActivation(GraphBuilder &graph, const BertConfig &config, Value x) {
-  if (config.activation == "relu")
-    return graph.relu(x);
-  if (config.activation == "silu")
-    return graph.silu(x);
-  return graph.gelu(x, config.activation == kExactGelu ? nn::GeluKind::Exact : nn::GeluKind::Tanh);
 }
 
 Value buildEmbeddings(GraphBuilder &graph, const BertConfig &config) {
@@ -91,13 +78,13 @@ Value buildLayer(GraphBuilder &graph, const BertConfig &config, Value x) {
                       config.epsilon);
 
   Value inner = graph.linear(x, {"intermediate.dense", "ffn_up"}, config.intermediate, hidden, Bias::Yes);
-  inner = buildActivation(graph, config, inner);
+  inner = graph.activate(inner, config.activation);
   Value outer = graph.linear(inner, {"output.dense", "ffn_down"}, hidden, config.intermediate, Bias::Yes);
   return graph.layerNorm(graph.add(x, outer), {"output.LayerNorm", "layer_output_norm"}, hidden,
                          config.epsilon);
 }
 
-absl::StatusOr<Graph> buildBert(const Checkpoint &checkpoint, MLIRContext *context) {
+absl::StatusOr<Graph> buildBert(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   BertConfig config = readConfig(checkpoint, fields);
   if (!fields.ok())

@@ -3,6 +3,7 @@
 #include "frontend/import/Checkpoint.h"
 #include "dialects/nn/NN.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cstring>
 
 using namespace mlir;
 using namespace llmc;
@@ -26,7 +27,28 @@ Type elementTypeOf(blocks::StorageFormat format, MLIRContext *context) {
   }
 }
 
+/// The transpose of a matrix of `rows` times `columns` elements of `size` bytes.
+std::vector<uint8_t> transposeOf(absl::Span<const uint8_t> bytes, int64_t rows, int64_t columns,
+                                 int64_t size) {
+  constexpr int64_t kBlock = 64; // Rows and columns whose elements stay in the cache.
+  std::vector<uint8_t> result(bytes.size());
+  for (int64_t row = 0; row < rows; row += kBlock)
+    for (int64_t column = 0; column < columns; column += kBlock)
+      for (int64_t r = row; r < std::min(row + kBlock, rows); ++r)
+        for (int64_t c = column; c < std::min(column + kBlock, columns); ++c)
+          std::memcpy(&result[(c * rows + r) * size], &bytes[(r * columns + c) * size], size);
+  return result;
+}
+
 } // namespace
+
+void Checkpoint::transpose(llvm::StringRef name) {
+  auto found = stored.find(name);
+  if (found == stored.end() || found->second.shape.size() != 2 || found->second.isTransposed)
+    return;
+  std::swap(found->second.shape[0], found->second.shape[1]);
+  found->second.isTransposed = true;
+}
 
 RankedTensorType llmc::frontend::typeOf(const StoredTensor &tensor, MLIRContext *context) {
   return RankedTensorType::get(tensor.shape, elementTypeOf(*tensor.format, context));
@@ -43,5 +65,11 @@ llvm::Expected<llvm::ArrayRef<uint8_t>> Checkpoint::getContents(llvm::StringRef 
   if (RankedTensorType found = typeOf(*tensor, type.getContext()); found != type)
     return llvm::createStringError(
         llvm::formatv("{0}: tensor '{1}' has type {2}, expected {3}", tensor->file, name, found, type).str());
-  return llvm::ArrayRef<uint8_t>(tensor->bytes.data(), tensor->bytes.size());
+  if (!tensor->isTransposed)
+    return llvm::ArrayRef<uint8_t>(tensor->bytes.data(), tensor->bytes.size());
+  std::lock_guard<std::mutex> lock(transposing);
+  std::vector<uint8_t> &made = transposed[name];
+  if (made.empty())
+    made = transposeOf(tensor->bytes, tensor->shape[1], tensor->shape[0], type.getElementTypeBitWidth() / 8);
+  return llvm::ArrayRef<uint8_t>(made);
 }

@@ -11,6 +11,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include <memory>
+#include <mutex>
 #include <optional>
 
 namespace llmc::frontend {
@@ -25,6 +26,8 @@ struct StoredTensor {
   std::string typeName;
   /// Slowest dimension first: [out, in] for a weight.
   llvm::SmallVector<int64_t, 4> shape;
+  /// In the file the matrix lies as [in, out], transposed.
+  bool isTransposed = false;
   absl::Span<const uint8_t> bytes;
 };
 
@@ -62,6 +65,11 @@ public:
     return found == stored.end() ? nullptr : &found->second;
   }
 
+  /// From now on tensor `name` is the transpose of the matrix in the file. Does nothing if there is no such
+  /// tensor, or if it is no matrix. The contents are made when they are first asked for, and are then kept in
+  /// memory.
+  void transpose(llvm::StringRef name);
+
   llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
                                                       mlir::RankedTensorType type) override;
 
@@ -73,6 +81,10 @@ protected:
   std::string architectureName;
   ModelCard modelCard;
   llvm::StringMap<StoredTensor> stored;
+
+private:
+  std::mutex transposing;
+  llvm::StringMap<std::vector<uint8_t>> transposed;
 };
 
 /// The type of a parameter that holds `tensor`. The tensor's format is one that a model can use.

@@ -26,10 +26,14 @@ struct Family {
   llvm::ArrayRef<llvm::StringLiteral> ggufArchitectures;
   /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
   /// names file, field, what was found and what was expected.
-  absl::StatusOr<Graph> (*build)(const Checkpoint &checkpoint, mlir::MLIRContext *context);
+  absl::StatusOr<Graph> (*build)(Checkpoint &checkpoint, mlir::MLIRContext *context);
 };
 
 extern const Family kLlama;
+extern const Family kQwen2;
+extern const Family kQwen3;
+extern const Family kPhi3;
+extern const Family kGpt2;
 extern const Family kBert;
 
 /// All families.

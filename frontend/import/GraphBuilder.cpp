@@ -10,7 +10,7 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::frontend;
 
-GraphBuilder::GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields, MLIRContext *context,
+GraphBuilder::GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, MLIRContext *context,
                            ArrayRef<StringRef> inputs)
     : checkpoint(checkpoint), fields(fields), context(context), builder(context),
       here(UnknownLoc::get(context)) {
@@ -61,7 +61,8 @@ RankedTensorType GraphBuilder::checkedType(const std::string &name, ArrayRef<Siz
     return fail(absl::StrCat(tensor->file, ": tensor '", name, "' has elements of type ", tensor->typeName,
                              ", which is not supported (supported: ", blocks::listFormats(), ")"));
   if (tensor->shape != expected)
-    return fail(absl::StrCat(tensor->file, ": tensor '", name, "' has shape [",
+    return fail(absl::StrCat(tensor->file, ": tensor '", name, "' has ",
+                             tensor->isTransposed ? "the transposed shape [" : "shape [",
                              absl::StrJoin(tensor->shape, ", "), "], expected ", wanted));
   return typeOf(*tensor, context);
 }
@@ -146,6 +147,8 @@ Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size
 
 Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, Bias bias) {
   std::string tensor = fullName(name);
+  if (weightOrder == WeightOrder::InOut)
+    checkpoint.transpose(tensor + ".weight");
   Value weight = parameter(tensor + ".weight", {out, in});
   Value offset = bias == Bias::Yes ? vector(tensor + ".bias", out) : Value();
   return nn::LinearOp::create(builder, locationOf(tensor), x, weight, offset);
@@ -184,12 +187,32 @@ Value GraphBuilder::attention(Value query, Value key, Value value, const Attenti
 }
 
 Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x); }
-Value GraphBuilder::relu(Value x) { return nn::ReluOp::create(builder, here, x); }
-Value GraphBuilder::gelu(Value x, nn::GeluKind kind) {
-  return nn::GeluOp::create(builder, here, x, nn::GeluKindAttr::get(context, kind));
+Value GraphBuilder::activate(Value x, Activation activation) {
+  auto gelu = [&](nn::GeluKind kind) {
+    return nn::GeluOp::create(builder, here, x, nn::GeluKindAttr::get(context, kind));
+  };
+  switch (activation) {
+  case Activation::Gelu:
+    return gelu(nn::GeluKind::Exact);
+  case Activation::GeluTanh:
+    return gelu(nn::GeluKind::Tanh);
+  case Activation::Relu:
+    return nn::ReluOp::create(builder, here, x);
+  case Activation::Silu:
+    return silu(x);
+  }
+  llvm_unreachable("not an activation");
 }
 Value GraphBuilder::add(Value a, Value b) { return arith::AddFOp::create(builder, here, a, b); }
 Value GraphBuilder::multiply(Value a, Value b) { return arith::MulFOp::create(builder, here, a, b); }
+
+SmallVector<Value> GraphBuilder::split(Value x, ArrayRef<int64_t> widths) {
+  auto type = cast<RankedTensorType>(x.getType());
+  SmallVector<Type> parts;
+  for (int64_t width : widths)
+    parts.push_back(type.clone({type.getDimSize(0), width}));
+  return llvm::to_vector_of<Value>(nn::SplitOp::create(builder, here, parts, x).getResults());
+}
 
 Value GraphBuilder::selectRows(Value x, Value rows) {
   return nn::SelectRowsOp::create(builder, here, x, rows);

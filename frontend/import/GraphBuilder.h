@@ -3,6 +3,7 @@
 #define LLMC_FRONTEND_IMPORT_GRAPHBUILDER_H
 
 #include "dialects/nn/NN.h"
+#include "frontend/import/Activation.h"
 #include "frontend/import/Checkpoint.h"
 #include "frontend/import/Rope.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -13,6 +14,9 @@ namespace llmc::frontend {
 
 /// Whether a layer of the model has a bias vector beside its weight.
 enum class Bias { No, Yes };
+
+/// How a file holds the matrices of a model: as [out, in], or transposed.
+enum class WeightOrder { OutIn, InOut };
 
 /// Shape of attention.
 struct AttentionShape {
@@ -32,11 +36,14 @@ struct AttentionShape {
 class GraphBuilder {
 public:
   /// Begins @forward with an i32 argument [tokens] for each of `inputs`, which name fields of LlmcStep.
-  GraphBuilder(const Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
+  GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
                llvm::ArrayRef<llvm::StringRef> inputs);
 
   /// Puts `prefix` before the names of all tensors that follow ("bert.").
   void beginNamesWith(std::string prefix) { namePrefix = std::move(prefix); }
+
+  /// How the file holds the weights of linear().
+  void holdsWeightsAs(WeightOrder order) { weightOrder = order; }
 
   /// The value of input `index` of @forward.
   mlir::Value input(unsigned index);
@@ -51,16 +58,18 @@ public:
   // in].
   mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width);
   mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
+  /// Over each `width` elements of x: its whole width, or each head.
   mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon);
   mlir::Value layerNorm(mlir::Value x, Name name, const Size &width, double epsilon);
 
   mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape);
   mlir::Value silu(mlir::Value x);
-  mlir::Value gelu(mlir::Value x, nn::GeluKind kind);
-  mlir::Value relu(mlir::Value x);
+  mlir::Value activate(mlir::Value x, Activation activation);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, mlir::Value b);
+  /// Parts of the width, in order.
+  llvm::SmallVector<mlir::Value> split(mlir::Value x, llvm::ArrayRef<int64_t> widths);
   mlir::Value selectRows(mlir::Value x, mlir::Value rows);
 
   /// Whether there was no error so far.
@@ -80,13 +89,14 @@ private:
   std::string fullName(Name name) const;
   mlir::Location locationOf(llvm::StringRef name);
 
-  const Checkpoint &checkpoint;
+  Checkpoint &checkpoint;
   Hyperparameters &fields;
   mlir::MLIRContext *context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OpBuilder builder;
   mlir::func::FuncOp forward;
   std::string namePrefix;
+  WeightOrder weightOrder = WeightOrder::OutIn;
   /// The name of the layer that is being built, or nothing in @forward.
   std::string layerPrefix;
   mlir::func::FuncOp layerFunction;

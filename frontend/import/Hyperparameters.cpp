@@ -61,6 +61,9 @@ bool sameValue(const Field &a, const Field &b) {
 Size llmc::frontend::operator*(const Size &a, const Size &b) {
   return {a.value * b.value, absl::StrCat(a.meaning, " * ", b.meaning)};
 }
+Size llmc::frontend::operator+(const Size &a, const Size &b) {
+  return {a.value + b.value, absl::StrCat(a.meaning, " + ", b.meaning)};
+}
 
 std::string Hyperparameters::nameOf(Name name) const {
   std::string key = name.in(formatKind);

@@ -32,6 +32,7 @@ struct Size {
   std::string meaning;
 };
 Size operator*(const Size &a, const Size &b);
+Size operator+(const Size &a, const Size &b);
 
 /// `null` in JSON.
 struct NullField {};

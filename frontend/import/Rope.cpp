@@ -183,29 +183,54 @@ nn::RopeScalingAttr readGgufScaling(const Checkpoint &checkpoint, Hyperparameter
   return {};
 }
 
-} // namespace
+//===----------------------------------------------------------------------===//
+// How much of a head rotates
+//===----------------------------------------------------------------------===//
 
-Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
-                              nn::RopeStyle ggufStyle, MLIRContext *context) {
-  ScalingBuilder build(context);
-  constexpr Name dimsName = {"", "rope.dimension_count"};
-  constexpr Name thetaName = {"rope_theta", "rope.freq_base"};
-  Size dims = fields.sizeOr(dimsName, headDim);
+Size readGgufDims(Hyperparameters &fields, const Size &headDim) {
+  Size dims = fields.sizeOr({"", "rope.dimension_count"}, headDim);
   if (dims.value > headDim.value || dims.value % 2 != 0)
     fields.fail(absl::InvalidArgumentError(absl::StrCat(fields.file(), ": ", dims.meaning, " is ", dims.value,
                                                         ", expected an even number of at most the head size ",
                                                         headDim.value)));
-  Rope rope{dims.value, 10000, nn::RopeStyle::Half, {}};
+  return dims;
+}
+
+/// The factor stands beside the other fields, or since transformers 5 with those of the scaling.
+int64_t readHuggingFaceDims(Hyperparameters &fields, Hyperparameters &scaling, const Size &headDim,
+                            RotaryPart part) {
+  constexpr Name factorName = {"partial_rotary_factor", ""};
+  if (part == RotaryPart::Whole) {
+    fields.expect(factorName, {1.0});
+    scaling.expect(factorName, {1.0});
+  }
+  Hyperparameters &owner = scaling.has(factorName) ? scaling : fields;
+  const double factor = owner.numberIn(factorName, 0, 1, 1);
+  const int64_t dims = static_cast<int64_t>(static_cast<double>(headDim.value) * factor);
+  if (dims == 0 || dims % 2 != 0)
+    owner.fail(absl::InvalidArgumentError(absl::StrCat(fields.file(), ": ", dims, " of ", headDim.value,
+                                                       " dimensions of a head (", headDim.meaning,
+                                                       ") rotate, expected an even number above 0")));
+  return dims;
+}
+
+} // namespace
+
+Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
+                              nn::RopeStyle ggufStyle, RotaryPart part, MLIRContext *context) {
+  ScalingBuilder build(context);
+  constexpr Name thetaName = {"rope_theta", "rope.freq_base"};
+  Rope rope{0, 10000, nn::RopeStyle::Half, {}};
   if (fields.format() == Format::Gguf) {
+    rope.dims = readGgufDims(fields, headDim).value;
     rope.theta = thetaOf(fields, thetaName, 10000);
     rope.style = ggufStyle;
-    rope.scaling = readGgufScaling(checkpoint, fields, dims.value, build);
+    rope.scaling = readGgufScaling(checkpoint, fields, rope.dims, build);
     return rope;
   }
   bool isNew = fields.has({"rope_parameters", ""});
   Hyperparameters scaling = fields.inside({isNew ? "rope_parameters" : "rope_scaling", ""});
-  fields.expect({"partial_rotary_factor", ""}, {1.0});
-  scaling.expect({"partial_rotary_factor", ""}, {1.0});
+  rope.dims = readHuggingFaceDims(fields, scaling, headDim, part);
   rope.theta = scaling.has(thetaName) ? thetaOf(scaling, thetaName) : thetaOf(fields, thetaName, 10000);
   int64_t trained = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
   rope.scaling = readHuggingFaceScaling(scaling, trained, build);

@@ -15,6 +15,10 @@ struct Rope {
   nn::RopeScalingAttr scaling; ///< null: none
 };
 
+/// Whether `partial_rotary_factor` of config.json may leave a part of each head as it is. (GGUF files have
+/// `rope.dimension_count` in all families.)
+enum class RotaryPart { Whole, MayBePart };
+
 /// The tensor by whose elements GGUF files divide frequencies.
 inline constexpr const char *kRopeFactorsTensor = "rope_freqs.weight";
 
@@ -22,7 +26,7 @@ inline constexpr const char *kRopeFactorsTensor = "rope_freqs.weight";
 /// with i + dims/2; `ggufStyle` is what GGUF files of the family do. A kind of scaling that nn.rope does not
 /// have is refused by name.
 Rope readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
-              nn::RopeStyle ggufStyle, mlir::MLIRContext *context);
+              nn::RopeStyle ggufStyle, RotaryPart part, mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

@@ -36,7 +36,7 @@ func.func @forward(%tokens: tensor<?xi32> {nn.input = "tokens"}) -> tensor<?x16x
   %table = nn.load @table : tensor<37x16xf32>
   %x = nn.embedding %tokens, %table : tensor<?xi32>, tensor<37x16xf32> -> tensor<?x16xf32>
   %norm = nn.load @norm : tensor<4xf32>
-  // expected-error@below {{over groups is not supported by the CPU code generator}}
+  // expected-error@below {{over groups of 4 elements is not supported here by the CPU code generator, whose vectors have 8: expected groups of whole vectors, or heads between a product and attention}}
   %y = nn.rms_norm %x, %norm epsilon 1.0e-5 : tensor<?x16xf32>, tensor<4xf32>
   return %y : tensor<?x16xf32>
 }

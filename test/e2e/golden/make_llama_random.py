@@ -149,14 +149,15 @@ def randomize(model, seed):
         parameter.data.copy_(mean + deviation * values)
 
     for name, parameter in sorted(model.named_parameters()):
-        if "norm" in name:
+        if ("norm" in name or "ln_" in name) and name.endswith("weight"):
             normal(parameter, 1.0, 0.2)
         elif name.endswith("bias"):
             normal(parameter, 0.0, 0.3)
         elif "embed_tokens" in name and not model.config.tie_word_embeddings:
             normal(parameter, 0.0, 1.0)
         else:
-            normal(parameter, 0.0, 1.3 * parameter.shape[-1] ** -0.5)
+            inputs = parameter.shape[0 if ".c_" in name else -1]  # GPT-2's matrices are [in, out]
+            normal(parameter, 0.0, 1.3 * inputs**-0.5)
 
 
 @torch.no_grad()

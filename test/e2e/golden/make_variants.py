@@ -15,7 +15,15 @@ import sys
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, BertModel, LlamaForCausalLM, MistralForCausalLM
+from transformers import (
+    AutoConfig,
+    BertModel,
+    GPT2LMHeadModel,
+    LlamaForCausalLM,
+    MistralForCausalLM,
+    Phi3ForCausalLM,
+    Qwen2ForCausalLM,
+)
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 40}
 
@@ -31,20 +39,31 @@ VARIANTS = [
     ("no_scaling", "llama-tied", {"rope_scaling": None}),
     ("no_window", "mistral-window", {"sliding_window": None}),
     ("window_1", "mistral-window", {"sliding_window": 1}),
+    ("qwen2_no_window", "qwen2-window", {"layer_types": ["full_attention"] * 3}),
+    ("qwen2_first_window", "qwen2-window", {"layer_types": ["sliding_attention", "full_attention", "full_attention"]}),
+    ("phi3_no_window", "phi3-odd", {"sliding_window": None}),
+    ("phi3_rotates_whole", "phi3-odd", {"rope_parameters": {"rope_type": "default", "rope_theta": 3000.0}}),
+    ("gpt2_gelu", "gpt2-odd", {"activation_function": "gelu"}),
+    ("gpt2_relu", "gpt2-odd", {"activation_function": "relu"}),
     ("gelu_new", "bert-odd", {"hidden_act": "gelu_new"}),
     ("gelu_pytorch_tanh", "bert-odd", {"hidden_act": "gelu_pytorch_tanh"}),
     ("relu", "bert-odd", {"hidden_act": "relu"}),
     ("silu", "bert-odd", {"hidden_act": "silu"}),
 ]
 
-CLASSES = {"llama": LlamaForCausalLM, "mistral": MistralForCausalLM, "bert": BertModel}
+CLASSES = {
+    "llama": LlamaForCausalLM,
+    "mistral": MistralForCausalLM,
+    "qwen2": Qwen2ForCausalLM,
+    "phi3": Phi3ForCausalLM,
+    "gpt2": GPT2LMHeadModel,
+    "bert": BertModel,
+}
 
 
 @torch.no_grad()
 def compute(directory, changes):
-    config = AutoConfig.from_pretrained(directory)
-    for name, value in changes.items():
-        setattr(config, name, value)
+    config = AutoConfig.for_model(**json.loads((directory / "config.json").read_text()) | changes)
     model = CLASSES[config.model_type].from_pretrained(
         directory, config=config, dtype=torch.float32, attn_implementation="eager"
     ).eval()

@@ -8,16 +8,20 @@
 namespace llmc::frontend::testing {
 
 /// A checkpoint of test/e2e/golden as the GGUF file that llama.cpp's converter makes of it: tensors renamed,
-/// in f32, and for Llama the rows of each head of q and k reordered from (first half, second half) to
-/// neighbours.
+/// in f32, GPT-2's matrices transposed, and for Llama the rows of each head of q and k reordered from (first
+/// half, second half) to neighbours.
 class GgufConversion {
 public:
   explicit GgufConversion(const std::string &checkpoint)
       : config(nlohmann::json::parse(std::ifstream(goldenFolder + checkpoint + "/config.json"))),
-        prefix(std::string(config["model_type"] == "bert" ? "bert" : "llama") + ".") {
+        prefix(architectureOf(config["model_type"]) + ".") {
     auto opened = safetensors::Checkpoint::open(goldenFolder + checkpoint);
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     writer.stringEntry("general.architecture", prefix.substr(0, prefix.size() - 1));
+    if (prefix == "gpt2.") {
+      addGpt2(*opened);
+      return;
+    }
     u32("block_count", "num_hidden_layers");
     u32("context_length", "max_position_embeddings");
     u32("embedding_length", "hidden_size");
@@ -26,7 +30,7 @@ public:
     if (prefix == "bert.")
       addBert(*opened);
     else
-      addLlama(*opened);
+      addGatedDecoder(*opened);
   }
 
   GgufConversion &number(const std::string &key, float value) {
@@ -61,16 +65,30 @@ private:
 
   void u32(const std::string &key, const char *field) { integer(key, config[field].get<uint32_t>()); }
 
-  void addLlama(const safetensors::Checkpoint &source) {
+  /// Mistral is Llama in GGUF.
+  static std::string architectureOf(const std::string &type) { return type == "mistral" ? "llama" : type; }
+
+  void addGatedDecoder(const safetensors::Checkpoint &source) {
     u32("attention.head_count_kv", "num_key_value_heads");
     number("attention.layer_norm_rms_epsilon", config["rms_norm_eps"]);
-    number("rope.freq_base", config["rope_theta"]);
+    const nlohmann::json &rope = config.contains("rope_parameters") ? config["rope_parameters"] : config;
+    number("rope.freq_base", rope["rope_theta"]);
     if (config.contains("head_dim"))
       integer("attention.key_length", config["head_dim"])
           .integer("attention.value_length", config["head_dim"]);
-    if (config.contains("sliding_window"))
+    if (rope.contains("partial_rotary_factor")) {
+      uint32_t headDim =
+          config["hidden_size"].get<uint32_t>() / config["num_attention_heads"].get<uint32_t>();
+      integer("rope.dimension_count",
+              static_cast<uint32_t>(headDim * rope["partial_rotary_factor"].get<double>()));
+    }
+    if (config.contains("sliding_window") && prefix != "qwen2." && prefix != "qwen3.")
       u32("attention.sliding_window", "sliding_window");
     const Renaming names = {{"model.layers.", "blk."},
+                            {"self_attn.q_norm", "attn_q_norm"},
+                            {"self_attn.k_norm", "attn_k_norm"},
+                            {"self_attn.qkv_proj", "attn_qkv"},
+                            {"mlp.gate_up_proj", "ffn_up"},
                             {"self_attn.q_proj", "attn_q"},
                             {"self_attn.k_proj", "attn_k"},
                             {"self_attn.v_proj", "attn_v"},
@@ -104,6 +122,22 @@ private:
     addTensors(source, names);
   }
 
+  void addGpt2(const safetensors::Checkpoint &source) {
+    u32("block_count", "n_layer");
+    u32("context_length", "n_positions");
+    u32("embedding_length", "n_embd");
+    integer("feed_forward_length", 4 * config["n_embd"].get<uint32_t>());
+    u32("attention.head_count", "n_head");
+    number("attention.layer_norm_epsilon", config["layer_norm_epsilon"]);
+    const Renaming names = {{"transformer.", ""},        {"h.", "blk."},
+                            {"ln_1", "attn_norm"},       {"ln_2", "ffn_norm"},
+                            {"attn.c_attn", "attn_qkv"}, {"attn.c_proj", "attn_output"},
+                            {"mlp.c_fc", "ffn_up"},      {"mlp.c_proj", "ffn_down"},
+                            {"ln_f", "output_norm"},     {"wte", "token_embd"},
+                            {"wpe", "position_embd"}};
+    addTensors(source, names);
+  }
+
   void addTensors(const safetensors::Checkpoint &source, const Renaming &names) {
     for (const safetensors::Located &located : source.tensors()) {
       const safetensors::Tensor &stored = *located.tensor;
@@ -119,8 +153,21 @@ private:
         values = interleaved(values, config["num_attention_heads"], stored.shape[0]);
       if (prefix == "llama." && name.find("attn_k.") != std::string::npos)
         values = interleaved(values, config["num_key_value_heads"], stored.shape[0]);
-      tensor(name, {stored.shape.begin(), stored.shape.end()}, values);
+      std::vector<uint64_t> shape(stored.shape.begin(), stored.shape.end());
+      if (prefix == "gpt2." && stored.name.find(".c_") != std::string::npos && shape.size() == 2) {
+        values = transposed(values, shape[0], shape[1]);
+        std::swap(shape[0], shape[1]);
+      }
+      tensor(name, shape, values);
     }
+  }
+
+  static std::vector<float> transposed(const std::vector<float> &values, size_t rows, size_t columns) {
+    std::vector<float> result;
+    for (size_t column = 0; column < columns; ++column)
+      for (size_t row = 0; row < rows; ++row)
+        result.push_back(values[row * columns + column]);
+    return result;
   }
 
   static std::vector<float> interleaved(const std::vector<float> &values, size_t heads, size_t rows) {

@@ -141,13 +141,15 @@ public:
       config[name] = value;
     write("config.json", config.dump());
   }
-  /// Changes the header of model.safetensors: `change` gets a tensor's name and description.
-  void changeTensors(llvm::function_ref<void(std::string &, nlohmann::json &)> change) const {
+  /// Changes the header of model.safetensors: `change` gets a tensor's name and description. `added` are
+  /// descriptions of more tensors.
+  void changeTensors(llvm::function_ref<void(std::string &, nlohmann::json &)> change,
+                     const nlohmann::json &added = nlohmann::json::object()) const {
     std::ifstream file(path() + "/model.safetensors", std::ios::binary);
     std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     uint64_t size;
     std::memcpy(&size, content.data(), sizeof(size));
-    nlohmann::json tensors = nlohmann::json::parse(content.substr(8, size)), changed;
+    nlohmann::json tensors = nlohmann::json::parse(content.substr(8, size)), changed = added;
     for (const auto &[name, description] : tensors.items()) {
       std::string newName = name;
       nlohmann::json newDescription = description;
@@ -160,6 +162,20 @@ public:
     size = header.size();
     write("model.safetensors",
           std::string(reinterpret_cast<char *>(&size), 8) + header + content.substr(data));
+  }
+  /// Adds a tensor of f32 zeros to model.safetensors, behind all others.
+  void addTensor(const std::string &name, const std::vector<int64_t> &shape) const {
+    std::string file = path() + "/model.safetensors";
+    size_t bytes = sizeof(float);
+    for (int64_t size : shape)
+      bytes *= size;
+    size_t end = 0;
+    changeTensors([&](std::string &, nlohmann::json &description) {
+      end = std::max(end, description["data_offsets"][1].get<size_t>());
+    });
+    changeTensors([&](std::string &, nlohmann::json &) {},
+                  {{name, {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {end, end + bytes}}}}});
+    std::ofstream(file, std::ios::binary | std::ios::app) << std::string(bytes, '\0');
   }
   void remove(const std::string &field) const {
     nlohmann::json config = nlohmann::json::parse(std::ifstream(path() + "/config.json"));

@@ -89,6 +89,24 @@ TEST(GgufLlama, RotatesAPartOfEachHead) {
   EXPECT_EQ(ropes, 6);
 }
 
+TEST(GgufDecoder, AgreesWithTransformers) {
+  TemporaryFolder folder;
+  for (const char *checkpoint : {"qwen2-odd", "qwen3-odd", "phi3-odd", "gpt2-odd"}) {
+    SCOPED_TRACE(checkpoint);
+    expectGoldenLogits(folder.write("m.gguf", GgufConversion(checkpoint).file()), checkpoint);
+  }
+}
+
+TEST(GgufDecoder, Gpt2MayHaveItsHeadTwice) {
+  // As llama.cpp's converter wrote it once.
+  TemporaryFolder folder;
+  GgufConversion conversion("gpt2-odd");
+  std::vector<float> table =
+      TensorFile(goldenFolder + "gpt2-odd/model.safetensors").read<float>("transformer.wte.weight");
+  conversion.tensor("output.weight", {197, 33}, table);
+  expectGoldenLogits(folder.write("m.gguf", conversion.file()), "gpt2-odd");
+}
+
 TEST(GgufBert, AgreesWithTransformers) {
   TensorFile golden = goldenOf("bert-odd");
   auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");

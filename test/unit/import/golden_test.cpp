@@ -33,7 +33,9 @@ TEST_P(DecoderGolden, OutputIdsChooseRows) {
   EXPECT_LT(relativeError(rows.take_back(width), expected.slice(2 * width, width)), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(, DecoderGolden, testing::Values("llama-odd", "llama-tied", "mistral-window"),
+INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
+                         testing::Values("llama-odd", "llama-tied", "mistral-window", "qwen2-odd",
+                                         "qwen2-window", "qwen3-odd", "phi3-odd", "gpt2-odd"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -75,6 +77,61 @@ TEST(EncoderGolden, TheOldestNamesAreUnderstood) {
   std::vector<float> rows = model.run<float>(inputs);
   ASSERT_FALSE(rows.empty());
   EXPECT_EQ(rows, plain.run<float>(inputs));
+}
+
+TEST(DecoderForms, Gpt2MayHaveTheNamesOfTheModelWithoutItsHead) {
+  // As the first checkpoints are, with the causal mask and its value beside the weights.
+  ChangedCheckpoint old("gpt2-odd", {});
+  old.changeTensors(
+      [](std::string &name, nlohmann::json &) { name = name.substr(std::strlen("transformer.")); });
+  TensorFile golden = goldenOf("gpt2-odd");
+  auto tokens = golden.read<int32_t>("tokens");
+  Model model(old.path());
+  std::vector<float> found = model.run<float>({ids(tokens), range(tokens.size()), range(tokens.size())});
+  EXPECT_LT(relativeError<float>(found, golden.read<float>("logits")), 1e-5);
+}
+
+TEST(DecoderForms, HeadMayBeATensorBesideATiedOne) {
+  // What tools write that save all parameters; it is the embedding table.
+  for (const char *checkpoint : {"gpt2-odd", "qwen2-odd"}) {
+    ChangedCheckpoint changed(checkpoint, {});
+    changed.addTensor("lm_head.weight", {1});
+    Model model(changed.path());
+    EXPECT_EQ(model.info().sizes.vocabulary, 197);
+  }
+}
+
+TEST(DecoderForms, OptionalFieldsMayBeMissing) {
+  // As published config.json files are: of 2024 with rope_theta beside the other fields and without
+  // layer_types, of 2019 without most of GPT-2's.
+  const std::map<std::string, std::vector<std::string>> removed = {
+      {"qwen2-odd",
+       {"layer_types", "max_window_layers", "use_sliding_window", "sliding_window", "vocab_size"}},
+      {"qwen2-window", {"layer_types", "tie_word_embeddings"}},
+      {"qwen3-odd", {"layer_types", "attention_bias", "use_sliding_window", "sliding_window"}},
+      {"phi3-odd", {"tie_word_embeddings", "original_max_position_embeddings"}},
+      {"gpt2-odd",
+       {"activation_function", "n_inner", "tie_word_embeddings", "scale_attn_weights", "add_cross_attention",
+        "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn"}}};
+  for (const auto &[checkpoint, fields] : removed) {
+    SCOPED_TRACE(checkpoint);
+    ChangedCheckpoint changed(checkpoint, {});
+    nlohmann::json config = nlohmann::json::parse(std::ifstream(changed.path() + "/config.json"));
+    for (const std::string &field : fields)
+      config.erase(field);
+    if (config.contains("rope_parameters")) {
+      for (const char *field : {"rope_theta", "partial_rotary_factor"})
+        if (config["rope_parameters"].contains(field))
+          config[field] = config["rope_parameters"][field];
+      config.erase("rope_parameters");
+    }
+    changed.write("config.json", config.dump());
+    TensorFile golden = goldenOf(checkpoint);
+    auto tokens = golden.read<int32_t>("tokens");
+    Model model(changed.path());
+    std::vector<float> found = model.run<float>({ids(tokens), range(tokens.size()), range(tokens.size())});
+    EXPECT_LT(relativeError<float>(found, golden.read<float>("logits")), 1e-5);
+  }
 }
 
 /// The last six rows of what a model gives for the tokens of its golden file.

@@ -45,15 +45,17 @@ TEST(Refusal, OfOneFileOfAModel) {
 }
 
 TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
-  EXPECT_THAT(
-      refusal("llama-odd", {{"architectures", {"GemmaForCausalLM"}}}),
-      testing::EndsWith(": architecture 'GemmaForCausalLM' is not supported (supported: LlamaForCausalLM, "
-                        "MistralForCausalLM, BertModel, BertForMaskedLM, BertForPreTraining)"));
+  EXPECT_THAT(refusal("llama-odd", {{"architectures", {"GemmaForCausalLM"}}}),
+              testing::EndsWith(
+                  ": architecture 'GemmaForCausalLM' is not supported (supported: LlamaForCausalLM, "
+                  "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, "
+                  "BertModel, BertForMaskedLM, BertForPreTraining)"));
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
-  EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
-                      folder.path()),
-            "m.gguf: architecture 'mamba' is not supported (supported: llama, bert)");
+  EXPECT_EQ(
+      refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
+                folder.path()),
+      "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, phi3, gpt2, bert)");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
@@ -156,6 +158,83 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
             "m.gguf: llama.attention.value_length is 10, which is not supported (supported: 12)");
   EXPECT_THAT(refusal(GgufConversion("bert-odd").integer("pooling_type", 4)),
               testing::StartsWith("m.gguf: bert.pooling_type is 4 (rank), which is not supported"));
+}
+
+TEST(Refusal, OfWhatQwenHasNot) {
+  EXPECT_EQ(refusal("qwen2-window", {{"use_sliding_window", false}}),
+            "config.json: layer_types has 'sliding_attention' at index 1, expected a sliding_window and "
+            "use_sliding_window = true");
+  EXPECT_EQ(refusal("qwen2-window", {{"layer_types", {"full_attention"}}}),
+            "config.json: layer_types is a list of 1 strings, expected one for each of 3 layers");
+  EXPECT_EQ(refusal("qwen2-odd", {{"layer_types", {"full_attention", "linear_attention"}}}),
+            "config.json: layer_types has 'linear_attention' at index 1, expected 'full_attention' or "
+            "'sliding_attention'");
+  EXPECT_EQ(refusal("qwen2-window", {{"sliding_window", 0}}),
+            "config.json: sliding_window is 0, expected an integer from 1 to 16777216");
+  EXPECT_EQ(refusal("qwen2-odd", {{"use_sliding_window", "no"}}),
+            "config.json: use_sliding_window is 'no', expected true or false");
+  EXPECT_EQ(refusal("qwen3-odd", {}, "head_dim"),
+            "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.weight' has shape [60, 44], expected "
+            "[num_attention_heads * 128, hidden_size] = [768, 44] of config.json");
+  EXPECT_THAT(refusal("qwen3-odd", {{"attention_bias", true}}),
+              testing::HasSubstr("has no tensor 'model.layers.0.self_attn.q_proj.bias'"));
+  EXPECT_THAT(refusal("qwen3-odd", {{"architectures", {"Qwen2ForCausalLM"}}}),
+              testing::HasSubstr("has no tensor 'model.layers.0.self_attn.q_proj.bias'"));
+  EXPECT_EQ(
+      refusal(GgufConversion("qwen2-odd").integer("attention.sliding_window", 7)),
+      "m.gguf: qwen2.attention.sliding_window is 7, which is not supported: GGUF files do not say which "
+      "layers have it");
+}
+
+TEST(Refusal, OfWhatPhi3HasNot) {
+  EXPECT_EQ(
+      refusal("phi3-odd", {{"rope_scaling", {{"type", "longrope"}}}}, "rope_parameters"),
+      "config.json: rope_scaling.type is 'longrope', which is not supported (supported: default, linear, "
+      "llama3, yarn)");
+  const std::string rotates = ", expected an even number above 0";
+  EXPECT_EQ(refusal("phi3-odd", {{"rope_parameters", {{"partial_rotary_factor", 0.25}}}}),
+            "config.json: 3 of 12 dimensions of a head ((hidden_size / num_attention_heads)) rotate" +
+                rotates);
+  EXPECT_EQ(refusal("phi3-odd", {{"rope_parameters", {{"partial_rotary_factor", 0}}}}),
+            "config.json: 0 of 12 dimensions of a head ((hidden_size / num_attention_heads)) rotate" +
+                rotates);
+  EXPECT_EQ(refusal("phi3-odd", {{"rope_parameters", {{"partial_rotary_factor", 1.5}}}}),
+            "config.json: rope_parameters.partial_rotary_factor is 1.5, expected a number from 0 to 1");
+  EXPECT_EQ(
+      refusal("phi3-odd", {{"num_key_value_heads", 5}}),
+      "model.safetensors: tensor 'model.layers.0.self_attn.qkv_proj.weight' has shape [84, 60], expected "
+      "[num_attention_heads * (hidden_size / num_attention_heads) + num_key_value_heads * (hidden_size / "
+      "num_attention_heads) + num_key_value_heads * (hidden_size / num_attention_heads), hidden_size] = "
+      "[180, 60] of config.json");
+  EXPECT_EQ(refusal("phi3-odd", {{"attention_bias", true}}),
+            "config.json: attention_bias is true, which is not supported (supported: false)");
+  EXPECT_EQ(
+      refusal(GgufConversion("phi3-odd").tensor("rope_factors_long.weight", {3}, {1, 1, 1})),
+      "m.gguf: tensor 'rope_factors_long.weight' is of the rope scaling longrope, which is not supported");
+}
+
+TEST(Refusal, OfWhatGpt2HasNot) {
+  EXPECT_EQ(
+      refusal("gpt2-odd", {{"scale_attn_by_inverse_layer_idx", true}}),
+      "config.json: scale_attn_by_inverse_layer_idx is true, which is not supported (supported: false)");
+  EXPECT_EQ(refusal("gpt2-odd", {{"scale_attn_weights", false}}),
+            "config.json: scale_attn_weights is false, which is not supported (supported: true)");
+  EXPECT_EQ(
+      refusal("gpt2-odd", {{"activation_function", "swish"}}),
+      "config.json: activation_function is 'swish', which is not supported (supported: 'gelu', 'gelu_new', "
+      "'gelu_pytorch_tanh', 'relu', 'silu')");
+  EXPECT_EQ(refusal("gpt2-odd", {{"n_head", 5}}),
+            "config.json: n_head is 5, expected a divisor of n_embd (33)");
+  EXPECT_EQ(refusal("gpt2-odd", {{"n_inner", 100}}),
+            "model.safetensors: tensor 'transformer.h.0.mlp.c_fc.weight' has the transposed shape [132, 33], "
+            "expected [n_inner, n_embd] = [100, 33] of config.json");
+  EXPECT_EQ(refusal("gpt2-odd", {{"n_positions", 161}}),
+            "model.safetensors: tensor 'transformer.wpe.weight' has shape [160, 33], expected [n_positions, "
+            "n_embd] = [161, 33] of config.json");
+  EXPECT_THAT(refusal("gpt2-odd", {{"tie_word_embeddings", false}}),
+              testing::HasSubstr("has no tensor 'lm_head.weight'"));
+  EXPECT_EQ(refusal(GgufConversion("gpt2-odd").integer("attention.head_count_kv", 1)),
+            "m.gguf: gpt2.attention.head_count_kv is 1, which is not supported (supported: 3)");
 }
 
 TEST(Refusal, OfRopeScalings) {

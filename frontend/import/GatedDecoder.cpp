@@ -1,0 +1,160 @@
+//===- GatedDecoder.cpp - Llama and the decoders that follow it --------------------------------------===//
+
+#include "frontend/import/GatedDecoder.h"
+#include "absl/strings/str_cat.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+/// Options that other models of this shape have, and that this graph has not.
+void refuseUnknownOptions(Hyperparameters &fields) {
+  fields.expect({"hidden_act", ""}, {std::string("silu")});
+  fields.refuse({"quantization_config", ""}, "quantized weights are read from GGUF files only");
+  fields.expect({"num_local_experts", "expert_count"}, {int64_t(0)});
+  fields.expect({"", "use_parallel_residual"}, {false});
+  fields.expect({"", "tensor_data_layout"}, {std::string("Meta AI original pth")});
+  fields.expect({"embedding_multiplier", "embedding_scale"}, {1.0});
+  fields.expect({"residual_multiplier", "residual_scale"}, {1.0});
+  fields.expect({"logits_scaling", "logit_scale"}, {1.0});
+  fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"}, "attention has no soft limit here");
+  fields.refuse({"final_logit_softcapping", "final_logit_softcapping"}, "logits have no soft limit here");
+}
+
+void readHeads(Hyperparameters &fields, std::optional<int64_t> missingHeadDim, GatedDecoder &decoder) {
+  constexpr Name heads = {"num_attention_heads", "attention.head_count"};
+  constexpr Name kvHeads = {"num_key_value_heads", "attention.head_count_kv"};
+  constexpr Name headDim = {"head_dim", "attention.key_length"};
+  decoder.heads = fields.size(heads);
+  decoder.kvHeads = fields.sizeOr(kvHeads, decoder.heads);
+  if (decoder.heads.value % decoder.kvHeads.value != 0)
+    fields.fail(heads, absl::StrCat("is ", decoder.heads.value, ", expected a multiple of ",
+                                    fields.nameOf(kvHeads), " (", decoder.kvHeads.value, ")"));
+  if (missingHeadDim && fields.format() == Format::HuggingFace) {
+    decoder.headDim = fields.sizeOr(headDim, {*missingHeadDim, absl::StrCat(*missingHeadDim)});
+    return;
+  }
+  if (!fields.has(headDim) && decoder.hidden.value % decoder.heads.value != 0)
+    fields.fail(heads, absl::StrCat("is ", decoder.heads.value, ", expected a divisor of ",
+                                    decoder.hidden.meaning, " (", decoder.hidden.value, ")"));
+  decoder.headDim =
+      fields.sizeOr(headDim, {decoder.hidden.value / decoder.heads.value,
+                              absl::StrCat("(", decoder.hidden.meaning, " / ", decoder.heads.meaning, ")")});
+  fields.expect({"", "attention.value_length"}, {decoder.headDim.value});
+}
+
+struct Projections {
+  Value query, key, value;
+};
+
+Projections buildProjections(GraphBuilder &graph, const GatedDecoder &decoder, Value x) {
+  Size queryWidth = decoder.heads * decoder.headDim, keyWidth = decoder.kvHeads * decoder.headDim;
+  Bias bias = decoder.attentionBias;
+  if (decoder.mergedWeights) {
+    Value merged = graph.linear(x, {"self_attn.qkv_proj", "attn_qkv"}, queryWidth + keyWidth + keyWidth,
+                                decoder.hidden, bias);
+    SmallVector<Value> parts = graph.split(merged, {queryWidth.value, keyWidth.value, keyWidth.value});
+    return {parts[0], parts[1], parts[2]};
+  }
+  return {graph.linear(x, {"self_attn.q_proj", "attn_q"}, queryWidth, decoder.hidden, bias),
+          graph.linear(x, {"self_attn.k_proj", "attn_k"}, keyWidth, decoder.hidden, bias),
+          graph.linear(x, {"self_attn.v_proj", "attn_v"}, keyWidth, decoder.hidden, bias)};
+}
+
+Value buildAttention(GraphBuilder &graph, const GatedDecoder &decoder, const AttentionShape &shape, Value x,
+                     Value positions) {
+  auto [query, key, value] = buildProjections(graph, decoder, x);
+  if (decoder.headNorms) {
+    query = graph.rmsNorm(query, {"self_attn.q_norm", "attn_q_norm"}, decoder.headDim, decoder.epsilon);
+    key = graph.rmsNorm(key, {"self_attn.k_norm", "attn_k_norm"}, decoder.headDim, decoder.epsilon);
+  }
+  query = graph.rope(query, positions, decoder.heads.value, decoder.rope);
+  key = graph.rope(key, positions, decoder.kvHeads.value, decoder.rope);
+  Value mixed = graph.attention(query, key, value, shape);
+  return graph.linear(mixed, {"self_attn.o_proj", "attn_output"}, decoder.hidden,
+                      decoder.heads * decoder.headDim, decoder.outputBias);
+}
+
+Value buildMlp(GraphBuilder &graph, const GatedDecoder &decoder, Value x) {
+  const Size &hidden = decoder.hidden, &intermediate = decoder.intermediate;
+  Bias bias = decoder.mlpBias;
+  Value gate, up;
+  if (decoder.mergedWeights) {
+    Value merged = graph.linear(x, {"mlp.gate_up_proj", "ffn_up"}, Size{2, "2"} * intermediate, hidden, bias);
+    SmallVector<Value> parts = graph.split(merged, {intermediate.value, intermediate.value});
+    gate = parts[0];
+    up = parts[1];
+  } else {
+    gate = graph.linear(x, {"mlp.gate_proj", "ffn_gate"}, intermediate, hidden, bias);
+    up = graph.linear(x, {"mlp.up_proj", "ffn_up"}, intermediate, hidden, bias);
+  }
+  Value gated = graph.multiply(graph.silu(gate), up);
+  return graph.linear(gated, {"mlp.down_proj", "ffn_down"}, hidden, intermediate, bias);
+}
+
+Value buildLayer(GraphBuilder &graph, const GatedDecoder &decoder, int64_t index, Value x, Value positions) {
+  AttentionShape shape = decoder.attention;
+  if (!decoder.windowedLayers.empty() && !decoder.windowedLayers[index])
+    shape.window.reset();
+  Value normed = graph.rmsNorm(x, {"input_layernorm", "attn_norm"}, decoder.hidden, decoder.epsilon);
+  x = graph.add(x, buildAttention(graph, decoder, shape, normed, positions));
+  normed = graph.rmsNorm(x, {"post_attention_layernorm", "ffn_norm"}, decoder.hidden, decoder.epsilon);
+  return graph.add(x, buildMlp(graph, decoder, normed));
+}
+
+} // namespace
+
+GatedDecoder llmc::frontend::readGatedDecoder(const Checkpoint &checkpoint, Hyperparameters &fields,
+                                              const GatedDecoderReading &reading, MLIRContext *context) {
+  GatedDecoder decoder;
+  bool huggingFace = fields.format() == Format::HuggingFace;
+  decoder.layers = fields.size({"num_hidden_layers", "block_count"});
+  decoder.hidden = fields.size({"hidden_size", "embedding_length"});
+  decoder.intermediate = fields.size({"intermediate_size", "feed_forward_length"});
+  decoder.context = fields.size({"max_position_embeddings", "context_length"});
+  readHeads(fields, reading.headDim, decoder);
+  decoder.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
+                                : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
+  decoder.rope = readRope(checkpoint, fields, decoder.headDim, reading.ggufStyle, reading.rotary, context);
+  double scale = fields.numberIn({"attention_multiplier", "attention.scale"}, 1e-6, 1e6,
+                                 1 / std::sqrt(double(decoder.headDim.value)));
+  decoder.attention = {decoder.heads.value, decoder.kvHeads.value, scale, /*causal=*/true, /*window=*/{}};
+  refuseUnknownOptions(fields);
+  decoder.tied =
+      huggingFace ? fields.flagOr({"tie_word_embeddings", ""}, false) : !checkpoint.find("output.weight");
+  const StoredTensor *table =
+      checkpoint.find(huggingFace ? "model.embed_tokens.weight" : "token_embd.weight");
+  decoder.vocabulary = fields.sizeOr({"vocab_size", "vocab_size"}, table && !table->shape.empty()
+                                                                       ? Size{table->shape[0], "vocabulary"}
+                                                                       : Size{1, "vocabulary"});
+  return decoder;
+}
+
+absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, Hyperparameters &fields,
+                                                        const GatedDecoder &decoder, MLIRContext *context) {
+  if (!fields.ok())
+    return fields.status();
+  GraphBuilder graph(checkpoint, fields, context, {"tokens", "positions", "output_ids"});
+  constexpr Name embeddings = {"model.embed_tokens", "token_embd"};
+  Value positions = graph.input(1);
+  Value x = graph.embedding(graph.input(0), embeddings, decoder.vocabulary, decoder.hidden);
+  for (int64_t i = 0; i < decoder.layers.value && graph.ok(); ++i)
+    x = graph.layer(i, {"model.layers.", "blk."}, {x, positions},
+                    [&](ValueRange inputs) { return buildLayer(graph, decoder, i, inputs[0], inputs[1]); });
+  x = graph.selectRows(x, graph.input(2));
+  x = graph.rmsNorm(x, {"model.norm", "output_norm"}, decoder.hidden, decoder.epsilon);
+  Value logits = graph.linear(x, decoder.tied ? embeddings : Name{"lm_head", "output"}, decoder.vocabulary,
+                              decoder.hidden);
+
+  graph.ignoreTensors({kRopeFactorsTensor, "*.rotary_emb.inv_freq"});
+  if (decoder.tied)
+    graph.ignoreTensors({"lm_head.weight"});
+  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(logits);
+  if (!module.ok())
+    return module.status();
+  return Graph{std::move(*module),
+               {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value}};
+}

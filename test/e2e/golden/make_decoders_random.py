@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Write tiny checkpoints of decoder families other than Llama, with random weights and the logits of transformers.
+
+    qwen2-odd/     Qwen2, biases of queries, keys and values, one key head for three query heads, tied head, bf16
+    qwen2-window/  Qwen2, layers from the second on with a sliding window shorter than the prompt, separate head, f32
+    qwen3-odd/     Qwen3, norms of heads of 10, head_dim != hidden/heads, tied head, f16
+    phi3-odd/      Phi-3, merged projections, half of each head of 12 rotates, sliding window, bf16
+    gpt2-odd/      GPT-2, heads of 11, learned positions, f32
+
+The files are those of make_llama_random.py, as transformers 5 writes them.
+
+Usage: make_decoders_random.py [OUTPUT_DIRECTORY]   (default: the directory of this script)
+"""
+
+import pathlib
+import sys
+
+import torch
+from make_llama_random import byte_level_gpt2, write
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    Phi3Config,
+    Phi3ForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+GPT2_TOKENS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": "<|endoftext|>",
+    "eos_token": "<|endoftext|>",
+    "clean_up_tokenization_spaces": False,
+    "model_max_length": 160,
+}
+
+
+def make_qwen2_odd(root):
+    config = Qwen2Config(
+        vocab_size=197,
+        hidden_size=36,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        intermediate_size=52,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
+        rms_norm_eps=1e-4,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen2-odd", Qwen2ForCausalLM(config), 7, torch.bfloat16, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_qwen2_window(root):
+    config = Qwen2Config(
+        vocab_size=197,
+        hidden_size=28,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=37,
+        num_hidden_layers=3,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        use_sliding_window=True,
+        sliding_window=5,
+        max_window_layers=1,
+        tie_word_embeddings=False,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen2-window", Qwen2ForCausalLM(config), 3, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_qwen3_odd(root):
+    config = Qwen3Config(
+        vocab_size=197,
+        hidden_size=44,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=10,  # and not 44 / 6
+        intermediate_size=60,
+        num_hidden_layers=3,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 20000.0},
+        rms_norm_eps=1e-3,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen3-odd", Qwen3ForCausalLM(config), 5, torch.float16, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_phi3_odd(root):
+    config = Phi3Config(
+        vocab_size=197,
+        hidden_size=60,
+        num_attention_heads=5,
+        num_key_value_heads=1,
+        intermediate_size=44,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        original_max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 3000.0, "partial_rotary_factor": 0.5},
+        sliding_window=9,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=False,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    write(root / "phi3-odd", Phi3ForCausalLM(config), 9, torch.bfloat16, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_gpt2_odd(root):
+    config = GPT2Config(
+        vocab_size=197,
+        n_embd=33,
+        n_head=3,
+        n_layer=2,
+        n_positions=160,
+        layer_norm_epsilon=2e-4,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "gpt2-odd", GPT2LMHeadModel(config), 4, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+if __name__ == "__main__":
+    output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
+    torch.set_num_threads(1)
+    make_qwen2_odd(output)
+    make_qwen2_window(output)
+    make_qwen3_odd(output)
+    make_phi3_odd(output)
+    make_gpt2_odd(output)
