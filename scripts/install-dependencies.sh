@@ -13,6 +13,7 @@ packages=(
   cmake ninja-build ccache pkg-config git
   # libraries
   libabsl-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev libcli11-dev
+  zlib1g-dev libzstd-dev
   # tests and benchmarks
   libgtest-dev libgmock-dev libbenchmark-dev
   # scripts: python3-venv for the environments that download models and benchmark peers

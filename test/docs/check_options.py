@@ -21,13 +21,16 @@ def options(text):
     return {option for line in lines for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", line.split("   ")[0])} - {"--help"}
 
 
-def missing(llmc, pages, command):
-    page = os.path.join(pages, command + ".md")
+def missing(llmc, pages, *command):
+    page = os.path.join(pages, command[0] + ".md")
     with open(page, encoding="utf-8") as file:
         text = file.read()
-    for option in sorted(options(help_of(llmc, command))):
+    shown = help_of(llmc, *command)
+    for option in sorted(options(shown)):
         if not re.search(rf"(?<![\w-]){option}(?![\w-])", text):
-            yield f"{page} does not name {option}, an option of llmc {command}"
+            yield f"{page} does not name {option}, an option of llmc {' '.join(command)}"
+    for subcommand in entries(shown, "Subcommands"):
+        yield from missing(llmc, pages, *command, subcommand)
 
 
 def main():

@@ -63,6 +63,18 @@ struct PackRequest {
 
 ExitCode packData(const PackRequest &request);
 
+/// The command line of llmc tokenizer train.
+struct TokenizerRequest {
+  std::vector<std::string> inputs;
+  std::string output; ///< a folder, or the tokenizer.json itself
+  std::string field = "text";
+  int64_t vocabularySize = 0;
+  int64_t minFrequency = 2;
+  std::vector<std::string> specialTokens = {"<|endoftext|>"};
+};
+
+ExitCode trainTokenizer(const TokenizerRequest &request);
+
 /// Prints the processors that --target-cpu knows, one a line.
 void listProcessors();
 

@@ -217,18 +217,26 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
   command->callback([request, &invocation] { invocation.result = compileRecipe(*request); });
 }
 
+/// The texts that data pack and tokenizer train read.
+static void addTextOptions(CLI::App &command, std::vector<std::string> &inputs, std::string &field) {
+  command
+      .add_option("INPUT", inputs,
+                  "Texts: .jsonl files with an object a line, .csv and .tsv tables with a head, else plain "
+                  "text, whose documents two empty lines separate; all may be compressed (.gz, .zst)")
+      ->required()
+      ->check(pathOfFile());
+  command
+      .add_option("--field", field, "The field of JSON objects, or the column of tables, that is the text")
+      ->capture_default_str()
+      ->option_text("NAME");
+}
+
 static void addDataCommand(CLI::App &app, Invocation &invocation) {
   CLI::App *data = app.add_subcommand("data", "Prepare texts for training");
   data->require_subcommand(1);
   auto request = std::make_shared<PackRequest>();
   CLI::App *command = data->add_subcommand("pack", "Turn texts into token files");
-  command
-      ->add_option(
-          "INPUT", request->inputs,
-          "Texts: .jsonl files with an object a line, else plain text, whose documents two empty lines "
-          "separate")
-      ->required()
-      ->check(pathOfFile());
+  addTextOptions(*command, request->inputs, request->field);
   command->add_option("-o,--output", request->output, "The folder for train.tokens and validation.tokens")
       ->required()
       ->option_text("FOLDER");
@@ -236,9 +244,6 @@ static void addDataCommand(CLI::App &app, Invocation &invocation) {
       ->required()
       ->check(pathOfFile())
       ->option_text("PATH");
-  command->add_option("--field", request->field, "The field of JSON objects that is the text")
-      ->capture_default_str()
-      ->option_text("NAME");
   command->add_option("--validation", request->validation, "The part of the documents that is held out")
       ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str()
@@ -248,10 +253,46 @@ static void addDataCommand(CLI::App &app, Invocation &invocation) {
   command->callback([request, &invocation] { invocation.result = packData(*request); });
 }
 
+static void addTokenizerCommand(CLI::App &app, Invocation &invocation) {
+  CLI::App *tokenizer = app.add_subcommand("tokenizer", "Learn how text becomes tokens");
+  tokenizer->require_subcommand(1);
+  auto request = std::make_shared<TokenizerRequest>();
+  CLI::App *command = tokenizer->add_subcommand("train", "Learn a byte-level BPE tokenizer from texts");
+  addTextOptions(*command, request->inputs, request->field);
+  command
+      ->add_option("--vocab-size", request->vocabularySize, "Tokens, with the special ones and the 256 bytes")
+      ->required()
+      ->check(wholeNumber(1, kMostTokens))
+      ->option_text("N");
+  command
+      ->add_option("-o,--output", request->output,
+                   "The folder for tokenizer.json and tokenizer_config.json, or the tokenizer.json itself")
+      ->required()
+      ->check(pathOfFile())
+      ->option_text("PATH");
+  command
+      ->add_option("--special-token", request->specialTokens,
+                   "A token that is not learned; can be given several times, and the first one ends "
+                   "documents. By default <|endoftext|>")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->option_text("TEXT");
+  command
+      ->add_option("--min-frequency", request->minFrequency,
+                   "How often a pair has to be found to become a token")
+      ->check(wholeNumber(1, kMostTokens))
+      ->capture_default_str()
+      ->option_text("N");
+  command->footer("Examples:\n"
+                  "  llmc tokenizer train books/*.txt --vocab-size 8192 -o tokenizer");
+  command->callback([request, &invocation] { invocation.result = trainTokenizer(*request); });
+}
+
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
     addCompileCommand(app, invocation);
     addTrainCommand(app, invocation);
+    addTokenizerCommand(app, invocation);
     addDataCommand(app, invocation);
     addInterpretCommands(app, invocation);
     addInspectCommand(app, invocation);

@@ -49,10 +49,10 @@ std::string positionalUsage(const CLI::Option &option) {
 }
 
 std::string usage(const CLI::App &app, const std::vector<const CLI::Option *> &positionals) {
-  std::string text = "Usage: ";
-  if (app.get_parent() != nullptr)
-    absl::StrAppend(&text, app.get_parent()->get_name(), " ");
-  absl::StrAppend(&text, app.get_name());
+  std::string command = app.get_name();
+  for (const CLI::App *parent = app.get_parent(); parent != nullptr; parent = parent->get_parent())
+    command = absl::StrCat(parent->get_name(), " ", command);
+  std::string text = absl::StrCat("Usage: ", command);
   bool hasCommands = !app.get_subcommands({}).empty();
   absl::StrAppend(&text, hasCommands ? " SUBCOMMAND" : "", " [OPTIONS]");
   for (const CLI::Option *option : positionals)

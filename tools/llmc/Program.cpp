@@ -25,9 +25,10 @@ void printError(absl::string_view message) {
 
 /// The subcommand that was named, for the hint of a usage error.
 std::string helpCommand(const CLI::App &app) {
-  for (const CLI::App *command : app.get_subcommands())
-    return absl::StrCat("llmc ", command->get_name(), " --help");
-  return "llmc --help";
+  std::string names = "llmc ";
+  for (auto named = app.get_subcommands(); !named.empty(); named = named.front()->get_subcommands())
+    absl::StrAppend(&names, named.front()->get_name(), " ");
+  return names + "--help";
 }
 
 /// The folder of this program's file; empty if unknown.

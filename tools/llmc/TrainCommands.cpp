@@ -3,6 +3,7 @@
 #include "tools/llmc/Progress.h"
 
 #include "codegen/compiler/TrainerCompiler.h"
+#include "frontend/documents/Documents.h"
 #include "frontend/spec/Definition.h"
 #include "frontend/tokenizer/TokenizerJson.h"
 #include "runtime/io/MappedFile.h"
@@ -10,15 +11,12 @@
 #include "train/Recipe.h"
 #include "train/TokenFile.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "mlir/IR/MLIRContext.h"
 
 #include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 namespace llmc::tool {
 
@@ -115,61 +113,6 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
                                  [&](absl::string_view stage, double) { progress.update(stage, 0, 0); });
 }
 
-/// Documents of a file: lines of JSON with a field, or texts separated by empty lines, or the whole file.
-class Documents {
-public:
-  Documents(const PackRequest &request, std::string path) : request(request), path(std::move(path)) {}
-
-  absl::Status forEach(const std::function<absl::Status(absl::string_view)> &take) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-      return absl::NotFoundError(absl::StrCat(path, ": cannot open: ", strerror(errno)));
-    const bool isJson = absl::EndsWith(path, ".jsonl") || absl::EndsWith(path, ".json");
-    std::string document;
-    int64_t number = 0;
-    for (std::string line; std::getline(file, line);) {
-      ++number;
-      if (isJson) {
-        if (line.empty())
-          continue;
-        const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-        if (!json.is_object() || !json.contains(request.field) || !json[request.field].is_string())
-          return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": has no text in the field '",
-                                                         request.field,
-                                                         "', expected an object of JSON with it"));
-        if (absl::Status status = take(json[request.field].get<std::string>()); !status.ok())
-          return status;
-        continue;
-      }
-      // Two empty lines end a document.
-      document += line + "\n";
-      if (document.size() > 2 && absl::EndsWith(document, "\n\n\n")) {
-        if (absl::Status status = takeText(document, take); !status.ok())
-          return status;
-      }
-    }
-    if (file.bad())
-      return absl::DataLossError(absl::StrCat(path, ": cannot be read"));
-    return isJson ? absl::OkStatus() : takeText(document, take);
-  }
-
-private:
-  static absl::Status takeText(std::string &document,
-                               const std::function<absl::Status(absl::string_view)> &take) {
-    absl::string_view text = document;
-    while (absl::EndsWith(text, "\n"))
-      text.remove_suffix(1);
-    while (absl::StartsWith(text, "\n"))
-      text.remove_prefix(1);
-    absl::Status status = text.empty() ? absl::OkStatus() : take(text);
-    document.clear();
-    return status;
-  }
-
-  const PackRequest &request;
-  const std::string path;
-};
-
 absl::Status pack(const PackRequest &request, Progress &progress) {
   absl::StatusOr<TokenizerSource> source = readTokenizer(request.tokenizer);
   if (!source.ok())
@@ -190,10 +133,10 @@ absl::Status pack(const PackRequest &request, Progress &progress) {
       train::TokenFileWriter::create(request.output + "/validation.tokens", vocabulary);
   if (!held.ok())
     return held.status();
-  int64_t documents = 0;
+  int64_t packed = 0;
   double owed = 0; // documents that are to be held out yet
   for (const std::string &input : request.inputs) {
-    absl::Status status = Documents(request, input).forEach([&](absl::string_view text) -> absl::Status {
+    auto append = [&](absl::string_view text) -> absl::Status {
       text::EncodeOptions encode;
       encode.addSpecialTokens = false;
       encode.parseSpecial = false;
@@ -202,13 +145,13 @@ absl::Status pack(const PackRequest &request, Progress &progress) {
         return absl::Status(ids.status().code(), absl::StrCat(input, ": ", ids.status().message()));
       if ((*tokenizer)->eosId())
         ids->push_back(*(*tokenizer)->eosId());
-      progress.update(absl::StrCat("packing ", input), ++documents, 0);
+      progress.update(absl::StrCat("packing ", input), ++packed, 0);
       owed += request.validation;
       const bool holdsOut = owed >= 1;
       owed -= holdsOut ? 1 : 0;
       return (holdsOut ? *held : *train).append(*ids);
-    });
-    if (!status.ok())
+    };
+    if (absl::Status status = documents::forEachDocument(input, request.field, append); !status.ok())
       return status;
   }
   if (train->documents() == 0)
