@@ -62,9 +62,9 @@ static void syncFolder(const std::string &folder) {
 static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
   auto write = [&](const std::string &section, const std::string &name) {
     absl::Status status = program.fetch(section);
-    return status.ok() ? writeSafetensors(absl::StrCat(folder, "/", name, ".safetensors"),
-                                          program.tensors(section))
-                       : status;
+    return status.ok()
+               ? writeSafetensors(absl::StrCat(folder, "/", name, ".safetensors"), program.tensors(section))
+               : status;
   };
   if (absl::Status status = write("parameters", "model"); !status.ok())
     return status;

@@ -36,8 +36,7 @@ Device::~Device() {
 }
 
 absl::Status Device::mirror(void *host, uint64_t bytes, absl::string_view purpose) {
-  absl::StatusOr<cuda::DeviceMemory> memory =
-      cuda::DeviceMemory::allocate(program->driver(), bytes, purpose);
+  absl::StatusOr<cuda::DeviceMemory> memory = cuda::DeviceMemory::allocate(program->driver(), bytes, purpose);
   if (!memory.ok())
     return memory.status();
   pieces.push_back({host, bytes, *std::move(memory)});

@@ -18,8 +18,7 @@ class Device {
 public:
   /// `findImage` gives the address of a symbol of the artifact's code.
   static absl::StatusOr<std::unique_ptr<Device>>
-  open(const runtime::Manifest &manifest,
-       absl::FunctionRef<const void *(const std::string &)> findImage);
+  open(const runtime::Manifest &manifest, absl::FunctionRef<const void *(const std::string &)> findImage);
   ~Device();
 
   /// Makes memory of the device for what lies at `host`, whose contents copyIn() and copyOut() copy.

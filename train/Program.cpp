@@ -97,8 +97,8 @@ absl::StatusOr<void *> Program::section(const std::string &name) {
 
 absl::Status Program::allocate() {
   if (contents.has_gpu()) {
-    absl::StatusOr<std::unique_ptr<Device>> opened = Device::open(
-        contents, [&](const std::string &symbol) { return dlsym(library, symbol.c_str()); });
+    absl::StatusOr<std::unique_ptr<Device>> opened =
+        Device::open(contents, [&](const std::string &symbol) { return dlsym(library, symbol.c_str()); });
     if (!opened.ok())
       return opened.status();
     device = *std::move(opened);

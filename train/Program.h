@@ -38,8 +38,8 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
-  /// All parameters, or what a section holds for them. Where steps run on a GPU, fetch() brings what they made
-  /// here, and commit() takes what was written to them.
+  /// All parameters, or what a section holds for them. Where steps run on a GPU, fetch() brings what they
+  /// made here, and commit() takes what was written to them.
   std::vector<TensorView> tensors(const std::string &section);
   absl::Status fetch(const std::string &section);
   absl::Status commit(const std::string &section);
@@ -68,7 +68,8 @@ private:
 
   io::MappedFile file;
   runtime::Manifest contents;
-  int descriptor = -1; ///< of the library's file, open as long as it is: names of such files are their numbers
+  int descriptor =
+      -1; ///< of the library's file, open as long as it is: names of such files are their numbers
   void *library = nullptr;
   std::unique_ptr<runtime::Team> team;
   std::unique_ptr<Device> device; ///< of steps that run on a GPU

@@ -13,8 +13,8 @@ enum class ImageForm { All, Ptx, Cubin };
 
 /// The kernels of `program`, after lower-kernels, for each of `archs` (by default defaultGpuArchs()): machine
 /// code where ptxas is there to make it, and text for later ones.
-absl::StatusOr<std::vector<KernelImage>> makeKernelImages(mlir::ModuleOp program, std::vector<std::string> archs,
-                                                          ImageForm form);
+absl::StatusOr<std::vector<KernelImage>> makeKernelImages(mlir::ModuleOp program,
+                                                          std::vector<std::string> archs, ImageForm form);
 
 /// Which kernels `program` has, and in which forms.
 void describeKernels(runtime::Manifest &manifest, mlir::ModuleOp program,

@@ -2,8 +2,8 @@
 #ifndef LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 #define LLMC_CODEGEN_CPU_FUNCTIONLOWERING_H
 
-#include "codegen/cpu/AttentionKernel.h"
 #include "codegen/common/KernelBuilder.h"
+#include "codegen/cpu/AttentionKernel.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/TileEmitter.h"
 

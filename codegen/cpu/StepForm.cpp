@@ -2,8 +2,8 @@
 
 #include "codegen/cpu/StepForm.h"
 
-#include "codegen/common/ParameterStream.h"
 #include "codegen/common/KernelBuilder.h"
+#include "codegen/common/ParameterStream.h"
 #include "codegen/cpu/LowerToCpu.h"
 #include "codegen/cpu/Pipeline.h"
 #include "dialects/nn/NN.h"

@@ -86,9 +86,8 @@ void WarpProduct::multiplyBf16(const WarpOperand &left, const WarpOperand &right
       SmallVector<Value, 4> columns = load(right, pair * 8, k, high, low);
       for (int64_t tile = 0; tile < rowTiles; ++tile)
         for (int64_t i = 0; i < 2; ++i)
-          codegen::multiplyAdd(
-              b, rows[tile], ArrayRef(columns).slice(2 * i, 2),
-              sums.slice((tile * columnTiles + pair + i) * sumsPerTile, sumsPerTile));
+          codegen::multiplyAdd(b, rows[tile], ArrayRef(columns).slice(2 * i, 2),
+                               sums.slice((tile * columnTiles + pair + i) * sumsPerTile, sumsPerTile));
     }
   }
 }

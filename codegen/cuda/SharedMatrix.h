@@ -7,14 +7,14 @@
 namespace llmc::codegen {
 
 /// A matrix of bf16 or f32 in the shared memory of a block, in as many stages as copies are under way. Its
-/// columns are panels of 128 bytes; of a panel, chunk c of 16 bytes of row r lies at place c ^ (r % 8), so that
-/// eight rows are read and written without conflicts.
+/// columns are panels of 128 bytes; of a panel, chunk c of 16 bytes of row r lies at place c ^ (r % 8), so
+/// that eight rows are read and written without conflicts.
 class SharedMatrix {
 public:
   /// `rows` are a multiple of 8. Columns beyond the last one are there up to whole panels.
   SharedMatrix(GpuKernel &kernel, int64_t rows, int64_t columns, mlir::Type element, int64_t stages = 1);
 
-  int64_t chunk() const { return isBf16() ? 8 : 4; }             ///< elements of 16 bytes
+  int64_t chunk() const { return isBf16() ? 8 : 4; } ///< elements of 16 bytes
   int64_t chunksPerRow() const { return columns / chunk(); }
   bool isBf16() const { return element.isBF16(); }
 
@@ -23,8 +23,8 @@ public:
 
   const int64_t rows, columns;
   const mlir::Type element;
-  mlir::Value memory;          ///< memref<panels in all stages x rows x elements of a panel>
-  mlir::Value stage;           ///< the one that is read and written; null if there is one only
+  mlir::Value memory; ///< memref<panels in all stages x rows x elements of a panel>
+  mlir::Value stage;  ///< the one that is read and written; null if there is one only
 
 private:
   GpuKernel &kernel;
@@ -34,7 +34,7 @@ private:
 /// What a warp multiplies: rows of a matrix, or, transposed, its columns.
 struct WarpOperand {
   const SharedMatrix &matrix;
-  bool transposed; ///< the sums are over the matrix's rows
+  bool transposed;   ///< the sums are over the matrix's rows
   mlir::Value first; ///< row or column from which on the warp has its part, a multiple of 16
 };
 
@@ -50,12 +50,13 @@ public:
   llvm::SmallVector<mlir::Value> zeros() {
     return llvm::SmallVector<mlir::Value>(rowTiles * columnTiles * sumsPerTile, b.f32(0));
   }
-  /// Adds sum_k a[row, k] b[k, column] for k < `size`, a multiple of 16. `sums` are in the order of row tiles,
-  /// column tiles, sums of a tile.
+  /// Adds sum_k a[row, k] b[k, column] for k < `size`, a multiple of 16. `sums` are in the order of row
+  /// tiles, column tiles, sums of a tile.
   void multiplyAdd(const WarpOperand &left, const WarpOperand &right, int64_t size,
                    llvm::MutableArrayRef<mlir::Value> sums);
 
-  /// Row of sums `high` (0 or 1) of a row tile, and first of the two columns of a column tile, in the warp's part.
+  /// Row of sums `high` (0 or 1) of a row tile, and first of the two columns of a column tile, in the warp's
+  /// part.
   mlir::Value rowOf(int64_t tile, int64_t high) { return b.add(group, tile * 16 + high * 8); }
   mlir::Value columnOf(int64_t tile) { return b.add(b.mul(inGroup, 2), tile * 8); }
   static int64_t place(int64_t high, int64_t column) { return 2 * high + column; }

@@ -190,8 +190,7 @@ private:
       return lowerFill(fill);
     if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
       SmallVector<Destination> to = destinationsOf(op);
-      if (std::optional<ProductForm> form = productFormOf(generic);
-          form && isZero(generic.getDpsInits()[0]))
+      if (std::optional<ProductForm> form = productFormOf(generic); form && isZero(generic.getDpsInits()[0]))
         return lowering.lowerProduct(generic, *form, to[0]);
       return lowering.lowerStructured(generic, to);
     }
@@ -295,8 +294,7 @@ private:
   }
 
   static LogicalResult refuseReshape(Operation *op) {
-    return emitNotSupported(op)
-           << "changes the shape of a part of a tensor, which training does not support";
+    return emitNotSupported(op) << "changes the shape of a part of a tensor, which training does not support";
   }
 
   /// A part of a tensor that nothing else reads changes in place.

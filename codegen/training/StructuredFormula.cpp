@@ -141,8 +141,7 @@ void StructuredFormula::finish(ArrayRef<Value> results) {
     else if (mask)
       vector::MaskedStoreOp::create(b, buffer, indices, mask, value);
     else
-      vector::StoreOp::create(b, value, buffer, indices, /*nontemporal=*/false,
-                              alignmentOf(value.getType()));
+      vector::StoreOp::create(b, value, buffer, indices, /*nontemporal=*/false, alignmentOf(value.getType()));
   }
 }
 
@@ -219,8 +218,8 @@ void StructuredFormula::evaluate(Operation *inner) {
     Value iv = ivs[index.getDim()];
     if (vectorLoop == index.getDim()) {
       auto type = VectorType::get({b.lanes}, b.getIndexType());
-      iv = arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, iv),
-                                 vector::StepOp::create(b, type));
+      iv =
+          arith::AddIOp::create(b, vector::BroadcastOp::create(b, type, iv), vector::StepOp::create(b, type));
     }
     values[index.getResult()] = iv;
     return;

@@ -9,9 +9,7 @@
 
 namespace llmc::codegen {
 
-inline bool isParallel(mlir::utils::IteratorType type) {
-  return type == mlir::utils::IteratorType::parallel;
-}
+inline bool isParallel(mlir::utils::IteratorType type) { return type == mlir::utils::IteratorType::parallel; }
 
 /// Whether consecutive iterations of `loop` are consecutive elements of an operand, or all the same.
 bool isRegularOperand(mlir::AffineMap map, mlir::MemRefType buffer, unsigned loop);
@@ -60,10 +58,10 @@ public:
   const llvm::SmallVector<int64_t> sizes;
   std::optional<unsigned> vectorLoop;
   llvm::SmallVector<mlir::Value> ivs;
-  mlir::Value mask;                               ///< of lanes that there are; null if all
+  mlir::Value mask;                                ///< of lanes that there are; null if all
   llvm::DenseMap<mlir::Value, mlir::Value> values; ///< of the formula, at the current point
-  llvm::SmallVector<mlir::Value> buffers;         ///< of inputs and outputs
-  bool alignsVectors = false;                     ///< vectors in memory lie at multiples of their size
+  llvm::SmallVector<mlir::Value> buffers;          ///< of inputs and outputs
+  bool alignsVectors = false;                      ///< vectors in memory lie at multiples of their size
 
 private:
   bool readsInit(unsigned index) { return !op.getRegionOutputArgs()[index].use_empty(); }

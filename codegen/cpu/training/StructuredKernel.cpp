@@ -170,8 +170,7 @@ private:
 
 } // namespace
 
-LogicalResult CpuTrainingLowering::lowerStructured(linalg::GenericOp op,
-                                                   ArrayRef<Destination> destinations) {
+LogicalResult CpuTrainingLowering::lowerStructured(linalg::GenericOp op, ArrayRef<Destination> destinations) {
   return StructuredKernel(*this, op, destinations).emit();
 }
 

@@ -333,7 +333,7 @@ LogicalResult CpuTrainingLowering::lowerAttention(nn::AttentionOp op, const Dest
 
 // With P the weights, dP = dy v^T and dl = P (dP - sum P dP) slope: dv += P^T dy, dq = dl k, dk += dl^T q.
 LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
-                                                       ArrayRef<Destination> destinations) {
+                                                          ArrayRef<Destination> destinations) {
   FailureOr<AttentionForm> form = attentionFormOf(op);
   if (failed(form))
     return failure();

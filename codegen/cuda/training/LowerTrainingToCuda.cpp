@@ -24,9 +24,10 @@ public:
   using LowerTrainingToCudaBase::LowerTrainingToCudaBase;
 
   NumericBound getNumericBound() const override {
-    return bf16Attention ? NumericBound::relative(0.02, "operands of attention's products are rounded to bf16")
-                         : NumericBound::relative(1e-5, "sums are taken in another order, with fused "
-                                                        "multiply-adds");
+    return bf16Attention
+               ? NumericBound::relative(0.02, "operands of attention's products are rounded to bf16")
+               : NumericBound::relative(1e-5, "sums are taken in another order, with fused "
+                                              "multiply-adds");
   }
 
   void runOnOperation() override {

@@ -52,9 +52,9 @@ private:
   struct Operand {
     Value from; ///< in the kernel
     SharedMatrix to;
-    bool transposed;   ///< rows of memory are inputs
-    int64_t extent;    ///< rows of the operand that are no inputs: m or n
-    Value first;       ///< the first of them in this block
+    bool transposed; ///< rows of memory are inputs
+    int64_t extent;  ///< rows of the operand that are no inputs: m or n
+    Value first;     ///< the first of them in this block
   };
 
   void emit(GpuKernel &kernel, const Destination &sums) {
@@ -65,10 +65,10 @@ private:
     Value split = splits == 1 ? b.index(0) : b.div(kernel.block(gpu::Dimension::y), rowBlocks);
     Value column = b.mul(kernel.block(), kTile);
     auto operand = [&](Value buffer, bool transposed, int64_t extent, Value first) {
-      return Operand{kernel.import(buffer),
-                     SharedMatrix(kernel, transposed ? piece : kTile, transposed ? kTile : piece, element,
-                                  kStages),
-                     transposed, extent, first};
+      return Operand{
+          kernel.import(buffer),
+          SharedMatrix(kernel, transposed ? piece : kTile, transposed ? kTile : piece, element, kStages),
+          transposed, extent, first};
     };
     Operand a = operand(left, form.leftTransposed, form.m, row),
             w = operand(right, form.rightTransposed ? false : true, form.n, column);
@@ -108,7 +108,8 @@ private:
           b.add(column, warpColumn), sums.update);
   }
 
-  /// Starts to copy the inputs from `k` on. Those behind the last are zeros; rows behind the last are that one.
+  /// Starts to copy the inputs from `k` on. Those behind the last are zeros; rows behind the last are that
+  /// one.
   void copy(GpuKernel &kernel, Operand &operand, Value k, Value stage) {
     KernelBuilder &b = kernel.b;
     SharedMatrix to = operand.to;
@@ -129,10 +130,10 @@ private:
         inner = b.min(inner, b.index(operand.transposed ? form.k - 1 : lastChunk(form.k, chunk)));
       }
       if (operand.extent % kTile != 0)
-        outer = b.min(outer, b.index(operand.transposed ? lastChunk(operand.extent, chunk)
-                                                        : operand.extent - 1));
-      SmallVector<Value> from = operand.transposed ? SmallVector<Value>{inner, outer}
-                                                   : SmallVector<Value>{outer, inner};
+        outer =
+            b.min(outer, b.index(operand.transposed ? lastChunk(operand.extent, chunk) : operand.extent - 1));
+      SmallVector<Value> from =
+          operand.transposed ? SmallVector<Value>{inner, outer} : SmallVector<Value>{outer, inner};
       Value eight = b.mul(b.div(row, 8), 8);
       nvgpu::DeviceAsyncCopyOp::create(b, type, to.memory, to.at(eight, b.rem(row, 8), place), operand.from,
                                        from, b.getIndexAttr(chunk), valid, b.getUnitAttr());
@@ -150,9 +151,8 @@ private:
         auto storeRow = [&] {
           for (int64_t tile = 0; tile < product.columnTiles; ++tile) {
             Value c = b.add(column, product.columnOf(tile));
-            ArrayRef<Value> sums =
-                totals.slice((rowTile * product.columnTiles + tile) * WarpProduct::sumsPerTile,
-                             WarpProduct::sumsPerTile);
+            ArrayRef<Value> sums = totals.slice(
+                (rowTile * product.columnTiles + tile) * WarpProduct::sumsPerTile, WarpProduct::sumsPerTile);
             auto indices = [&](int64_t i) {
               SmallVector<Value> result;
               if (split)
@@ -197,18 +197,17 @@ private:
 
   /// destination = sum of the parts, in their order.
   void addUp(Value parts) {
-    lowering.forEach("product_sum", loc, destination.buffer,
-                     [&](GpuKernel &kernel, ArrayRef<Value> indices) {
-                       KernelBuilder &b = kernel.b;
-                       Value from = kernel.import(parts), to = kernel.import(destination.buffer), sum;
-                       for (int64_t split = 0; split < splits; ++split) {
-                         Value part = b.load(from, {b.index(split), indices[0], indices[1]});
-                         sum = sum ? b.addf(sum, part) : part;
-                       }
-                       if (destination.update == Update::Accumulate)
-                         sum = b.addf(b.load(to, indices), sum);
-                       b.store(sum, to, indices);
-                     });
+    lowering.forEach("product_sum", loc, destination.buffer, [&](GpuKernel &kernel, ArrayRef<Value> indices) {
+      KernelBuilder &b = kernel.b;
+      Value from = kernel.import(parts), to = kernel.import(destination.buffer);
+      Value sum = b.loop(b.index(0), b.index(splits), 1, ValueRange{b.f32(0)},
+                         [&](Value split, ValueRange now) -> SmallVector<Value> {
+                           return {b.addf(now[0], b.load(from, {split, indices[0], indices[1]}))};
+                         })[0];
+      if (destination.update == Update::Accumulate)
+        sum = b.addf(b.load(to, indices), sum);
+      b.store(sum, to, indices);
+    });
   }
 
   CudaTrainingLowering &lowering;

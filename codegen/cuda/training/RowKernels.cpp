@@ -22,14 +22,14 @@ bool hasAlignedRows(MemRefType type, int64_t elements) {
   auto [strides, offset] = type.getStridesAndOffset();
   if (strides.empty() || strides.back() != 1 || offset % elements != 0)
     return false;
-  return llvm::all_of(ArrayRef(strides).drop_back(),
-                      [&](int64_t stride) { return stride % elements == 0; });
+  return llvm::all_of(ArrayRef(strides).drop_back(), [&](int64_t stride) { return stride % elements == 0; });
 }
 
 LogicalResult CudaTrainingLowering::checkType(Operation *op, ShapedType type) {
   Type element = type.getElementType();
   if (!element.isF32() && !element.isBF16() && !element.isIntOrIndex() && !element.isF64())
-    return emitNotSupported(op) << "has numbers of " << element << ", which training on GPUs does not support";
+    return emitNotSupported(op) << "has numbers of " << element
+                                << ", which training on GPUs does not support";
   return success();
 }
 
@@ -37,8 +37,7 @@ Value CudaTrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type
   const int64_t alignment = kRowAlignment * 8 / std::max(element.getIntOrFloatBitWidth(), 8U);
   if (shape.size() != 2 || shape[1] % alignment == 0 || shape[1] < alignment)
     return TrainingLowering::allocate(loc, shape, element);
-  Value padded =
-      TrainingLowering::allocate(loc, {shape[0], padTo(shape[1], alignment)}, element);
+  Value padded = TrainingLowering::allocate(loc, {shape[0], padTo(shape[1], alignment)}, element);
   SmallVector<OpFoldResult> offsets(2, builder.getIndexAttr(0)), strides(2, builder.getIndexAttr(1));
   SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(shape[0]), builder.getIndexAttr(shape[1])};
   return memref::SubViewOp::create(builder, loc, padded, offsets, sizes, strides);
@@ -89,14 +88,13 @@ void CudaTrainingLowering::lowerScatter(Location loc, Value input, Value ids,
     return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.load(places, {other}), id);
   };
   // Whether an earlier row has the id: the threads look at a part each.
-  Value earlier =
-      b.loop(b.index(0), b.index((rows + kThreads - 1) / kThreads), 1, ValueRange{b.f32(0)},
-             [&](Value turn, ValueRange now) -> SmallVector<Value> {
-               Value other = b.add(b.mul(turn, kThreads), k.thread());
-               Value before = arith::AndIOp::create(b, b.less(other, row),
-                                                    same(b.min(other, b.index(rows - 1))));
-               return {arith::SelectOp::create(b, before, b.f32(1), now[0])};
-             })[0];
+  Value earlier = b.loop(b.index(0), b.index((rows + kThreads - 1) / kThreads), 1, ValueRange{b.f32(0)},
+                         [&](Value turn, ValueRange now) -> SmallVector<Value> {
+                           Value other = b.add(b.mul(turn, kThreads), k.thread());
+                           Value before = arith::AndIOp::create(b, b.less(other, row),
+                                                                same(b.min(other, b.index(rows - 1))));
+                           return {arith::SelectOp::create(b, before, b.f32(1), now[0])};
+                         })[0];
   earlier = k.reduceBlock(earlier, [&](Value x, Value y) { return b.maxf(x, y); });
   Value isFirst = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, earlier, b.f32(0));
   b.ifThen(isFirst, [&] {
@@ -125,7 +123,8 @@ void CudaTrainingLowering::lowerFill(Location loc, double value, const Destinati
   forEach("fill", loc, destination.buffer, [&](GpuKernel &k, ArrayRef<Value> indices) {
     KernelBuilder &b = k.b;
     Type element = cast<MemRefType>(destination.buffer.getType()).getElementType();
-    b.store(arith::ConstantOp::create(b, b.getFloatAttr(element, value)), k.import(destination.buffer), indices);
+    b.store(arith::ConstantOp::create(b, b.getFloatAttr(element, value)), k.import(destination.buffer),
+            indices);
   });
 }
 
@@ -197,7 +196,8 @@ Value CudaTrainingLowering::productOperand(Location loc, Value value, Type eleme
   Value &made = productOperands[{value, element}];
   if (made)
     return made;
-  Value whole = TrainingLowering::allocate(loc, {type.getDimSize(0), padTo(type.getDimSize(1), chunk)}, element);
+  Value whole =
+      TrainingLowering::allocate(loc, {type.getDimSize(0), padTo(type.getDimSize(1), chunk)}, element);
   SmallVector<OpFoldResult> offsets(2, builder.getIndexAttr(0)), strides(2, builder.getIndexAttr(1));
   SmallVector<OpFoldResult> sizes = {builder.getIndexAttr(type.getDimSize(0)),
                                      builder.getIndexAttr(type.getDimSize(1))};
@@ -215,9 +215,7 @@ Value CudaTrainingLowering::productOperand(Location loc, Value value, Type eleme
       b.store(b.roundTo(to, b.load(source, {row, column})), to, {row, column});
       return;
     }
-    auto aligned = [&](Type of) {
-      return llvm::MaybeAlign(lanes * of.getIntOrFloatBitWidth() / 8);
-    };
+    auto aligned = [&](Type of) { return llvm::MaybeAlign(lanes * of.getIntOrFloatBitWidth() / 8); };
     Value vector = vector::LoadOp::create(b, VectorType::get({lanes}, type.getElementType()), source,
                                           ValueRange{row, column}, false, aligned(type.getElementType()));
     vector::StoreOp::create(b, b.roundTo(to, vector), to, ValueRange{row, column}, false, aligned(element));

@@ -62,9 +62,9 @@ private:
         best = sizes[loop];
         fastLoop = loop;
       }
-    const bool sumsColumns = llvm::any_of(op.getIteratorTypesArray(), [](auto type) {
-                               return !isParallel(type);
-                             }) && fastLoop && isParallel(op.getIteratorTypesArray()[*fastLoop]);
+    const bool sumsColumns =
+        llvm::any_of(op.getIteratorTypesArray(), [](auto type) { return !isParallel(type); }) && fastLoop &&
+        isParallel(op.getIteratorTypesArray()[*fastLoop]);
     if (fastLoop && !sumsColumns && best % kGpuVector == 0 &&
         llvm::all_of(types, [](MemRefType type) { return hasAlignedRows(type, kGpuVector); }))
       lanes = kGpuVector;
@@ -146,7 +146,8 @@ private:
   }
 
   /// The formula summed over `loops`, one inside of the other.
-  SmallVector<Value> sumSerially(StructuredFormula &formula, ArrayRef<unsigned> loops, ArrayRef<Value> start) {
+  SmallVector<Value> sumSerially(StructuredFormula &formula, ArrayRef<unsigned> loops,
+                                 ArrayRef<Value> start) {
     if (loops.empty())
       return formula.compute(start);
     return sumOver(
@@ -262,15 +263,16 @@ private:
     Value number = b.add(b.mul(kernel.block(), kThreads), kernel.thread());
     b.ifThen(isBelow(b, number, count), [&] {
       place(formula, outputs, number);
-      SmallVector<Value> sums;
-      for (auto [index, parts] : llvm::enumerate(partial)) {
-        Value from = kernel.import(parts), sum;
-        for (int64_t share = 0; share < shares; ++share) {
-          Value part = b.load(from, {b.index(share), number});
-          sum = share == 0 ? part : formula.combine(index, sum, part);
-        }
-        sums.push_back(sum);
-      }
+      SmallVector<Value> from;
+      for (Value parts : partial)
+        from.push_back(kernel.import(parts));
+      SmallVector<Value> sums =
+          b.loop(b.index(0), b.index(shares), 1, formula.startValues(), [&](Value share, ValueRange now) {
+            SmallVector<Value> next;
+            for (auto [index, sum] : llvm::enumerate(now))
+              next.push_back(formula.combine(index, sum, b.load(from[index], {share, number})));
+            return next;
+          });
       formula.finish(sums);
     });
     lowering.launch(kernel, loc, (count + kThreads - 1) / kThreads);

@@ -20,8 +20,8 @@ namespace llmc::codegen {
 
 namespace {
 
-constexpr int64_t kBlock = 64;                       ///< queries, and keys, of a block
-constexpr int64_t kThreads = 128, kWarpRows = 16;    ///< a warp has 16 rows of products
+constexpr int64_t kBlock = 64;                    ///< queries, and keys, of a block
+constexpr int64_t kThreads = 128, kWarpRows = 16; ///< a warp has 16 rows of products
 constexpr int64_t kScoreTiles = kBlock / 8;
 constexpr int64_t kSums = WarpProduct::sumsPerTile;
 constexpr int64_t kLargestHead = 256;
@@ -38,8 +38,8 @@ public:
   /// Tiles of eight columns of `size` numbers of a head, an even number.
   static int64_t columnTiles(int64_t size) { return padTo(size, 16) / 8; }
 
-  /// Copies rows `first` to first + 63 of the sequence, `size` columns from `column` on; zeros where there are
-  /// none.
+  /// Copies rows `first` to first + 63 of the sequence, `size` columns from `column` on; zeros where there
+  /// are none.
   void load(const SharedMatrix &to, Value from, Value first, Value column, int64_t size) {
     const int64_t chunk = to.chunk(), perRow = columnTiles(size) * 8 / chunk;
     const bool wide = size % chunk == 0 && size % kGpuVector == 0 &&
@@ -53,8 +53,9 @@ public:
       if (wide) {
         auto type = VectorType::get({kGpuVector}, b.getF32Type());
         for (int64_t i = 0; i < chunk; i += kGpuVector) {
-          Value four = vector::LoadOp::create(b, type, from, ValueRange{source, b.add(b.add(column, inHead), i)},
-                                              false, llvm::MaybeAlign(16));
+          Value four =
+              vector::LoadOp::create(b, type, from, ValueRange{source, b.add(b.add(column, inHead), i)},
+                                     false, llvm::MaybeAlign(16));
           for (int64_t j = 0; j < kGpuVector; ++j)
             numbers.push_back(vector::ExtractOp::create(b, four, j));
         }
@@ -151,8 +152,8 @@ public:
   }
 
   /// Stores a warp's sums, times factors of its rows, to rows from `first` on (in the sequence).
-  void storeRows(Value to, WarpProduct &product, ArrayRef<Value> sums, Value first, Value column, int64_t size,
-                 ArrayRef<Value> factors) {
+  void storeRows(Value to, WarpProduct &product, ArrayRef<Value> sums, Value first, Value column,
+                 int64_t size, ArrayRef<Value> factors) {
     for (int64_t high = 0; high < 2; ++high) {
       Value row = b.add(b.add(first, warpFirst), product.rowOf(0, high));
       b.ifThen(b.less(row, b.index(form.sequence)), [&] {
@@ -324,7 +325,8 @@ LogicalResult CudaTrainingLowering::lowerAttention(nn::AttentionOp op, const Des
 }
 
 // With P the weights, dP = dy v^T and dl = P (dP - sum P dP) slope: dv = P^T dy, dq = dl k, dk = dl^T q. One
-// kernel goes through the keys of queries twice, for the sums and for dq; the other through the queries of keys.
+// kernel goes through the keys of queries twice, for the sums and for dq; the other through the queries of
+// keys.
 LogicalResult CudaTrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
                                                            ArrayRef<Destination> destinations) {
   FailureOr<AttentionForm> form = attentionFormOf(op);
@@ -396,14 +398,14 @@ LogicalResult CudaTrainingLowering::lowerAttentionGradient(nn::AttentionGradient
       });
       return next;
     });
-    Value lane = b.rem(k.thread(), 4), isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, lane, b.index(0));
+    Value lane = b.rem(k.thread(), 4),
+          isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, lane, b.index(0));
     Value normalizerOf[2], meanOf[2];
     for (int64_t high = 0; high < 2; ++high) {
       Value sum = head.reduceRow(state[2 + high], true);
       meanOf[high] = b.divf(head.reduceRow(state[4 + high], true), sum);
       normalizerOf[high] = b.addf(state[high], math::Log2Op::create(b, sum));
-      Value stores =
-          arith::AndIOp::create(b, isFirst, b.less(block.queries[high], b.index(form->sequence)));
+      Value stores = arith::AndIOp::create(b, isFirst, b.less(block.queries[high], b.index(form->sequence)));
       b.ifThen(stores, [&] {
         SmallVector<Value> place = {block.number, b.add(head.firstRow, block.queries[high])};
         b.store(normalizerOf[high], normalizer, place);
@@ -464,52 +466,54 @@ LogicalResult CudaTrainingLowering::lowerAttentionGradient(nn::AttentionGradient
   const size_t keySums = state.size();
   llvm::append_range(state, valueOutput.zeros());
   auto [begin, end] = head.queriesOf(first);
-  state = b.loop(b.index(0), b.index(form->group), 1, state, [&, begin = begin, end = end](Value inGroup, ValueRange outer) {
-    Value number = b.add(b.mul(kvHead, form->group), inGroup);
-    Value queryColumn = b.mul(number, form->size), outputColumn = b.mul(number, form->valueSize);
-    return b.loop(begin, end, kBlock, outer, [&](Value at, ValueRange now) {
-      SmallVector<Value> next(now);
-      k.barrier();
-      head.load(queryTile, q, at, queryColumn, form->size);
-      head.load(gradientTile, dy, at, outputColumn, form->valueSize);
-      head.loadColumn(normalizerOf, at, [&](Value row) { return b.load(normalizer, {number, row}); });
-      head.loadColumn(meanOf, at, [&](Value row) { return b.load(mean, {number, row}); });
-      if (segments)
-        head.loadColumn(querySegments, at, [&](Value row) { return b.load(segments, {row}); });
-      k.barrier();
-      SmallVector<Value> products = scores.zeros(), gradients = scores.zeros();
-      scores.multiplyAdd({keyTile, false, head.warpFirst}, {queryTile, false, b.index(0)},
-                         padTo(form->size, 16), products);
-      scores.multiplyAdd({valueTile, false, head.warpFirst}, {gradientTile, false, b.index(0)},
-                         padTo(form->valueSize, 16), gradients);
-      SmallVector<Value> weights(products.size());
-      HeadEmitter::forSums(kScoreTiles, [&](int64_t high, int64_t tile, int64_t i, int64_t place) {
-        Value inBlock = b.add(scores.columnOf(tile), i), query = b.add(at, inBlock);
-        Value segment = segments ? b.load(querySegments, {inBlock}) : Value();
-        Value seen = arith::AndIOp::create(b, head.sees(query, rows[high], segment, rowSegments[high]),
-                                           b.less(query, b.index(form->sequence)));
-        Value weight =
-            exp2(b, b.subf(head.logit(products[place]), b.load(normalizerOf, {inBlock})));
-        weights[place] = arith::SelectOp::create(b, seen, weight, b.f32(0));
-        Value dl = b.mulf(weights[place], b.subf(gradients[place], b.load(meanOf, {inBlock})));
-        gradients[place] = b.mulf(dl, head.slope(products[place]));
+  state = b.loop(
+      b.index(0), b.index(form->group), 1, state,
+      [&, begin = begin, end = end](Value inGroup, ValueRange outer) {
+        Value number = b.add(b.mul(kvHead, form->group), inGroup);
+        Value queryColumn = b.mul(number, form->size), outputColumn = b.mul(number, form->valueSize);
+        return b.loop(begin, end, kBlock, outer, [&](Value at, ValueRange now) {
+          SmallVector<Value> next(now);
+          k.barrier();
+          head.load(queryTile, q, at, queryColumn, form->size);
+          head.load(gradientTile, dy, at, outputColumn, form->valueSize);
+          head.loadColumn(normalizerOf, at, [&](Value row) { return b.load(normalizer, {number, row}); });
+          head.loadColumn(meanOf, at, [&](Value row) { return b.load(mean, {number, row}); });
+          if (segments)
+            head.loadColumn(querySegments, at, [&](Value row) { return b.load(segments, {row}); });
+          k.barrier();
+          SmallVector<Value> products = scores.zeros(), gradients = scores.zeros();
+          scores.multiplyAdd({keyTile, false, head.warpFirst}, {queryTile, false, b.index(0)},
+                             padTo(form->size, 16), products);
+          scores.multiplyAdd({valueTile, false, head.warpFirst}, {gradientTile, false, b.index(0)},
+                             padTo(form->valueSize, 16), gradients);
+          SmallVector<Value> weights(products.size());
+          HeadEmitter::forSums(kScoreTiles, [&](int64_t high, int64_t tile, int64_t i, int64_t place) {
+            Value inBlock = b.add(scores.columnOf(tile), i), query = b.add(at, inBlock);
+            Value segment = segments ? b.load(querySegments, {inBlock}) : Value();
+            Value seen = arith::AndIOp::create(b, head.sees(query, rows[high], segment, rowSegments[high]),
+                                               b.less(query, b.index(form->sequence)));
+            Value weight = exp2(b, b.subf(head.logit(products[place]), b.load(normalizerOf, {inBlock})));
+            weights[place] = arith::SelectOp::create(b, seen, weight, b.f32(0));
+            Value dl = b.mulf(weights[place], b.subf(gradients[place], b.load(meanOf, {inBlock})));
+            gradients[place] = b.mulf(dl, head.slope(products[place]));
+          });
+          // One after the other in the same memory: rows that a warp reads are those that it wrote.
+          MutableArrayRef<Value> all(next);
+          head.storeTiles(weightTile, weights);
+          k.barrier();
+          valueOutput.multiplyAdd({weightTile, false, head.warpFirst}, {gradientTile, true, b.index(0)},
+                                  kBlock, all.drop_front(keySums));
+          k.barrier();
+          head.storeTiles(weightTile, gradients);
+          k.barrier();
+          keyOutput.multiplyAdd({weightTile, false, head.warpFirst}, {queryTile, true, b.index(0)}, kBlock,
+                                all.take_front(keySums));
+          return next;
+        });
       });
-      // One after the other in the same memory: rows that a warp reads are those that it wrote.
-      MutableArrayRef<Value> all(next);
-      head.storeTiles(weightTile, weights);
-      k.barrier();
-      valueOutput.multiplyAdd({weightTile, false, head.warpFirst}, {gradientTile, true, b.index(0)}, kBlock,
-                              all.drop_front(keySums));
-      k.barrier();
-      head.storeTiles(weightTile, gradients);
-      k.barrier();
-      keyOutput.multiplyAdd({weightTile, false, head.warpFirst}, {queryTile, true, b.index(0)}, kBlock,
-                            all.take_front(keySums));
-      return next;
-    });
-  });
   head.storeRows(dk, keyOutput, ArrayRef(state).take_front(keySums), first, keyColumn, form->size, {});
-  head.storeRows(dv, valueOutput, ArrayRef(state).drop_front(keySums), first, valueColumn, form->valueSize, {});
+  head.storeRows(dv, valueOutput, ArrayRef(state).drop_front(keySums), first, valueColumn, form->valueSize,
+                 {});
   launch(k, loc, form->kvHeads, form->sequences() * blocks);
   return success();
 }

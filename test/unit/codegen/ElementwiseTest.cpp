@@ -1,8 +1,8 @@
 // What kernels are made of, on every number that matters, for processors that have instructions for it and
 // for those that have none.
 #include "absl/cleanup/cleanup.h"
-#include "codegen/cpu/ElementwiseMath.h"
 #include "codegen/common/KernelBuilder.h"
+#include "codegen/cpu/ElementwiseMath.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
 #include "codegen/cpu/Pipeline.h"

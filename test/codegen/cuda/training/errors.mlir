@@ -1,0 +1,15 @@
+// RUN: llmc-opt %s --lower-training-to-cuda -split-input-file -verify-diagnostics
+
+func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xf16> {
+  // expected-error@+1 {{has numbers of 'f16', which training on GPUs does not support}}
+  %y = arith.truncf %x : tensor<8x4xf32> to tensor<8x4xf16>
+  return %y : tensor<8x4xf16>
+}
+
+// -----
+
+func.func @f(%x: tensor<8x512xf32>) -> tensor<8x512xf32> {
+  // expected-error@+1 {{has heads of 512, of which training on GPUs supports 256 at most}}
+  %y = nn.attention %x, %x, %x heads 1 kv_heads 1 scale 0.5 causal : tensor<8x512xf32>, tensor<8x512xf32>, tensor<8x512xf32> -> tensor<8x512xf32>
+  return %y : tensor<8x512xf32>
+}
