@@ -53,9 +53,13 @@ bool isInOrder(const WidthLayout &layout, int64_t lanes) {
 }
 
 nn::RmsNormOp groupNormOf(nn::FusionOp fusion) {
-  for (auto norm : fusion.getBody().front().getOps<nn::RmsNormOp>())
-    if (groupSize(norm) != widthOf(norm.getInput()))
+  for (auto norm : fusion.getBody().front().getOps<nn::RmsNormOp>()) {
+    const bool isOneHead = llvm::any_of(norm.getResult().getUsers(), [](Operation *user) {
+      return isa<nn::RotateOp, nn::CacheAppendOp>(user);
+    });
+    if (isOneHead || groupSize(norm) != widthOf(norm.getInput()))
       return norm;
+  }
   return {};
 }
 
@@ -114,7 +118,7 @@ LogicalResult checkRowOperation(Operation *op, Value result) {
   }
   if (auto norm = dyn_cast<nn::RmsNormOp>(op))
     if (groupSize(norm) != widthOf(norm.getInput()))
-      return emitNotSupported(op) << "over groups is not supported by the CPU code generator";
+      return emitNotSupported(op) << "over groups is not supported here: no kernel of whole rows computes it";
   if (isa<nn::RmsNormOp, nn::LayerNormOp>(op)) {
     for (Value parameter : op->getOperands().drop_front())
       if (!outerValue(parameter))

@@ -24,7 +24,8 @@ bool isInOrder(const WidthLayout &layout, int64_t lanes);
 /// Whether a width that is kept in one of these layouts can be read in the other.
 bool isKeptAs(const WidthLayout &layout, const WidthLayout &other, int64_t lanes);
 
-/// The norm in `fusion` that normalizes groups of its input's width by themselves; null if there is none.
+/// The norm in `fusion` that normalizes groups of its input's width, or its only head, by themselves; null if
+/// there is none.
 nn::RmsNormOp groupNormOf(nn::FusionOp fusion);
 
 /// The layout of a norm over groups: each group is a head.

@@ -6,6 +6,7 @@
 
 namespace llmc::frontend {
 
+/// An activation: GELU in its exact and in its tanh form, ReLU, SiLU.
 enum class Activation { Gelu, GeluTanh, Relu, Silu };
 
 /// Reads an activation by the name that transformers has for it; one that is not listed here is refused.

@@ -4,6 +4,7 @@
     qwen2-odd/     Qwen2, biases of queries, keys and values, one key head for three query heads, tied head, bf16
     qwen2-window/  Qwen2, layers from the second on with a sliding window shorter than the prompt, separate head, f32
     qwen3-odd/     Qwen3, norms of heads of 10, head_dim != hidden/heads, tied head, f16
+    qwen3-window/  Qwen3, norms of heads of 32, as wide as whole vectors, biases, a sliding window in one layer, f32
     phi3-odd/      Phi-3, merged projections, half of each head of 12 rotates, sliding window, bf16
     gpt2-odd/      GPT-2, heads of 11, learned positions, f32
 
@@ -94,6 +95,28 @@ def make_qwen3_odd(root):
     write(root / "qwen3-odd", Qwen3ForCausalLM(config), 5, torch.float16, byte_level_gpt2(197), GPT2_TOKENS)
 
 
+def make_qwen3_window(root):
+    config = Qwen3Config(
+        vocab_size=197,
+        hidden_size=20,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        head_dim=32,
+        intermediate_size=28,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        attention_bias=True,
+        use_sliding_window=True,
+        sliding_window=6,
+        layer_types=["sliding_attention", "full_attention"],
+        tie_word_embeddings=False,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen3-window", Qwen3ForCausalLM(config), 2, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
+
+
 def make_phi3_odd(root):
     config = Phi3Config(
         vocab_size=197,
@@ -135,5 +158,6 @@ if __name__ == "__main__":
     make_qwen2_odd(output)
     make_qwen2_window(output)
     make_qwen3_odd(output)
+    make_qwen3_window(output)
     make_phi3_odd(output)
     make_gpt2_odd(output)

@@ -131,10 +131,11 @@ def check_errors(workshop):
 
 
 def check_compiles(workshop):
-    checkpoint = workshop.folder / "llama-F32" / f"checkpoint-{runs.STEPS:08d}"
-    artifact = workshop.folder / "model.llmc"
-    workshop.run(workshop.llmc, "compile", checkpoint, "-q", "-o", artifact)
-    workshop.run(workshop.llmc, "run", artifact, "--raw", "--prompt", "the model", "--max-tokens", 8, "--quiet")
+    for family in ["llama", "gpt2"]:
+        checkpoint = workshop.folder / f"{family}-F32" / f"checkpoint-{runs.STEPS:08d}"
+        artifact = workshop.folder / f"{family}.llmc"
+        workshop.run(workshop.llmc, "compile", checkpoint, "-q", "-o", artifact)
+        workshop.run(workshop.llmc, "run", artifact, "--raw", "--prompt", "the model", "--max-tokens", 8, "--quiet")
 
 
 def main():
