@@ -43,8 +43,8 @@ int runTrainer(const CommandLine &options) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
   absl::StatusOr<std::unique_ptr<train::Program>> program =
       train::Program::load(error ? "/proc/self/exe" : self, team);
-  if (!program.ok())
-    return fail(program.status(), 1);
+  if (!program.ok()) // what the machine lacks is told apart from what is wrong
+    return fail(program.status(), absl::IsUnavailable(program.status()) ? 3 : 1);
   train::Recipe recipe;
   if (!recipe.ParseFromString((*program)->training().recipe()))
     return fail(absl::DataLossError("the recipe in this trainer is damaged"), 1);
