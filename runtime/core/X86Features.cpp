@@ -81,6 +81,7 @@ constexpr Feature kFeatures[] = {
     {"zu", 0x29, 0, kEbx, 0, kApxState},
     {"lzcnt", 0x80000001, 0, kEcx, 5, kNoState},
     {"sse4a", 0x80000001, 0, kEcx, 6, kNoState},
+    {"prfchw", 0x80000001, 0, kEcx, 8, kNoState},
     {"xop", 0x80000001, 0, kEcx, 11, kAvxState},
     {"fma4", 0x80000001, 0, kEcx, 16, kAvxState},
     {"tbm", 0x80000001, 0, kEcx, 21, kNoState},

@@ -16,11 +16,13 @@ namespace llmc::codegen {
 
 namespace {
 
-constexpr int64_t kTile = 16;      ///< rows and columns of a tile of sums
-constexpr int64_t kInputs = 32;    ///< that a tile of operands has
-constexpr int64_t kBlock = 32;     ///< rows and columns that registers hold the sums of
-constexpr int64_t kSteps = 8;      ///< tiles of inputs that are multiplied without a look at memory for sums
-constexpr int64_t kPrefetch = 128; ///< numbers of a row from use to prefetch
+constexpr int64_t kTile = 16;   ///< rows and columns of a tile of sums
+constexpr int64_t kInputs = 32; ///< that a tile of operands has
+constexpr int64_t kBlock = 32;  ///< rows and columns that registers hold the sums of
+constexpr int64_t kSteps =
+    32; ///< tiles of inputs, at most, that are multiplied without a look at memory for sums
+constexpr int64_t kPrefetchedRows = 2; ///< of the sums, in a step
+constexpr int64_t kPrefetch = 128;     ///< numbers of a row from use to prefetch
 constexpr int64_t kRowsPerChunk = 256, kColumnsPerChunk = 256;
 
 class TileProduct {
@@ -52,20 +54,21 @@ public:
     Value firstColumn = b.mul(b.div(kernel.chunk, rowChunks), kColumnsPerChunk);
     Value endRow = b.min(b.add(firstRow, kRowsPerChunk), b.index(form.m));
     Value endColumn = b.min(b.add(firstColumn, kColumnsPerChunk), b.index(form.n));
+    // Rows outside: their tiles are in the nearest cache from column to column, and sums go to memory side by
+    // side.
     auto addSteps = [&](Value first, int64_t count, bool adds) {
-      b.loop(firstColumn, endColumn, kBlock, [&](Value column) {
-        b.loop(firstRow, endRow, kBlock, [&](Value row) { multiply(b, row, column, first, count, adds); });
+      b.loop(firstRow, endRow, kBlock, [&](Value row) {
+        b.loop(firstColumn, endColumn, kBlock,
+               [&](Value column) { multiply(b, row, column, first, count, adds); });
       });
     };
     const bool accumulates = destination.update == Update::Accumulate;
-    const int64_t wholeSteps = steps / kSteps * kSteps, rest = steps - wholeSteps;
-    if (wholeSteps > 0) {
-      addSteps(b.index(0), kSteps, accumulates);
-      b.loop(b.index(kSteps), b.index(wholeSteps), kSteps,
-             [&](Value first) { addSteps(first, kSteps, true); });
-    }
-    if (rest > 0)
-      addSteps(b.index(wholeSteps), rest, accumulates || wholeSteps > 0);
+    const int64_t passes = (steps + kSteps - 1) / kSteps, size = (steps + passes - 1) / passes,
+                  wholeSteps = steps / size * size;
+    addSteps(b.index(0), size, accumulates);
+    b.loop(b.index(size), b.index(wholeSteps), size, [&](Value first) { addSteps(first, size, true); });
+    if (wholeSteps < steps)
+      addSteps(b.index(wholeSteps), steps - wholeSteps, true);
     kernel.run(rowChunks * columnChunks);
   }
 
@@ -84,26 +87,29 @@ private:
       return {b.add(row, i * kTile), b.add(column, j * kTile)};
     };
     Value target = scratch ? scratch : c;
-    Value sums[2][2];
-    for (int64_t i = 0; i < 2; ++i)
-      for (int64_t j = 0; j < 2; ++j)
-        sums[i][j] = adds ? Value(amx::TileLoadOp::create(b, sumsType, target, place(i, j)))
-                          : Value(amx::TileZeroOp::create(b, sumsType));
+    SmallVector<Value> sums;
+    for (int64_t i = 0; i < 4; ++i)
+      sums.push_back(adds ? Value(amx::TileLoadOp::create(b, sumsType, target, place(i / 2, i % 2)))
+                          : Value(amx::TileZeroOp::create(b, sumsType)));
     Value rowTile = b.div(row, kTile), columnTile = b.div(column, kTile), zero = b.index(0);
     for (int64_t step = 0; step < count; ++step) {
+      // While the first steps are multiplied, the lines come that sums will be stored to.
+      if (!scratch && !adds)
+        for (int64_t i = step * kPrefetchedRows; i < std::min((step + 1) * kPrefetchedRows, kBlock); ++i)
+          for (int64_t j = 0; j < kBlock; j += kTile)
+            memref::PrefetchOp::create(b, c, ValueRange{b.add(row, i), b.add(column, j)}, /*isWrite=*/true,
+                                       /*localityHint=*/3, /*isDataCache=*/true);
       Value input = b.add(first, step), lefts[2], rights[2];
       for (int64_t i = 0; i < 2; ++i) {
         lefts[i] = amx::TileLoadOp::create(b, leftType, a, ValueRange{b.add(rowTile, i), input, zero, zero});
         rights[i] =
             amx::TileLoadOp::create(b, rightType, w, ValueRange{b.add(columnTile, i), input, zero, zero});
       }
-      for (int64_t i = 0; i < 2; ++i)
-        for (int64_t j = 0; j < 2; ++j)
-          sums[i][j] = amx::TileMulFOp::create(b, sumsType, lefts[i], rights[j], sums[i][j]);
+      for (int64_t i = 0; i < 4; ++i)
+        sums[i] = amx::TileMulFOp::create(b, sumsType, lefts[i / 2], rights[i % 2], sums[i]);
     }
-    for (int64_t i = 0; i < 2; ++i)
-      for (int64_t j = 0; j < 2; ++j)
-        amx::TileStoreOp::create(b, target, place(i, j), sums[i][j]);
+    for (int64_t i = 0; i < 4; ++i)
+      amx::TileStoreOp::create(b, target, place(i / 2, i % 2), sums[i]);
     if (scratch)
       copyBlock(b, row, column, /*toScratch=*/false);
   }
