@@ -4,6 +4,7 @@
 #include "runtime/io/MappedFile.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
 #include <google/protobuf/io/tokenizer.h>
@@ -140,11 +141,26 @@ absl::Status checkRun(const Run &run) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary) {
-  if (recipe.preset().empty() == !recipe.has_model())
-    return absl::InvalidArgumentError(recipe.has_model()
-                                          ? "preset and model are both there, expected one of them"
-                                          : "preset and model are both missing, expected one of them");
+namespace {
+
+/// Where the model comes from: exactly one of the fields that say.
+absl::Status checkSource(const Recipe &recipe) {
+  std::vector<absl::string_view> there;
+  if (!recipe.preset().empty())
+    there.push_back("preset");
+  if (recipe.has_model())
+    there.push_back("model");
+  if (!recipe.checkpoint().empty())
+    there.push_back("checkpoint");
+  if (there.size() == 1)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      there.empty() ? std::string("preset, model and checkpoint are all missing, expected one of them")
+                    : absl::StrCat(absl::StrJoin(there, " and "), " are all there, expected one of them"));
+}
+
+/// The model of a recipe without a checkpoint, defined in full.
+absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
   if (!recipe.preset().empty()) {
     absl::StatusOr<spec::ModelDefinition> preset = spec::preset(recipe.preset());
     if (!preset.ok())
@@ -158,14 +174,36 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary) {
   if (!model.ok())
     return model.status();
   *recipe.mutable_model() = *std::move(model);
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
+                                std::optional<CheckpointSizes> checkpoint) {
+  if (absl::Status status = checkSource(recipe); !status.ok())
+    return status;
+  int64_t context = 0;
+  if (checkpoint) {
+    if (vocabulary > checkpoint->vocabulary)
+      return wrong("checkpoint", absl::StrCat("a model with a vocabulary of ", checkpoint->vocabulary),
+                   absl::StrCat("at least the tokenizer's ", vocabulary));
+    context = checkpoint->context;
+    if (recipe.run().start_from().empty())
+      recipe.mutable_run()->set_start_from(recipe.checkpoint());
+  } else {
+    if (absl::Status status = completeModel(recipe, vocabulary); !status.ok())
+      return status;
+    context = recipe.model().context();
+  }
   BatchSize &batch = *recipe.mutable_batch();
   if (batch.sequences() == 0)
     batch.set_sequences(8);
   if (batch.length() == 0)
-    batch.set_length(recipe.model().context());
-  if (batch.length() > recipe.model().context())
+    batch.set_length(context);
+  if (batch.length() > context)
     return wrong("batch.length", absl::StrCat(batch.length()),
-                 absl::StrCat("at most model.context (", recipe.model().context(), ")"));
+                 absl::StrCat("at most the model's context (", context, ")"));
   if (batch.sequences() > 65536)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()), "1 to 65536");
   if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())

@@ -1,12 +1,13 @@
 #include "train/Safetensors.h"
 
+#include "dialects/blocks/BlockFormat.h"
+#include "frontend/safetensors/Checkpoint.h"
 #include "runtime/io/AtomicFile.h"
-#include "runtime/io/MappedFile.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace llmc::train {
@@ -60,46 +61,44 @@ absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorVie
   return file->commit();
 }
 
+/// Fills `tensor` from `stored`, whose shape fits.
+static absl::Status read(const safetensors::Tensor &stored, const TensorView &tensor) {
+  absl::StatusOr<blocks::StorageFormat> format = stored.weightFormat();
+  if (!format.ok())
+    return format.status();
+  const int64_t elements = elementsOf(tensor);
+  if (!tensor.transposed) {
+    blocks::dequantize(*format, stored.bytes.data(), elements, tensor.data);
+    return absl::OkStatus();
+  }
+  const int64_t m = tensor.shape[0], n = tensor.shape[1];
+  std::vector<float> row(m);
+  const int64_t rowBytes = blocks::bytesOf(*format, m);
+  for (int64_t j = 0; j < n; ++j) {
+    blocks::dequantize(*format, stored.bytes.data() + j * rowBytes, m, row.data());
+    for (int64_t i = 0; i < m; ++i)
+      tensor.data[i * n + j] = row[i];
+  }
+  return absl::OkStatus();
+}
+
 absl::Status readSafetensors(absl::string_view path, absl::Span<const TensorView> tensors) {
-  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
-  if (!file.ok())
-    return file.status();
-  const absl::Span<const uint8_t> bytes = file->bytes();
-  auto damaged = [&](absl::string_view what) { return absl::DataLossError(absl::StrCat(path, ": ", what)); };
-  uint64_t size = 0;
-  if (bytes.size() < sizeof(size))
-    return damaged("was cut short");
-  std::memcpy(&size, bytes.data(), sizeof(size));
-  if (size > bytes.size() - sizeof(size))
-    return damaged("was cut short: its header does not end in it");
-  const Json header = Json::parse(bytes.begin() + sizeof(size), bytes.begin() + sizeof(size) + size,
-                                  /*callback=*/nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object())
-    return damaged("has a header that is no JSON object");
-  const absl::Span<const uint8_t> data = bytes.subspan(sizeof(size) + size);
+  absl::StatusOr<safetensors::Checkpoint> checkpoint = safetensors::Checkpoint::open(path);
+  if (!checkpoint.ok())
+    return checkpoint.status();
   for (const TensorView &tensor : tensors) {
-    const auto found = header.find(tensor.name);
+    const auto [stored, shard] = checkpoint->locate(tensor.name);
     const std::vector<int64_t> shape = storedShape(tensor);
-    if (found == header.end() || !found->is_object() || found->value("dtype", "") != "F32" ||
-        found->value("shape", Json()) != Json(shape))
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": tensor '", tensor.name, "' is not there as F32 of shape [",
-                       absl::StrJoin(shape, ", "), "], which the trainer's model has"));
-    const Json offsets = found->value("data_offsets", Json());
-    const uint64_t wanted = elementsOf(tensor) * sizeof(float);
-    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-        !offsets[1].is_number_unsigned() || offsets[1].get<uint64_t>() > data.size() ||
-        offsets[1].get<uint64_t>() - offsets[0].get<uint64_t>() != wanted)
-      return damaged(absl::StrCat("tensor '", tensor.name, "' does not lie in the file"));
-    const uint8_t *from = data.data() + offsets[0].get<uint64_t>();
-    if (!tensor.transposed) {
-      std::memcpy(tensor.data, from, wanted);
-      continue;
-    }
-    const int64_t m = tensor.shape[0], n = tensor.shape[1];
-    for (int64_t j = 0; j < n; ++j)
-      for (int64_t i = 0; i < m; ++i)
-        std::memcpy(&tensor.data[i * n + j], from + (j * m + i) * sizeof(float), sizeof(float));
+    if (stored == nullptr)
+      return absl::InvalidArgumentError(absl::StrCat(path, ": has no tensor '", tensor.name,
+                                                     "', expected one of shape [", absl::StrJoin(shape, ", "),
+                                                     "], which the trainer's model has"));
+    if (!absl::c_equal(stored->shape, shape))
+      return absl::InvalidArgumentError(absl::StrCat(
+          shard->path(), ": tensor '", tensor.name, "' has shape [", absl::StrJoin(stored->shape, ", "),
+          "], expected [", absl::StrJoin(shape, ", "), "], which the trainer's model has"));
+    if (absl::Status status = read(*stored, tensor); !status.ok())
+      return absl::Status(status.code(), absl::StrCat(shard->path(), ": ", status.message()));
   }
   return absl::OkStatus();
 }

@@ -1,8 +1,7 @@
 //===- Safetensors.h - tensors of checkpoints -----------------------------------------------------------===//
 //
-// The safetensors format, f32 tensors only: 8 bytes of header size, a JSON header, the data
-// (https://huggingface.co/docs/safetensors). The compiler's reader for all checkpoints is in
-// frontend/safetensors.
+// The safetensors format: 8 bytes of header size, a JSON header, the data
+// (https://huggingface.co/docs/safetensors).
 //
 //===----------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_TRAIN_SAFETENSORS_H
@@ -29,7 +28,7 @@ struct TensorView {
 /// Writes `tensors` to `path`; the file appears once it is complete.
 absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorView> tensors);
 
-/// Fills `tensors` from the file, which has to hold exactly them.
+/// Fills `tensors` from a file, or from the files of a folder, which has to hold them as F32, F16 or BF16.
 absl::Status readSafetensors(absl::string_view path, absl::Span<const TensorView> tensors);
 
 } // namespace llmc::train

@@ -94,7 +94,8 @@ private:
       say(absl::StrCat("going on from ", folder));
     } else {
       replaced = checkpoints;
-      initialize();
+      if (absl::Status status = initialize(); !status.ok())
+        return status;
       if (absl::Status status = program.commit("parameters"); !status.ok())
         return status;
     }
@@ -103,8 +104,15 @@ private:
     return openLog();
   }
 
-  void initialize() {
+  absl::Status initialize() {
     std::vector<TensorView> tensors = program.tensors("parameters");
+    if (!settings.start_from().empty()) {
+      say(absl::StrCat("beginning with ", settings.start_from()));
+      return readSafetensors(settings.start_from(), tensors);
+    }
+    if (!recipe.checkpoint().empty())
+      return absl::InvalidArgumentError(
+          "run.start_from is empty, expected a folder with weights: this model is that of a checkpoint");
     for (size_t i = 0; i < tensors.size(); ++i) {
       const runtime::Initializer &initializer = program.training().initializers(static_cast<int>(i));
       int64_t elements = 1;
@@ -116,6 +124,7 @@ private:
       else
         std::fill_n(tensors[i].data, elements, static_cast<float>(initializer.value()));
     }
+    return absl::OkStatus();
   }
 
   /// One line of JSON for each step that is logged. Lines of steps that are made again go.

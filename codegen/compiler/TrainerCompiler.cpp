@@ -60,7 +60,11 @@ public:
       return found.status();
     target = *std::move(found);
     progress("building the graph", -1);
-    module = recipe::buildTrainingGraph(recipe, &context);
+    absl::StatusOr<OwningOpRef<ModuleOp>> graph =
+        recipe::buildTrainingGraph(recipe, options.checkpoint, &context);
+    if (!graph.ok())
+      return graph.status();
+    module = *std::move(graph);
     describeParameters();
     passes::TrainingPipelineOptions pipeline;
     pipeline.rows = int64_t{recipe.batch().sequences()} * recipe.batch().length();
@@ -84,6 +88,9 @@ public:
   }
 
 private:
+  int64_t vocabulary() const {
+    return options.checkpoint ? options.checkpoint->info.sizes.vocabulary : recipe.model().vocabulary();
+  }
   bool isCuda() const { return options.target == TargetKind::Cuda; }
   passes::PassList tiledPasses(bool bf16Products) const {
     return isCuda() ? cudaTiledTrainingPasses(/*bf16Attention=*/bf16Products) : tiledTrainingPasses(target);
@@ -207,8 +214,10 @@ private:
     for (const std::string &state : recipe::stateNames(recipe.optimizer()))
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
-    auto files = spec::checkpointConfig(recipe.model());
-    files.insert(files.end(), options.tokenizerFiles.begin(), options.tokenizerFiles.end());
+    auto files = options.checkpointFiles;
+    if (!options.checkpoint)
+      for (auto &file : spec::checkpointConfig(recipe.model()))
+        files.push_back(std::move(file));
     for (auto &[name, contents] : files) {
       runtime::CheckpointFile &file = *training.add_files();
       file.set_name(name);
@@ -219,9 +228,9 @@ private:
     manifest.set_kind(runtime::TRAIN);
     manifest.set_model_name(options.source);
     manifest.set_source(options.source);
-    manifest.set_vocabulary_size(recipe.model().vocabulary());
+    manifest.set_vocabulary_size(vocabulary());
     manifest.set_context_length(recipe.batch().length());
-    manifest.set_output_width(recipe.model().vocabulary());
+    manifest.set_output_width(vocabulary());
     manifest.set_tokenizer(options.tokenizer);
     runtime::Target &described = *manifest.mutable_target();
     described.set_triple(target.triple);

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "codegen/compiler/Compiler.h"
+#include "frontend/import/Import.h"
 #include "mlir/IR/MLIRContext.h"
 #include "train/recipe.pb.h"
 #include <string>
@@ -24,8 +25,11 @@ struct TrainerOptions {
   std::string trainerProgram;
   /// A serialized llmc.text.TokenizerModel, or nothing.
   std::string tokenizer;
-  /// Files, by name, that are put into checkpoints beside the model's config.json.
-  std::vector<std::pair<std::string, std::string>> tokenizerFiles;
+  /// The model of the recipe's checkpoint, if it has one; its module is taken.
+  frontend::ImportedModel *checkpoint = nullptr;
+  /// Files, by name, that are put into checkpoints: the tokenizer's, and config.json where the model comes
+  /// from a checkpoint.
+  std::vector<std::pair<std::string, std::string>> checkpointFiles;
   std::string source; ///< how the user named the recipe
 };
 

@@ -3,7 +3,7 @@
 #define LLMC_FRONTEND_IMPORT_IMPORT_H
 
 #include "absl/status/statusor.h"
-#include "dialects/nn/ParameterSource.h"
+#include "frontend/import/Checkpoint.h"
 #include "frontend/import/ModelInfo.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -30,7 +30,7 @@ struct ImportedModel {
   /// caches yet: the rows of one call are one sequence.
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The tensors of the module's parameters: memory-mapped files.
-  std::unique_ptr<nn::ParameterSource> source;
+  std::unique_ptr<Checkpoint> source;
   /// The paths of all files that were read: none may be written over.
   std::vector<std::string> files;
   ModelInfo info;

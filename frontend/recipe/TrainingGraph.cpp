@@ -9,8 +9,17 @@ using namespace mlir;
 
 namespace llmc::recipe {
 
-OwningOpRef<ModuleOp> buildTrainingGraph(const train::Recipe &recipe, MLIRContext *context) {
-  OwningOpRef<ModuleOp> module = spec::buildLoss(recipe.model(), recipe.batch().length(), context);
+absl::StatusOr<OwningOpRef<ModuleOp>>
+buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpoint, MLIRContext *context) {
+  OwningOpRef<ModuleOp> module;
+  if (checkpoint) {
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*checkpoint, recipe.batch().length());
+    if (!taken.ok())
+      return taken.status();
+    module = *std::move(taken);
+  } else {
+    module = spec::buildLoss(recipe.model(), recipe.batch().length(), context);
+  }
   auto loss = cast<func::FuncOp>(module->lookupSymbol("loss"));
   func::FuncOp evaluate = loss.clone();
   evaluate.setName("evaluate");

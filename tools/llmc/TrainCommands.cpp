@@ -4,6 +4,7 @@
 
 #include "codegen/compiler/TrainerCompiler.h"
 #include "frontend/documents/Documents.h"
+#include "frontend/import/Import.h"
 #include "frontend/spec/Definition.h"
 #include "frontend/tokenizer/TokenizerJson.h"
 #include "runtime/io/MappedFile.h"
@@ -17,6 +18,8 @@
 #include "mlir/IR/MLIRContext.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 namespace llmc::tool {
 
@@ -72,14 +75,65 @@ absl::StatusOr<std::unique_ptr<text::Tokenizer>> makeTokenizer(const TokenizerSo
   return text::Tokenizer::create(model);
 }
 
+/// A file of a checkpoint, as it goes into new ones: their numbers are f32.
+absl::StatusOr<std::string> configOf(const std::string &path) {
+  absl::StatusOr<std::string> text = readWhole(path);
+  if (!text.ok())
+    return text;
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  for (const char *name : {"torch_dtype", "dtype"})
+    if (config.is_object() && config.contains(name))
+      config[name] = "float32";
+  return config.dump(2) + "\n";
+}
+
+/// Reads the model that training begins with, and what its checkpoints have of it beside tensors.
+absl::StatusOr<frontend::ImportedModel> readCheckpoint(const std::string &path, mlir::MLIRContext &context,
+                                                       codegen::TrainerOptions &options) {
+  absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, {.tokenizer = false}, &context);
+  if (!model.ok())
+    return model;
+  if (model->source->format() != frontend::Format::HuggingFace)
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": is a GGUF file, expected a folder as transformers writes it"));
+  std::error_code error;
+  for (const char *name : {"config.json", "generation_config.json"})
+    if (const fs::path file = fs::path(path) / name; fs::exists(file, error)) {
+      absl::StatusOr<std::string> config = configOf(file.string());
+      if (!config.ok())
+        return config.status();
+      options.checkpointFiles.emplace_back(name, *std::move(config));
+    }
+  return model;
+}
+
 absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Progress &progress) {
   absl::StatusOr<train::Recipe> recipe = train::readRecipe(request.recipe);
   if (!recipe.ok())
     return recipe.status();
   codegen::TrainerOptions options;
+  mlir::DialectRegistry registry;
+  codegen::registerCompilerDialects(registry);
+  codegen::registerTrainingDialects(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  std::optional<frontend::ImportedModel> checkpoint;
+  std::optional<train::CheckpointSizes> sizes;
+  std::error_code error;
+  std::string tokenizerPath = request.tokenizer;
+  if (!recipe->checkpoint().empty()) {
+    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(recipe->checkpoint(), context, options);
+    if (!model.ok())
+      return model.status();
+    checkpoint = *std::move(model);
+    options.checkpoint = &*checkpoint;
+    sizes = {checkpoint->info.sizes.vocabulary, checkpoint->info.sizes.contextLength};
+    if (tokenizerPath.empty() && fs::exists(fs::path(recipe->checkpoint()) / "tokenizer.json", error))
+      tokenizerPath = recipe->checkpoint();
+  }
   int64_t vocabulary = 0;
-  if (!request.tokenizer.empty()) {
-    absl::StatusOr<TokenizerSource> source = readTokenizer(request.tokenizer);
+  if (!tokenizerPath.empty()) {
+    absl::StatusOr<TokenizerSource> source = readTokenizer(tokenizerPath);
     if (!source.ok())
       return source.status();
     absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = makeTokenizer(*source);
@@ -87,9 +141,10 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
       return tokenizer.status();
     vocabulary = static_cast<int64_t>((*tokenizer)->vocabularySize());
     options.tokenizer = std::move(source->model);
-    options.tokenizerFiles = std::move(source->files);
+    for (auto &file : source->files)
+      options.checkpointFiles.push_back(std::move(file));
   }
-  absl::StatusOr<train::Recipe> complete = train::complete(*std::move(recipe), vocabulary);
+  absl::StatusOr<train::Recipe> complete = train::complete(*std::move(recipe), vocabulary, sizes);
   if (complete.ok())
     if (absl::Status status = train::checkRun(complete->run()); !status.ok())
       complete = status;
@@ -101,14 +156,8 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   options.targetCpu = request.targetCpu;
   options.emit = level;
   options.source = request.recipe;
-  std::error_code error;
   options.trainerProgram =
       (fs::read_symlink("/proc/self/exe", error).parent_path() / "llmc-trainer").string();
-  mlir::DialectRegistry registry;
-  codegen::registerCompilerDialects(registry);
-  codegen::registerTrainingDialects(registry);
-  mlir::MLIRContext context(registry);
-  context.loadAllAvailableDialects();
   return codegen::compileTrainer(*complete, options, context, request.output.empty() ? "-" : request.output,
                                  [&](absl::string_view stage, double) { progress.update(stage, 0, 0); });
 }
