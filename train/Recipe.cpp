@@ -156,7 +156,8 @@ absl::Status checkSource(const Recipe &recipe) {
     return absl::OkStatus();
   return absl::InvalidArgumentError(
       there.empty() ? std::string("preset, model and checkpoint are all missing, expected one of them")
-                    : absl::StrCat(absl::StrJoin(there, " and "), " are all there, expected one of them"));
+                    : absl::StrCat(absl::StrJoin(there, " and "), " are ", there.size() == 2 ? "both" : "all",
+                                   " there, expected one of them"));
 }
 
 /// The model of a recipe without a checkpoint, defined in full.

@@ -44,7 +44,7 @@ TEST(Recipe, IsRefusedByField) {
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_model(); }),
             "preset and model are both there, expected one of them");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_batch()->set_length(512); }),
-            "batch.length is 512, expected at most model.context (256)");
+            "batch.length is 512, expected at most the model's context (256)");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_optimizer()->mutable_adamw()->set_beta1(1); }),
             "optimizer.adamw.beta1 is 1, expected 0 to less than 1");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_run()->set_steps(0); }),

@@ -18,7 +18,9 @@ TEST(Safetensors, KeepTensors) {
   ASSERT_TRUE(readSafetensors(path, {{"a", {3, 2}, readA.data(), false}}).ok());
   EXPECT_EQ(readA, (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(readSafetensors(path, {{"b", {3}, readB.data(), false}}).message(),
-            path + ": tensor 'b' is not there as F32 of shape [3], which the trainer's model has");
+            path + ": tensor 'b' has shape [2], expected [3], which the trainer's model has");
+  EXPECT_EQ(readSafetensors(path, {{"c", {3}, readB.data(), false}}).message(),
+            path + ": has no tensor 'c', expected one of shape [3], which the trainer's model has");
 }
 
 TEST(Initialize, IsNormalAndIndependentOfThreads) {

@@ -1,0 +1,134 @@
+"""Trains from checkpoints of every family of decoders: the first loss and all gradients are those of transformers
+(gradients.json, which make_gradients.py made), and what is saved compiles like what training began with.
+
+    python3 fine_tune.py LLMC GOLDEN
+"""
+
+import array
+import json
+import math
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import gradients
+
+LOSS_BOUND, GRADIENT_BOUND = 1e-5, 1e-4  # relative
+RATE = 1000  # large, so that what a step changes has all bits of a gradient
+
+
+def run(*command, check=True):
+    return subprocess.run([str(part) for part in command], check=check, capture_output=True, text=True)
+
+
+def tensors_of(path):
+    """Tensors of a safetensors file of F32."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, tensor in header.items():
+        begin, end = tensor["data_offsets"]
+        tensors[name] = array.array("f", data[8 + size + begin : 8 + size + end])
+    return tensors
+
+
+class Workshop:
+    def __init__(self, llmc, golden, folder):
+        self.llmc, self.golden, self.folder = llmc, pathlib.Path(golden), pathlib.Path(folder)
+        self.expected = json.loads((pathlib.Path(__file__).parent / "gradients.json").read_text())
+
+    def write_recipe(self, model, settings=""):
+        tokens = self.expected[model]["tokens"]
+        gradients.write_tokens(self.folder / f"{model}.tokens", tokens, max(tokens) + 1)
+        recipe = self.folder / f"{model}.recipe"
+        recipe.write_text(f"""checkpoint: "{self.golden}/{model}"
+batch {{ sequences: 1 length: {len(tokens) - 1} }}
+optimizer {{ sgd {{}} }}
+run {{
+  train_data: "{self.folder}/{model}.tokens" output: "{self.folder}/{model}"
+  steps: 1 learning_rate: {RATE} schedule {{ kind: CONSTANT }} {settings}
+}}
+""")
+        return recipe
+
+    def trainer(self, model):
+        trainer = self.folder / f"{model}.trainer"
+        run(self.llmc, "train", self.write_recipe(model), "-q", "-o", trainer)
+        return trainer
+
+
+def check_gradients(workshop, model):
+    expected = workshop.expected[model]
+    trainer, folder = workshop.trainer(model), workshop.folder / model
+    # A first step of rate (almost) zero saves the weights as they are.
+    run(trainer, "-q", "--override", "learning_rate=1e-12")
+    before = tensors_of(folder / "checkpoint-00000001" / "model.safetensors")
+    run(trainer, "-q", "--restart")
+    after = tensors_of(folder / "checkpoint-00000001" / "model.safetensors")
+    loss = json.loads((folder / "log.jsonl").read_text().splitlines()[0])["loss"]
+    if abs(loss / expected["loss"] - 1) > LOSS_BOUND:
+        sys.exit(f"{model}: the first loss is {loss}, expected {expected['loss']}")
+    if set(before) != set(expected["gradients"]):
+        sys.exit(f"{model}: the checkpoint has other tensors than transformers: {set(before) ^ set(expected['gradients'])}")
+    for name, wanted in expected["gradients"].items():
+        gradient = [(x - y) / RATE for x, y in zip(before[name], after[name])]
+        norm = math.sqrt(sum(value * value for value in gradient))
+        found = gradients.project(name, gradient)
+        # Random signs make sums as large as the norm.
+        error = max(abs(x - y) for x, y in zip([norm, *found], [wanted["norm"], *wanted["projections"]]))
+        if error > GRADIENT_BOUND * wanted["norm"]:
+            sys.exit(f"{model}: the gradient of {name} is off by {error / wanted['norm']:.2g} of its norm")
+    return trainer
+
+
+def check_compiles(workshop, model):
+    checkpoint = workshop.folder / model / "checkpoint-00000001"
+    if json.loads((checkpoint / "config.json").read_text())["architectures"] != json.loads(
+        (workshop.golden / model / "config.json").read_text())["architectures"]:
+        sys.exit(f"{model}: the checkpoint is of another architecture")
+    run(workshop.llmc, "compile", checkpoint, "-q", "-o", workshop.folder / "model.llmc")
+
+
+def check_errors(workshop, trainer):
+    def expect(command, message):
+        result = run(*command, check=False)
+        if result.returncode != 1 or message not in result.stderr or result.stderr.count("\n") != 1:
+            sys.exit(f"{command}: status {result.returncode}, {result.stderr!r}, expected {message!r}")
+
+    train = [workshop.llmc, "train", workshop.folder / "wrong.recipe", "-o", workshop.folder / "wrong"]
+
+    def expect_recipe(change, message):
+        text = workshop.write_recipe("llama-odd").read_text()
+        (workshop.folder / "wrong.recipe").write_text(change(text))
+        expect(train, message)
+
+    expect_recipe(lambda text: text + 'preset: "gpt2-124m"\n', "preset and checkpoint are both there, expected one of them")
+    expect_recipe(lambda text: text.replace("llama-odd\"\nbatch", "none\"\nbatch"), "none")
+    expect_recipe(lambda text: text.replace("llama-odd\"\nbatch", "bert-odd\"\nbatch"), "predicts no next token")
+    expect_recipe(lambda text: text.replace("length: ", "length: 9"), "expected at most the model's context")
+    fresh = ["--restart", "-q", "--override", f"output={workshop.folder}/fresh"]
+    expect([trainer, *fresh, "--override", "start_from="], "run.start_from is empty")
+    expect([trainer, *fresh, "--override", f"start_from={workshop.folder}/none"], f"{workshop.folder}/none")
+    expect([trainer, *fresh, "--override", f"start_from={workshop.golden}/gpt2-odd"], "has no tensor 'model.embed_tokens.weight'")
+    expect([trainer, *fresh, "--override", f"start_from={workshop.golden}/qwen2-odd"], "'model.embed_tokens.weight' has shape [")
+    cut = workshop.folder / "cut"
+    shutil.copytree(workshop.golden / "llama-odd", cut)
+    (cut / "model.safetensors").write_bytes((workshop.golden / "llama-odd" / "model.safetensors").read_bytes()[:-100])
+    expect([trainer, *fresh, "--override", f"start_from={cut}"], f"{cut}/model.safetensors")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        workshop = Workshop(*sys.argv[1:3], folder)
+        trainers = {}
+        for model in gradients.MODELS:
+            trainers[model] = check_gradients(workshop, model)
+            check_compiles(workshop, model)
+        check_errors(workshop, trainers["llama-odd"])
+
+
+main()
