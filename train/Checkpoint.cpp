@@ -59,18 +59,34 @@ static void syncFolder(const std::string &folder) {
   close(descriptor);
 }
 
-static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
-  auto write = [&](const std::string &section, const std::string &name) {
-    absl::Status status = program.fetch(section);
-    return status.ok()
-               ? writeSafetensors(absl::StrCat(folder, "/", name, ".safetensors"), program.tensors(section))
-               : status;
-  };
-  if (absl::Status status = write("parameters", "model"); !status.ok())
-    return status;
+namespace {
+/// A file of tensors, and where they are in the program.
+struct CheckpointTensors {
+  std::string name, section;
+  Part part;
+};
+} // namespace
+
+static std::vector<CheckpointTensors> tensorFiles(const Program &program) {
+  std::vector<CheckpointTensors> files;
+  if (program.training().adapter())
+    files.push_back({"adapter_model.safetensors", "parameters", Part::Trained});
+  else
+    files.push_back({"model.safetensors", "parameters", Part::All});
   for (const std::string &state : program.training().states())
-    if (absl::Status status = write(state, state); !status.ok())
+    files.push_back({state + ".safetensors", state, Part::Trained});
+  return files;
+}
+
+static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
+  for (const CheckpointTensors &file : tensorFiles(program)) {
+    absl::Status status = program.fetch(file.section);
+    if (status.ok())
+      status =
+          writeSafetensors(absl::StrCat(folder, "/", file.name), program.tensors(file.section, file.part));
+    if (!status.ok())
       return status;
+  }
   for (const runtime::CheckpointFile &file : program.training().files())
     if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents());
         !status.ok())
@@ -136,16 +152,14 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
   progress.data.token = static_cast<int64_t>(token);
   if (json.contains("best_loss") && json["best_loss"].is_number())
     progress.bestLoss = json["best_loss"].get<double>();
-  auto read = [&](const std::string &section, const std::string &name) {
-    absl::Status status =
-        readSafetensors(absl::StrCat(folder, "/", name, ".safetensors"), program.tensors(section));
-    return status.ok() ? program.commit(section) : status;
-  };
-  if (absl::Status status = read("parameters", "model"); !status.ok())
-    return status;
-  for (const std::string &state : program.training().states())
-    if (absl::Status status = read(state, state); !status.ok())
+  for (const CheckpointTensors &tensors : tensorFiles(program)) {
+    absl::Status status = readSafetensors(absl::StrCat(folder, "/", tensors.name),
+                                          program.tensors(tensors.section, tensors.part));
+    if (status.ok())
+      status = program.commit(tensors.section);
+    if (!status.ok())
       return status;
+  }
   return progress;
 }
 

@@ -185,10 +185,12 @@ absl::Status Program::commit(const std::string &name) {
   return device == nullptr ? absl::OkStatus() : device->copyIn(sections.at(name).data());
 }
 
-std::vector<TensorView> Program::tensors(const std::string &name) {
+std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
   std::vector<TensorView> views;
   uint8_t *base = sections.at(name).data();
   for (int i = 0; i < training().parameters_size(); ++i) {
+    if (part != Part::All && training().initializers(i).frozen() != (part == Part::Frozen))
+      continue;
     const runtime::Parameter &parameter = training().parameters(i);
     TensorView view;
     view.name = parameter.name();

@@ -17,6 +17,9 @@
 
 namespace llmc::train {
 
+/// Which parameters: all, those that change, or those that stay as they are.
+enum class Part { All, Trained, Frozen };
+
 /// The artifact behind a trainer's program: its steps, loaded, and all memory that they work on. Errors are
 /// one line.
 class Program {
@@ -38,9 +41,9 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
-  /// All parameters, or what a section holds for them. Where steps run on a GPU, fetch() brings what they
-  /// made here, and commit() takes what was written to them.
-  std::vector<TensorView> tensors(const std::string &section);
+  /// The parameters of `part`, or what a section holds for them. Where steps run on a GPU, fetch() brings
+  /// what they made here, and commit() takes what was written to them.
+  std::vector<TensorView> tensors(const std::string &section, Part part = Part::All);
   absl::Status fetch(const std::string &section);
   absl::Status commit(const std::string &section);
 

@@ -178,6 +178,22 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
   return absl::OkStatus();
 }
 
+absl::Status completeLora(Recipe &recipe) {
+  Lora &lora = *recipe.mutable_lora();
+  if (lora.rank() == 0)
+    lora.set_rank(8);
+  if (lora.rank() > 65536)
+    return wrong("lora.rank", absl::StrCat(lora.rank()), "1 to 65536");
+  if (lora.alpha() == 0)
+    lora.set_alpha(2 * lora.rank());
+  if (absl::Status status = checkNumber("lora.alpha", lora.alpha(), 1e-6, 1e6); !status.ok())
+    return status;
+  if (recipe.run().start_from().empty())
+    return absl::InvalidArgumentError(
+        "lora adapts a model that is there already, expected a checkpoint or run.start_from");
+  return absl::OkStatus();
+}
+
 } // namespace
 
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
@@ -197,6 +213,9 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
       return status;
     context = recipe.model().context();
   }
+  if (recipe.has_lora())
+    if (absl::Status status = completeLora(recipe); !status.ok())
+      return status;
   BatchSize &batch = *recipe.mutable_batch();
   if (batch.sequences() == 0)
     batch.set_sequences(8);

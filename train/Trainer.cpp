@@ -79,6 +79,9 @@ private:
     const std::vector<uint64_t> checkpoints = listCheckpoints(settings.output());
     if (!checkpoints.empty() && !options.restart) {
       const std::string folder = checkpointPath(settings.output(), checkpoints.back());
+      if (program.training().adapter())
+        if (absl::Status status = readWeights(Part::Frozen); !status.ok())
+          return status;
       absl::StatusOr<Progress> loaded = loadCheckpoint(folder, program);
       if (!loaded.ok())
         return loaded.status();
@@ -104,17 +107,25 @@ private:
     return openLog();
   }
 
+  /// Reads the parameters of `part` from where the run starts.
+  absl::Status readWeights(Part part) {
+    say(absl::StrCat(part == Part::Frozen ? "adapting " : "beginning with ", settings.start_from()));
+    return readSafetensors(settings.start_from(), program.tensors("parameters", part));
+  }
+
   absl::Status initialize() {
-    std::vector<TensorView> tensors = program.tensors("parameters");
-    if (!settings.start_from().empty()) {
-      say(absl::StrCat("beginning with ", settings.start_from()));
-      return readSafetensors(settings.start_from(), tensors);
-    }
-    if (!recipe.checkpoint().empty())
+    const bool isAdapter = program.training().adapter();
+    if (settings.start_from().empty() && (isAdapter || !recipe.checkpoint().empty()))
       return absl::InvalidArgumentError(
           "run.start_from is empty, expected a folder with weights: this model is that of a checkpoint");
+    if (!settings.start_from().empty())
+      if (absl::Status status = readWeights(isAdapter ? Part::Frozen : Part::All); !status.ok() || !isAdapter)
+        return status;
+    const std::vector<TensorView> tensors = program.tensors("parameters");
     for (size_t i = 0; i < tensors.size(); ++i) {
       const runtime::Initializer &initializer = program.training().initializers(static_cast<int>(i));
+      if (isAdapter && initializer.frozen())
+        continue;
       int64_t elements = 1;
       for (int64_t size : tensors[i].shape)
         elements *= size;
@@ -227,10 +238,13 @@ private:
 
   absl::StatusOr<double> gradientNorm() {
     double sum = 0;
+    int trained = 0;
     for (int i = 0; i < program.training().parameters_size(); ++i) {
+      if (program.training().initializers(i).frozen())
+        continue;
       const runtime::Parameter &parameter = program.training().parameters(i);
       const int64_t parts = parameter.shape_size() > 1 ? static_cast<int64_t>(parameter.shape(0)) : 1;
-      const float *squares = program.operand<float>("norms", absl::StrCat("norm", i));
+      const float *squares = program.operand<float>("norms", absl::StrCat("norm", trained++));
       for (int64_t part = 0; part < parts; ++part) {
         if (!std::isfinite(squares[part]))
           return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the gradient of '",
@@ -315,8 +329,7 @@ private:
 
   absl::Status report(double loss, double norm, double rate, double seconds) {
     const double tokens = static_cast<double>(rows()) * settings.accumulation();
-    // Six operations a parameter and token, and attention (Kaplan et al., 2020).
-    const double flops = 6.0 * static_cast<double>(program.manifest().parameter_count()) * tokens;
+    const double flops = flopsPerToken() * tokens;
     smoothed = smoothed == 0 ? seconds : 0.9 * smoothed + 0.1 * seconds;
     if (progress.step % settings.log_every() != 0 && progress.step != settings.steps())
       return absl::OkStatus();
@@ -339,6 +352,18 @@ private:
                .dump()
         << '\n';
     return checkLog();
+  }
+
+  /// Six operations a parameter, of which the gradients of parameters take two (Kaplan et al., 2020).
+  double flopsPerToken() const {
+    double flops = 0;
+    for (int i = 0; i < program.training().parameters_size(); ++i) {
+      double elements = 1;
+      for (uint64_t size : program.training().parameters(i).shape())
+        elements *= static_cast<double>(size);
+      flops += (program.training().initializers(i).frozen() ? 4 : 6) * elements;
+    }
+    return flops;
   }
 
   void say(const std::string &line) {

@@ -139,6 +139,7 @@ private:
       initializer.set_deviation(numberAttribute(param, spec::kDeviationAttribute));
       initializer.set_value(numberAttribute(param, spec::kValueAttribute));
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
+      initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       elements += type.getNumElements();
     }
     manifest.set_parameter_count(elements);
@@ -215,7 +216,16 @@ private:
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
     auto files = options.checkpointFiles;
-    if (!options.checkpoint)
+    training.set_adapter(recipe.has_lora());
+    if (recipe.has_lora()) // the model itself stays where it is
+      llvm::erase_if(files, [](const auto &file) {
+        return llvm::StringRef(file.first).ends_with("config.json") &&
+               !llvm::StringRef(file.first).starts_with("tokenizer");
+      });
+    if (recipe.has_lora())
+      files.emplace_back("adapter_config.json",
+                         recipe::adapterConfig(*module, recipe.lora(), recipe.run().start_from()));
+    else if (!options.checkpoint)
       for (auto &file : spec::checkpointConfig(recipe.model()))
         files.push_back(std::move(file));
     for (auto &[name, contents] : files) {

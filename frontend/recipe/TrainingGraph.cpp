@@ -20,6 +20,13 @@ buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpo
   } else {
     module = spec::buildLoss(recipe.model(), recipe.batch().length(), context);
   }
+  if (absl::Status status =
+          freezeParameters(*module, std::vector<std::string>(recipe.freeze().begin(), recipe.freeze().end()));
+      !status.ok())
+    return status;
+  if (recipe.has_lora())
+    if (absl::Status status = addLora(*module, recipe.lora()); !status.ok())
+      return status;
   auto loss = cast<func::FuncOp>(module->lookupSymbol("loss"));
   func::FuncOp evaluate = loss.clone();
   evaluate.setName("evaluate");

@@ -29,6 +29,18 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train
 /// are refused by name.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model, int64_t length);
 
+/// Marks the parameters whose names match one of `patterns` as frozen. A pattern that none matches is an
+/// error.
+absl::Status freezeParameters(mlir::ModuleOp module, llvm::ArrayRef<std::string> patterns);
+
+/// Adds low-rank matrices to linear layers of @loss and freezes all other parameters. They are called as PEFT
+/// calls them: base_model.model.LAYER.lora_A.weight [rank, in] and lora_B.weight [out, rank].
+absl::Status addLora(mlir::ModuleOp module, const train::Lora &lora);
+
+/// adapter_config.json of the adapters that training `module`, with addLora() done to it, makes of the model
+/// at `base`.
+std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, const std::string &base);
+
 /// Adds @norms and @update for the parameters of `module`.
 void addOptimizerFunctions(mlir::ModuleOp module, const train::Optimizer &optimizer);
 
