@@ -200,22 +200,22 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
                                 std::optional<CheckpointSizes> checkpoint) {
   if (absl::Status status = checkSource(recipe); !status.ok())
     return status;
+  if (!recipe.checkpoint().empty() && recipe.run().start_from().empty())
+    recipe.mutable_run()->set_start_from(recipe.checkpoint());
+  if (recipe.has_lora())
+    if (absl::Status status = completeLora(recipe); !status.ok())
+      return status;
   int64_t context = 0;
   if (checkpoint) {
     if (vocabulary > checkpoint->vocabulary)
       return wrong("checkpoint", absl::StrCat("a model with a vocabulary of ", checkpoint->vocabulary),
                    absl::StrCat("at least the tokenizer's ", vocabulary));
     context = checkpoint->context;
-    if (recipe.run().start_from().empty())
-      recipe.mutable_run()->set_start_from(recipe.checkpoint());
   } else {
     if (absl::Status status = completeModel(recipe, vocabulary); !status.ok())
       return status;
     context = recipe.model().context();
   }
-  if (recipe.has_lora())
-    if (absl::Status status = completeLora(recipe); !status.ok())
-      return status;
   BatchSize &batch = *recipe.mutable_batch();
   if (batch.sequences() == 0)
     batch.set_sequences(8);
