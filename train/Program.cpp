@@ -202,6 +202,11 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
   return views;
 }
 
-uint64_t Program::stateBytes() const { return sections.size() * contents.weights().size(); }
+uint64_t Program::stateBytes() const {
+  uint64_t trained = 0;
+  for (int i = 0; i < training().parameters_size(); ++i)
+    trained += training().initializers(i).frozen() ? 0 : training().parameters(i).bytes();
+  return contents.weights().size() + (sections.size() - 1) * trained;
+}
 
 } // namespace llmc::train

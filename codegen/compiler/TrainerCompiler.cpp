@@ -217,11 +217,6 @@ private:
     training.set_recipe(recipe.SerializeAsString());
     auto files = options.checkpointFiles;
     training.set_adapter(recipe.has_lora());
-    if (recipe.has_lora()) // the model itself stays where it is
-      llvm::erase_if(files, [](const auto &file) {
-        return llvm::StringRef(file.first).ends_with("config.json") &&
-               !llvm::StringRef(file.first).starts_with("tokenizer");
-      });
     if (recipe.has_lora())
       files.emplace_back("adapter_config.json",
                          recipe::adapterConfig(*module, recipe.lora(), recipe.run().start_from()));

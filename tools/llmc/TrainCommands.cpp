@@ -87,9 +87,10 @@ absl::StatusOr<std::string> configOf(const std::string &path) {
   return config.dump(2) + "\n";
 }
 
-/// Reads the model that training begins with, and what its checkpoints have of it beside tensors.
-absl::StatusOr<frontend::ImportedModel> readCheckpoint(const std::string &path, mlir::MLIRContext &context,
-                                                       codegen::TrainerOptions &options) {
+/// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
+absl::StatusOr<frontend::ImportedModel>
+readCheckpoint(const std::string &path, mlir::MLIRContext &context,
+               std::vector<std::pair<std::string, std::string>> &files) {
   absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, {.tokenizer = false}, &context);
   if (!model.ok())
     return model;
@@ -102,7 +103,7 @@ absl::StatusOr<frontend::ImportedModel> readCheckpoint(const std::string &path, 
       absl::StatusOr<std::string> config = configOf(file.string());
       if (!config.ok())
         return config.status();
-      options.checkpointFiles.emplace_back(name, *std::move(config));
+      files.emplace_back(name, *std::move(config));
     }
   return model;
 }
@@ -122,9 +123,12 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   std::error_code error;
   std::string tokenizerPath = request.tokenizer;
   if (!recipe->checkpoint().empty()) {
-    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(recipe->checkpoint(), context, options);
+    std::vector<std::pair<std::string, std::string>> files;
+    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(recipe->checkpoint(), context, files);
     if (!model.ok())
       return model.status();
+    if (!recipe->has_lora()) // beside an adapter the model stays where it is
+      options.checkpointFiles = std::move(files);
     checkpoint = *std::move(model);
     options.checkpoint = &*checkpoint;
     sizes = {checkpoint->info.sizes.vocabulary, checkpoint->info.sizes.contextLength};

@@ -62,6 +62,7 @@ TEST(X86FeaturesTest, AgreesWithTheKernel) {
       {"sse3", "pni"},
       {"bmi", "bmi1"},
       {"lzcnt", "abm"},
+      {"prfchw", "3dnowprefetch"},
       {"avxvnni", "avx_vnni"},
       {"avxvnniint8", "avx_vnni_int8"},
       {"avxvnniint16", "avx_vnni_int16"},
