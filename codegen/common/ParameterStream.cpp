@@ -56,6 +56,19 @@ absl::Status ParameterStream::readParamRow(StringRef symbol, int64_t row, uint8_
   return absl::OkStatus();
 }
 
+/// The elements of a row of f32, of an operation of arith or of any other.
+absl::Status ParameterStream::readNumbers(Value value, int64_t row, std::vector<float> &numbers) {
+  numbers.resize(rowElements(typeOf(value)));
+  if (auto constant = value.getDefiningOp<arith::ConstantOp>()) {
+    auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
+    if (!elements || !elements.isSplat())
+      return absl::UnimplementedError("a parameter is computed with a constant that is not one number");
+    std::fill(numbers.begin(), numbers.end(), elements.getSplatValue<float>());
+    return absl::OkStatus();
+  }
+  return readRow(value, row, reinterpret_cast<uint8_t *>(numbers.data()));
+}
+
 absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target) {
   Operation *op = value.getDefiningOp();
   if (auto load = dyn_cast<nn::LoadOp>(op))
@@ -99,9 +112,21 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
                            : ", expected a finite number"));
     return absl::OkStatus();
   }
+  if (isa<arith::AddFOp, arith::MulFOp>(op) && typeOf(value).getElementType().isF32()) {
+    std::vector<float> left, right;
+    if (absl::Status status = readNumbers(op->getOperand(0), row, left); !status.ok())
+      return status;
+    if (absl::Status status = readNumbers(op->getOperand(1), row, right); !status.ok())
+      return status;
+    auto *numbers = reinterpret_cast<float *>(target);
+    for (size_t i = 0; i < left.size(); ++i)
+      numbers[i] = isa<arith::AddFOp>(op) ? left[i] + right[i] : left[i] * right[i];
+    return absl::OkStatus();
+  }
   return absl::UnimplementedError(
       absl::StrCat("a parameter is computed with ", op->getName().getStringRef().str(),
-                   ", expected nn.load, nn.concat, nn.convert, nn.align_heads or nn.pack"));
+                   ", expected nn.load, nn.concat, nn.convert, nn.align_heads, nn.pack, or arith.addf or "
+                   "arith.mulf of f32"));
 }
 
 absl::Status ParameterStream::streamPacked(nn::PackOp op,

@@ -32,6 +32,9 @@ struct Family {
 extern const Family kLlama;
 extern const Family kQwen2;
 extern const Family kQwen3;
+extern const Family kGemma;
+extern const Family kGemma2;
+extern const Family kGemma3;
 extern const Family kPhi3;
 extern const Family kGpt2;
 extern const Family kBert;

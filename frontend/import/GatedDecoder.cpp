@@ -2,6 +2,7 @@
 
 #include "frontend/import/GatedDecoder.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/io/Message.h"
 #include <cmath>
 
 using namespace mlir;
@@ -11,8 +12,15 @@ using namespace llmc::frontend;
 namespace {
 
 /// Options that other models of this shape have, and that this graph has not.
-void refuseUnknownOptions(Hyperparameters &fields) {
-  fields.expect({"hidden_act", ""}, {std::string("silu")});
+void refuseUnknownOptions(Hyperparameters &fields, const GatedDecoderReading &reading) {
+  const std::string silu = "silu", gelu = "gelu", geluTanh = "gelu_pytorch_tanh";
+  if (reading.activation == Activation::Silu) {
+    fields.expect({"hidden_act", ""}, {silu});
+  } else {
+    // The first files of Gemma say gelu and mean its tanh form.
+    fields.expect({"hidden_act", ""}, {gelu, geluTanh});
+    fields.expect({"hidden_activation", ""}, {geluTanh});
+  }
   fields.refuse({"quantization_config", ""}, "quantized weights are read from GGUF files only");
   fields.expect({"num_local_experts", "expert_count"}, {int64_t(0)});
   fields.expect({"", "use_parallel_residual"}, {false});
@@ -20,6 +28,8 @@ void refuseUnknownOptions(Hyperparameters &fields) {
   fields.expect({"embedding_multiplier", "embedding_scale"}, {1.0});
   fields.expect({"residual_multiplier", "residual_scale"}, {1.0});
   fields.expect({"logits_scaling", "logit_scale"}, {1.0});
+  if (reading.softcaps)
+    return;
   fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"}, "attention has no soft limit here");
   fields.refuse({"final_logit_softcapping", "final_logit_softcapping"}, "logits have no soft limit here");
 }
@@ -64,15 +74,23 @@ Projections buildProjections(GraphBuilder &graph, const GatedDecoder &decoder, V
           graph.linear(x, {"self_attn.v_proj", "attn_v"}, keyWidth, decoder.hidden, bias)};
 }
 
-Value buildAttention(GraphBuilder &graph, const GatedDecoder &decoder, const AttentionShape &shape, Value x,
+Value buildNorm(GraphBuilder &graph, const GatedDecoder &decoder, Value x, Name name, const Size &width) {
+  return graph.rmsNorm(x, name, width, decoder.epsilon, decoder.normWeight);
+}
+
+Value buildAttention(GraphBuilder &graph, const GatedDecoder &decoder, bool windowed, Value x,
                      Value positions) {
+  AttentionShape shape = decoder.attention;
+  if (!windowed)
+    shape.window.reset();
+  const Rope &rope = windowed && decoder.windowRope ? *decoder.windowRope : decoder.rope;
   auto [query, key, value] = buildProjections(graph, decoder, x);
   if (decoder.headNorms) {
-    query = graph.rmsNorm(query, {"self_attn.q_norm", "attn_q_norm"}, decoder.headDim, decoder.epsilon);
-    key = graph.rmsNorm(key, {"self_attn.k_norm", "attn_k_norm"}, decoder.headDim, decoder.epsilon);
+    query = buildNorm(graph, decoder, query, {"self_attn.q_norm", "attn_q_norm"}, decoder.headDim);
+    key = buildNorm(graph, decoder, key, {"self_attn.k_norm", "attn_k_norm"}, decoder.headDim);
   }
-  query = graph.rope(query, positions, decoder.heads.value, decoder.rope);
-  key = graph.rope(key, positions, decoder.kvHeads.value, decoder.rope);
+  query = graph.rope(query, positions, decoder.heads.value, rope);
+  key = graph.rope(key, positions, decoder.kvHeads.value, rope);
   Value mixed = graph.attention(query, key, value, shape);
   return graph.linear(mixed, {"self_attn.o_proj", "attn_output"}, decoder.hidden,
                       decoder.heads * decoder.headDim, decoder.outputBias);
@@ -91,18 +109,25 @@ Value buildMlp(GraphBuilder &graph, const GatedDecoder &decoder, Value x) {
     gate = graph.linear(x, {"mlp.gate_proj", "ffn_gate"}, intermediate, hidden, bias);
     up = graph.linear(x, {"mlp.up_proj", "ffn_up"}, intermediate, hidden, bias);
   }
-  Value gated = graph.multiply(graph.silu(gate), up);
+  Value gated = graph.multiply(graph.activate(gate, decoder.activation), up);
   return graph.linear(gated, {"mlp.down_proj", "ffn_down"}, hidden, intermediate, bias);
 }
 
 Value buildLayer(GraphBuilder &graph, const GatedDecoder &decoder, int64_t index, Value x, Value positions) {
-  AttentionShape shape = decoder.attention;
-  if (!decoder.windowedLayers.empty() && !decoder.windowedLayers[index])
-    shape.window.reset();
-  Value normed = graph.rmsNorm(x, {"input_layernorm", "attn_norm"}, decoder.hidden, decoder.epsilon);
-  x = graph.add(x, buildAttention(graph, decoder, shape, normed, positions));
-  normed = graph.rmsNorm(x, {"post_attention_layernorm", "ffn_norm"}, decoder.hidden, decoder.epsilon);
-  return graph.add(x, buildMlp(graph, decoder, normed));
+  constexpr Name mlpNorm = {"post_attention_layernorm", "ffn_norm"},
+                 mlpNormOfFour = {"pre_feedforward_layernorm", "ffn_norm"};
+  auto norm = [&](Value value, Name name) { return buildNorm(graph, decoder, value, name, decoder.hidden); };
+  const bool windowed = decoder.windowedLayers.empty() || decoder.windowedLayers[index];
+  Value normed = norm(x, {"input_layernorm", "attn_norm"});
+  Value attended = buildAttention(graph, decoder, windowed, normed, positions);
+  if (decoder.outputNorms)
+    attended = norm(attended, {"post_attention_layernorm", "post_attention_norm"});
+  x = graph.add(x, attended);
+  normed = norm(x, decoder.outputNorms ? mlpNormOfFour : mlpNorm);
+  Value transformed = buildMlp(graph, decoder, normed);
+  if (decoder.outputNorms)
+    transformed = norm(transformed, {"post_feedforward_layernorm", "post_ffw_norm"});
+  return graph.add(x, transformed);
 }
 
 } // namespace
@@ -118,19 +143,43 @@ GatedDecoder llmc::frontend::readGatedDecoder(const Checkpoint &checkpoint, Hype
   readHeads(fields, reading.headDim, decoder);
   decoder.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
                                 : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
-  decoder.rope = readRope(checkpoint, fields, decoder.headDim, reading.ggufStyle, reading.rotary, context);
+  decoder.rope = readRope(checkpoint, fields, decoder.headDim, reading.rope, context);
+  decoder.activation = reading.activation;
   double scale = fields.numberIn({"attention_multiplier", "attention.scale"}, 1e-6, 1e6,
                                  1 / std::sqrt(double(decoder.headDim.value)));
   decoder.attention = {decoder.heads.value, decoder.kvHeads.value, scale, /*causal=*/true, /*window=*/{}};
-  refuseUnknownOptions(fields);
-  decoder.tied =
-      huggingFace ? fields.flagOr({"tie_word_embeddings", ""}, false) : !checkpoint.find("output.weight");
+  refuseUnknownOptions(fields, reading);
+  decoder.tied = huggingFace ? fields.flagOr({"tie_word_embeddings", ""}, reading.tied)
+                             : !checkpoint.find("output.weight");
   const StoredTensor *table =
       checkpoint.find(huggingFace ? "model.embed_tokens.weight" : "token_embd.weight");
   decoder.vocabulary = fields.sizeOr({"vocab_size", "vocab_size"}, table && !table->shape.empty()
                                                                        ? Size{table->shape[0], "vocabulary"}
                                                                        : Size{1, "vocabulary"});
   return decoder;
+}
+
+void llmc::frontend::readWindowedLayers(Hyperparameters &fields, GatedDecoder &decoder,
+                                        llvm::function_ref<bool(size_t layer)> isWindowed) {
+  constexpr Name layerTypes = {"layer_types", ""};
+  const size_t layers = decoder.layers.value;
+  std::vector<std::string> types = fields.textsOr(layerTypes, {});
+  if (!types.empty() && types.size() != layers)
+    fields.fail(layerTypes, absl::StrCat("is a list of ", types.size(), " strings, expected one for each of ",
+                                         layers, " layers"));
+  for (size_t i = 0; i < layers && fields.ok(); ++i) {
+    bool windowed = decoder.attention.window && isWindowed(i);
+    if (!types.empty()) {
+      windowed = types[i] == "sliding_attention";
+      if (!windowed && types[i] != "full_attention")
+        fields.fail(layerTypes, absl::StrCat("has ", io::quote(types[i]), " at index ", i,
+                                             ", expected 'full_attention' or 'sliding_attention'"));
+      if (windowed && !decoder.attention.window)
+        fields.fail(layerTypes, absl::StrCat("has 'sliding_attention' at index ", i,
+                                             ", expected a sliding_window that is in use"));
+    }
+    decoder.windowedLayers.push_back(windowed);
+  }
 }
 
 absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, Hyperparameters &fields,
@@ -141,13 +190,17 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
   constexpr Name embeddings = {"model.embed_tokens", "token_embd"};
   Value positions = graph.input(1);
   Value x = graph.embedding(graph.input(0), embeddings, decoder.vocabulary, decoder.hidden);
+  if (decoder.embeddingScale != 1)
+    x = graph.scale(x, decoder.embeddingScale);
   for (int64_t i = 0; i < decoder.layers.value && graph.ok(); ++i)
     x = graph.layer(i, {"model.layers.", "blk."}, {x, positions},
                     [&](ValueRange inputs) { return buildLayer(graph, decoder, i, inputs[0], inputs[1]); });
   x = graph.selectRows(x, graph.input(2));
-  x = graph.rmsNorm(x, {"model.norm", "output_norm"}, decoder.hidden, decoder.epsilon);
+  x = buildNorm(graph, decoder, x, {"model.norm", "output_norm"}, decoder.hidden);
   Value logits = graph.linear(x, decoder.tied ? embeddings : Name{"lm_head", "output"}, decoder.vocabulary,
                               decoder.hidden);
+  if (decoder.logitCap)
+    logits = graph.softcap(logits, *decoder.logitCap);
 
   graph.ignoreTensors({kRopeFactorsTensor, "*.rotary_emb.inv_freq"});
   if (decoder.tied)

@@ -12,15 +12,24 @@ namespace llmc::frontend {
 struct GatedDecoder {
   Size layers, vocabulary, context, hidden, intermediate, heads, kvHeads, headDim;
   double epsilon; ///< of all norms
+  NormWeight normWeight = NormWeight::Whole;
+  double embeddingScale = 1;
+  Activation activation = Activation::Silu; ///< of the gate
   Rope rope;
   AttentionShape attention;
   /// Which layers have attention.window. Empty: all.
   std::vector<bool> windowedLayers;
+  /// How those rotate; nothing: as all others.
+  std::optional<Rope> windowRope;
   Bias attentionBias = Bias::No; ///< of queries, keys and values
   Bias outputBias = Bias::No;    ///< of the product after attention
   Bias mlpBias = Bias::No;
   /// Each head of queries and keys has an RMS norm before it rotates.
   bool headNorms = false;
+  /// What attention and the feed-forward network give has an RMS norm before it is added.
+  bool outputNorms = false;
+  /// The soft limit of logits.
+  std::optional<double> logitCap;
   /// Queries, keys and values are one tensor, and so are the two products before the gate.
   bool mergedWeights = false;
   bool tied; ///< the head's weight is the embedding table
@@ -28,15 +37,22 @@ struct GatedDecoder {
 
 /// What families do differently while fields are read.
 struct GatedDecoderReading {
-  nn::RopeStyle ggufStyle = nn::RopeStyle::Half; ///< of files in GGUF
-  RotaryPart rotary = RotaryPart::Whole;
+  RopeReading rope;
   /// The `head_dim` of a config.json without it; nothing: hidden_size / heads.
   std::optional<int64_t> headDim;
+  Activation activation = Activation::Silu; ///< of the gate, which files must not contradict
+  bool tied = false;                        ///< the `tie_word_embeddings` of a config.json without it
+  bool softcaps = false;                    ///< the family has soft limits, and reads them by itself
 };
 
 /// Reads what all of these decoders have, and refuses options that none has. No layer has a window.
 GatedDecoder readGatedDecoder(const Checkpoint &checkpoint, Hyperparameters &fields,
                               const GatedDecoderReading &reading, mlir::MLIRContext *context);
+
+/// Sets the layers with a window: those that `layer_types` of config.json calls sliding_attention, or without
+/// such a list those that `isWindowed` names. The window is known already.
+void readWindowedLayers(Hyperparameters &fields, GatedDecoder &decoder,
+                        llvm::function_ref<bool(size_t layer)> isWindowed);
 
 /// Builds the graph. `fields` are those that `decoder` was read from; their error comes first.
 absl::StatusOr<Graph> buildGatedDecoder(Checkpoint &checkpoint, Hyperparameters &fields,

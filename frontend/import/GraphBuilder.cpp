@@ -154,9 +154,15 @@ Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, 
   return nn::LinearOp::create(builder, locationOf(tensor), x, weight, offset);
 }
 
-Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon) {
+Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon, NormWeight form) {
   std::string tensor = fullName(name);
   Value weight = vector(tensor + ".weight", width);
+  if (form == NormWeight::LessOne) {
+    Value one = arith::ConstantOp::create(
+        builder, locationOf(tensor),
+        DenseElementsAttr::get(cast<RankedTensorType>(weight.getType()), builder.getF32FloatAttr(1)));
+    weight = arith::AddFOp::create(builder, locationOf(tensor), weight, one);
+  }
   return nn::RmsNormOp::create(builder, locationOf(tensor), x, weight, builder.getF64FloatAttr(epsilon));
 }
 
@@ -183,7 +189,7 @@ Value GraphBuilder::attention(Value query, Value key, Value value, const Attenti
       builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
       builder.getF64FloatAttr(shape.scale),
       shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(),
-      /*softcap=*/FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
+      shape.softcap ? builder.getF64FloatAttr(*shape.softcap) : FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
 }
 
 Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x); }
@@ -205,6 +211,12 @@ Value GraphBuilder::activate(Value x, Activation activation) {
 }
 Value GraphBuilder::add(Value a, Value b) { return arith::AddFOp::create(builder, here, a, b); }
 Value GraphBuilder::multiply(Value a, Value b) { return arith::MulFOp::create(builder, here, a, b); }
+Value GraphBuilder::scale(Value x, double factor) {
+  return nn::ScaleOp::create(builder, here, x, builder.getF64FloatAttr(factor));
+}
+Value GraphBuilder::softcap(Value x, double cap) {
+  return nn::SoftcapOp::create(builder, here, x, builder.getF64FloatAttr(cap));
+}
 
 SmallVector<Value> GraphBuilder::split(Value x, ArrayRef<int64_t> widths) {
   auto type = cast<RankedTensorType>(x.getType());

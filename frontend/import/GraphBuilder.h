@@ -18,13 +18,17 @@ enum class Bias { No, Yes };
 /// How a file holds the matrices of a model: as [out, in], or transposed.
 enum class WeightOrder { OutIn, InOut };
 
+/// How a file holds the weight of a norm: as it multiplies, or less one.
+enum class NormWeight { Whole, LessOne };
+
 /// Shape of attention.
 struct AttentionShape {
   int64_t heads;
   int64_t kvHeads;
-  double scale;                  ///< of the products of queries and keys
-  bool causal;                   ///< a token does not see later ones
-  std::optional<int64_t> window; ///< a token sees this many tokens, itself included
+  double scale;                       ///< of the products of queries and keys
+  bool causal;                        ///< a token does not see later ones
+  std::optional<int64_t> window;      ///< a token sees this many tokens, itself included
+  std::optional<double> softcap = {}; ///< of the scaled products
 };
 
 /// Builds the module of one model: `nn.param` for every tensor that is used, a public function @forward, and
@@ -59,7 +63,8 @@ public:
   mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width);
   mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
   /// Over each `width` elements of x: its whole width, or each head.
-  mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon);
+  mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon,
+                      NormWeight form = NormWeight::Whole);
   mlir::Value layerNorm(mlir::Value x, Name name, const Size &width, double epsilon);
 
   mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
@@ -68,6 +73,8 @@ public:
   mlir::Value activate(mlir::Value x, Activation activation);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, mlir::Value b);
+  mlir::Value scale(mlir::Value x, double factor);
+  mlir::Value softcap(mlir::Value x, double cap);
   /// Parts of the width, in order.
   llvm::SmallVector<mlir::Value> split(mlir::Value x, llvm::ArrayRef<int64_t> widths);
   mlir::Value selectRows(mlir::Value x, mlir::Value rows);

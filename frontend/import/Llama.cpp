@@ -29,7 +29,7 @@ std::optional<int64_t> readWindow(const Checkpoint &checkpoint, Hyperparameters 
 absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder =
-      readGatedDecoder(checkpoint, fields, {.ggufStyle = nn::RopeStyle::Interleaved}, context);
+      readGatedDecoder(checkpoint, fields, {.rope = {.ggufStyle = nn::RopeStyle::Interleaved}}, context);
   decoder.attention.window = readWindow(checkpoint, fields);
   fields.expect({"pretraining_tp", ""}, {int64_t(1)});
 

@@ -25,7 +25,8 @@ std::optional<int64_t> readWindow(Hyperparameters &fields) {
 
 absl::StatusOr<Graph> buildPhi3(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
-  GatedDecoder decoder = readGatedDecoder(checkpoint, fields, {.rotary = RotaryPart::MayBePart}, context);
+  GatedDecoder decoder =
+      readGatedDecoder(checkpoint, fields, {.rope = {.part = RotaryPart::MayBePart}}, context);
   decoder.attention.window = readWindow(fields);
   decoder.mergedWeights = true;
   fields.expect({"attention_bias", ""}, {false});

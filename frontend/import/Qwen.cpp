@@ -5,9 +5,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "absl/strings/str_cat.h"
 #include "frontend/import/GatedDecoder.h"
-#include "runtime/io/Message.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -17,7 +15,6 @@ namespace {
 
 constexpr Name kWindow = {"sliding_window", "attention.sliding_window"};
 constexpr Name kUseWindow = {"use_sliding_window", ""};
-constexpr Name kLayerTypes = {"layer_types", ""};
 
 /// Sets the layers with a window: those that layer_types names, or without it those from max_window_layers
 /// on.
@@ -28,25 +25,8 @@ void readWindows(Hyperparameters &fields, GatedDecoder &decoder) {
   }
   if (fields.flagOr(kUseWindow, false) && !fields.isNull(kWindow))
     decoder.attention.window = fields.sizeOr(kWindow, {4096, ""}).value;
-  const size_t layers = decoder.layers.value,
-               first = fields.integerOr({"max_window_layers", ""}, 28, 0, 1 << 24);
-  std::vector<std::string> types = fields.textsOr(kLayerTypes, {});
-  if (!types.empty() && types.size() != layers)
-    fields.fail(kLayerTypes, absl::StrCat("is a list of ", types.size(),
-                                          " strings, expected one for each of ", layers, " layers"));
-  for (size_t i = 0; i < layers && fields.ok(); ++i) {
-    bool windowed = decoder.attention.window && i >= first;
-    if (!types.empty()) {
-      windowed = types[i] == "sliding_attention";
-      if (!windowed && types[i] != "full_attention")
-        fields.fail(kLayerTypes, absl::StrCat("has ", io::quote(types[i]), " at index ", i,
-                                              ", expected 'full_attention' or 'sliding_attention'"));
-      if (windowed && !decoder.attention.window)
-        fields.fail(kLayerTypes, absl::StrCat("has 'sliding_attention' at index ", i,
-                                              ", expected a sliding_window and use_sliding_window = true"));
-    }
-    decoder.windowedLayers.push_back(windowed);
-  }
+  const size_t first = fields.integerOr({"max_window_layers", ""}, 28, 0, 1 << 24);
+  readWindowedLayers(fields, decoder, [&](size_t layer) { return layer >= first; });
 }
 
 absl::StatusOr<Graph> buildQwen2(Checkpoint &checkpoint, MLIRContext *context) {

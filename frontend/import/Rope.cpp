@@ -217,21 +217,26 @@ int64_t readHuggingFaceDims(Hyperparameters &fields, Hyperparameters &scaling, c
 } // namespace
 
 Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
-                              nn::RopeStyle ggufStyle, RotaryPart part, MLIRContext *context) {
+                              const RopeReading &reading, MLIRContext *context) {
   ScalingBuilder build(context);
   constexpr Name thetaName = {"rope_theta", "rope.freq_base"};
   Rope rope{0, 10000, nn::RopeStyle::Half, {}};
   if (fields.format() == Format::Gguf) {
     rope.dims = readGgufDims(fields, headDim).value;
-    rope.theta = thetaOf(fields, thetaName, 10000);
-    rope.style = ggufStyle;
+    rope.theta = thetaOf(fields, thetaName, reading.missingTheta);
+    rope.style = reading.ggufStyle;
     rope.scaling = readGgufScaling(checkpoint, fields, rope.dims, build);
     return rope;
   }
   bool isNew = fields.has({"rope_parameters", ""});
   Hyperparameters scaling = fields.inside({isNew ? "rope_parameters" : "rope_scaling", ""});
-  rope.dims = readHuggingFaceDims(fields, scaling, headDim, part);
-  rope.theta = scaling.has(thetaName) ? thetaOf(scaling, thetaName) : thetaOf(fields, thetaName, 10000);
+  if (isNew && *reading.layerKind) {
+    fields.fail(scaling.status());
+    scaling = scaling.inside({reading.layerKind, ""});
+  }
+  rope.dims = readHuggingFaceDims(fields, scaling, headDim, reading.part);
+  rope.theta =
+      scaling.has(thetaName) ? thetaOf(scaling, thetaName) : thetaOf(fields, thetaName, reading.missingTheta);
   int64_t trained = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
   rope.scaling = readHuggingFaceScaling(scaling, trained, build);
   fields.fail(scaling.status());

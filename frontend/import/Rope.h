@@ -19,14 +19,23 @@ struct Rope {
 /// `rope.dimension_count` in all families.)
 enum class RotaryPart { Whole, MayBePart };
 
+/// How a family's files describe a rotation.
+struct RopeReading {
+  nn::RopeStyle ggufStyle = nn::RopeStyle::Half; ///< of files in GGUF
+  RotaryPart part = RotaryPart::Whole;
+  double missingTheta = 10000;
+  /// Where kinds of layers rotate each in their own way: the kind as `layer_types` calls it. Its parameters
+  /// are an object of that name inside of `rope_parameters`.
+  const char *layerKind = "";
+};
+
 /// The tensor by whose elements GGUF files divide frequencies.
 inline constexpr const char *kRopeFactorsTensor = "rope_freqs.weight";
 
 /// Reads the rotary embedding of a decoder with heads of `headDim`. Files of Hugging Face rotate dimension i
-/// with i + dims/2; `ggufStyle` is what GGUF files of the family do. A kind of scaling that nn.rope does not
-/// have is refused by name.
+/// with i + dims/2. A kind of scaling that nn.rope does not have is refused by name.
 Rope readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
-              nn::RopeStyle ggufStyle, RotaryPart part, mlir::MLIRContext *context);
+              const RopeReading &reading, mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

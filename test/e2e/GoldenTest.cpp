@@ -64,7 +64,8 @@ TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
 INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
                          testing::Combine(testing::Values("llama-odd", "llama-tied", "mistral-window",
                                                           "qwen2-odd", "qwen2-window", "qwen3-odd",
-                                                          "qwen3-window", "phi3-odd", "gpt2-odd"),
+                                                          "qwen3-window", "gemma-odd", "gemma2-odd",
+                                                          "gemma3-odd", "phi3-odd", "gpt2-odd"),
                                           testing::Values("native", "x86-64-v3", "x86-64")),
                          [](const auto &info) {
                            return nameOfTest(

@@ -6,6 +6,9 @@
     qwen3-odd/     Qwen3, norms of heads of 10, head_dim != hidden/heads, tied head, f16
     qwen3-window/  Qwen3, norms of heads of 32, as wide as whole vectors, biases, a sliding window in one layer, f32
     phi3-odd/      Phi-3, merged projections, half of each head of 12 rotates, sliding window, bf16
+    gemma-odd/     Gemma, heads of 14 and not hidden/heads, tied head, f32
+    gemma2-odd/    Gemma 2, soft limits, every other layer with a window of 5, heads of 18, the splitting of Gemma, bf16
+    gemma3-odd/    Gemma 3, norms of heads of 20, a window in four of five layers, two rotations, linear scaling, f32
     gpt2-odd/      GPT-2, heads of 11, learned positions, f32
 
 The files are those of make_llama_random.py, as transformers 5 writes them.
@@ -17,8 +20,14 @@ import pathlib
 import sys
 
 import torch
-from make_llama_random import byte_level_gpt2, write
+from make_llama_random import byte_level_gpt2, gemma_like, write
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     Phi3Config,
@@ -138,6 +147,86 @@ def make_phi3_odd(root):
     write(root / "phi3-odd", Phi3ForCausalLM(config), 9, torch.bfloat16, byte_level_gpt2(197), GPT2_TOKENS)
 
 
+GEMMA_TOKENS = {
+    "tokenizer_class": "GemmaTokenizer",
+    "bos_token": "<bos>",
+    "eos_token": "<eos>",
+    "pad_token": "<pad>",
+    "unk_token": "<unk>",
+    "add_bos_token": True,
+    "add_eos_token": False,
+    "clean_up_tokenization_spaces": False,
+    "model_max_length": 160,
+}
+
+
+def make_gemma_odd(root):
+    config = GemmaConfig(
+        vocab_size=353,
+        hidden_size=44,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=14,
+        intermediate_size=60,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 7000.0},
+        rms_norm_eps=1e-4,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    write(root / "gemma-odd", GemmaForCausalLM(config), 11, torch.float32, gemma_like(353), GEMMA_TOKENS)
+
+
+def make_gemma2_odd(root):
+    config = Gemma2Config(
+        vocab_size=353,
+        hidden_size=36,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=18,
+        intermediate_size=52,
+        num_hidden_layers=3,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 9000.0},
+        rms_norm_eps=1e-4,
+        query_pre_attn_scalar=12,
+        sliding_window=5,
+        attn_logit_softcapping=3.0,
+        final_logit_softcapping=5.0,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    write(root / "gemma2-odd", Gemma2ForCausalLM(config), 12, torch.bfloat16, gemma_like(353), GEMMA_TOKENS)
+
+
+def make_gemma3_odd(root):
+    config = Gemma3TextConfig(
+        vocab_size=353,
+        hidden_size=28,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=20,
+        intermediate_size=44,
+        num_hidden_layers=5,
+        max_position_embeddings=160,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 3.0, "rope_theta": 50000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 500.0},
+        },
+        rms_norm_eps=1e-4,
+        query_pre_attn_scalar=20,
+        sliding_window=6,
+        sliding_window_pattern=5,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    write(root / "gemma3-odd", Gemma3ForCausalLM(config), 13, torch.float32, gemma_like(353), GEMMA_TOKENS)
+
+
 def make_gpt2_odd(root):
     config = GPT2Config(
         vocab_size=197,
@@ -160,4 +249,7 @@ if __name__ == "__main__":
     make_qwen3_odd(output)
     make_qwen3_window(output)
     make_phi3_odd(output)
+    make_gemma_odd(output)
+    make_gemma2_odd(output)
+    make_gemma3_odd(output)
     make_gpt2_odd(output)

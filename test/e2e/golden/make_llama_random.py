@@ -140,6 +140,35 @@ def sentencepiece_like(vocab_size):
     return tokenizer
 
 
+def gemma_like(vocab_size):
+    """What conversion of Gemma's SentencePiece model gives: as above, but words are cut behind spaces, and no space is
+    put before the text."""
+    names = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
+
+    learned = Tokenizer(models.BPE())
+    learned.normalizer = normalizers.Replace(" ", "\u2581")
+    learned.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
+    train_bpe(learned, vocab_size - len(names) - len(byte_tokens), [], alphabet=[])
+    learned = json.loads(learned.to_str())["model"]
+
+    pieces = sorted(learned["vocab"], key=learned["vocab"].get)
+    vocabulary = {piece: index for index, piece in enumerate(names + byte_tokens + pieces)}
+    merges = [tuple(merge) for merge in learned["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.add_special_tokens([special(name) for name in names])
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", pair="<bos> $A <bos>:1 $B:1", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+    )
+    assert tokenizer.get_vocab_size() == vocab_size
+    return tokenizer
+
+
 def randomize(model, seed):
     """Weights that make every part matter: unit variance through each product, norms near one, biases that show."""
     generator = torch.Generator().manual_seed(seed)
@@ -150,7 +179,8 @@ def randomize(model, seed):
 
     for name, parameter in sorted(model.named_parameters()):
         if ("norm" in name or "ln_" in name) and name.endswith("weight"):
-            normal(parameter, 1.0, 0.2)
+            # Gemma's norms multiply by one more than their weight.
+            normal(parameter, 0.0 if model.config.model_type.startswith("gemma") else 1.0, 0.2)
         elif name.endswith("bias"):
             normal(parameter, 0.0, 0.3)
         elif "embed_tokens" in name and not model.config.tie_word_embeddings:

@@ -245,6 +245,30 @@ nn.param @p : tensor<4xf32> = {
               ElementsAre(1000, 1001, 1000, 1001));
 }
 
+TEST(ParameterStreamTest, AddsAndMultiplies) {
+  EXPECT_THAT(floatsOf(streamed(R"(
+nn.param @a : tensor<3xf32>
+nn.param @p : tensor<3xf32> = {
+  %0 = nn.load @a : tensor<3xf32>
+  %one = arith.constant dense<1.0> : tensor<3xf32>
+  %1 = arith.addf %0, %one : tensor<3xf32>
+  nn.yield %1 : tensor<3xf32>
+})")),
+              ElementsAre(1, 2, 3));
+  EXPECT_THAT(floatsOf(streamed(R"(
+nn.param @a : tensor<2x2xf32>
+nn.param @b : tensor<2x2xf32>
+nn.param @p : tensor<2x2xf32> = {
+  %0 = nn.load @a : tensor<2x2xf32>
+  %1 = nn.load @b : tensor<2x2xf32>
+  %half = arith.constant dense<0.5> : tensor<2x2xf32>
+  %2 = arith.mulf %1, %half : tensor<2x2xf32>
+  %3 = arith.addf %0, %2 : tensor<2x2xf32>
+  nn.yield %3 : tensor<2x2xf32>
+})")),
+              ElementsAre(500, 501.5, 503, 504.5));
+}
+
 TEST(ParameterStreamTest, AlignsHeads) {
   // Two heads of 6 of which 4 rotate in pairs beside each other, then one of 5 that does not rotate.
   const float pad = 0;

@@ -66,12 +66,18 @@ private:
   void u32(const std::string &key, const char *field) { integer(key, config[field].get<uint32_t>()); }
 
   /// Mistral is Llama in GGUF.
-  static std::string architectureOf(const std::string &type) { return type == "mistral" ? "llama" : type; }
+  static std::string architectureOf(const std::string &type) {
+    return type == "mistral" ? "llama" : type == "gemma3_text" ? "gemma3" : type;
+  }
+  bool isGemma() const { return prefix.rfind("gemma", 0) == 0; }
 
   void addGatedDecoder(const safetensors::Checkpoint &source) {
     u32("attention.head_count_kv", "num_key_value_heads");
     number("attention.layer_norm_rms_epsilon", config["rms_norm_eps"]);
-    const nlohmann::json &rope = config.contains("rope_parameters") ? config["rope_parameters"] : config;
+    const nlohmann::json &parameters =
+        config.contains("rope_parameters") ? config["rope_parameters"] : config;
+    const nlohmann::json &rope =
+        parameters.contains("full_attention") ? parameters["full_attention"] : parameters;
     number("rope.freq_base", rope["rope_theta"]);
     if (config.contains("head_dim"))
       integer("attention.key_length", config["head_dim"])
@@ -84,24 +90,40 @@ private:
     }
     if (config.contains("sliding_window") && prefix != "qwen2." && prefix != "qwen3.")
       u32("attention.sliding_window", "sliding_window");
-    const Renaming names = {{"model.layers.", "blk."},
-                            {"self_attn.q_norm", "attn_q_norm"},
-                            {"self_attn.k_norm", "attn_k_norm"},
-                            {"self_attn.qkv_proj", "attn_qkv"},
-                            {"mlp.gate_up_proj", "ffn_up"},
-                            {"self_attn.q_proj", "attn_q"},
-                            {"self_attn.k_proj", "attn_k"},
-                            {"self_attn.v_proj", "attn_v"},
-                            {"self_attn.o_proj", "attn_output"},
-                            {"mlp.gate_proj", "ffn_gate"},
-                            {"mlp.up_proj", "ffn_up"},
-                            {"mlp.down_proj", "ffn_down"},
-                            {"post_attention_layernorm", "ffn_norm"},
-                            {"input_layernorm", "attn_norm"},
-                            {"model.embed_tokens", "token_embd"},
-                            {"model.norm", "output_norm"},
-                            {"lm_head", "output"}};
+    if (isGemma())
+      addGemmaFields(rope);
+    Renaming names = {{"model.layers.", "blk."},
+                      {"self_attn.q_norm", "attn_q_norm"},
+                      {"self_attn.k_norm", "attn_k_norm"},
+                      {"self_attn.qkv_proj", "attn_qkv"},
+                      {"mlp.gate_up_proj", "ffn_up"},
+                      {"self_attn.q_proj", "attn_q"},
+                      {"self_attn.k_proj", "attn_k"},
+                      {"self_attn.v_proj", "attn_v"},
+                      {"self_attn.o_proj", "attn_output"},
+                      {"mlp.gate_proj", "ffn_gate"},
+                      {"mlp.up_proj", "ffn_up"},
+                      {"mlp.down_proj", "ffn_down"},
+                      {"post_attention_layernorm", "ffn_norm"},
+                      {"input_layernorm", "attn_norm"},
+                      {"model.embed_tokens", "token_embd"},
+                      {"model.norm", "output_norm"},
+                      {"lm_head", "output"}};
+    if (isGemma() && prefix != "gemma.")
+      names.insert(names.begin(), {{"post_attention_layernorm", "post_attention_norm"},
+                                   {"pre_feedforward_layernorm", "ffn_norm"},
+                                   {"post_feedforward_layernorm", "post_ffw_norm"}});
     addTensors(source, names);
+  }
+
+  void addGemmaFields(const nlohmann::json &rope) {
+    for (const char *cap : {"attn_logit_softcapping", "final_logit_softcapping"})
+      if (config.contains(cap) && !config[cap].is_null())
+        number(cap, config[cap]);
+    if (rope.contains("factor"))
+      text("rope.scaling.type", "linear").number("rope.scaling.factor", rope["factor"]);
+    if (prefix == "gemma3.")
+      number("rope.freq_base_swa", config["rope_parameters"]["sliding_attention"]["rope_theta"]);
   }
 
   void addBert(const safetensors::Checkpoint &source) {
@@ -153,6 +175,9 @@ private:
         values = interleaved(values, config["num_attention_heads"], stored.shape[0]);
       if (prefix == "llama." && name.find("attn_k.") != std::string::npos)
         values = interleaved(values, config["num_key_value_heads"], stored.shape[0]);
+      if (isGemma() && name.find("norm") != std::string::npos)
+        for (float &value : values)
+          value += 1;
       std::vector<uint64_t> shape(stored.shape.begin(), stored.shape.end());
       if (prefix == "gpt2." && stored.name.find(".c_") != std::string::npos && shape.size() == 2) {
         values = transposed(values, shape[0], shape[1]);

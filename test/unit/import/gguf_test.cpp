@@ -52,29 +52,33 @@ TEST(GgufLlama, HasBiasesTiedHeadAndRopeFactors) {
   expectGoldenLogits(folder.write("m.gguf", conversion.file()), "llama-tied");
 }
 
+/// Expects the last six rows of `conversion`, made of a checkpoint whose golden tokens are `tokens`, to be
+/// those of `variant`.
+void expectVariant(const GgufConversion &conversion, const std::vector<int32_t> &tokens,
+                   const char *variant) {
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", conversion.file()));
+  auto logits = model.run<float>({ids(tokens), range(tokens.size()), range(6, tokens.size() - 6)});
+  auto expected = TensorFile(goldenFolder + "variants.safetensors").read<float>(variant);
+  EXPECT_LT(relativeError<float>(logits, expected), 1e-5) << variant;
+}
+
 TEST(GgufLlama, HasLinearAndYarnScaling) {
-  TensorFile expected(goldenFolder + "variants.safetensors");
   auto tokens = goldenOf("llama-odd").read<int32_t>("tokens");
-  auto expectVariant = [&](GgufConversion &conversion, const char *variant) {
-    TemporaryFolder folder;
-    Model model(folder.write("m.gguf", conversion.file()));
-    auto logits = model.run<float>({ids(tokens), range(tokens.size()), range(6, tokens.size() - 6)});
-    EXPECT_LT(relativeError<float>(logits, expected.read<float>(variant)), 1e-5) << variant;
-  };
   GgufConversion linear("llama-odd"), oldLinear("llama-odd"), yarn("llama-odd"), betas("llama-odd");
   linear.text("rope.scaling.type", "linear").number("rope.scaling.factor", 2.5);
-  expectVariant(linear, "linear");
+  expectVariant(linear, tokens, "linear");
   oldLinear.number("rope.scale_linear", 2.5);
-  expectVariant(oldLinear, "linear");
+  expectVariant(oldLinear, tokens, "linear");
   auto setYarn = [](GgufConversion &conversion) -> GgufConversion & {
     return conversion.text("rope.scaling.type", "yarn")
         .number("rope.scaling.factor", 4)
         .integer("rope.scaling.original_context_length", 40);
   };
-  expectVariant(setYarn(yarn), "yarn");
+  expectVariant(setYarn(yarn), tokens, "yarn");
   expectVariant(
       setYarn(betas).number("rope.scaling.yarn_beta_fast", 8).number("rope.scaling.yarn_beta_slow", 0.5),
-      "yarn_betas");
+      tokens, "yarn_betas");
 }
 
 TEST(GgufLlama, RotatesAPartOfEachHead) {
@@ -95,6 +99,20 @@ TEST(GgufDecoder, AgreesWithTransformers) {
     SCOPED_TRACE(checkpoint);
     expectGoldenLogits(folder.write("m.gguf", GgufConversion(checkpoint).file()), checkpoint);
   }
+}
+
+TEST(GgufGemma, AgreesWithTransformers) {
+  TemporaryFolder folder;
+  expectGoldenLogits(folder.write("m.gguf", GgufConversion("gemma-odd").file()), "gemma-odd");
+  // Files have no field for the scale of attention: it is that of the heads.
+  expectVariant(GgufConversion("gemma2-odd"), goldenOf("gemma2-odd").read<int32_t>("tokens"),
+                "gemma2_scale_of_heads");
+  expectGoldenLogits(
+      folder.write("m.gguf",
+                   GgufConversion("gemma3-odd").integer("attention.sliding_window_pattern", 5).file()),
+      "gemma3-odd");
+  expectVariant(GgufConversion("gemma3-odd"), goldenOf("gemma3-odd").read<int32_t>("tokens"),
+                "gemma3_windows");
 }
 
 TEST(GgufDecoder, Gpt2MayHaveItsHeadTwice) {

@@ -35,7 +35,8 @@ TEST_P(DecoderGolden, OutputIdsChooseRows) {
 
 INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
                          testing::Values("llama-odd", "llama-tied", "mistral-window", "qwen2-odd",
-                                         "qwen2-window", "qwen3-odd", "qwen3-window", "phi3-odd", "gpt2-odd"),
+                                         "qwen2-window", "qwen3-odd", "qwen3-window", "gemma-odd",
+                                         "gemma2-odd", "gemma3-odd", "phi3-odd", "gpt2-odd"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -108,6 +109,9 @@ TEST(DecoderForms, OptionalFieldsMayBeMissing) {
       {"qwen2-odd",
        {"layer_types", "max_window_layers", "use_sliding_window", "sliding_window", "vocab_size"}},
       {"qwen2-window", {"layer_types", "tie_word_embeddings"}},
+      {"gemma-odd", {"tie_word_embeddings", "hidden_act", "use_bidirectional_attention"}},
+      {"gemma2-odd",
+       {"layer_types", "tie_word_embeddings", "hidden_activation", "use_bidirectional_attention"}},
       {"qwen3-odd", {"layer_types", "attention_bias", "use_sliding_window", "sliding_window"}},
       {"phi3-odd", {"tie_word_embeddings", "original_max_position_embeddings"}},
       {"gpt2-odd",

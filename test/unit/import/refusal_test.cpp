@@ -45,17 +45,19 @@ TEST(Refusal, OfOneFileOfAModel) {
 }
 
 TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
-  EXPECT_THAT(refusal("llama-odd", {{"architectures", {"GemmaForCausalLM"}}}),
-              testing::EndsWith(
-                  ": architecture 'GemmaForCausalLM' is not supported (supported: LlamaForCausalLM, "
-                  "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, "
-                  "BertModel, BertForMaskedLM, BertForPreTraining)"));
+  EXPECT_THAT(
+      refusal("llama-odd", {{"architectures", {"FalconForCausalLM"}}}),
+      testing::EndsWith(
+          ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
+          "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
+          "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
+          "BertForPreTraining)"));
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
-  EXPECT_EQ(
-      refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
-                folder.path()),
-      "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, phi3, gpt2, bert)");
+  EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
+                      folder.path()),
+            "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, gemma, "
+            "gemma2, gemma3, phi3, gpt2, bert)");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
@@ -162,8 +164,8 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
 
 TEST(Refusal, OfWhatQwenHasNot) {
   EXPECT_EQ(refusal("qwen2-window", {{"use_sliding_window", false}}),
-            "config.json: layer_types has 'sliding_attention' at index 1, expected a sliding_window and "
-            "use_sliding_window = true");
+            "config.json: layer_types has 'sliding_attention' at index 1, expected a sliding_window that is "
+            "in use");
   EXPECT_EQ(refusal("qwen2-window", {{"layer_types", {"full_attention"}}}),
             "config.json: layer_types is a list of 1 strings, expected one for each of 3 layers");
   EXPECT_EQ(refusal("qwen2-odd", {{"layer_types", {"full_attention", "linear_attention"}}}),
@@ -184,6 +186,26 @@ TEST(Refusal, OfWhatQwenHasNot) {
       refusal(GgufConversion("qwen2-odd").integer("attention.sliding_window", 7)),
       "m.gguf: qwen2.attention.sliding_window is 7, which is not supported: GGUF files do not say which "
       "layers have it");
+}
+
+TEST(Refusal, OfWhatGemmaHasNot) {
+  EXPECT_EQ(
+      refusal("gemma2-odd", {{"hidden_activation", "gelu"}}),
+      "config.json: hidden_activation is 'gelu', which is not supported (supported: 'gelu_pytorch_tanh')");
+  EXPECT_EQ(
+      refusal("gemma3-odd", {{"attn_logit_softcapping", 50.0}}),
+      "config.json: attn_logit_softcapping is 50, which is not supported: attention has no soft limit in "
+      "Gemma 3");
+  EXPECT_EQ(refusal("gemma3-odd", {{"use_bidirectional_attention", true}}),
+            "config.json: use_bidirectional_attention is true, which is not supported (supported: false)");
+  EXPECT_EQ(refusal("gemma2-odd", {{"final_logit_softcapping", 0}}),
+            "config.json: final_logit_softcapping is 0, expected a number from 0.001 to 1e+06");
+  EXPECT_EQ(
+      refusal("gemma2-odd", {{"sliding_window", nullptr}}),
+      "config.json: layer_types has 'sliding_attention' at index 0, expected a sliding_window that is in "
+      "use");
+  EXPECT_EQ(refusal("gemma3-odd", {{"rope_parameters", {{"full_attention", "linear"}}}}),
+            "config.json: rope_parameters.full_attention is 'linear', expected an object");
 }
 
 TEST(Refusal, OfWhatPhi3HasNot) {

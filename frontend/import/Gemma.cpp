@@ -1,0 +1,111 @@
+//===- Gemma.cpp - Gemma, Gemma 2, Gemma 3 -----------------------------------------------------------===//
+//
+// The gated decoder with scaled embeddings, GELU at the gate and norms whose weights are stored less one
+// (Gemma Team, 2024). Gemma 2 has soft limits, norms behind attention and feed-forward network too, and a
+// sliding window in every other layer; Gemma 3 has norms of heads instead of soft limits, and layers with a
+// window rotate by another base.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "frontend/import/GatedDecoder.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+constexpr Name kWindow = {"sliding_window", "attention.sliding_window"};
+
+/// What is the same in all of them.
+GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, GatedDecoderReading reading,
+                       MLIRContext *context) {
+  reading.headDim = 256;
+  reading.activation = Activation::GeluTanh;
+  reading.tied = true;
+  GatedDecoder decoder = readGatedDecoder(checkpoint, fields, reading, context);
+  // What converters write is whole.
+  decoder.normWeight = fields.format() == Format::HuggingFace ? NormWeight::LessOne : NormWeight::Whole;
+  decoder.embeddingScale = std::sqrt(static_cast<double>(decoder.hidden.value));
+  decoder.attentionBias = decoder.outputBias =
+      fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
+  return decoder;
+}
+
+/// The scale of attention and the layers with a window of Gemma 2 and 3: all but every `period`th.
+void readAttention(Hyperparameters &fields, int64_t period, int64_t layersOfTheLargest,
+                   GatedDecoder &decoder) {
+  fields.expect({"use_bidirectional_attention", ""}, {false});
+  if (fields.format() == Format::HuggingFace)
+    decoder.attention.scale = 1 / std::sqrt(fields.numberIn({"query_pre_attn_scalar", ""}, 1e-6, 1e6, 256.0));
+  else if (decoder.layers.value == layersOfTheLargest)
+    // GGUF files do not say: the model of 27B divides by the width of a head as if heads made up the width.
+    decoder.attention.scale =
+        1 / std::sqrt(static_cast<double>(decoder.hidden.value) / static_cast<double>(decoder.heads.value));
+  if (!fields.isNull(kWindow))
+    decoder.attention.window = fields.sizeOr(kWindow, {4096, ""}).value;
+  readWindowedLayers(fields, decoder,
+                     [&](size_t layer) { return (static_cast<int64_t>(layer) + 1) % period != 0; });
+  decoder.outputNorms = true;
+}
+
+std::optional<double> readCap(Hyperparameters &fields, const char *field, std::optional<double> missing) {
+  const Name name = {field, field};
+  if (!fields.has(name))
+    return fields.isNull(name) ? std::nullopt : missing;
+  return fields.numberIn(name, 1e-3, 1e6);
+}
+
+absl::StatusOr<Graph> buildGemma(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  GatedDecoder decoder = readGemma(checkpoint, fields, {}, context);
+  fields.expect({"use_bidirectional_attention", ""}, {false});
+  return buildGatedDecoder(checkpoint, fields, decoder, context);
+}
+
+absl::StatusOr<Graph> buildGemma2(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  GatedDecoder decoder = readGemma(checkpoint, fields, {.softcaps = true}, context);
+  readAttention(fields, /*period=*/2, /*layersOfTheLargest=*/46, decoder);
+  decoder.attention.softcap = readCap(fields, "attn_logit_softcapping", 50);
+  decoder.logitCap = readCap(fields, "final_logit_softcapping", 30);
+  return buildGatedDecoder(checkpoint, fields, decoder, context);
+}
+
+/// How layers with a window rotate, whose frequencies are never scaled.
+Rope readWindowRope(const Checkpoint &checkpoint, Hyperparameters &fields, const GatedDecoder &decoder,
+                    MLIRContext *context) {
+  if (fields.has({"rope_parameters", ""}))
+    return readRope(checkpoint, fields, decoder.headDim, {.layerKind = "sliding_attention"}, context);
+  Rope rope = decoder.rope;
+  rope.theta = fields.numberIn({"rope_local_base_freq", "rope.freq_base_swa"}, 1, 1e12, 10000.0);
+  rope.scaling = {};
+  return rope;
+}
+
+absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  GatedDecoder decoder =
+      readGemma(checkpoint, fields,
+                {.rope = {.missingTheta = 1e6, .layerKind = "full_attention"}, .softcaps = true}, context);
+  const int64_t period =
+      fields.integerOr({"sliding_window_pattern", "attention.sliding_window_pattern"}, 6, 1, 1 << 24);
+  readAttention(fields, period, /*layersOfTheLargest=*/62, decoder);
+  decoder.windowRope = readWindowRope(checkpoint, fields, decoder, context);
+  decoder.headNorms = true;
+  fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"},
+                "attention has no soft limit in Gemma 3");
+  decoder.logitCap = readCap(fields, "final_logit_softcapping", {});
+  return buildGatedDecoder(checkpoint, fields, decoder, context);
+}
+
+constexpr llvm::StringLiteral kHuggingFace1[] = {"GemmaForCausalLM"}, kGguf1[] = {"gemma"};
+constexpr llvm::StringLiteral kHuggingFace2[] = {"Gemma2ForCausalLM"}, kGguf2[] = {"gemma2"};
+constexpr llvm::StringLiteral kHuggingFace3[] = {"Gemma3ForCausalLM"}, kGguf3[] = {"gemma3"};
+
+} // namespace
+
+const Family llmc::frontend::kGemma = {"gemma", ModelKind::Generate, kHuggingFace1, kGguf1, buildGemma};
+const Family llmc::frontend::kGemma2 = {"gemma2", ModelKind::Generate, kHuggingFace2, kGguf2, buildGemma2};
+const Family llmc::frontend::kGemma3 = {"gemma3", ModelKind::Generate, kHuggingFace3, kGguf3, buildGemma3};
