@@ -1,5 +1,6 @@
 #include "train/Trainer.h"
 
+#include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
 #include "train/Schedule.h"
@@ -153,7 +154,11 @@ private:
     log.open(path, std::ios::trunc);
     for (const std::string &line : kept)
       log << line << '\n';
-    return checkLog();
+    if (absl::Status status = checkLog(); !status.ok())
+      return status;
+    if (options.restart)
+      removeEventFiles(settings.output());
+    return settings.tensorboard() ? events.open(settings.output(), progress.step) : absl::OkStatus();
   }
 
   absl::Status checkLog() {
@@ -309,7 +314,9 @@ private:
     say(absl::StrFormat("step %d: held-out loss %.4f, perplexity %.2f", progress.step, loss, std::exp(loss)));
     log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump()
         << '\n';
-    return checkLog();
+    if (absl::Status status = checkLog(); !status.ok())
+      return status;
+    return writeEvents({{"validation/loss", loss}, {"validation/perplexity", std::exp(loss)}});
   }
 
   absl::Status save() {
@@ -351,7 +358,16 @@ private:
                 {"seconds", seconds},    {"epoch", progress.data.epoch}}
                .dump()
         << '\n';
-    return checkLog();
+    if (absl::Status status = checkLog(); !status.ok())
+      return status;
+    return writeEvents({{"train/loss", loss},
+                        {"train/learning_rate", rate},
+                        {"train/gradient_norm", norm},
+                        {"train/tokens_per_second", tokens / seconds}});
+  }
+
+  absl::Status writeEvents(std::initializer_list<std::pair<absl::string_view, double>> scalars) {
+    return settings.tensorboard() ? events.write(progress.step, scalars) : absl::OkStatus();
   }
 
   /// Six operations a parameter, of which the gradients of parameters take two (Kaplan et al., 2020).
@@ -387,6 +403,7 @@ private:
   std::vector<uint64_t> replaced; ///< steps of checkpoints of a run that this one replaces
   std::vector<Batch> batches;
   std::ofstream log;
+  EventFile events; ///< open where the run asks for TensorBoard's files
   double smoothed = 0;
 };
 

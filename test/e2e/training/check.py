@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,82 @@ def check_restart(workshop):
         sys.exit(f"a run goes on with other data: {result.stderr!r}")
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def fields_of(message):
+    """Numbers and values of a protobuf message."""
+    place = 0
+
+    def varint():
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = message[place]
+            place, value, shift = place + 1, value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+
+    while place < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+            continue
+        size = {1: 8, 5: 4}.get(key & 7) or varint()
+        yield key >> 3, message[place:place + size]
+        place += size
+
+
+def events_of(path):
+    """Events of a file as dictionaries by field number. Framing and checksums are checked."""
+    data, place = path.read_bytes(), 0
+    while place < len(data):
+        size = struct.unpack_from("<Q", data, place)[0]
+        for start, end in [(place, place + 8), (place + 12, place + 12 + size)]:
+            crc = crc32c(data[start:end])
+            if struct.unpack_from("<I", data, end)[0] != ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF:
+                sys.exit(f"{path}: wrong checksum at {end}")
+        yield dict(fields_of(data[place + 12:place + 12 + size]))
+        place += size + 16
+
+
+def check_events(workshop):
+    """Event files have what the log has; one that goes on says from which step."""
+    trainer, folder = workshop.folder / "killed.trainer", workshop.folder / "events"
+    for steps in [4, 6]:
+        workshop.run(trainer, "-q", "--override", "tensorboard=true", "--override", f"output={folder}", "--override", f"steps={steps}",
+                     "--override", f"validation_data={workshop.folder}/data/train.tokens")
+    log = log_of(folder)
+    files = sorted(folder.glob("events.out.tfevents.*"))
+    if len(files) != 2:
+        sys.exit(f"two starts of a trainer wrote the event files {files}")
+    for path, steps in zip(files, [range(1, 5), range(5, 7)]):
+        version, start, *events = events_of(path)
+        if version[3] != b"brain.Event:2" or start[2] != steps[0] or start[7] != b"\x08\x01":
+            sys.exit(f"{path}: begins with {version}, {start}")
+        found = {}
+        for event in events:
+            for _, value in fields_of(event[5]):
+                value = dict(fields_of(value))
+                found[value[1].decode(), event[2]] = struct.unpack("<f", value[2])[0]
+        for step in steps:
+            for name in ["loss", "learning_rate", "gradient_norm", "tokens_per_second"]:
+                value, expected = found.pop((f"train/{name}", step)), log[step][name]
+                if abs(value - expected) > 1e-6 * abs(expected):
+                    sys.exit(f"{path}: {name} of step {step} is {value}, expected {expected}")
+        if sorted(found) != [("validation/loss", steps[-1]), ("validation/perplexity", steps[-1])]:
+            sys.exit(f"{path}: has {found} besides")
+    workshop.run(trainer, "-q", "--restart", "--override", f"output={folder}", "--override", "steps=1")
+    if any(folder.glob("events.out.tfevents.*")):
+        sys.exit("event files of a run outlive its restart")
+
+
 def check_accumulation(workshop):
     """Three batches of one sequence are one of three, up to rounding."""
     whole = log_of(workshop.folder / "llama-F32")
@@ -147,6 +224,7 @@ def main():
         check_optimizers(workshop)
         check_errors(workshop)
         check_restart(workshop)
+        check_events(workshop)
         check_compiles(workshop)
 
 
