@@ -36,12 +36,13 @@ EncoderNames distilBertNames() {
 absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
-  return buildEncoder(checkpoint, fields, encoder, {"vocab_transform.*", "vocab_layer_norm.*", "vocab_projector.*"},
-                      context);
+  return buildEncoder(checkpoint, fields, encoder,
+                      {"vocab_transform.*", "vocab_layer_norm.*", "vocab_projector.*"}, context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"DistilBertModel", "DistilBertForMaskedLM"};
 
 } // namespace
 
-const Family llmc::frontend::kDistilBert = {"distilbert", ModelKind::Embed, kHuggingFace, {}, buildDistilBert};
+const Family llmc::frontend::kDistilBert = {
+    "distilbert", ModelKind::Embed, kHuggingFace, {}, buildDistilBert};

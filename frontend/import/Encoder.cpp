@@ -21,12 +21,12 @@ Value buildEmbeddings(GraphBuilder &graph, const Encoder &encoder) {
   const Size &hidden = encoder.hidden;
   Value sum = graph.embedding(graph.input(0), {"embeddings.word_embeddings", "token_embd"},
                               encoder.vocabulary, hidden);
-  if (encoder.segments)
-    sum = graph.add(sum,
-                    graph.embedding(graph.input(2), {"embeddings.token_type_embeddings", "token_types"},
-                                    *encoder.segments, hidden));
   Value positions = graph.embedding(graph.input(1), {"embeddings.position_embeddings", "position_embd"},
                                     encoder.positions, hidden, encoder.firstPosition);
+  if (encoder.segments) {
+    constexpr Name table = {"embeddings.token_type_embeddings", "token_types"};
+    sum = graph.add(sum, graph.embedding(graph.input(2), table, *encoder.segments, hidden));
+  }
   return graph.layerNorm(graph.add(sum, positions), {"embeddings.LayerNorm", "token_embd_norm"}, hidden,
                          encoder.epsilon);
 }

@@ -1,4 +1,4 @@
-//===- Roberta.cpp - RoBERTa and XLM-RoBERTa ---------------------------------------------------------===//
+//===- Roberta.cpp - RoBERTa -------------------------------------------------------------------------===//
 //
 // Liu et al., 2019: BERT's graph, trained otherwise. Positions are counted from the id of the padding token:
 // the table's rows up to it belong to padding and to nothing. The head for masked tokens is not used.
@@ -34,8 +34,7 @@ absl::StatusOr<Graph> buildRoberta(Checkpoint &checkpoint, MLIRContext *context)
   return buildEncoder(checkpoint, fields, encoder, {"lm_head.*"}, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel",
-                                                "XLMRobertaForMaskedLM"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel", "RobertaForMaskedLM"};
 
 } // namespace
 
