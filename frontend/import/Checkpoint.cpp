@@ -50,6 +50,13 @@ void Checkpoint::transpose(llvm::StringRef name) {
   found->second.isTransposed = true;
 }
 
+void Checkpoint::dropRows(llvm::StringRef name, int64_t count) {
+  StoredTensor &tensor = stored.find(name)->second;
+  const size_t rowBytes = tensor.bytes.size() / tensor.shape[0];
+  tensor.shape[0] -= count;
+  tensor.bytes.remove_prefix(count * rowBytes);
+}
+
 RankedTensorType llmc::frontend::typeOf(const StoredTensor &tensor, MLIRContext *context) {
   return RankedTensorType::get(tensor.shape, elementTypeOf(*tensor.format, context));
 }

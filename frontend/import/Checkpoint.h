@@ -70,6 +70,9 @@ public:
   /// memory.
   void transpose(llvm::StringRef name);
 
+  /// From now on tensor `name`, which has more than `count` rows, begins with row `count` of the file's.
+  void dropRows(llvm::StringRef name, int64_t count);
+
   llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
                                                       mlir::RankedTensorType type) override;
 

@@ -38,6 +38,8 @@ extern const Family kGemma3;
 extern const Family kPhi3;
 extern const Family kGpt2;
 extern const Family kBert;
+extern const Family kRoberta;
+extern const Family kDistilBert;
 
 /// All families.
 llvm::ArrayRef<const Family *> families();

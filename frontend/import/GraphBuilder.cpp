@@ -135,9 +135,14 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
 // Operations
 //===----------------------------------------------------------------------===//
 
-Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width) {
+Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width, int64_t firstRow) {
   std::string tensor = fullName(name);
-  Value table = parameter(tensor + ".weight", {rows, width});
+  if (firstRow > 0) {
+    (void)checkedType(tensor + ".weight", {rows, width});
+    if (ok())
+      checkpoint.dropRows(tensor + ".weight", firstRow);
+  }
+  Value table = parameter(tensor + ".weight", {{rows.value - firstRow, rows.meaning}, width});
   // In f32 whatever the type of the table.
   auto type = cast<RankedTensorType>(ids.getType());
   return nn::EmbeddingOp::create(

@@ -60,7 +60,9 @@ public:
 
   // Each takes the name of a tensor without its suffix ".weight" or ".bias", and sizes of the weight [out,
   // in].
-  mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width);
+  /// The id 0 stands for `firstRow` of the table; nothing uses the rows before it.
+  mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width,
+                        int64_t firstRow = 0);
   mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
   /// Over each `width` elements of x: its whole width, or each head.
   mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon,

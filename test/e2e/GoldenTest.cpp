@@ -98,17 +98,19 @@ std::vector<float> hiddenStates(const runtime::Artifact &artifact, absl::Span<co
   return std::vector<float>(step.output, step.output + tokens.size() * manifest.output_width());
 }
 
-class EncoderGolden : public testing::TestWithParam<const char *> {};
+class EncoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
 
 TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
-  Golden golden("bert-odd/golden.safetensors");
+  const auto [model, cpu] = GetParam();
+  Golden golden(absl::StrCat(model, "/golden.safetensors"));
   const auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
   const auto mask = golden.read<int32_t>("attention_mask");
   const auto hidden = golden.read<float>("last_hidden_state");
   codegen::CompileOptions options;
-  options.targetCpu = GetParam();
+  options.targetCpu = cpu;
+  options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(kGolden + "bert-odd", options);
+  auto artifact = compileAndLoad(kGolden + model, options);
   ASSERT_TRUE(artifact);
   EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
   EXPECT_EQ(artifact->manifest().cache_bytes(), 0u) << "the keys of an encoder do not outlive the step";
@@ -126,7 +128,12 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EncoderGolden, testing::Values("native", "x86-64-v3", "x86-64"),
-                         [](const auto &info) { return nameOfTest(info.param); });
+INSTANTIATE_TEST_SUITE_P(, EncoderGolden,
+                         testing::Combine(testing::Values("bert-odd", "roberta-odd", "distilbert-odd"),
+                                          testing::Values("native", "x86-64-v3", "x86-64")),
+                         [](const auto &info) {
+                           return nameOfTest(
+                               absl::StrCat(std::get<0>(info.param), "-", std::get<1>(info.param)));
+                         });
 
 } // namespace

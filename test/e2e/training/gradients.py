@@ -3,7 +3,8 @@
 import random
 import struct
 
-MODELS = ["llama-odd", "llama-tied", "gpt2-odd", "qwen2-odd", "qwen2-window", "qwen3-odd", "qwen3-window", "phi3-odd", "mistral-window"]
+MODELS = ["llama-odd", "llama-tied", "gpt2-odd", "qwen2-odd", "qwen2-window", "qwen3-odd", "qwen3-window", "phi3-odd", "mistral-window",
+          "gemma-odd", "gemma2-odd", "gemma3-odd"]
 PROJECTIONS = 8
 
 

@@ -51,7 +51,7 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
           "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
           "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
-          "BertForPreTraining)"));
+          "BertForPreTraining, RobertaModel, RobertaForMaskedLM, DistilBertModel, DistilBertForMaskedLM)"));
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
@@ -148,6 +148,11 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
             "(supported: 'absolute')");
   EXPECT_EQ(refusal("bert-odd", {{"is_decoder", true}}),
             "config.json: is_decoder is true, which is not supported (supported: false)");
+  EXPECT_EQ(refusal("roberta-odd", {{"pad_token_id", nullptr}}),
+            "config.json: pad_token_id is null, expected the id from which positions are counted");
+  EXPECT_EQ(refusal("roberta-odd", {{"pad_token_id", 52}}),
+            "config.json: pad_token_id is 52, expected at most max_position_embeddings (53) - 2: positions "
+            "are counted from it");
   EXPECT_THAT(refusal("bert-odd", {{"hidden_act", "quick_gelu"}}),
               testing::StartsWith("config.json: hidden_act is 'quick_gelu', which is not supported"));
   EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("expert_count", 8)),

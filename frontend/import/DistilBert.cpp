@@ -1,0 +1,48 @@
+//===- DistilBert.cpp - DistilBERT -------------------------------------------------------------------===//
+//
+// Sanh et al., 2019: BERT's graph in fewer layers, without segments. The head for masked tokens is not used.
+//
+//===------------------------------------------------------------------------------------------------===//
+
+#include "frontend/import/Encoder.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::frontend;
+
+namespace {
+
+EncoderNames distilBertNames() {
+  EncoderNames names;
+  names.layers = {"n_layers", ""};
+  names.hidden = {"dim", ""};
+  names.intermediate = {"hidden_dim", ""};
+  names.heads = {"n_heads", ""};
+  names.activation = {"activation", ""};
+  names.segments = {"", ""};
+  names.member = "distilbert.";
+  names.layer = {"transformer.layer.", ""};
+  names.query = {"attention.q_lin", ""};
+  names.key = {"attention.k_lin", ""};
+  names.value = {"attention.v_lin", ""};
+  names.projection = {"attention.out_lin", ""};
+  names.attentionNorm = {"sa_layer_norm", ""};
+  names.inner = {"ffn.lin1", ""};
+  names.outer = {"ffn.lin2", ""};
+  names.outputNorm = {"output_layer_norm", ""};
+  return names;
+}
+
+absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
+  return buildEncoder(checkpoint, fields, encoder,
+                      {"vocab_transform.*", "vocab_layer_norm.*", "vocab_projector.*"}, context);
+}
+
+constexpr llvm::StringLiteral kHuggingFace[] = {"DistilBertModel", "DistilBertForMaskedLM"};
+
+} // namespace
+
+const Family llmc::frontend::kDistilBert = {
+    "distilbert", ModelKind::Embed, kHuggingFace, {}, buildDistilBert};
