@@ -206,7 +206,9 @@ uint64_t Program::stateBytes() const {
   uint64_t trained = 0;
   for (int i = 0; i < training().parameters_size(); ++i)
     trained += training().initializers(i).frozen() ? 0 : training().parameters(i).bytes();
-  return contents.weights().size() + (sections.size() - 1) * trained;
+  const uint64_t all = contents.weights().size();
+  // A device mirrors sections as a whole; host pages that nothing touches cost nothing.
+  return all + (sections.size() - 1) * (device != nullptr ? all : trained);
 }
 
 } // namespace llmc::train

@@ -50,7 +50,8 @@ public:
   /// The GPU's name, or nothing.
   std::string deviceName() const { return device == nullptr ? "" : device->name(); }
 
-  /// Bytes of all sections, of which frozen parameters use the first only, and of activations.
+  /// Bytes of all sections, of which frozen parameters use the first only (on a GPU: all), and of
+  /// activations.
   uint64_t stateBytes() const;
   uint64_t arenaBytes() const { return contents.arena_bytes(); }
 

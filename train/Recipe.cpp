@@ -196,8 +196,7 @@ absl::Status completeLora(Recipe &recipe) {
 
 } // namespace
 
-absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
-                                std::optional<CheckpointSizes> checkpoint) {
+absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional<int64_t> checkpointContext) {
   if (absl::Status status = checkSource(recipe); !status.ok())
     return status;
   if (!recipe.checkpoint().empty() && recipe.run().start_from().empty())
@@ -206,11 +205,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
     if (absl::Status status = completeLora(recipe); !status.ok())
       return status;
   int64_t context = 0;
-  if (checkpoint) {
-    if (vocabulary > checkpoint->vocabulary)
-      return wrong("checkpoint", absl::StrCat("a model with a vocabulary of ", checkpoint->vocabulary),
-                   absl::StrCat("at least the tokenizer's ", vocabulary));
-    context = checkpoint->context;
+  if (checkpointContext) { // whose tokenizer may have tokens that the model has not, as Gemma 3's
+    context = *checkpointContext;
   } else {
     if (absl::Status status = completeModel(recipe, vocabulary); !status.ok())
       return status;

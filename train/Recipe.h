@@ -18,17 +18,11 @@ absl::StatusOr<Recipe> readRecipe(absl::string_view path);
 /// Sets one field of `run`: `setting` is "learning_rate=1e-3" or "schedule.kind=LINEAR".
 absl::Status overrideSetting(absl::string_view setting, Run &run);
 
-/// Sizes of the model in a recipe's checkpoint.
-struct CheckpointSizes {
-  int64_t vocabulary = 0;
-  int64_t context = 0; ///< positions that it was made for
-};
-
 /// `recipe` with all defaults filled in, its model definition included. `vocabulary` is that of the
-/// tokenizer, 0 if there is none; `checkpoint` are the sizes of the model in `recipe.checkpoint`, if it has
-/// one. Errors name the field.
+/// tokenizer, 0 if there is none; `checkpointContext` the positions that the model in `recipe.checkpoint` was
+/// made for, if it has one. Errors name the field.
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
-                                std::optional<CheckpointSizes> checkpoint = {});
+                                std::optional<int64_t> checkpointContext = {});
 
 /// Whether the settings of a run make sense; errors name the field.
 absl::Status checkRun(const Run &run);

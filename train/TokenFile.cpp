@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace llmc::train {
@@ -93,6 +94,7 @@ absl::Status TokenFileWriter::append(absl::Span<const int32_t> document) {
   for (int32_t token : document) {
     const auto *bytes = reinterpret_cast<const uint8_t *>(&token);
     buffer.insert(buffer.end(), bytes, bytes + size);
+    largest = std::max(largest, token);
   }
   tokenCount += static_cast<int64_t>(document.size());
   ends.push_back(tokenCount);
@@ -104,7 +106,7 @@ absl::Status TokenFileWriter::commit() {
   Header header = {};
   std::memcpy(header.magic, kMagic, 8);
   header.tokenBytes = vocabulary <= 65536 ? 2 : 4;
-  header.vocabulary = static_cast<uint32_t>(vocabulary);
+  header.vocabulary = static_cast<uint32_t>(largest) + 1;
   header.tokens = tokenCount;
   header.documents = ends.size();
   header.tableOffset = file.offset();

@@ -27,6 +27,7 @@ public:
   static absl::StatusOr<TokenFile> open(absl::string_view path);
 
   const std::string &path() const { return file.path(); }
+  /// One more than the largest id that is there.
   int64_t vocabulary() const { return vocabularySize; }
   int64_t tokens() const { return tokenCount; }
   int64_t documents() const { return documentCount; }
@@ -46,7 +47,7 @@ private:
 /// Writes a token file, document by document.
 class TokenFileWriter {
 public:
-  /// `vocabulary` is one more than the largest id.
+  /// No id is as large as `vocabulary`.
   static absl::StatusOr<TokenFileWriter> create(absl::string_view path, int64_t vocabulary);
 
   /// Documents without tokens are left out.
@@ -61,6 +62,7 @@ private:
 
   io::AtomicFile file;
   int64_t vocabulary, tokenCount = 0;
+  int32_t largest = 0;        ///< of the ids
   std::vector<uint64_t> ends; ///< 8 bytes a document, until commit
   std::vector<uint8_t> buffer;
 };

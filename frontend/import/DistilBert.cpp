@@ -18,6 +18,7 @@ EncoderNames distilBertNames() {
   names.hidden = {"dim", ""};
   names.intermediate = {"hidden_dim", ""};
   names.heads = {"n_heads", ""};
+  names.epsilon = {"", ""}; // always 1e-12
   names.activation = {"activation", ""};
   names.segments = {"", ""};
   names.member = "distilbert.";

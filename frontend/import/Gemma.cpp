@@ -89,8 +89,10 @@ absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) 
   GatedDecoder decoder =
       readGemma(checkpoint, fields,
                 {.rope = {.missingTheta = 1e6, .layerKind = "full_attention"}, .softcaps = true}, context);
-  const int64_t period =
-      fields.integerOr({"sliding_window_pattern", "attention.sliding_window_pattern"}, 6, 1, 1 << 24);
+  // GGUF files of models without a window do not have it.
+  const bool hasWindows = fields.format() == Format::HuggingFace || fields.has(kWindow);
+  const int64_t period = fields.integerOr({"sliding_window_pattern", "attention.sliding_window_pattern"},
+                                          hasWindows ? 6 : 1, 1, 1 << 24);
   readAttention(fields, period, /*layersOfTheLargest=*/62, decoder);
   decoder.windowRope = readWindowRope(checkpoint, fields, decoder, context);
   decoder.headNorms = true;

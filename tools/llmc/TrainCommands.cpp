@@ -119,7 +119,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   std::optional<frontend::ImportedModel> checkpoint;
-  std::optional<train::CheckpointSizes> sizes;
+  std::optional<int64_t> checkpointContext;
   std::error_code error;
   std::string tokenizerPath = request.tokenizer;
   if (!recipe->checkpoint().empty()) {
@@ -131,7 +131,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
       options.checkpointFiles = std::move(files);
     checkpoint = *std::move(model);
     options.checkpoint = &*checkpoint;
-    sizes = {checkpoint->info.sizes.vocabulary, checkpoint->info.sizes.contextLength};
+    checkpointContext = checkpoint->info.sizes.contextLength;
     if (tokenizerPath.empty() && fs::exists(fs::path(recipe->checkpoint()) / "tokenizer.json", error))
       tokenizerPath = recipe->checkpoint();
   }
@@ -148,7 +148,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
     for (auto &file : source->files)
       options.checkpointFiles.push_back(std::move(file));
   }
-  absl::StatusOr<train::Recipe> complete = train::complete(*std::move(recipe), vocabulary, sizes);
+  absl::StatusOr<train::Recipe> complete = train::complete(*std::move(recipe), vocabulary, checkpointContext);
   if (complete.ok())
     if (absl::Status status = train::checkRun(complete->run()); !status.ok())
       complete = status;

@@ -12,9 +12,12 @@ namespace llmc::frontend::testing {
 /// half, second half) to neighbours.
 class GgufConversion {
 public:
-  explicit GgufConversion(const std::string &checkpoint)
+  /// `changes` of config.json as a merge patch (RFC 7396).
+  explicit GgufConversion(const std::string &checkpoint,
+                          const nlohmann::json &changes = nlohmann::json::object())
       : config(nlohmann::json::parse(std::ifstream(goldenFolder + checkpoint + "/config.json"))),
         prefix(architectureOf(config["model_type"]) + ".") {
+    config.merge_patch(changes);
     auto opened = safetensors::Checkpoint::open(goldenFolder + checkpoint);
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     writer.stringEntry("general.architecture", prefix.substr(0, prefix.size() - 1));

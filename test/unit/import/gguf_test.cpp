@@ -115,6 +115,17 @@ TEST(GgufGemma, AgreesWithTransformers) {
                 "gemma3_windows");
 }
 
+TEST(GgufGemma, WithoutAWindowAllLayersSeeAll) {
+  const std::vector<int32_t> tokens = goldenOf("gemma3-odd").read<int32_t>("tokens");
+  const std::vector<IntegerTensor> inputs = {ids(tokens), range(tokens.size()), range(6, tokens.size() - 6)};
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", GgufConversion("gemma3-odd", {{"sliding_window", nullptr}}).file()));
+  ChangedCheckpoint all("gemma3-odd", {{"layer_types", std::vector<std::string>(5, "full_attention")}});
+  const std::vector<float> expected = Model(all.path()).run<float>(inputs);
+  ASSERT_FALSE(expected.empty());
+  EXPECT_LT(relativeError<float>(model.run<float>(inputs), expected), 1e-5);
+}
+
 TEST(GgufDecoder, Gpt2MayHaveItsHeadTwice) {
   // As llama.cpp's converter wrote it once.
   TemporaryFolder folder;

@@ -28,6 +28,7 @@ TEST(TokenFile, KeepsTokensOfEitherSize) {
     TokenFile file = makeFile({{1, 2, 3}, {99}, {}}, vocabulary);
     EXPECT_EQ(file.documents(), 2);
     EXPECT_EQ(file.tokens(), 4);
+    EXPECT_EQ(file.vocabulary(), 100);
     EXPECT_EQ(file.token(2), 3);
     EXPECT_EQ(file.documentBegin(1), 3);
     EXPECT_EQ(file.documentEnd(1), 4);
