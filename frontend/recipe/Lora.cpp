@@ -40,6 +40,7 @@ public:
     for (auto param : module.getOps<nn::ParamOp>())
       param->setAttr(nn::kFrozenAttribute, b.getUnitAttr());
     std::set<std::string> unmatched(lora.targets().begin(), lora.targets().end()), layers;
+    const auto heads = findHeads();
     for (auto linear : llvm::to_vector(loss.getOps<nn::LinearOp>())) {
       auto load = linear.getWeight().getDefiningOp<nn::LoadOp>();
       if (!load)
@@ -47,7 +48,7 @@ public:
       StringRef layer = load.getParam();
       layer.consume_back(".weight");
       layers.insert(layer.str());
-      bool wanted = lora.targets().empty() && !isHead(linear);
+      bool wanted = lora.targets().empty() && !heads.contains(linear);
       for (const std::string &target : lora.targets())
         if (isEndOf(target, layer)) {
           wanted = true;
@@ -64,9 +65,20 @@ public:
   }
 
 private:
-  /// Whether the result are logits.
-  static bool isHead(nn::LinearOp linear) {
-    return llvm::any_of(linear->getUsers(), [](Operation *user) { return isa<nn::CrossEntropyOp>(user); });
+  /// The linear layers whose results become logits, by operations that are none (Gemma 2 limits them).
+  llvm::SmallPtrSet<Operation *, 1> findHeads() {
+    llvm::SmallPtrSet<Operation *, 1> heads;
+    SmallVector<Value> open;
+    for (auto entropy : loss.getOps<nn::CrossEntropyOp>())
+      open.push_back(entropy.getLogits());
+    while (!open.empty()) {
+      Operation *op = open.pop_back_val().getDefiningOp();
+      if (isa_and_nonnull<nn::LinearOp>(op))
+        heads.insert(op);
+      else if (op)
+        llvm::append_range(open, op->getOperands());
+    }
+    return heads;
   }
 
   Value addParameter(StringRef layer, StringRef suffix, ArrayRef<int64_t> shape, double deviation) {
