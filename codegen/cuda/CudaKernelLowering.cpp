@@ -393,7 +393,11 @@ private:
         isDecode()
             ? index(1)
             : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(product.rowsPerBlock)));
-    kernel.launch(builder, index(product.blocks()), rowBlocks);
+    Value outputBlocks = index(product.blocks());
+    if (product.staged)
+      kernel.launch(builder, rowBlocks, outputBlocks);
+    else
+      kernel.launch(builder, outputBlocks, rowBlocks);
     return success();
   }
 

@@ -3,7 +3,7 @@
 #include "codegen/cuda/FragmentProduct.h"
 
 #include "codegen/cuda/FragmentReader.h"
-#include "codegen/cuda/TensorCore.h"
+#include "codegen/cuda/SharedMatrix.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
@@ -39,8 +39,8 @@ public:
     lane = b.rem(thread, GpuKernel::warp);
     inputWarp = b.rem(warp, kernel.inputWarps);
     Value outputWarp = b.div(warp, kernel.inputWarps);
-    Value index = b.add(b.mul(gpu.block(), kernel.outputWarps), outputWarp);
-    firstRow = b.mul(gpu.block(gpu::Dimension::y), kernel.rowsPerBlock);
+    Value index = b.add(b.mul(gpu.block(kernel.outputDimension()), kernel.outputWarps), outputWarp);
+    firstRow = b.mul(gpu.block(kernel.rowDimension()), kernel.rowsPerBlock);
 
     // Where each class has its tile, and the panels of the one that `index` is.
     SmallVector<Value> panels(largestNeed(), b.index(0));
@@ -250,44 +250,113 @@ private:
 
   //===--- Rows by way of shared memory ---===//
 
-  /// Sums of products of all inputs. While a record of x is multiplied the next ones are on their way to
-  /// shared memory, and the next record of weights to registers.
-  SmallVector<Value> sumStaged(ArrayRef<Value> panels) {
+  /// Words of the weights of a record, panel by panel.
+  SmallVector<Value> loadRecord(FragmentReader &reader, ArrayRef<Value> panels, Value record) {
+    SmallVector<Value> words;
+    for (Value panel : panels)
+      reader.append(reader.load(panel, record), words);
+    return words;
+  }
+
+  /// Starts to copy the records of x that the first `ahead` turns need.
+  void copyFirstRows(int64_t ahead) {
     const int64_t records = kernel.weights.records(kernel.inputs);
     stages =
         gpu.shared(sharedType({kStages, kernel.rowsPerBlock, FragmentLayout::recordInputs}, b.getBF16Type()));
-    FragmentReader reader(b, kernel.weights, kernel.w, lane);
-    auto load = [&](Value record) {
-      SmallVector<Value> words;
-      for (Value panel : panels)
-        reader.append(reader.load(panel, record), words);
-      return words;
-    };
-    Value token; // waits are for groups by their number, whichever token they are given
-    for (int64_t s = 0; s < kStages - 1; ++s)
+    for (int64_t s = 0; s < ahead; ++s)
       token = copyRows(b.index(s), b.index(std::min(s, records - 1)));
+  }
+
+  /// Waits for the copies of a turn, behind which those of `ahead` - 1 turns are under way.
+  void waitForRows(int64_t ahead) {
+    nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(static_cast<int32_t>(ahead - 1)));
+    if (kernel.warpgroups)
+      showCopiesToWarpgroups(b);
+    gpu.barrier();
+  }
+
+  /// Starts to copy what the turn after the next `ahead` - 1 needs; behind the last record that again.
+  void copyRowsAhead(Value record, int64_t ahead) {
+    Value last = b.index(kernel.weights.records(kernel.inputs) - 1);
+    copyRows(b.rem(b.add(record, ahead), kStages), b.min(b.add(record, ahead), last));
+  }
+
+  /// Sums of products of all inputs. While a record of x is multiplied the next ones are on their way to
+  /// shared memory, and the next record of weights to registers.
+  SmallVector<Value> sumStaged(ArrayRef<Value> panels) {
+    FragmentReader reader(b, kernel.weights, kernel.w, lane);
+    SmallVector<Value> sums =
+        kernel.warpgroups ? sumByWarpgroups(reader, panels) : sumByWarps(reader, panels);
+    // The block's last copies are of records that it has had.
+    nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
+    return sums;
+  }
+
+  SmallVector<Value> sumByWarps(FragmentReader &reader, ArrayRef<Value> panels) {
+    const int64_t records = kernel.weights.records(kernel.inputs), ahead = kStages - 1;
+    copyFirstRows(ahead);
     SmallVector<Value> carried(panels.size() * blockRows * kSums, b.f32(0));
     const size_t sumCount = carried.size();
-    llvm::append_range(carried, load(b.index(0)));
+    llvm::append_range(carried, loadRecord(reader, panels, b.index(0)));
     Value last = b.index(records - 1);
     SmallVector<Value> result =
         b.loop(b.index(0), b.index(records), 1, carried, [&](Value record, ValueRange now) {
-          nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
-          if (kernel.warpgroups) // what was copied is seen by their matrix instructions
-            NVVM::FenceProxyOp::create(
-                b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
-                NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
-          gpu.barrier();
-          copyRows(b.rem(b.add(record, kStages - 1), kStages), b.min(b.add(record, kStages - 1), last));
-          SmallVector<Value> next(now.take_front(sumCount)), words = load(b.min(b.add(record, 1), last));
+          waitForRows(ahead);
+          copyRowsAhead(record, ahead);
+          SmallVector<Value> next(now.take_front(sumCount)),
+              words = loadRecord(reader, panels, b.min(b.add(record, 1), last));
           multiplyRecord(reader, now.drop_front(sumCount), b.rem(record, kStages), panels.size(), next);
           next.append(words);
           return next;
         });
-    // The block's last copies are of records that it has had.
-    nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
     result.resize(sumCount);
     return result;
+  }
+
+  /// By the matrix instructions of warpgroups, which read x from shared memory themselves. They work on a
+  /// record while weights of the next one become operands in registers that the record before has left: two
+  /// turns of the loop at a time, with registers of their own. Memory of x is filled again two turns after.
+  SmallVector<Value> sumByWarpgroups(FragmentReader &reader, ArrayRef<Value> panels) {
+    const int64_t records = kernel.weights.records(kernel.inputs), ahead = kStages - 2;
+    copyFirstRows(ahead);
+    Value last = b.index(records - 1);
+    auto operandsOf = [&](Value record) {
+      const SmallVector<Value> words = loadRecord(reader, panels, b.min(record, last));
+      SmallVector<Value> operands;
+      for (int64_t step = 0; step < FragmentLayout::steps; ++step)
+        for (const FragmentReader::Record &weights : reader.split(words, panels.size()))
+          llvm::append_range(operands, reader.scaledOperand(weights, step));
+      return operands;
+    };
+    SmallVector<Value> sums(panels.size() * blockRows * kSums, b.f32(0));
+    const size_t sumCount = sums.size();
+    // What compilers leave for later, zeros above all, would be written while products go on.
+    holdInRegisters(b, sums);
+    // Multiplies `operands` and returns those of the next record.
+    auto turn = [&](Value record, SmallVector<Value> operands, MutableArrayRef<Value> totals) {
+      waitForRows(ahead);
+      startProducts(operands, b.rem(record, kStages), panels.size(), totals);
+      copyRowsAhead(record, ahead);
+      NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
+      return operandsOf(b.add(record, 1));
+    };
+    SmallVector<Value> carried(sums);
+    llvm::append_range(carried, operandsOf(b.index(0)));
+    carried = b.loop(b.index(0), b.index(records / 2 * 2), 2, carried, [&](Value record, ValueRange now) {
+      SmallVector<Value> next(now.take_front(sumCount)), operands(now.drop_front(sumCount));
+      operands = turn(record, operands, next);
+      operands = turn(b.add(record, 1), operands, next);
+      next.append(operands);
+      return next;
+    });
+    SmallVector<Value> operands(ArrayRef(carried).drop_front(sumCount));
+    carried.resize(sumCount);
+    if (records % 2 == 1) {
+      waitForRows(ahead);
+      startProducts(operands, b.index((records - 1) % kStages), panels.size(), carried);
+    }
+    waitForWarpgroupProducts(b, 0, carried);
+    return carried;
   }
 
   /// Chunks of 8 inputs of a row lie in an order that differs from row to row, so that eight rows are read
@@ -315,8 +384,6 @@ private:
   void multiplyRecord(FragmentReader &reader, ValueRange words, Value stage, size_t panels,
                       SmallVectorImpl<Value> &totals) {
     const SmallVector<FragmentReader::Record> records = reader.split(words, panels);
-    if (kernel.warpgroups)
-      return multiplyByWarpgroups(reader, records, stage, totals);
     Value inGroup = b.rem(lane, 8), matrix = b.div(lane, 8);
     Value row = b.add(b.mul(b.div(lane, 16), 8), inGroup);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
@@ -344,34 +411,25 @@ private:
     }
   }
 
-  /// The same by the matrix instructions of warpgroups, which read x from shared memory themselves.
-  void multiplyByWarpgroups(FragmentReader &reader, ArrayRef<FragmentReader::Record> records, Value stage,
-                            SmallVectorImpl<Value> &totals) {
+  /// Asks for the products of a record: `operands` are the weights', in the order of steps, then of panels.
+  void startProducts(SmallVector<Value> operands, Value stage, size_t panels, MutableArrayRef<Value> totals) {
     constexpr size_t kOperand = 4;
-    SmallVector<Value> operands;
-    for (int64_t step = 0; step < FragmentLayout::steps; ++step)
-      for (const FragmentReader::Record &record : records)
-        llvm::append_range(operands, reader.scaledOperand(record, step));
     Value base = arith::IndexCastOp::create(b, b.getI64Type(),
                                             Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
     const int64_t stageBytes = kernel.rowsPerBlock * FragmentLayout::recordInputs * 2;
     Value offset = arith::IndexCastOp::create(b, b.getI64Type(), b.mul(stage, stageBytes));
     Value descriptor = matrixDescriptor(b, arith::AddIOp::create(b, base, offset));
-    // What compilers leave for later, zeros of sums above all, would be written while products go on.
     holdInRegisters(b, operands);
-    holdInRegisters(b, totals);
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
       Value advance =
           arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
       Value here = arith::AddIOp::create(b, descriptor, advance);
-      for (size_t p = 0; p < records.size(); ++p)
-        warpgroupMultiplyAdd(b, ArrayRef(operands).slice((step * records.size() + p) * kOperand, kOperand),
-                             here, MutableArrayRef(totals).slice(p * blockRows * kSums, blockRows * kSums));
+      for (size_t p = 0; p < panels; ++p)
+        warpgroupMultiplyAdd(b, ArrayRef(operands).slice((step * panels + p) * kOperand, kOperand), here,
+                             totals.slice(p * blockRows * kSums, blockRows * kSums));
     }
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
-    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
-    holdInRegisters(b, totals); // nor are sums read before
   }
 
   /// Adds the sums of the warps that share a tile; the first of them gets the totals.
@@ -459,7 +517,8 @@ private:
   const SmallVector<TileClass> classes;
   const int64_t blockRows; ///< instructions side by side for the rows of a block
   Value lane, inputWarp, firstRow;
-  Value stages;                ///< records of x in shared memory
+  Value stages; ///< records of x in shared memory
+  Value token;  ///< of a copy: waits are for groups by their number, whichever token they are given
   SmallVector<Place> places;   ///< of classes
   SmallVector<Value> sums;     ///< panels x blockRows x kSums
   SmallVector<int64_t> needed; ///< of the tile that is emitted

@@ -32,8 +32,15 @@ struct FragmentProduct {
   bool warpgroups = false;   ///< of staged products: by the instructions of sm_90a, for four warps at a time
 
   int64_t threads() const { return GpuKernel::warp * inputWarps * outputWarps; }
-  /// Blocks of the grid, beside each other.
+  /// Blocks of the grid in the dimension of outputs.
   int64_t blocks() const;
+  /// Blocks that follow each other share what is larger: weights, where there are many rows.
+  mlir::gpu::Dimension outputDimension() const {
+    return staged ? mlir::gpu::Dimension::y : mlir::gpu::Dimension::x;
+  }
+  mlir::gpu::Dimension rowDimension() const {
+    return staged ? mlir::gpu::Dimension::x : mlir::gpu::Dimension::y;
+  }
 
   /// Emits the kernel's body. `tile` knows the buffers of outside values and split bases.
   void emit(GpuKernel &kernel, TileEmitter &tile);

@@ -204,9 +204,19 @@ private:
       return replaceByCall(op, simt::FenceProxy, {}), absl::OkStatus();
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op);
         assembly && assembly.getAsmString().starts_with(kWarpgroupProduct)) {
-      SmallVector<Value> arguments{constant(builder, op->getLoc(), 2 * (op->getNumOperands() - 5))};
+      const size_t sums = cast<LLVM::LLVMStructType>(op->getResult(0).getType()).getBody().size();
+      const bool isShared = op->getNumOperands() == sums + 2;
+      SmallVector<Value> arguments{constant(builder, op->getLoc(), static_cast<int64_t>(2 * sums))};
+      if (isShared) {
+        StringRef text = assembly.getAsmString();
+        text.consume_back("; }");
+        const auto [rest, right] = text.rsplit(", ");
+        arguments.push_back(
+            constant(builder, op->getLoc(), int64_t{rest.ends_with("1, 1, 1")} + 2 * int64_t{right == "1"}));
+      }
       llvm::append_range(arguments, op->getOperands());
-      return replaceByCall(op, simt::WarpgroupBf16, arguments), absl::OkStatus();
+      return replaceByCall(op, isShared ? simt::WarpgroupBf16Shared : simt::WarpgroupBf16, arguments),
+             absl::OkStatus();
     }
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString().empty()) {
       Value same = LLVM::PoisonOp::create(builder, op->getLoc(), op->getResult(0).getType());

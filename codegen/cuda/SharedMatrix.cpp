@@ -2,8 +2,8 @@
 
 #include "codegen/cuda/SharedMatrix.h"
 
-#include "codegen/cuda/TensorCore.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
@@ -34,6 +34,48 @@ SmallVector<Value> SharedMatrix::at(Value eightRows, Value inEight, Value chunkN
     panel = b.add(b.mul(stage, panels), panel);
   Value place = arith::XOrIOp::create(b, inPanel, inEight);
   return {panel, b.add(eightRows, inEight), b.mul(place, chunk())};
+}
+
+MatrixOperand SharedMatrix::operand(bool transposed, Value first) const {
+  KernelBuilder &b = kernel.b;
+  const int64_t panelBytes = rows * kPanelBytes, panels = columns / panelColumns;
+  Value offset = transposed ? b.mul(b.div(first, panelColumns), panelBytes) : b.mul(first, kPanelBytes);
+  if (stage)
+    offset = b.add(b.mul(stage, panels * panelBytes), offset);
+  auto wide = [&](Value index) -> Value { return arith::IndexCastOp::create(b, b.getI64Type(), index); };
+  Value address = wide(memref::ExtractAlignedPointerAsIndexOp::create(b, memory));
+  return {matrixDescriptor(b, arith::AddIOp::create(b, address, wide(offset)), transposed ? panelBytes : 16),
+          transposed};
+}
+
+//===--------------------------------------------------------------------===//
+// Products of warpgroups
+//===--------------------------------------------------------------------===//
+
+void startWarpgroupProduct(KernelBuilder &b, const MatrixOperand &left, const MatrixOperand &right,
+                           int64_t size, MutableArrayRef<Value> sums) {
+  constexpr int64_t kUnit = 16; // bytes, of addresses in descriptors
+  auto from = [&](const MatrixOperand &operand, int64_t k) {
+    const int64_t bytes = operand.transposed ? k * kPanelBytes : k * 2;
+    Value advance = arith::ConstantOp::create(b, b.getI64IntegerAttr(bytes / kUnit));
+    return MatrixOperand{arith::AddIOp::create(b, operand.descriptor, advance), operand.transposed};
+  };
+  // What compilers leave for later, zeros of sums above all, would be written while products go on.
+  holdInRegisters(b, sums);
+  NVVM::WgmmaFenceAlignedOp::create(b);
+  for (int64_t k = 0; k < size; k += kStep)
+    warpgroupMultiplyAdd(b, from(left, k), from(right, k), sums);
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+}
+
+void waitForWarpgroupProducts(KernelBuilder &b, int64_t pending, MutableArrayRef<Value> sums) {
+  NVVM::WgmmaWaitGroupSyncOp::create(b, pending);
+  holdInRegisters(b, sums); // they are not read before
+}
+
+void showCopiesToWarpgroups(KernelBuilder &b) {
+  NVVM::FenceProxyOp::create(b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
+                             NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
 }
 
 WarpProduct::WarpProduct(GpuKernel &kernel, int64_t rowTiles, int64_t columnTiles)

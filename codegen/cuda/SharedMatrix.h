@@ -2,7 +2,7 @@
 #ifndef LLMC_CODEGEN_CUDA_SHAREDMATRIX_H
 #define LLMC_CODEGEN_CUDA_SHAREDMATRIX_H
 
-#include "codegen/cuda/GpuKernel.h"
+#include "codegen/cuda/TensorCore.h"
 
 namespace llmc::codegen {
 
@@ -20,6 +20,9 @@ public:
 
   /// Indices of the first element of a chunk, `inEight` rows below `eightRows`, a multiple of 8.
   llvm::SmallVector<mlir::Value> at(mlir::Value eightRows, mlir::Value inEight, mlir::Value chunk) const;
+  /// The matrix of bf16 from row `first` on, or, `transposed`, from column `first` on, a multiple of 64, as
+  /// warpgroups find it. Its inputs are those of one panel, or all rows.
+  MatrixOperand operand(bool transposed, mlir::Value first) const;
 
   const int64_t rows, columns;
   const mlir::Type element;
@@ -77,6 +80,18 @@ private:
   KernelBuilder &b;
   mlir::Value lane, group, inGroup; ///< the thread in its warp, g, t
 };
+
+/// Asks for products of a warpgroup of sm_90a: adds those of 64 rows of `left` and 8 columns for each tile of
+/// `right`, over `size` inputs, a multiple of 16, to `sums`, when they are waited for. Warp w of the
+/// warpgroup gets those of rows 16 w to 16 w + 15, as WarpProduct has them for one row tile. Until then
+/// neither sums nor matrices may be touched.
+void startWarpgroupProduct(KernelBuilder &b, const MatrixOperand &left, const MatrixOperand &right,
+                           int64_t size, llvm::MutableArrayRef<mlir::Value> sums);
+/// Waits until all products but the last `pending` that were asked for are there.
+void waitForWarpgroupProducts(KernelBuilder &b, int64_t pending, llvm::MutableArrayRef<mlir::Value> sums);
+/// Makes copies to shared memory that this thread has waited for seen by products of warpgroups, after the
+/// next barrier.
+void showCopiesToWarpgroups(KernelBuilder &b);
 
 /// Stores two numbers of f32 side by side, of a row `inEight` below `eightRows`, at an even column.
 void storePair(KernelBuilder &b, const SharedMatrix &matrix, mlir::Value eightRows, mlir::Value inEight,

@@ -20,8 +20,9 @@ void multiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, ArrayRef<Value> b, M
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
-void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor,
-                          MutableArrayRef<Value> sums) {
+/// `tail` is what the instruction ends with: immediates behind the operands.
+static void warpgroupProduct(KernelBuilder &builder, ArrayRef<Value> operands, StringRef operandText,
+                             StringRef constraints, StringRef tail, MutableArrayRef<Value> sums) {
   Type f32 = builder.getF32Type();
   const size_t count = sums.size();
   std::string text, results, inputs;
@@ -32,20 +33,39 @@ void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descr
     results += "=f,";
     inputs += "," + std::to_string(i);
   }
-  out << "}, {$" << count << ", $" << count + 1 << ", $" << count + 2 << ", $" << count + 3 << "}, $"
-      << count + 4 << ", p, 1, 1, 0; }";
+  out << "}, " << operandText << ", p, 1, 1, " << tail << "; }";
   auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(count, f32));
-  SmallVector<Value> operands(a);
-  operands.push_back(descriptor);
-  llvm::append_range(operands, sums);
+  SmallVector<Value> all(operands);
+  all.append(sums.begin(), sums.end());
   Value result = LLVM::InlineAsmOp::create(
-                     builder, TypeRange{type}, operands, builder.getStringAttr(text),
-                     builder.getStringAttr(results + "r,r,r,r,l" + inputs), builder.getUnitAttr(), UnitAttr(),
-                     LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
+                     builder, TypeRange{type}, all, builder.getStringAttr(text),
+                     builder.getStringAttr(results + constraints.str() + inputs), builder.getUnitAttr(),
+                     UnitAttr(), LLVM::TailCallKindAttr::get(builder.getContext(), LLVM::TailCallKind::None),
                      LLVM::AsmDialectAttr(), ArrayAttr())
                      .getResult(0);
   for (auto [i, sum] : llvm::enumerate(sums))
     sum = LLVM::ExtractValueOp::create(builder, f32, result, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+}
+
+/// Operand `number` of those behind the sums, in the text of an instruction.
+static std::string operandText(size_t sums, size_t number) { return "$" + std::to_string(sums + number); }
+
+void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor,
+                          MutableArrayRef<Value> sums) {
+  auto text = [&](size_t number) { return operandText(sums.size(), number); };
+  SmallVector<Value> operands(a);
+  operands.push_back(descriptor);
+  warpgroupProduct(builder, operands,
+                   "{" + text(0) + ", " + text(1) + ", " + text(2) + ", " + text(3) + "}, " + text(4),
+                   "r,r,r,r,l", "0", sums);
+}
+
+void warpgroupMultiplyAdd(KernelBuilder &builder, const MatrixOperand &a, const MatrixOperand &b,
+                          MutableArrayRef<Value> sums) {
+  auto flag = [](bool transposed) { return transposed ? "1" : "0"; };
+  warpgroupProduct(builder, {a.descriptor, b.descriptor},
+                   operandText(sums.size(), 0) + ", " + operandText(sums.size(), 1), "l,l",
+                   std::string(flag(a.transposed)) + ", " + flag(b.transposed), sums);
 }
 
 void holdInRegisters(KernelBuilder &builder, MutableArrayRef<Value> values) {
@@ -68,13 +88,13 @@ void holdInRegisters(KernelBuilder &builder, MutableArrayRef<Value> values) {
     value = LLVM::ExtractValueOp::create(builder, types[i], held, ArrayRef<int64_t>{static_cast<int64_t>(i)});
 }
 
-Value matrixDescriptor(KernelBuilder &b, Value address) {
+Value matrixDescriptor(KernelBuilder &b, Value address, int64_t panelBytes) {
   auto number = [&](int64_t value) -> Value {
     return arith::ConstantOp::create(b, b.getI64IntegerAttr(value));
   };
   constexpr int64_t kAddressBits = 0x3ffff, kEightRows = 1024, kSwizzle128 = int64_t{1} << 62;
   Value place = arith::ShRUIOp::create(b, arith::AndIOp::create(b, address, number(kAddressBits)), number(4));
-  return arith::OrIOp::create(b, place, number(kSwizzle128 | kEightRows >> 4 << 32 | 1 << 16));
+  return arith::OrIOp::create(b, place, number(kSwizzle128 | kEightRows >> 4 << 32 | panelBytes >> 4 << 16));
 }
 
 Value exp2(KernelBuilder &builder, Value x) {

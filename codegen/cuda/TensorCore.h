@@ -17,13 +17,23 @@ void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::Ar
 void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor,
                           llvm::MutableArrayRef<mlir::Value> sums);
 
+/// A matrix in shared memory as the instructions of warpgroups find it.
+struct MatrixOperand {
+  mlir::Value descriptor; ///< matrixDescriptor()
+  bool transposed;        ///< rows of memory are inputs
+};
+/// The same with both operands in shared memory.
+void warpgroupMultiplyAdd(KernelBuilder &builder, const MatrixOperand &a, const MatrixOperand &b,
+                          llvm::MutableArrayRef<mlir::Value> sums);
+
 /// Has `values`, of 32 bits each, in registers here: written before, and what is made of them read after.
 /// LLVM does not know which registers a warpgroup's products hold from their fence to their wait.
 void holdInRegisters(KernelBuilder &builder, llvm::MutableArrayRef<mlir::Value> values);
 
-/// The descriptor of operand B in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c
-/// of 16 bytes of row r at place c ^ (r % 8). `address` is an i64.
-mlir::Value matrixDescriptor(KernelBuilder &builder, mlir::Value address);
+/// The descriptor of a matrix in shared memory: rows of 128 bytes from a multiple of 1024 bytes on, chunk c
+/// of 16 bytes of row r at place c ^ (r % 8). `address` is an i64. Of a transposed matrix that is wider than
+/// a row, the next 64 columns lie `panelBytes` further.
+mlir::Value matrixDescriptor(KernelBuilder &builder, mlir::Value address, int64_t panelBytes = 16);
 
 /// The text by which the instruction of warpgroupMultiplyAdd() begins, for who simulates it.
 inline constexpr llvm::StringLiteral kWarpgroupProduct =

@@ -19,6 +19,10 @@ constexpr Preset kPresets[] = {
     {"gpt2-124m", R"(family: GPT2 vocabulary: 50257 context: 1024 width: 768 layers: 12
                      attention { heads: 12 bias: true } mlp { kind: GELU_TANH inner: 3072 bias: true }
                      norm { kind: LAYER } positions { kind: LEARNED } tied: true)"},
+    // The largest.
+    {"gpt2-1.5b", R"(family: GPT2 vocabulary: 50257 context: 1024 width: 1600 layers: 48
+                     attention { heads: 25 bias: true } mlp { kind: GELU_TANH inner: 6400 bias: true }
+                     norm { kind: LAYER } positions { kind: LEARNED } tied: true)"},
     // The sizes of SmolLM2-135M.
     {"llama-135m", R"(family: LLAMA vocabulary: 49152 context: 2048 width: 576 layers: 30
                       attention { heads: 9 kv_heads: 3 } mlp { kind: GATED_SILU inner: 1536 }

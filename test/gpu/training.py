@@ -1,4 +1,4 @@
-"""Trainers on a GPU: losses beside those of the processor, the same bits twice, and the seconds of a step of GPT-2 124M beside PyTorch's.
+"""Trainers on a GPU: losses beside those of the processor, the same bits twice, and the seconds of a step of GPT-2 beside PyTorch's.
 
     python3 training.py prepare LLMC TOKENIZER FOLDER ARCHS      on any machine
     python3 training.py run FOLDER RESULTS                       on one with a GPU; PyTorch is measured where it is
@@ -13,7 +13,10 @@ import time
 
 STEPS = 30
 BOUNDS = {"F32": 1e-3, "BF16": 0.02}
-BATCH, LENGTH, WIDTH, LAYERS, HEADS, VOCABULARY, CONTEXT = 4, 512, 768, 12, 12, 50257, 1024
+VOCABULARY, CONTEXT = 50257, 1024
+# Presets that are measured, in bf16: sequences, their length, width, layers, heads.
+SHAPES = {"gpt2-124m": (4, 512, 768, 12, 12), "gpt2-1.5b": (4, 1024, 1600, 48, 25)}
+WARM_UP = 3  # steps that are not counted
 
 
 def losses(folder):
@@ -44,12 +47,11 @@ def prepare(llmc, tokenizer, folder, archs):
                                     options=("--target=cuda", f"--gpu-arch={archs}"))
             made.rename(folder / made.name)
     recipe = work / "gpt2.recipe"
-    for precision in BOUNDS:
-        recipe.write_text(f"""preset: "gpt2-124m" precision: {precision} batch {{ sequences: {BATCH} length: {LENGTH} }}
+    for preset, (batch, length, *_) in SHAPES.items():
+        recipe.write_text(f"""preset: "{preset}" precision: BF16 batch {{ sequences: {batch} length: {length} }}
 run {{ train_data: "train.tokens" output: "run" steps: {STEPS} learning_rate: 1e-4 schedule {{ kind: CONSTANT }} checkpoint_every: 0 }}
 """)
-        subprocess.run([llmc, "train", str(recipe), "-q", "--target=cuda", f"--gpu-arch={archs}", "-o", str(folder / f"gpt2-124m-{precision}.trainer")],
-                       check=True)
+        subprocess.run([llmc, "train", str(recipe), "-q", "--target=cuda", f"--gpu-arch={archs}", "-o", str(folder / f"{preset}.trainer")], check=True)
     subprocess.run(["rm", "-rf", str(work)], check=True)
 
 
@@ -66,23 +68,48 @@ def run(folder, results):
             same = len({(output / f"checkpoint-{STEPS:08d}" / "model.safetensors").read_bytes() for output in outputs}) == 1
             print(json.dumps({"trainer": trainer.stem, "loss_error": off, "bound": bound, "same_bits": same}))
             failures += off > bound or not same
-    for precision in BOUNDS:
-        output = results / f"gpt2-124m-{precision}"
-        train(folder / f"gpt2-124m-{precision}.trainer", folder / "train.tokens", output, "log_every=1")
-        seconds = [json.loads(line)["seconds"] for line in (output / "log.jsonl").read_text().splitlines()][3:]
-        print(json.dumps({"step": "gpt2-124m", "precision": precision, "milliseconds": 1e3 * statistics.median(seconds),
-                          "range": [1e3 * min(seconds), 1e3 * max(seconds)]}), flush=True)
-        measure_pytorch(precision)
+    for preset in SHAPES:
+        report({"step": preset}, preset, measure(folder / f"{preset}.trainer", folder / "train.tokens", results / preset))
+        for form in ["eager", "compiled"]:
+            measure_pytorch(preset, form)
     sys.exit(failures > 0)
 
 
-def measure_pytorch(precision):
-    """The same step in PyTorch: AdamW in one kernel, gradients clipped, eager and compiled."""
+def report(what, preset, seconds):
+    """Prints the milliseconds of a step, and the arithmetic that a model needs (6 N a token, and attention) per second."""
+    batch, length, width, layers, _ = SHAPES[preset]
+    parameters = (VOCABULARY + CONTEXT) * width + layers * (12 * width + 13) * width
+    operations = batch * length * (6 * parameters + 12 * layers * width * length)
+    seconds = seconds[WARM_UP:]
+    middle = statistics.median(seconds)
+    print(json.dumps({**what, "milliseconds": 1e3 * middle, "range": [1e3 * min(seconds), 1e3 * max(seconds)],
+                      "model_tflops": operations / middle / 1e12}), flush=True)
+
+
+def measure(trainer, data, output):
+    """Seconds of each step. The run ends before its checkpoint, which takes longer than all steps of a large model."""
+    command = [trainer, "-q", "--restart", "--override", f"train_data={data}", "--override", f"output={output}", "--override", "log_every=1",
+               "--override", f"steps={100 * STEPS}"]
+    process = subprocess.Popen([str(part) for part in command])
+    log, lines = output / "log.jsonl", []
+    while len(lines) < STEPS and process.poll() is None:
+        time.sleep(0.2)
+        lines = log.read_text().splitlines()[:STEPS] if log.exists() else []
+    process.kill()
+    process.wait()
+    if len(lines) < STEPS:
+        sys.exit(f"{trainer} ended after {len(lines)} steps")
+    return [json.loads(line)["seconds"] for line in lines]
+
+
+def measure_pytorch(preset, form):
+    """The same step in PyTorch: AdamW in one kernel, gradients clipped. The small model is compiled as a whole, the large one block by block."""
     try:
         import torch
         import torch.nn.functional as F
     except ImportError:
         return
+    BATCH, LENGTH, WIDTH, LAYERS, HEADS = SHAPES[preset]
 
     class Block(torch.nn.Module):
         def __init__(self):
@@ -109,28 +136,30 @@ def measure_pytorch(precision):
                 x = block(x)
             return F.cross_entropy((self.norm(x) @ self.table.weight.t()).view(-1, VOCABULARY), targets.view(-1))
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    for form in ["eager", "compiled"]:
-        model = Model().cuda()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-        forward = torch.compile(model) if form == "compiled" else model
-        tokens, targets = (torch.randint(VOCABULARY, (BATCH, LENGTH), device="cuda") for _ in range(2))
-        seconds = []
-        for _ in range(STEPS):
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            with torch.autocast("cuda", torch.bfloat16, enabled=precision == "BF16"):
-                loss = forward(tokens, targets)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            loss.item()
-            torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - start)
-        seconds = seconds[3:]
-        print(json.dumps({"peer": f"PyTorch {form}", "precision": precision, "milliseconds": 1e3 * statistics.median(seconds),
-                          "range": [1e3 * min(seconds), 1e3 * max(seconds)]}), flush=True)
+    model = Model().cuda()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    forward = model
+    if form == "compiled" and LAYERS < 20:
+        forward = torch.compile(model)
+    elif form == "compiled":
+        for block in model.blocks:
+            block.compile()
+    tokens, targets = (torch.randint(VOCABULARY, (BATCH, LENGTH), device="cuda") for _ in range(2))
+    seconds = []
+    for _ in range(STEPS):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = forward(tokens, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    report({"peer": f"PyTorch {form}", "shape": preset}, preset, seconds)
 
 
-{"prepare": prepare, "run": run}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__":
+    {"prepare": prepare, "run": run}[sys.argv[1]](*sys.argv[2:])

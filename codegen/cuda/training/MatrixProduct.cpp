@@ -3,6 +3,7 @@
 // A block makes 128 x 128 sums. Pieces of both operands come to shared memory as they lie, some ahead of the
 // one that is multiplied; which way they lie is seen when they are read there. Where that would leave a
 // device idle, several blocks share the inputs of a tile, and their sums are added up in order afterwards.
+// Warpgroups of sm_90a multiply a piece while copies of later ones are asked for.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -18,7 +19,7 @@ namespace {
 
 constexpr int64_t kTile = 128, kThreads = 256;
 constexpr int64_t kWarpRows = 32, kWarpColumns = 64; ///< of the sums of a warp
-constexpr int64_t kStages = 3;
+constexpr int64_t kStages = 3, kWarpsOfGroup = 4;
 /// Blocks that keep a large device busy, and the fewest pieces of inputs for which a block is worth it.
 constexpr int64_t kBlocksOfDevice = 264, kFewestPieces = 4;
 
@@ -41,7 +42,13 @@ public:
     if (splits > 1)
       sums = {lowering.allocate(loc, {splits, form.m, form.n}, lowering.builder.getF32Type())};
     GpuKernel kernel = lowering.kernel("product", loc, kThreads);
-    emit(kernel, sums);
+    emit(kernel, sums, /*warpgroups=*/false);
+    if (element.isBF16()) {
+      GpuKernel special = lowering.kernel("product", loc, kThreads);
+      (void)special.takeArgumentsOf(kernel);
+      emit(special, sums, /*warpgroups=*/true);
+      special.replaces(kernel, "sm_90a");
+    }
     lowering.launch(kernel, loc, columnBlocks, rowBlocks * splits);
     if (splits > 1)
       addUp(sums.buffer);
@@ -57,7 +64,8 @@ private:
     Value first;     ///< the first of them in this block
   };
 
-  void emit(GpuKernel &kernel, const Destination &sums) {
+  /// `warpgroups`: by the matrix instructions of sm_90a.
+  void emit(GpuKernel &kernel, const Destination &sums, bool warpgroups) {
     KernelBuilder &b = kernel.b;
     Value row = b.mul(splits == 1 ? kernel.block(gpu::Dimension::y)
                                   : b.rem(kernel.block(gpu::Dimension::y), rowBlocks),
@@ -85,22 +93,40 @@ private:
     Value token; // waits are for groups by their number, whichever token they are given
     for (int64_t s = 0; s < kStages - 1; ++s)
       token = copyPiece(b.add(firstPiece, s), b.index(s));
-    WarpProduct product(kernel, kWarpRows / 16, kWarpColumns / 8);
+    const int64_t warpRows = warpgroups ? 16 : kWarpRows, warpColumns = warpgroups ? kTile : kWarpColumns;
+    const int64_t warpsAcross = kTile / warpColumns;
+    WarpProduct product(kernel, warpRows / 16, warpColumns / 8);
     Value warp = b.div(kernel.thread(), GpuKernel::warp);
-    constexpr int64_t kWarpsAcross = kTile / kWarpColumns;
-    Value warpRow = b.mul(b.div(warp, kWarpsAcross), kWarpRows);
-    Value warpColumn = b.mul(b.rem(warp, kWarpsAcross), kWarpColumns);
+    Value warpRow = b.mul(b.div(warp, warpsAcross), warpRows);
+    Value warpColumn = b.mul(b.rem(warp, warpsAcross), warpColumns);
+    Value warpgroupRow = b.mul(b.div(warp, kWarpsOfGroup), kWarpsOfGroup * 16);
     SmallVector<Value> totals =
         b.loop(firstPiece, endPiece, 1, product.zeros(), [&](Value number, ValueRange now) {
+          SmallVector<Value> next(now);
           nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
+          if (warpgroups) {
+            showCopiesToWarpgroups(b);
+            waitForWarpgroupProducts(b, 0,
+                                     next); // of the piece before, whose memory is the next to be filled
+          }
           kernel.barrier();
           Value turn = arith::SubIOp::create(b, number, firstPiece);
-          copyPiece(b.add(number, kStages - 1), b.rem(b.add(turn, kStages - 1), kStages));
+          auto copyNext = [&] {
+            copyPiece(b.add(number, kStages - 1), b.rem(b.add(turn, kStages - 1), kStages));
+          };
           a.to.stage = w.to.stage = b.rem(turn, kStages);
-          SmallVector<Value> next(now);
-          product.multiplyAdd({a.to, a.transposed, warpRow}, {w.to, w.transposed, warpColumn}, piece, next);
+          if (warpgroups) {
+            startWarpgroupProduct(b, a.to.operand(a.transposed, warpgroupRow),
+                                  w.to.operand(w.transposed, b.index(0)), piece, next);
+            copyNext();
+          } else {
+            copyNext();
+            product.multiplyAdd({a.to, a.transposed, warpRow}, {w.to, w.transposed, warpColumn}, piece, next);
+          }
           return next;
         });
+    if (warpgroups)
+      waitForWarpgroupProducts(b, 0, totals);
     // The block's last copies are of pieces that it has had.
     nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
     Value to = kernel.import(sums.buffer);

@@ -444,29 +444,80 @@ void ldMatrix(uint64_t *cells) {
   });
 }
 
-/// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": A in registers, B in shared memory with a
-/// swizzle of 128 bytes.
-void warpgroupBf16(uint64_t *cells) {
+/// A matrix in shared memory with a swizzle of 128 bytes, as a descriptor says it lies: PTX ISA,
+/// "Asynchronous Warpgroup Level Matrix Instructions".
+class DescribedMatrix {
+public:
+  DescribedMatrix(uint64_t descriptor, bool transposed, unsigned rows)
+      : start((descriptor & 0x3fff) * 16), panelStride((descriptor >> 16 & 0x3fff) * 16),
+        transposed(transposed) {
+    if (descriptor >> 62 != 1 || (descriptor >> 32 & 0x3fff) * 16 != kEightRows)
+      running->stop("descriptor of a matrix without the swizzle of 128 bytes");
+    const uint32_t first = start / kEightRows * kEightRows;
+    bool unfenced = false;
+    if (!transposed)
+      unfenced = running->hasUnfencedCopies(first, rows * kRowBytes);
+    for (unsigned panel = 0; transposed && panel * kPanel < rows; ++panel)
+      unfenced |= running->hasUnfencedCopies(first + panel * panelStride, kInputs * kRowBytes);
+    if (unfenced)
+      running->stop("product of a warpgroup of copies that no fence.proxy.async has made seen");
+  }
+
+  float at(unsigned row, unsigned k) const {
+    uint32_t place = start;
+    if (transposed)
+      place += row / kPanel * panelStride + k / 8 * kEightRows + k % 8 * kRowBytes + row % kPanel * 2;
+    else
+      place += row / 8 * kEightRows + row % 8 * kRowBytes + k * 2;
+    place ^= (place >> 7 & 7) << 4;
+    uint16_t element;
+    std::memcpy(&element, running->shared + place, 2);
+    return bf16Of(element);
+  }
+
+  static constexpr unsigned kInputs = 16;
+
+private:
+  static constexpr uint32_t kRowBytes = 128, kEightRows = 1024, kPanel = 64;
+  const uint32_t start, panelStride;
+  const bool transposed;
+};
+
+using GroupThreads = std::array<uint64_t *, 4 * kWarp>;
+
+/// Sums of m64nNk16, which begin at cell `first` of each thread and go to its first cells.
+void warpgroupProduct(GroupThreads &threads, const std::vector<float> &a, const DescribedMatrix &matrix,
+                      unsigned columns, unsigned first) {
+  constexpr unsigned kInputs = DescribedMatrix::kInputs;
+  std::vector<float> b(columns * kInputs);
+  for (unsigned c = 0; c < columns; ++c)
+    for (unsigned k = 0; k < kInputs; ++k)
+      b[c * kInputs + k] = matrix.at(c, k);
+  for (unsigned i = 0; i < 4 * kWarp; ++i) {
+    const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
+    for (unsigned s = 0; s < columns / 2; ++s) {
+      const unsigned at = row + s / 2 % 2 * 8, column = s / 4 * 8 + 2 * t + s % 2;
+      float sum = floatOf(threads[i][first + s]);
+      for (unsigned k = 0; k < kInputs; ++k)
+        sum += a[at * kInputs + k] * b[column * kInputs + k];
+      threads[i][s] = cellOf(sum); // behind what is read of this thread
+    }
+  }
+}
+
+void noteWarpgroupProduct() {
   if (!running->fiber().isFenced)
     running->stop("product of a warpgroup without wgmma.fence before it");
   ++running->fiber().products;
-  running->togetherInWarpgroup(cells, [](std::array<uint64_t *, 4 * kWarp> &threads) {
+}
+
+/// A in registers, B in shared memory.
+void warpgroupBf16(uint64_t *cells) {
+  noteWarpgroupProduct();
+  running->togetherInWarpgroup(cells, [](GroupThreads &threads) {
     const auto columns = static_cast<unsigned>(threads[0][0]);
-    const uint64_t descriptor = threads[0][5];
-    if (descriptor >> 62 != 1 || (descriptor >> 32 & 0x3fff) != 1024 / 16)
-      running->stop("descriptor of a matrix without the swizzle of 128 bytes");
-    constexpr uint32_t kRowBytes = 128, kEightRows = 1024;
-    const uint32_t first = (descriptor & 0x3fff) * 16 / kEightRows * kEightRows;
-    if (running->hasUnfencedCopies(first, columns * kRowBytes))
-      running->stop("product of a warpgroup of copies that no fence.proxy.async has made seen");
-    auto elementOfB = [&](unsigned column, unsigned k) {
-      uint32_t place = (descriptor & 0x3fff) * 16 + column / 8 * 1024 + column % 8 * 128 + k * 2;
-      place ^= (place >> 7 & 7) << 4;
-      uint16_t element;
-      std::memcpy(&element, running->shared + place, 2);
-      return bf16Of(element);
-    };
-    std::vector<float> a(64 * 16), b(columns * 16);
+    const DescribedMatrix b(threads[0][5], false, columns);
+    std::vector<float> a(64 * DescribedMatrix::kInputs);
     for (unsigned i = 0; i < 4 * kWarp; ++i) {
       const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
       for (unsigned r = 0; r < 4; ++r)
@@ -474,21 +525,26 @@ void warpgroupBf16(uint64_t *cells) {
           a[(row + r % 2 * 8) * 16 + 2 * t + half + r / 2 * 8] =
               bf16Of(threads[i][1 + r] >> (16 * half) & 0xffff);
     }
-    for (unsigned c = 0; c < columns; ++c)
-      for (unsigned k = 0; k < 16; ++k)
-        b[c * 16 + k] = elementOfB(c, k);
-    for (unsigned i = 0; i < 4 * kWarp; ++i) {
-      const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
-      for (unsigned s = 0; s < columns / 2; ++s) {
-        const unsigned at = row + s / 2 % 2 * 8, column = s / 4 * 8 + 2 * t + s % 2;
-        float sum = floatOf(threads[i][6 + s]);
-        for (unsigned k = 0; k < 16; ++k)
-          sum += a[at * 16 + k] * b[column * 16 + k];
-        threads[i][s] = cellOf(sum); // behind what is read of this thread
-      }
-    }
+    warpgroupProduct(threads, a, b, columns, 6);
   });
 }
+
+/// Both in shared memory.
+void warpgroupBf16Shared(uint64_t *cells) {
+  noteWarpgroupProduct();
+  running->togetherInWarpgroup(cells, [](GroupThreads &threads) {
+    const auto columns = static_cast<unsigned>(threads[0][0]);
+    const uint64_t transposed = threads[0][1];
+    const DescribedMatrix left(threads[0][2], transposed & 1, 64),
+        right(threads[0][3], transposed & 2, columns);
+    std::vector<float> a(64 * DescribedMatrix::kInputs);
+    for (unsigned row = 0; row < 64; ++row)
+      for (unsigned k = 0; k < DescribedMatrix::kInputs; ++k)
+        a[row * DescribedMatrix::kInputs + k] = left.at(row, k);
+    warpgroupProduct(threads, a, right, columns, 4);
+  });
+}
+
 void warpgroupFence(uint64_t *) { running->fiber().isFenced = true; }
 void warpgroupCommit(uint64_t *) {
   running->fiber().productGroups.push_back(std::exchange(running->fiber().products, 0));
@@ -527,6 +583,7 @@ void fillTable(void **table) {
                                                            {CommitGroup, commitGroup},
                                                            {WaitGroup, waitGroup},
                                                            {WarpgroupBf16, warpgroupBf16},
+                                                           {WarpgroupBf16Shared, warpgroupBf16Shared},
                                                            {WarpgroupFence, warpgroupFence},
                                                            {WarpgroupCommit, warpgroupCommit},
                                                            {WarpgroupWait, warpgroupWait},

@@ -40,7 +40,7 @@ TEST(Recipe, HasDefaults) {
 
 TEST(Recipe, IsRefusedByField) {
   EXPECT_EQ(messageAfter([](Recipe &r) { r.set_preset("tiny"); }),
-            "preset is 'tiny', expected one of gpt2-124m, llama-135m, llama-1b, llama-tiny");
+            "preset is 'tiny', expected one of gpt2-124m, gpt2-1.5b, llama-135m, llama-1b, llama-tiny");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_model(); }),
             "preset and model are both there, expected one of them");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_batch()->set_length(512); }),
