@@ -275,6 +275,18 @@ private:
     attention.rows = kernel.import(query->rows);
     if (onTensorCores) {
       flash.emit(kernel);
+      if (flash.hasWarpgroups()) {
+        GpuKernel special = makeKernel("attention", kernel.threads);
+        const IRMapping arguments = special.takeArgumentsOf(kernel);
+        FlashAttention again = flash;
+        again.warpgroups = true;
+        GpuAttention &same = again.attention;
+        for (Value *argument :
+             {&same.query, &same.keys, &same.values, &same.positions, &same.destination, &same.rows})
+          *argument = arguments.lookup(*argument);
+        again.emit(special);
+        special.replaces(kernel, "sm_90a");
+      }
       Value blocks = arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock()));
       kernel.launch(builder, index(op.getKvHeads()), blocks);
     } else {

@@ -2,13 +2,14 @@
 //
 // Keys and values come block by block through shared memory, the next one while one is worked on. Scores stay
 // in the registers where the matrix instruction left them, which is where it wants the weights for the
-// product with the values. FlashAttention-2: Dao, 2023.
+// product with the values. FlashAttention-2: Dao, 2023. Warpgroups of sm_90a multiply queries and the next
+// keys while the weights of the last ones are computed: FlashAttention-3, Shah et al., 2024.
 //
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cuda/FlashAttention.h"
 
-#include "codegen/cuda/TensorCore.h"
+#include "codegen/cuda/SharedMatrix.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include <limits>
@@ -20,10 +21,7 @@ namespace llmc::codegen {
 namespace {
 
 constexpr int64_t kKeys = FlashAttention::keysPerBlock;
-constexpr int64_t kStages = 2;
-/// Elements of a copy to shared memory, and what rows there are padded by: eight rows then lie in different
-/// banks.
-constexpr int64_t kChunk = 8;
+constexpr int64_t kStages = 3;
 constexpr int64_t kStep = 16;   ///< inputs of a matrix instruction
 constexpr int64_t kColumns = 8; ///< and columns of its result
 constexpr int64_t kSums = 4;
@@ -34,8 +32,11 @@ constexpr int64_t kWantedWarps = 8;
 class FlashEmitter {
 public:
   FlashEmitter(GpuKernel &gpu, FlashAttention &flash)
-      : gpu(gpu), b(gpu.b), k(flash.attention), rowsPerBlock(flash.rowsPerBlock()),
-        rowTiles(flash.rowTiles()), valueBlocks(k.alignedValue / kColumns) {}
+      : gpu(gpu), b(gpu.b), k(flash.attention), warpgroups(flash.warpgroups),
+        rowsPerBlock(flash.rowsPerBlock()), rowTiles(flash.rowTiles()),
+        valueBlocks(k.alignedValue / kColumns),
+        keyTile(gpu, kKeys, k.alignedQuery, gpu.b.getBF16Type(), kStages),
+        valueTile(gpu, kKeys, k.alignedValue, gpu.b.getBF16Type(), kStages) {}
 
   void run() {
     thread = gpu.thread();
@@ -56,37 +57,87 @@ public:
     }
     // Rows of a step are in the order of their positions.
     end = k.op.getCausal() ? b.add(positionOf(b.add(blockRow, rowsPerBlock - 1)), 1) : k.rows;
-    Value begin = b.index(0);
+    begin = b.index(0);
     if (k.op.getWindow()) {
       Value first = arith::SubIOp::create(b, positionOf(blockRow), b.index(*k.op.getWindow() - 1));
       begin = b.mul(b.div(arith::MaxSIOp::create(b, first, begin), kKeys), kKeys);
     }
     loadQueries(lastRow);
-    keyStages = gpu.shared(sharedType({kStages, kKeys, k.alignedQuery + kChunk}, b.getBF16Type()));
-    valueStages = gpu.shared(sharedType({kStages, kKeys, k.alignedValue + kChunk}, b.getBF16Type()));
 
     // Maxima and this thread's sums of rows g and g + 8, then weighted values.
     SmallVector<Value> state{b.f32(kNoMaximum), b.f32(kNoMaximum), b.f32(0), b.f32(0)};
     state.append(valueBlocks * kSums, b.f32(0));
-    token = copyBlock(begin, b.index(0));
-    SmallVector<Value> carried(state);
-    carried.push_back(b.index(0));
-    carried = b.loop(begin, end, kKeys, carried, [&](Value block, ValueRange now) {
-      Value stage = now.back(), other = arith::SubIOp::create(b, b.index(1), stage);
-      copyBlock(b.min(b.add(block, kKeys), arith::SubIOp::create(b, end, b.index(1))), other);
-      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(1));
-      gpu.barrier();
-      SmallVector<Value> next = attendBlock(block, stage, now.drop_back());
-      gpu.barrier();
-      next.push_back(other);
-      return next;
-    });
+    for (int64_t i = 0; i < kStages - 1; ++i)
+      token = copyBlock(b.add(begin, i * kKeys), b.index(i));
+    if (warpgroups)
+      attendByWarpgroups(state);
+    else
+      attendByWarps(state);
     nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(0));
-    carried.pop_back();
-    storeResult(carried);
+    storeResult(state);
   }
 
 private:
+  /// The stage of the block that is `ahead` of `block`.
+  Value stageOf(Value block, int64_t ahead) {
+    return b.rem(b.add(b.div(arith::SubIOp::create(b, block, begin), kKeys), ahead), kStages);
+  }
+
+  void attendByWarps(SmallVectorImpl<Value> &state) {
+    const SmallVector<Value> start(state.begin(), state.end());
+    state = b.loop(begin, end, kKeys, start, [&](Value block, ValueRange now) {
+      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
+      gpu.barrier();
+      copyBlock(b.add(block, (kStages - 1) * kKeys), stageOf(block, kStages - 1));
+      keyTile.stage = valueTile.stage = stageOf(block, 0);
+      SmallVector<Value> next(now), scores = products();
+      SmallVector<Value> weights = weigh(block, scores, next);
+      addValues(weights, next);
+      return next;
+    });
+  }
+
+  void attendByWarpgroups(SmallVectorImpl<Value> &state) {
+    const SmallVector<Value> zeros(kKeys / kColumns * kSums, b.f32(0));
+    auto startScores = [&](Value stage) {
+      SmallVector<Value> scores(zeros), words;
+      for (const SmallVector<Value, 4> &query : queries)
+        llvm::append_range(words, query);
+      keyTile.stage = stage;
+      WarpgroupProduct product{{}, words, keyTile.operand(false, b.index(0)), k.alignedQuery, scores};
+      startWarpgroupProducts(b, product);
+      return scores;
+    };
+    auto waitForCopies = [&](int64_t pending) {
+      nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(static_cast<int32_t>(pending)));
+      showCopiesToWarpgroups(b);
+      gpu.barrier();
+    };
+    waitForCopies(kStages - 2);
+    SmallVector<Value> first = startScores(b.index(0));
+    waitForWarpgroupProducts(b, 0, first);
+    SmallVector<Value> carried(state.begin(), state.end());
+    const size_t stateSize = carried.size();
+    llvm::append_range(carried, first);
+    carried = b.loop(begin, end, kKeys, carried, [&](Value block, ValueRange now) {
+      SmallVector<Value> next(now.take_front(stateSize)), scores(now.drop_front(stateSize));
+      waitForCopies(kStages - 3);
+      SmallVector<Value> following = startScores(stageOf(block, 1));
+      copyBlock(b.add(block, (kStages - 1) * kKeys), stageOf(block, kStages - 1));
+      SmallVector<Value> weights = weigh(block, scores, next);
+      valueTile.stage = stageOf(block, 0);
+      auto output = MutableArrayRef(next).drop_front(kState);
+      WarpgroupProduct product{{}, weights, valueTile.operand(true, b.index(0)), kKeys, output};
+      startWarpgroupProducts(b, product);
+      waitForWarpgroupProducts(b, 0, output);
+      holdInRegisters(b, following);
+      next.append(following);
+      return next;
+    });
+    carried.resize(stateSize);
+    state = carried;
+  }
+
   Value toWord(Value low, Value high) {
     Value pair =
         vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
@@ -122,15 +173,18 @@ private:
   Value copyBlock(Value block, Value stage) {
     auto type = nvgpu::DeviceAsyncTokenType::get(b.getContext());
     Value last = arith::SubIOp::create(b, end, b.index(1));
-    auto copy = [&](Value from, Value to, int64_t size) {
-      const int64_t chunks = size / kChunk, all = kKeys * chunks;
+    auto copy = [&](Value from, SharedMatrix to) {
+      to.stage = stage;
+      const int64_t chunks = cast<MemRefType>(from.getType()).getDimSize(2) / to.chunk(),
+                    all = kKeys * chunks;
       for (int64_t first = 0; first < all; first += gpu.threads) {
         Value index = b.add(thread, first);
         auto copyChunk = [&] {
-          Value key = b.div(index, chunks), column = b.mul(b.rem(index, chunks), kChunk);
-          nvgpu::DeviceAsyncCopyOp::create(b, type, to, ValueRange{stage, key, column}, from,
-                                           ValueRange{kvHead, b.min(b.add(block, key), last), column},
-                                           b.getIndexAttr(kChunk), Value(), b.getUnitAttr());
+          Value key = b.div(index, chunks), chunk = b.rem(index, chunks);
+          nvgpu::DeviceAsyncCopyOp::create(
+              b, type, to.memory, to.at(b.mul(b.div(key, 8), 8), b.rem(key, 8), chunk), from,
+              ValueRange{kvHead, b.min(b.add(block, key), last), b.mul(chunk, to.chunk())},
+              b.getIndexAttr(to.chunk()), Value(), b.getUnitAttr());
         };
         if (first + gpu.threads > all)
           b.ifThen(b.less(index, b.index(all)), copyChunk);
@@ -138,13 +192,14 @@ private:
           copyChunk();
       }
     };
-    copy(k.keys, keyStages, k.alignedQuery);
-    copy(k.values, valueStages, k.alignedValue);
+    copy(k.keys, keyTile);
+    copy(k.values, valueTile);
     return nvgpu::DeviceAsyncCreateGroupOp::create(b, type, ValueRange{});
   }
 
-  SmallVector<Value> attendBlock(Value block, Value stage, ValueRange now) {
-    SmallVector<Value> next(now), scores = products(stage);
+  /// The weights of the keys from `block` on, as operand A: four words for each 16 keys. Brings the state to
+  /// their maxima.
+  SmallVector<Value> weigh(Value block, SmallVectorImpl<Value> &scores, SmallVectorImpl<Value> &state) {
     for (int64_t n = 0; n < kKeys / kColumns; ++n)
       for (int64_t i = 0; i < kSums; ++i) {
         Value &score = scores[n * kSums + i];
@@ -152,20 +207,25 @@ private:
         score = finishScore(score, key, positions[i / 2]);
       }
     for (int64_t high = 0; high < 2; ++high) {
-      Value largest = now[high];
+      Value largest = state[high];
       forRow(high, kKeys / kColumns, [&](int64_t at) { largest = b.maxf(largest, scores[at]); });
       largest = gpu.reduceWarp(largest, [&](Value x, Value y) { return b.maxf(x, y); }, 4);
-      Value decay = exp2(b, b.subf(now[high], largest)), sum = b.mulf(now[2 + high], decay);
+      Value decay = exp2(b, b.subf(state[high], largest)), sum = b.mulf(state[2 + high], decay);
       forRow(high, kKeys / kColumns, [&](int64_t at) {
         scores[at] = exp2(b, b.subf(scores[at], largest));
         sum = b.addf(sum, scores[at]);
       });
-      next[high] = largest;
-      next[2 + high] = sum;
-      forRow(high, valueBlocks, [&](int64_t at) { next[kState + at] = b.mulf(next[kState + at], decay); });
+      state[high] = largest;
+      state[2 + high] = sum;
+      forRow(high, valueBlocks, [&](int64_t at) { state[kState + at] = b.mulf(state[kState + at], decay); });
     }
-    addValues(stage, scores, next);
-    return next;
+    SmallVector<Value> words;
+    for (int64_t step = 0; step < kKeys / kStep; ++step)
+      for (int64_t r = 0; r < 4; ++r) {
+        const int64_t at = (2 * step + r / 2) * kSums + r % 2 * 2;
+        words.push_back(toWord(scores[at], scores[at + 1]));
+      }
+    return words;
   }
 
   /// The places of row g (high 0) or g + 8 in sums of `blocks` instructions.
@@ -175,26 +235,13 @@ private:
         body(n * kSums + 2 * high + i);
   }
 
-  /// Four matrices of 8 by 8 from shared memory: those of two blocks of eight keys and of eight and eight
-  /// dimensions.
-  SmallVector<Value, 4> loadMatrices(Value stages, Value stage, Value row, Value column, bool transpose) {
-    auto type = VectorType::get({4, 2}, b.getBF16Type());
-    Value loaded = nvgpu::LdMatrixOp::create(b, type, stages, ValueRange{stage, row, column}, transpose, 4);
-    Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
-    SmallVector<Value, 4> words;
-    for (int64_t i = 0; i < 4; ++i)
-      words.push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
-    return words;
-  }
-
-  SmallVector<Value> products(Value stage) {
+  SmallVector<Value> products() {
     SmallVector<Value> sums(kKeys / kColumns * kSums, b.f32(0));
-    Value matrix = b.div(lane, 8), inMatrix = b.rem(lane, 8);
-    Value key = b.add(b.mul(b.div(matrix, 2), 8), inMatrix), upper = b.mul(b.rem(matrix, 2), 8);
+    Value matrix = b.div(lane, 8), key = b.mul(b.div(matrix, 2), 8), upper = b.rem(matrix, 2);
     for (auto [step, query] : llvm::enumerate(queries))
       for (int64_t n = 0; n < kKeys / kColumns; n += 2) {
-        SmallVector<Value, 4> words = loadMatrices(keyStages, stage, b.add(key, n * kColumns),
-                                                   b.add(upper, static_cast<int64_t>(step) * kStep), false);
+        SmallVector<Value, 4> words = loadMatrices(b, keyTile, lane, b.add(key, n * kColumns),
+                                                   b.add(upper, static_cast<int64_t>(step) * 2), false);
         for (int64_t j = 0; j < 2; ++j)
           multiplyAdd(b, query, ArrayRef(words).slice(2 * j, 2),
                       MutableArrayRef(sums).slice((n + j) * kSums, kSums));
@@ -220,23 +267,16 @@ private:
   }
 
   /// Adds weights times values to the state.
-  void addValues(Value stage, ArrayRef<Value> weights, SmallVectorImpl<Value> &state) {
-    Value matrix = b.div(lane, 8), inMatrix = b.rem(lane, 8);
-    Value key = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix), right = b.mul(b.div(matrix, 2), 8);
-    for (int64_t step = 0; step < kKeys / kStep; ++step) {
-      SmallVector<Value, 4> operand;
-      for (int64_t r = 0; r < 4; ++r) {
-        const int64_t at = (2 * step + r / 2) * kSums + r % 2 * 2;
-        operand.push_back(toWord(weights[at], weights[at + 1]));
-      }
+  void addValues(ArrayRef<Value> weights, SmallVectorImpl<Value> &state) {
+    Value matrix = b.div(lane, 8), key = b.mul(b.rem(matrix, 2), 8), right = b.div(matrix, 2);
+    for (int64_t step = 0; step < kKeys / kStep; ++step)
       for (int64_t n = 0; n < valueBlocks; n += 2) {
         SmallVector<Value, 4> words =
-            loadMatrices(valueStages, stage, b.add(key, step * kStep), b.add(right, n * kColumns), true);
+            loadMatrices(b, valueTile, lane, b.add(key, step * kStep), b.add(right, n), true);
         for (int64_t j = 0; j < 2; ++j)
-          multiplyAdd(b, operand, ArrayRef(words).slice(2 * j, 2),
+          multiplyAdd(b, weights.slice(4 * step, 4), ArrayRef(words).slice(2 * j, 2),
                       MutableArrayRef(state).slice(kState + (n + j) * kSums, kSums));
       }
-    }
   }
 
   void storeResult(ArrayRef<Value> state) {
@@ -268,11 +308,12 @@ private:
   GpuKernel &gpu;
   KernelBuilder &b;
   GpuAttention &k;
+  const bool warpgroups;
   const int64_t rowsPerBlock, rowTiles;
   const int64_t valueBlocks; ///< instructions side by side for the dimensions of a value
-  Value thread, lane, kvHead, head, end, token;
-  Value rows[2], positions[2]; ///< of this thread: g and g + 8 of its warp's
-  Value keyStages, valueStages;
+  SharedMatrix keyTile, valueTile;
+  Value thread, lane, kvHead, head, begin, end, token;
+  Value rows[2], positions[2];                ///< of this thread: g and g + 8 of its warp's
   SmallVector<SmallVector<Value, 4>> queries; ///< operand A of each step
 };
 

@@ -12,7 +12,8 @@ struct FlashAttention {
   static constexpr int64_t rowsPerWarp = 16;
   static constexpr int64_t keysPerBlock = 64;
 
-  GpuAttention attention; ///< what it computes, and its arguments
+  GpuAttention attention;  ///< what it computes, and its arguments
+  bool warpgroups = false; ///< by the instructions of sm_90a
 
   /// Whether there is a kernel for this: caches of bf16 with heads of up to 128, no slopes.
   static bool applies(const GpuAttention &attention);
@@ -20,6 +21,8 @@ struct FlashAttention {
   int64_t rowTiles() const;
   int64_t rowsPerBlock() const { return rowsPerWarp * rowTiles(); }
   int64_t threads() const;
+  /// Whether its warps are warpgroups.
+  bool hasWarpgroups() const { return threads() % (4 * GpuKernel::warp) == 0; }
 
   void emit(GpuKernel &kernel);
 };

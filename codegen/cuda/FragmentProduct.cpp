@@ -315,13 +315,15 @@ private:
 
   /// By the matrix instructions of warpgroups, which read x from shared memory themselves. They work on a
   /// record while weights of the next one become operands in registers that the record before has left: two
-  /// turns of the loop at a time, with registers of their own. Memory of x is filled again two turns after.
+  /// turns of the loop at a time, with registers of their own. Words of quantized weights, which are few, are
+  /// asked for a record earlier. Memory of x is filled again two turns after.
   SmallVector<Value> sumByWarpgroups(FragmentReader &reader, ArrayRef<Value> panels) {
     const int64_t records = kernel.weights.records(kernel.inputs), ahead = kStages - 2;
+    const bool isQuantized = kernel.weights.isQuantized();
     copyFirstRows(ahead);
     Value last = b.index(records - 1);
-    auto operandsOf = [&](Value record) {
-      const SmallVector<Value> words = loadRecord(reader, panels, b.min(record, last));
+    auto wordsOf = [&](Value record) { return loadRecord(reader, panels, b.min(record, last)); };
+    auto operandsOf = [&](ValueRange words) {
       SmallVector<Value> operands;
       for (int64_t step = 0; step < FragmentLayout::steps; ++step)
         for (const FragmentReader::Record &weights : reader.split(words, panels.size()))
@@ -329,27 +331,41 @@ private:
       return operands;
     };
     SmallVector<Value> sums(panels.size() * blockRows * kSums, b.f32(0));
-    const size_t sumCount = sums.size();
     // What compilers leave for later, zeros above all, would be written while products go on.
     holdInRegisters(b, sums);
-    // Multiplies `operands` and returns those of the next record.
-    auto turn = [&](Value record, SmallVector<Value> operands, MutableArrayRef<Value> totals) {
-      waitForRows(ahead);
-      startProducts(operands, b.rem(record, kStages), panels.size(), totals);
-      copyRowsAhead(record, ahead);
-      NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
-      return operandsOf(b.add(record, 1));
+    // The operands of a record, and the words of the next one if weights are quantized.
+    struct Weights {
+      SmallVector<Value> operands, words;
     };
+    auto turn = [&](Value record, Weights &weights, MutableArrayRef<Value> totals) {
+      waitForRows(ahead);
+      startProducts(weights.operands, b.rem(record, kStages), panels.size(), totals);
+      copyRowsAhead(record, ahead);
+      SmallVector<Value> words;
+      if (isQuantized)
+        words = wordsOf(b.add(record, 2));
+      NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
+      weights.operands = operandsOf(isQuantized ? weights.words : wordsOf(b.add(record, 1)));
+      weights.words = words;
+    };
+    Weights first{operandsOf(wordsOf(b.index(0))), {}};
+    if (isQuantized)
+      first.words = wordsOf(b.index(1));
+    const size_t sumCount = sums.size(), operandCount = first.operands.size();
     SmallVector<Value> carried(sums);
-    llvm::append_range(carried, operandsOf(b.index(0)));
+    llvm::append_range(carried, first.operands);
+    llvm::append_range(carried, first.words);
     carried = b.loop(b.index(0), b.index(records / 2 * 2), 2, carried, [&](Value record, ValueRange now) {
-      SmallVector<Value> next(now.take_front(sumCount)), operands(now.drop_front(sumCount));
-      operands = turn(record, operands, next);
-      operands = turn(b.add(record, 1), operands, next);
-      next.append(operands);
+      SmallVector<Value> next(now.take_front(sumCount));
+      Weights weights{SmallVector<Value>(now.slice(sumCount, operandCount)),
+                      SmallVector<Value>(now.drop_front(sumCount + operandCount))};
+      turn(record, weights, next);
+      turn(b.add(record, 1), weights, next);
+      llvm::append_range(next, weights.operands);
+      llvm::append_range(next, weights.words);
       return next;
     });
-    SmallVector<Value> operands(ArrayRef(carried).drop_front(sumCount));
+    SmallVector<Value> operands(ArrayRef(carried).slice(sumCount, operandCount));
     carried.resize(sumCount);
     if (records % 2 == 1) {
       waitForRows(ahead);
@@ -418,13 +434,11 @@ private:
                                             Value(memref::ExtractAlignedPointerAsIndexOp::create(b, stages)));
     const int64_t stageBytes = kernel.rowsPerBlock * FragmentLayout::recordInputs * 2;
     Value offset = arith::IndexCastOp::create(b, b.getI64Type(), b.mul(stage, stageBytes));
-    Value descriptor = matrixDescriptor(b, arith::AddIOp::create(b, base, offset));
+    const MatrixOperand x{matrixDescriptor(b, arith::AddIOp::create(b, base, offset)), false, stageBytes};
     holdInRegisters(b, operands);
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t step = 0; step < FragmentLayout::steps; ++step) {
-      Value advance =
-          arith::ConstantOp::create(b, b.getI64IntegerAttr(step * FragmentLayout::stepInputs * 2 / 16));
-      Value here = arith::AddIOp::create(b, descriptor, advance);
+      const MatrixOperand here = x.from(b, step * FragmentLayout::stepInputs);
       for (size_t p = 0; p < panels; ++p)
         warpgroupMultiplyAdd(b, ArrayRef(operands).slice((step * panels + p) * kOperand, kOperand), here,
                              totals.slice(p * blockRows * kSums, blockRows * kSums));

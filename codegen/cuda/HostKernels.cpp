@@ -207,13 +207,12 @@ private:
       const size_t sums = cast<LLVM::LLVMStructType>(op->getResult(0).getType()).getBody().size();
       const bool isShared = op->getNumOperands() == sums + 2;
       SmallVector<Value> arguments{constant(builder, op->getLoc(), static_cast<int64_t>(2 * sums))};
-      if (isShared) {
-        StringRef text = assembly.getAsmString();
-        text.consume_back("; }");
-        const auto [rest, right] = text.rsplit(", ");
-        arguments.push_back(
-            constant(builder, op->getLoc(), int64_t{rest.ends_with("1, 1, 1")} + 2 * int64_t{right == "1"}));
-      }
+      StringRef text = assembly.getAsmString();
+      text.consume_back("; }");
+      const auto [rest, right] = text.rsplit(", ");
+      const bool leftTransposed = isShared && rest.ends_with("1, 1, 1"), rightTransposed = right == "1";
+      arguments.push_back(
+          constant(builder, op->getLoc(), isShared ? leftTransposed + 2 * rightTransposed : rightTransposed));
       llvm::append_range(arguments, op->getOperands());
       return replaceByCall(op, isShared ? simt::WarpgroupBf16Shared : simt::WarpgroupBf16, arguments),
              absl::OkStatus();

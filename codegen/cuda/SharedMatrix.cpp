@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kPanelBytes = 128, kChunksPerPanel = 8;
 constexpr int64_t kStep = 16; ///< inputs of a matrix instruction
+constexpr int64_t kWords = 4; ///< of its left operand, in a thread
 
 int64_t panelElements(Type element) { return kPanelBytes * 8 / element.getIntOrFloatBitWidth(); }
 
@@ -45,26 +46,30 @@ MatrixOperand SharedMatrix::operand(bool transposed, Value first) const {
   auto wide = [&](Value index) -> Value { return arith::IndexCastOp::create(b, b.getI64Type(), index); };
   Value address = wide(memref::ExtractAlignedPointerAsIndexOp::create(b, memory));
   return {matrixDescriptor(b, arith::AddIOp::create(b, address, wide(offset)), transposed ? panelBytes : 16),
-          transposed};
+          transposed, panelBytes};
 }
 
 //===--------------------------------------------------------------------===//
 // Products of warpgroups
 //===--------------------------------------------------------------------===//
 
-void startWarpgroupProduct(KernelBuilder &b, const MatrixOperand &left, const MatrixOperand &right,
-                           int64_t size, MutableArrayRef<Value> sums) {
-  constexpr int64_t kUnit = 16; // bytes, of addresses in descriptors
-  auto from = [&](const MatrixOperand &operand, int64_t k) {
-    const int64_t bytes = operand.transposed ? k * kPanelBytes : k * 2;
-    Value advance = arith::ConstantOp::create(b, b.getI64IntegerAttr(bytes / kUnit));
-    return MatrixOperand{arith::AddIOp::create(b, operand.descriptor, advance), operand.transposed};
-  };
+void startWarpgroupProducts(KernelBuilder &b, MutableArrayRef<WarpgroupProduct> products) {
   // What compilers leave for later, zeros of sums above all, would be written while products go on.
-  holdInRegisters(b, sums);
+  for (WarpgroupProduct &product : products) {
+    if (!product.leftWords.empty())
+      holdInRegisters(b, product.leftWords);
+    holdInRegisters(b, product.sums);
+  }
   NVVM::WgmmaFenceAlignedOp::create(b);
-  for (int64_t k = 0; k < size; k += kStep)
-    warpgroupMultiplyAdd(b, from(left, k), from(right, k), sums);
+  for (WarpgroupProduct &product : products)
+    for (int64_t k = 0; k < product.size; k += kStep) {
+      const MatrixOperand right = product.right.from(b, k);
+      if (product.leftWords.empty())
+        warpgroupMultiplyAdd(b, product.left.from(b, k), right, product.sums);
+      else
+        warpgroupMultiplyAdd(b, ArrayRef(product.leftWords).slice(k / kStep * kWords, kWords), right,
+                             product.sums);
+    }
   NVVM::WgmmaGroupSyncAlignedOp::create(b);
 }
 
@@ -78,6 +83,22 @@ void showCopiesToWarpgroups(KernelBuilder &b) {
                              NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
 }
 
+//===--------------------------------------------------------------------===//
+// Products of warps
+//===--------------------------------------------------------------------===//
+
+SmallVector<Value, 4> loadMatrices(KernelBuilder &b, const SharedMatrix &matrix, Value lane, Value eightRows,
+                                   Value chunk, bool transposed) {
+  auto type = VectorType::get({4, 2}, b.getBF16Type());
+  Value loaded = nvgpu::LdMatrixOp::create(
+      b, type, matrix.memory, matrix.at(eightRows, b.rem(lane, 8), chunk), transposed, /*numTiles=*/4);
+  Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
+  SmallVector<Value, 4> words;
+  for (int64_t i = 0; i < 4; ++i)
+    words.push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
+  return words;
+}
+
 WarpProduct::WarpProduct(GpuKernel &kernel, int64_t rowTiles, int64_t columnTiles)
     : rowTiles(rowTiles), columnTiles(columnTiles), b(kernel.b) {
   lane = b.rem(kernel.thread(), GpuKernel::warp);
@@ -87,50 +108,45 @@ WarpProduct::WarpProduct(GpuKernel &kernel, int64_t rowTiles, int64_t columnTile
 
 void WarpProduct::multiplyAdd(const WarpOperand &left, const WarpOperand &right, int64_t size,
                               MutableArrayRef<Value> sums) {
-  if (left.matrix.isBf16())
-    multiplyBf16(left, right, size, sums);
-  else
-    multiplyF32(left, right, size, sums);
+  if (!left.matrix.isBf16())
+    return multiplyF32(left, right, size, sums);
+  for (int64_t k = 0; k < size; k += kStep) {
+    SmallVector<Value> rows;
+    for (int64_t tile = 0; tile < rowTiles; ++tile)
+      llvm::append_range(rows, loadOperand(left, tile * 16, k, /*isLeft=*/true));
+    multiplyStep(rows, right, k, sums);
+  }
+}
+
+void WarpProduct::multiplyAdd(ArrayRef<Value> left, const WarpOperand &right, MutableArrayRef<Value> sums) {
+  const int64_t perStep = kWords * rowTiles, size = static_cast<int64_t>(left.size());
+  for (int64_t i = 0; i < size; i += perStep)
+    multiplyStep(left.slice(i, perStep), right, i / perStep * kStep, sums);
 }
 
 //===--------------------------------------------------------------------===//
 // bf16
 //===--------------------------------------------------------------------===//
 
-/// Four matrices of 8 by 8: lanes 8 i to 8 i + 7 give the rows of the i-th.
-SmallVector<Value, 4> WarpProduct::matrices(const WarpOperand &operand, Value eightRows, Value chunk) {
-  auto type = VectorType::get({4, 2}, b.getBF16Type());
-  Value loaded = nvgpu::LdMatrixOp::create(b, type, operand.matrix.memory,
-                                           operand.matrix.at(eightRows, b.rem(lane, 8), chunk),
-                                           /*transpose=*/operand.transposed, /*numTiles=*/4);
-  Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
-  SmallVector<Value, 4> words;
-  for (int64_t i = 0; i < 4; ++i)
-    words.push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
-  return words;
+SmallVector<Value, 4> WarpProduct::loadOperand(const WarpOperand &operand, int64_t offset, int64_t k,
+                                               bool isLeft) {
+  // The left operand's matrices are in the order of rows, then of k; the right one's of k, then of columns.
+  Value matrix = b.div(lane, 8), low = b.rem(matrix, 2), high = b.div(matrix, 2);
+  Value across = isLeft ? low : high, along = isLeft ? high : low, first = b.add(operand.first, offset);
+  if (operand.transposed)
+    return loadMatrices(b, operand.matrix, lane, b.add(b.mul(along, 8), k), b.add(b.div(first, 8), across),
+                        true);
+  return loadMatrices(b, operand.matrix, lane, b.add(first, b.mul(across, 8)), b.add(along, k / 8), false);
 }
 
-void WarpProduct::multiplyBf16(const WarpOperand &left, const WarpOperand &right, int64_t size,
+void WarpProduct::multiplyStep(ArrayRef<Value> rows, const WarpOperand &right, int64_t k,
                                MutableArrayRef<Value> sums) {
-  Value matrix = b.div(lane, 8), low = b.rem(matrix, 2), high = b.div(matrix, 2);
-  // The left operand's matrices are in the order of rows, then of k; the right one's of k, then of columns.
-  auto load = [&](const WarpOperand &operand, int64_t offset, int64_t k, Value across, Value along) {
-    Value first = b.add(operand.first, offset);
-    if (operand.transposed)
-      return matrices(operand, b.add(b.mul(along, 8), k), b.add(b.div(first, 8), across));
-    return matrices(operand, b.add(first, b.mul(across, 8)), b.add(along, k / 8));
-  };
-  for (int64_t k = 0; k < size; k += kStep) {
-    SmallVector<SmallVector<Value, 4>> rows;
+  for (int64_t pair = 0; pair < columnTiles; pair += 2) {
+    SmallVector<Value, 4> columns = loadOperand(right, pair * 8, k, /*isLeft=*/false);
     for (int64_t tile = 0; tile < rowTiles; ++tile)
-      rows.push_back(load(left, tile * 16, k, low, high));
-    for (int64_t pair = 0; pair < columnTiles; pair += 2) {
-      SmallVector<Value, 4> columns = load(right, pair * 8, k, high, low);
-      for (int64_t tile = 0; tile < rowTiles; ++tile)
-        for (int64_t i = 0; i < 2; ++i)
-          codegen::multiplyAdd(b, rows[tile], ArrayRef(columns).slice(2 * i, 2),
-                               sums.slice((tile * columnTiles + pair + i) * sumsPerTile, sumsPerTile));
-    }
+      for (int64_t i = 0; i < 2; ++i)
+        codegen::multiplyAdd(b, rows.slice(tile * kWords, kWords), ArrayRef(columns).slice(2 * i, 2),
+                             sums.slice((tile * columnTiles + pair + i) * sumsPerTile, sumsPerTile));
   }
 }
 

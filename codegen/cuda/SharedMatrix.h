@@ -21,7 +21,7 @@ public:
   /// Indices of the first element of a chunk, `inEight` rows below `eightRows`, a multiple of 8.
   llvm::SmallVector<mlir::Value> at(mlir::Value eightRows, mlir::Value inEight, mlir::Value chunk) const;
   /// The matrix of bf16 from row `first` on, or, `transposed`, from column `first` on, a multiple of 64, as
-  /// warpgroups find it. Its inputs are those of one panel, or all rows.
+  /// warpgroups find it.
   MatrixOperand operand(bool transposed, mlir::Value first) const;
 
   const int64_t rows, columns;
@@ -33,6 +33,11 @@ private:
   GpuKernel &kernel;
   const int64_t panelColumns;
 };
+
+/// Four matrices of 8 by 8 of bf16 as operands of matrix instructions, a word each: lanes 8 i to 8 i + 7 say
+/// where the rows of the i-th lie, from `eightRows` on, in chunk `chunk`.
+llvm::SmallVector<mlir::Value, 4> loadMatrices(KernelBuilder &b, const SharedMatrix &matrix, mlir::Value lane,
+                                               mlir::Value eightRows, mlir::Value chunk, bool transposed);
 
 /// What a warp multiplies: rows of a matrix, or, transposed, its columns.
 struct WarpOperand {
@@ -57,6 +62,9 @@ public:
   /// tiles, column tiles, sums of a tile.
   void multiplyAdd(const WarpOperand &left, const WarpOperand &right, int64_t size,
                    llvm::MutableArrayRef<mlir::Value> sums);
+  /// The same in bf16 with the left operand in registers: four words for each 16 k and row tile.
+  void multiplyAdd(llvm::ArrayRef<mlir::Value> left, const WarpOperand &right,
+                   llvm::MutableArrayRef<mlir::Value> sums);
 
   /// Row of sums `high` (0 or 1) of a row tile, and first of the two columns of a column tile, in the warp's
   /// part.
@@ -67,12 +75,13 @@ public:
   const int64_t rowTiles, columnTiles;
 
 private:
-  void multiplyBf16(const WarpOperand &left, const WarpOperand &right, int64_t size,
+  /// Sixteen rows or columns of k and an even number of eights of the other, from `offset` on.
+  llvm::SmallVector<mlir::Value, 4> loadOperand(const WarpOperand &operand, int64_t offset, int64_t k,
+                                                bool isLeft);
+  void multiplyStep(llvm::ArrayRef<mlir::Value> rows, const WarpOperand &right, int64_t k,
                     llvm::MutableArrayRef<mlir::Value> sums);
   void multiplyF32(const WarpOperand &left, const WarpOperand &right, int64_t size,
                    llvm::MutableArrayRef<mlir::Value> sums);
-  llvm::SmallVector<mlir::Value, 4> matrices(const WarpOperand &operand, mlir::Value eightRows,
-                                             mlir::Value chunk);
   /// Four numbers of k from `k` on, a multiple of 4, of row (or column) `eight` + `inEight`.
   llvm::SmallVector<mlir::Value, 4> numbers(const WarpOperand &operand, mlir::Value eight,
                                             mlir::Value inEight, mlir::Value k);
@@ -81,12 +90,21 @@ private:
   mlir::Value lane, group, inGroup; ///< the thread in its warp, g, t
 };
 
-/// Asks for products of a warpgroup of sm_90a: adds those of 64 rows of `left` and 8 columns for each tile of
-/// `right`, over `size` inputs, a multiple of 16, to `sums`, when they are waited for. Warp w of the
-/// warpgroup gets those of rows 16 w to 16 w + 15, as WarpProduct has them for one row tile. Until then
-/// neither sums nor matrices may be touched.
-void startWarpgroupProduct(KernelBuilder &b, const MatrixOperand &left, const MatrixOperand &right,
-                           int64_t size, llvm::MutableArrayRef<mlir::Value> sums);
+/// A product of a warpgroup of sm_90a: of 64 rows of `left` and 8 columns for each tile of `right`, over
+/// `size` inputs, a multiple of 16. Warp w of the warpgroup has the sums of rows 16 w to 16 w + 15, as
+/// WarpProduct has them for one row tile.
+struct WarpgroupProduct {
+  MatrixOperand left; ///< in shared memory, or
+  llvm::SmallVector<mlir::Value>
+      leftWords; ///< in registers: four words for each 16 inputs, of this warp's rows
+  MatrixOperand right;
+  int64_t size;
+  llvm::MutableArrayRef<mlir::Value> sums;
+};
+
+/// Asks for products, which are added to sums when they are waited for. Until then neither sums nor operands
+/// may be touched, nor new sums be made.
+void startWarpgroupProducts(KernelBuilder &b, llvm::MutableArrayRef<WarpgroupProduct> products);
 /// Waits until all products but the last `pending` that were asked for are there.
 void waitForWarpgroupProducts(KernelBuilder &b, int64_t pending, llvm::MutableArrayRef<mlir::Value> sums);
 /// Makes copies to shared memory that this thread has waited for seen by products of warpgroups, after the

@@ -27,7 +27,8 @@ enum Call : int64_t {
   CopyAsync, ///< target, source, bytes, of them those that the source has: done when it is waited for
   CommitGroup,
   WaitGroup,           ///< groups that may be on their way still
-  WarpgroupBf16,       ///< N, 4 words of A, descriptor of B, N / 2 sums -> sums of m64nNk16
+  WarpgroupBf16,       ///< N, whether B is transposed, 4 words of A, descriptor of B, N / 2 sums -> sums of
+                       ///< m64nNk16
   WarpgroupBf16Shared, ///< N, 1 if A is transposed plus 2 if B is, their descriptors, N / 2 sums -> sums
   WarpgroupFence,
   WarpgroupCommit,

@@ -50,22 +50,30 @@ static void warpgroupProduct(KernelBuilder &builder, ArrayRef<Value> operands, S
 /// Operand `number` of those behind the sums, in the text of an instruction.
 static std::string operandText(size_t sums, size_t number) { return "$" + std::to_string(sums + number); }
 
-void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, Value descriptor,
+static std::string flag(bool transposed) { return transposed ? "1" : "0"; }
+
+void warpgroupMultiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, const MatrixOperand &b,
                           MutableArrayRef<Value> sums) {
   auto text = [&](size_t number) { return operandText(sums.size(), number); };
   SmallVector<Value> operands(a);
-  operands.push_back(descriptor);
+  operands.push_back(b.descriptor);
   warpgroupProduct(builder, operands,
                    "{" + text(0) + ", " + text(1) + ", " + text(2) + ", " + text(3) + "}, " + text(4),
-                   "r,r,r,r,l", "0", sums);
+                   "r,r,r,r,l", flag(b.transposed), sums);
 }
 
 void warpgroupMultiplyAdd(KernelBuilder &builder, const MatrixOperand &a, const MatrixOperand &b,
                           MutableArrayRef<Value> sums) {
-  auto flag = [](bool transposed) { return transposed ? "1" : "0"; };
   warpgroupProduct(builder, {a.descriptor, b.descriptor},
                    operandText(sums.size(), 0) + ", " + operandText(sums.size(), 1), "l,l",
-                   std::string(flag(a.transposed)) + ", " + flag(b.transposed), sums);
+                   flag(a.transposed) + ", " + flag(b.transposed), sums);
+}
+
+MatrixOperand MatrixOperand::from(KernelBuilder &builder, int64_t k) const {
+  constexpr int64_t kRowBytes = 128, kPanelInputs = 64, kUnit = 16; // bytes, of addresses in descriptors
+  const int64_t bytes = transposed ? k * kRowBytes : k / kPanelInputs * panelBytes + k % kPanelInputs * 2;
+  Value advance = arith::ConstantOp::create(builder, builder.getI64IntegerAttr(bytes / kUnit));
+  return {arith::AddIOp::create(builder, descriptor, advance), transposed, panelBytes};
 }
 
 void holdInRegisters(KernelBuilder &builder, MutableArrayRef<Value> values) {

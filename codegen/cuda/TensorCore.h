@@ -11,17 +11,21 @@ namespace llmc::codegen {
 void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
                  llvm::MutableArrayRef<mlir::Value> sums);
 
-/// Of warpgroups of sm_90a (PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions"): adds the product of
-/// m64nNk16 in bf16 to `sums`, N / 2 f32 a thread, when what is asked for is waited for. `a` are this warp's
-/// four words of its 16 of the 64 rows; `descriptor` says where operand B lies.
-void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor,
-                          llvm::MutableArrayRef<mlir::Value> sums);
-
-/// A matrix in shared memory as the instructions of warpgroups find it.
+/// A matrix of bf16 in shared memory as the instructions of warpgroups find it.
 struct MatrixOperand {
   mlir::Value descriptor; ///< matrixDescriptor()
   bool transposed;        ///< rows of memory are inputs
+  int64_t panelBytes;     ///< from one panel of 128 bytes a row to the next
+
+  /// The same from input `k` on, a multiple of 16.
+  MatrixOperand from(KernelBuilder &builder, int64_t k) const;
 };
+
+/// Of warpgroups of sm_90a (PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions"): adds the product of
+/// m64nNk16 in bf16 to `sums`, N / 2 f32 a thread, when what is asked for is waited for. `a` are this warp's
+/// four words of its 16 of the 64 rows.
+void warpgroupMultiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, const MatrixOperand &b,
+                          llvm::MutableArrayRef<mlir::Value> sums);
 /// The same with both operands in shared memory.
 void warpgroupMultiplyAdd(KernelBuilder &builder, const MatrixOperand &a, const MatrixOperand &b,
                           llvm::MutableArrayRef<mlir::Value> sums);

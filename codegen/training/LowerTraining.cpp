@@ -167,10 +167,61 @@ private:
       lowering.buffers[value] = it->second.buffer;
       return it->second;
     }
-    auto type = cast<RankedTensorType>(value.getType());
-    Value buffer = lowering.allocate(value.getLoc(), type.getShape(), type.getElementType());
+    Value buffer = partOfWhole(value);
+    if (!buffer)
+      buffer = allocateFor(value);
     lowering.buffers[value] = buffer;
     return {buffer};
+  }
+
+  Value allocateFor(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return lowering.allocate(value.getLoc(), type.getShape(), type.getElementType());
+  }
+
+  /// Where `value` belongs in a tensor that is put together of parts which do not overlap, if that is all
+  /// that becomes of it: it is computed there. Null if not.
+  Value partOfWhole(Value value) {
+    auto insert = value.hasOneUse() ? dyn_cast<tensor::InsertSliceOp>(*value.user_begin()) : nullptr;
+    if (!insert || insert.getSource() != value || !isComputed(value) ||
+        insert.getSourceType().getRank() != insert.getDestType().getRank())
+      return nullptr;
+    // The parts from the first to the last, and the empty tensor that they go to.
+    SmallVector<tensor::InsertSliceOp> parts{insert};
+    while (auto before = parts.front().getDest().getDefiningOp<tensor::InsertSliceOp>())
+      parts.insert(parts.begin(), before);
+    while (parts.back()->hasOneUse() && isa<tensor::InsertSliceOp>(*parts.back()->user_begin()))
+      parts.push_back(cast<tensor::InsertSliceOp>(*parts.back()->user_begin()));
+    auto empty = parts.front().getDest().getDefiningOp<tensor::EmptyOp>();
+    if (!empty)
+      return nullptr;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!parts[i].getDest().hasOneUse() ||
+          llvm::any_of(ArrayRef(parts).take_front(i),
+                       [&](tensor::InsertSliceOp other) { return overlap(parts[i], other); }))
+        return nullptr;
+    }
+    Value &whole = lowering.buffers[empty.getResult()];
+    if (!whole)
+      whole = allocateFor(empty.getResult());
+    computedInPlace.insert(value);
+    return sliceOf(value.getLoc(), whole, insert.getMixedOffsets(), insert.getMixedSizes(),
+                   insert.getMixedStrides());
+  }
+
+  /// Whether two parts may have elements in common.
+  static bool overlap(tensor::InsertSliceOp x, tensor::InsertSliceOp y) {
+    for (auto [xOffset, xSize, xStride, yOffset, ySize, yStride] :
+         llvm::zip(x.getStaticOffsets(), x.getStaticSizes(), x.getStaticStrides(), y.getStaticOffsets(),
+                   y.getStaticSizes(), y.getStaticStrides())) {
+      if (llvm::any_of(std::initializer_list<int64_t>{xOffset, xSize, yOffset, ySize},
+                       ShapedType::isDynamic) ||
+          xStride != 1 || yStride != 1)
+        return true;
+      if (xOffset + xSize <= yOffset || yOffset + ySize <= xOffset)
+        return false;
+    }
+    return true;
   }
   SmallVector<Destination> destinationsOf(Operation *op) {
     return llvm::map_to_vector(op->getResults(), [&](Value value) { return destinationOf(value); });
@@ -307,6 +358,8 @@ private:
       whole = copy.buffer;
     }
     lowering.buffers[insert] = whole;
+    if (computedInPlace.contains(insert.getSource()))
+      return success();
     Value part = sliceOf(insert.getLoc(), whole, insert.getMixedOffsets(), insert.getMixedSizes(),
                          insert.getMixedStrides());
     lowering.lowerCopy(insert.getLoc(), bufferOfValue(insert.getSource()), {part});
@@ -326,6 +379,7 @@ private:
   OpBuilder builder;
   const std::unique_ptr<TrainingLowering> made;
   TrainingLowering &lowering;
+  llvm::DenseSet<Value> computedInPlace; ///< parts of tensors that are computed there
   std::vector<std::string> operandNames;
   llvm::StringMap<Value> sections;
   SmallVector<Destination> results;

@@ -28,6 +28,12 @@ public:
     kernel.launch(builder, index(loc, blocksX), index(loc, blocksY));
   }
 
+  /// Makes a kernel and launches it. If `hasWarpgroups`, `emit` is asked for a second form, by the matrix
+  /// instructions of warpgroups, which takes its place on sm_90a.
+  void launchForms(llvm::StringRef name, mlir::Location loc, int64_t threads, bool hasWarpgroups,
+                   llvm::function_ref<void(GpuKernel &, bool warpgroups)> emit, int64_t blocksX,
+                   int64_t blocksY);
+
   mlir::LogicalResult checkType(mlir::Operation *op, mlir::ShapedType type) override;
   mlir::Value allocate(mlir::Location loc, llvm::ArrayRef<int64_t> shape, mlir::Type element) override;
   mlir::LogicalResult lowerStructured(mlir::linalg::GenericOp op,
@@ -57,6 +63,7 @@ private:
 
   const mlir::Type attentionType;
   llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> productOperands;
+  llvm::DenseMap<mlir::Operation *, mlir::Value> normalizers; ///< of attention whose gradient is wanted
 };
 
 /// Bytes from multiples of which on rows of buffers lie.

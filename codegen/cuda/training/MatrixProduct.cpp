@@ -41,15 +41,10 @@ public:
     Destination sums = destination;
     if (splits > 1)
       sums = {lowering.allocate(loc, {splits, form.m, form.n}, lowering.builder.getF32Type())};
-    GpuKernel kernel = lowering.kernel("product", loc, kThreads);
-    emit(kernel, sums, /*warpgroups=*/false);
-    if (element.isBF16()) {
-      GpuKernel special = lowering.kernel("product", loc, kThreads);
-      (void)special.takeArgumentsOf(kernel);
-      emit(special, sums, /*warpgroups=*/true);
-      special.replaces(kernel, "sm_90a");
-    }
-    lowering.launch(kernel, loc, columnBlocks, rowBlocks * splits);
+    lowering.launchForms(
+        "product", loc, kThreads, element.isBF16(),
+        [&](GpuKernel &kernel, bool warpgroups) { emit(kernel, sums, warpgroups); }, columnBlocks,
+        rowBlocks * splits);
     if (splits > 1)
       addUp(sums.buffer);
   }
@@ -116,8 +111,12 @@ private:
           };
           a.to.stage = w.to.stage = b.rem(turn, kStages);
           if (warpgroups) {
-            startWarpgroupProduct(b, a.to.operand(a.transposed, warpgroupRow),
-                                  w.to.operand(w.transposed, b.index(0)), piece, next);
+            WarpgroupProduct product{a.to.operand(a.transposed, warpgroupRow),
+                                     {},
+                                     w.to.operand(w.transposed, b.index(0)),
+                                     piece,
+                                     next};
+            startWarpgroupProducts(b, product);
             copyNext();
           } else {
             copyNext();

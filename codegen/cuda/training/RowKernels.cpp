@@ -43,6 +43,20 @@ Value CudaTrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type
   return memref::SubViewOp::create(builder, loc, padded, offsets, sizes, strides);
 }
 
+void CudaTrainingLowering::launchForms(StringRef name, Location loc, int64_t threads, bool hasWarpgroups,
+                                       llvm::function_ref<void(GpuKernel &, bool)> emit, int64_t blocksX,
+                                       int64_t blocksY) {
+  GpuKernel k = kernel(name, loc, threads);
+  emit(k, false);
+  if (hasWarpgroups) {
+    GpuKernel special = kernel(name, loc, threads);
+    (void)special.takeArgumentsOf(k);
+    emit(special, true);
+    special.replaces(k, "sm_90a");
+  }
+  launch(k, loc, blocksX, blocksY);
+}
+
 void CudaTrainingLowering::forEach(StringRef name, Location loc, Value buffer,
                                    llvm::function_ref<void(GpuKernel &, ArrayRef<Value>)> body) {
   auto type = cast<MemRefType>(buffer.getType());

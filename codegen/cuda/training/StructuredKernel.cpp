@@ -1,6 +1,6 @@
 //===- StructuredKernel.cpp - structured operations on GPUs ---------------------------------------------===//
 //
-// Threads that lie side by side work on elements that do. Without sums each thread has a few elements. Sums
+// Threads that lie side by side work on elements that do, a few of them each where these are aligned. Sums
 // over what lies side by side are those of a warp or a block; other sums go through rows of a block's own
 // columns, and where blocks would be few, several of them have a part of the rows each.
 //
@@ -62,10 +62,7 @@ private:
         best = sizes[loop];
         fastLoop = loop;
       }
-    const bool sumsColumns =
-        llvm::any_of(op.getIteratorTypesArray(), [](auto type) { return !isParallel(type); }) && fastLoop &&
-        isParallel(op.getIteratorTypesArray()[*fastLoop]);
-    if (fastLoop && !sumsColumns && best % kGpuVector == 0 &&
+    if (fastLoop && best % kGpuVector == 0 &&
         llvm::all_of(types, [](MemRefType type) { return hasAlignedRows(type, kGpuVector); }))
       lanes = kGpuVector;
   }
@@ -188,94 +185,164 @@ private:
     lowering.launch(kernel, loc, (count + perBlock - 1) / perBlock);
   }
 
-  /// A block has a warp's width of columns; its warps have a part of the rows each, and blocks beside each
-  /// other too.
+  /// Columns of a kernel for sums over rows: a block has as many as a warp has lanes; its warps have a part
+  /// of the block's rows each.
+  struct ColumnBlock {
+    Value warp, lane;
+    Value column; ///< the first of this thread's
+    Value inside; ///< whether there is one
+  };
+
+  int64_t columnsOfBlock() const { return GpuKernel::warp * lanes; }
+
+  ColumnBlock columnsOf(GpuKernel &kernel, Value block, int64_t width) {
+    KernelBuilder &b = kernel.b;
+    ColumnBlock columns{
+        b.div(kernel.thread(), GpuKernel::warp), b.rem(kernel.thread(), GpuKernel::warp), {}, {}};
+    columns.column = b.add(b.mul(block, columnsOfBlock()), b.mul(columns.lane, lanes));
+    columns.inside = isBelow(b, columns.column, width);
+    return columns;
+  }
+
+  /// The sums of `rowsPerBlock` rows from `first` on, of which there are `rows`, after `next` of each; in the
+  /// first warp of the block those of all its warps, in their order.
+  SmallVector<Value> sumRows(GpuKernel &kernel, StructuredFormula &formula, const ColumnBlock &columns,
+                             Value first, int64_t rowsPerBlock, int64_t rows,
+                             llvm::function_ref<SmallVector<Value>(Value row, ArrayRef<Value> sums)> next) {
+    KernelBuilder &b = kernel.b;
+    const int64_t turns = (rowsPerBlock + kWarps - 1) / kWarps;
+    const bool whole = rowsPerBlock % kWarps == 0 && rows % rowsPerBlock == 0;
+    SmallVector<Value> sums = formula.startValues();
+    sums = b.loop(b.index(0), b.index(turns), 1, sums, [&](Value turn, ValueRange now) {
+      Value inBlock = b.add(b.mul(turn, kWarps), columns.warp), row = b.add(first, inBlock);
+      if (whole)
+        return next(row, llvm::to_vector(now));
+      Value isThere = arith::AndIOp::create(b, isBelow(b, inBlock, rowsPerBlock), isBelow(b, row, rows));
+      SmallVector<Value> after = next(b.min(row, b.index(rows - 1)), llvm::to_vector(now));
+      for (auto [sum, before] : llvm::zip(after, now))
+        sum = arith::SelectOp::create(b, isThere, sum, before);
+      return after;
+    });
+    for (auto [index, sum] : llvm::enumerate(sums)) {
+      Type element = getElementTypeOrSelf(sum.getType());
+      Value parts = kernel.shared(sharedType({kWarps, columnsOfBlock()}, element));
+      Value place = b.mul(columns.lane, lanes);
+      store(b, sum, parts, {columns.warp, place});
+      kernel.barrier();
+      for (int64_t i = 0; i < kWarps; ++i) {
+        Value part = load(b, sum.getType(), parts, {b.index(i), place});
+        sum = i == 0 ? part : formula.combine(index, sum, part);
+      }
+    }
+    return sums;
+  }
+
+  /// A thread's columns, in aligned memory.
+  static Value load(KernelBuilder &b, Type type, Value from, ValueRange indices) {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? Value(vector::LoadOp::create(b, vector, from, indices, /*nontemporal=*/false,
+                                                 alignmentOf(vector)))
+                  : b.load(from, indices);
+  }
+  static void store(KernelBuilder &b, Value value, Value to, ValueRange indices) {
+    if (auto vector = dyn_cast<VectorType>(value.getType()))
+      vector::StoreOp::create(b, value, to, indices, /*nontemporal=*/false, alignmentOf(vector));
+    else
+      b.store(value, to, indices);
+  }
+  static llvm::MaybeAlign alignmentOf(VectorType type) {
+    return llvm::MaybeAlign(std::min<int64_t>(type.getNumElements() * type.getElementTypeBitWidth() / 8, 16));
+  }
+
   void emitColumnSums(GpuKernel &kernel, StructuredFormula &formula) {
     KernelBuilder &b = kernel.b;
     SmallVector<unsigned> outputs = loopsOf(formula, true);
     const SmallVector<unsigned> summed = loopsOf(formula, false);
     const int64_t rows = formula.sizes[summed.front()];
     const int64_t width = outputs.empty() ? 1 : formula.sizes[outputs.back()];
-    const int64_t columnBlocks = (width + GpuKernel::warp - 1) / GpuKernel::warp;
-    const int64_t count = countOf(formula, outputs) / width;
-    const int64_t shares = std::clamp<int64_t>(kBlocksOfDevice / (columnBlocks * count), 1,
+    const int64_t columnBlocks = (width + columnsOfBlock() - 1) / columnsOfBlock();
+    const int64_t count = countOf(formula, outputs) * lanes / width;
+    const int64_t wanted = std::clamp<int64_t>(kBlocksOfDevice / (columnBlocks * count), 1,
                                                std::max<int64_t>(rows / (kWarps * kFewestRows), 1));
-    const int64_t rowsPerBlock = (rows + shares - 1) / shares;
-    Value column = b.add(b.mul(b.rem(kernel.block(), columnBlocks), GpuKernel::warp),
-                         b.rem(kernel.thread(), GpuKernel::warp));
-    Value share = b.div(kernel.block(), columnBlocks), warp = b.div(kernel.thread(), GpuKernel::warp);
-    Value inside = isBelow(b, column, width);
+    const int64_t rowsPerBlock = shareOf(rows, wanted), shares = (rows + rowsPerBlock - 1) / rowsPerBlock;
+    const ColumnBlock columns = columnsOf(kernel, b.rem(kernel.block(), columnBlocks), width);
+    Value share = b.div(kernel.block(), columnBlocks);
     if (!outputs.empty()) {
-      formula.ivs[outputs.back()] = b.min(column, b.index(width - 1));
+      formula.ivs[outputs.back()] = b.min(columns.column, b.index(width - lanes));
       place(formula, ArrayRef(outputs).drop_back(), kernel.block(gpu::Dimension::y));
     }
-    Value firstRow = b.mul(share, rowsPerBlock);
-    const int64_t turns = (rowsPerBlock + kWarps - 1) / kWarps;
-    SmallVector<Value> sums = formula.startValues();
-    sums = b.loop(b.index(0), b.index(turns), 1, sums, [&](Value turn, ValueRange now) {
-      Value inBlock = b.add(b.mul(turn, kWarps), warp), row = b.add(firstRow, inBlock);
-      Value isThere = arith::AndIOp::create(b, isBelow(b, inBlock, rowsPerBlock), isBelow(b, row, rows));
-      formula.ivs[summed.front()] = b.min(row, b.index(rows - 1));
-      const llvm::DenseMap<Value, Value> outside = formula.values;
-      SmallVector<Value> next = sumSerially(formula, ArrayRef(summed).drop_front(), llvm::to_vector(now));
-      formula.values = outside;
-      for (auto [sum, before] : llvm::zip(next, now))
-        sum = arith::SelectOp::create(b, isThere, sum, before);
-      return next;
-    });
-    // The sums of the warps, in their order.
-    Value lane = b.rem(kernel.thread(), GpuKernel::warp);
-    for (auto [index, sum] : llvm::enumerate(sums)) {
-      Value parts = kernel.shared(sharedType({kWarps, GpuKernel::warp}, sum.getType()));
-      b.store(sum, parts, {warp, lane});
-      kernel.barrier();
-      for (int64_t i = 0; i < kWarps; ++i) {
-        Value part = b.load(parts, {b.index(i), lane});
-        sum = i == 0 ? part : formula.combine(index, sum, part);
-      }
-    }
-    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, warp, b.index(0));
-    Value stores = arith::AndIOp::create(b, isFirst, inside);
+    SmallVector<Value> sums = sumRows(kernel, formula, columns, b.mul(share, rowsPerBlock), rowsPerBlock,
+                                      rows, [&](Value row, ArrayRef<Value> now) {
+                                        formula.ivs[summed.front()] = row;
+                                        const llvm::DenseMap<Value, Value> outside = formula.values;
+                                        SmallVector<Value> next =
+                                            sumSerially(formula, ArrayRef(summed).drop_front(), now);
+                                        formula.values = outside;
+                                        return next;
+                                      });
+    Value stores = isFirstWarp(b, columns);
     if (shares == 1) {
       b.ifThen(stores, [&] { formula.finish(sums); });
       lowering.launch(kernel, loc, columnBlocks, count);
       return;
     }
     SmallVector<Value> partial;
-    for (auto [index, sum] : llvm::enumerate(sums)) {
-      partial.push_back(lowering.allocate(loc, {shares, count * width}, sum.getType()));
+    for (Value sum : sums) {
+      partial.push_back(lowering.allocate(loc, {shares, count, width}, getElementTypeOrSelf(sum.getType())));
       Value to = kernel.import(partial.back());
       b.ifThen(stores, [&, sum = sum] {
-        Value place = b.add(b.mul(kernel.block(gpu::Dimension::y), width), column);
-        b.store(sum, to, {share, place});
+        store(b, sum, to, {share, kernel.block(gpu::Dimension::y), columns.column});
       });
     }
     lowering.launch(kernel, loc, columnBlocks * shares, count);
     addUp(outputs, shares, partial);
   }
 
+  /// Rows of a block where `blocks` of them are wanted: the same number for all, if that is about as many.
+  static int64_t shareOf(int64_t rows, int64_t blocks) {
+    const int64_t share = (rows + blocks - 1) / blocks;
+    for (int64_t turns = (share + kWarps - 1) / kWarps; turns > 0 && 2 * turns * kWarps > share; --turns)
+      if (rows % (turns * kWarps) == 0)
+        return turns * kWarps;
+    return share;
+  }
+
+  static Value isFirstWarp(KernelBuilder &b, const ColumnBlock &columns) {
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, columns.warp, b.index(0));
+    return arith::AndIOp::create(b, isFirst, columns.inside);
+  }
+
+  /// Adds up the sums that blocks have found.
   void addUp(ArrayRef<unsigned> outputs, int64_t shares, ArrayRef<Value> partial) {
-    GpuKernel kernel = lowering.kernel("structured_sum", loc, kThreads);
+    GpuKernel kernel = lowering.kernel("structured_sum", loc, kThreads, lanes);
     KernelBuilder &b = kernel.b;
     StructuredFormula formula(b, op, destinations);
     (void)formula.begin(lowering.buffers, [&](Value buffer) { return kernel.import(buffer); });
-    const int64_t count = countOf(formula, outputs);
-    Value number = b.add(b.mul(kernel.block(), kThreads), kernel.thread());
-    b.ifThen(isBelow(b, number, count), [&] {
-      place(formula, outputs, number);
-      SmallVector<Value> from;
-      for (Value parts : partial)
-        from.push_back(kernel.import(parts));
-      SmallVector<Value> sums =
-          b.loop(b.index(0), b.index(shares), 1, formula.startValues(), [&](Value share, ValueRange now) {
-            SmallVector<Value> next;
-            for (auto [index, sum] : llvm::enumerate(now))
-              next.push_back(formula.combine(index, sum, b.load(from[index], {share, number})));
-            return next;
-          });
-      formula.finish(sums);
-    });
-    lowering.launch(kernel, loc, (count + kThreads - 1) / kThreads);
+    if (lanes > 1)
+      formula.vectorLoop = fastLoop;
+    formula.alignsVectors = true;
+    const auto parts = cast<MemRefType>(partial.front().getType());
+    const int64_t count = parts.getDimSize(1), width = parts.getDimSize(2);
+    const ColumnBlock columns = columnsOf(kernel, kernel.block(), width);
+    Value y = kernel.block(gpu::Dimension::y), column = b.min(columns.column, b.index(width - lanes));
+    if (!outputs.empty()) {
+      formula.ivs[outputs.back()] = column;
+      place(formula, ArrayRef(outputs).drop_back(), y);
+    }
+    SmallVector<Value> from;
+    for (Value buffer : partial)
+      from.push_back(kernel.import(buffer));
+    SmallVector<Value> sums =
+        sumRows(kernel, formula, columns, b.index(0), padTo(shares, kWarps), shares,
+                [&](Value share, ArrayRef<Value> now) {
+                  SmallVector<Value> next;
+                  for (auto [index, sum] : llvm::enumerate(now))
+                    next.push_back(
+                        formula.combine(index, sum, load(b, sum.getType(), from[index], {share, y, column})));
+                  return next;
+                });
+    b.ifThen(isFirstWarp(b, columns), [&] { formula.finish(sums); });
+    lowering.launch(kernel, loc, (width + columnsOfBlock() - 1) / columnsOfBlock(), count);
   }
 
   CudaTrainingLowering &lowering;

@@ -516,16 +516,16 @@ void warpgroupBf16(uint64_t *cells) {
   noteWarpgroupProduct();
   running->togetherInWarpgroup(cells, [](GroupThreads &threads) {
     const auto columns = static_cast<unsigned>(threads[0][0]);
-    const DescribedMatrix b(threads[0][5], false, columns);
+    const DescribedMatrix b(threads[0][6], threads[0][1] != 0, columns);
     std::vector<float> a(64 * DescribedMatrix::kInputs);
     for (unsigned i = 0; i < 4 * kWarp; ++i) {
       const unsigned row = i / kWarp * 16 + i % kWarp / 4, t = i % 4;
       for (unsigned r = 0; r < 4; ++r)
         for (unsigned half = 0; half < 2; ++half)
           a[(row + r % 2 * 8) * 16 + 2 * t + half + r / 2 * 8] =
-              bf16Of(threads[i][1 + r] >> (16 * half) & 0xffff);
+              bf16Of(threads[i][2 + r] >> (16 * half) & 0xffff);
     }
-    warpgroupProduct(threads, a, b, columns, 6);
+    warpgroupProduct(threads, a, b, columns, 7);
   });
 }
 
