@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/common/PanelLayout.h"
 #include "codegen/common/ParameterStream.h"
+#include "codegen/compiler/EncoderDescription.h"
 #include "codegen/compiler/GenerationDefaults.h"
-#include "codegen/compiler/PoolingDescription.h"
 #include "codegen/cpu/Pipeline.h"
 #include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -96,6 +96,11 @@ void ArtifactOutput::describeModel() {
   if (info.kind == frontend::ModelKind::Generate) {
     manifest.set_kind(runtime::GENERATE);
     *manifest.mutable_generation_defaults() = generationDefaults(info);
+    return;
+  }
+  if (info.head) {
+    manifest.set_kind(runtime::PREDICT);
+    *manifest.mutable_head() = describeHead(*info.head);
     return;
   }
   manifest.set_kind(runtime::EMBED);

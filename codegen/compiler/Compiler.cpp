@@ -346,14 +346,14 @@ private:
 
   absl::Status chooseSizes() {
     const frontend::ModelSizes &of = model.info.sizes;
-    const bool embeds = model.info.kind == frontend::ModelKind::Embed;
+    const bool encodes = model.info.kind != frontend::ModelKind::Generate;
     sizes.context = options.context ? options.context : std::min(of.contextLength, kDefaultContext);
     if (sizes.context <= 0 || sizes.context > of.contextLength)
       return absl::InvalidArgumentError(absl::StrCat("--context: ", sizes.context,
                                                      " positions, expected 1 to ", of.contextLength,
                                                      ", for which the model was made"));
     sizes.maxRows = options.rowsPerStep ? options.rowsPerStep
-                    : embeds            ? sizes.context
+                    : encodes           ? sizes.context
                                         : std::min(kDefaultRowsPerStep, sizes.context);
     if (sizes.maxRows < 1 || sizes.maxRows > sizes.context)
       return absl::InvalidArgumentError(

@@ -1,6 +1,6 @@
 //===- Bert.cpp - BERT and sentence encoders that are BERT -------------------------------------------===//
 //
-// Devlin et al., 2019. The graph gives the last hidden state; heads for pretraining are not used.
+// Devlin et al., 2019. Of the heads for pretraining, that for the next sentence is not used.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -15,12 +15,24 @@ namespace {
 absl::StatusOr<Graph> buildBert(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readEncoder(checkpoint, fields, EncoderNames());
-  return buildEncoder(checkpoint, fields, encoder, {"cls.*"}, context);
+  return buildEncoder(checkpoint, fields, encoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"BertModel", "BertForMaskedLM", "BertForPreTraining"};
+absl::StatusOr<Graph> buildBertWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readEncoder(checkpoint, fields, EncoderNames());
+  return buildEncoderWithHead(checkpoint, fields, encoder, EncoderHeadNames(), task, context);
+}
+
+constexpr llvm::StringLiteral kHuggingFace[] = {"BertModel",
+                                                "BertForMaskedLM",
+                                                "BertForPreTraining",
+                                                "BertForSequenceClassification",
+                                                "BertForTokenClassification",
+                                                "BertForQuestionAnswering"};
 constexpr llvm::StringLiteral kGguf[] = {"bert"};
 
 } // namespace
 
-const Family llmc::frontend::kBert = {"bert", ModelKind::Embed, kHuggingFace, kGguf, buildBert};
+const Family llmc::frontend::kBert = {"bert", ModelKind::Embed, kHuggingFace,
+                                      kGguf,  buildBert,        buildBertWithHead};

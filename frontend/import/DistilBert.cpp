@@ -1,6 +1,6 @@
 //===- DistilBert.cpp - DistilBERT -------------------------------------------------------------------===//
 //
-// Sanh et al., 2019: BERT's graph in fewer layers, without segments. The head for masked tokens is not used.
+// Sanh et al., 2019: BERT's graph in fewer layers, without segments.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -37,13 +37,27 @@ EncoderNames distilBertNames() {
 absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
-  return buildEncoder(checkpoint, fields, encoder,
-                      {"vocab_transform.*", "vocab_layer_norm.*", "vocab_projector.*"}, context);
+  return buildEncoder(checkpoint, fields, encoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"DistilBertModel", "DistilBertForMaskedLM"};
+absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
+  EncoderHeadNames names;
+  names.tokenDense = "vocab_transform";
+  names.tokenNorm = "vocab_layer_norm";
+  names.tokenDecoder = "vocab_projector";
+  names.tokenBias = "vocab_projector.bias";
+  names.pooler = "pre_classifier";
+  names.poolerActivation = PoolerActivation::Relu;
+  return buildEncoderWithHead(checkpoint, fields, encoder, names, task, context);
+}
+
+constexpr llvm::StringLiteral kHuggingFace[] = {
+    "DistilBertModel", "DistilBertForMaskedLM", "DistilBertForSequenceClassification",
+    "DistilBertForTokenClassification", "DistilBertForQuestionAnswering"};
 
 } // namespace
 
-const Family llmc::frontend::kDistilBert = {
-    "distilbert", ModelKind::Embed, kHuggingFace, {}, buildDistilBert};
+const Family llmc::frontend::kDistilBert = {"distilbert", ModelKind::Embed, kHuggingFace,
+                                            {},           buildDistilBert,  buildDistilBertWithHead};

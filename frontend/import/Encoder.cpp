@@ -47,6 +47,30 @@ Value buildLayer(GraphBuilder &graph, const Encoder &encoder, Value x) {
   return graph.layerNorm(graph.add(x, outer), names.outputNorm, hidden, encoder.epsilon);
 }
 
+SmallVector<StringRef> inputsOf(const Encoder &encoder) {
+  SmallVector<StringRef> inputs = {"tokens", "positions"};
+  if (encoder.segments)
+    inputs.push_back("token_types");
+  return inputs;
+}
+
+Value buildStates(GraphBuilder &graph, const Encoder &encoder) {
+  Value x = buildEmbeddings(graph, encoder);
+  for (int64_t i = 0; i < encoder.layers.value && graph.ok(); ++i)
+    x = graph.layer(i, encoder.names.layer, {x},
+                    [&](ValueRange operands) { return buildLayer(graph, encoder, operands[0]); });
+  return x;
+}
+
+absl::StatusOr<Graph> finish(GraphBuilder &graph, const Encoder &encoder, Value result) {
+  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(result);
+  if (!module.ok())
+    return module.status();
+  return Graph{std::move(*module),
+               {encoder.vocabulary.value, encoder.positions.value - encoder.firstPosition,
+                encoder.hidden.value, encoder.layers.value}};
+}
+
 } // namespace
 
 Encoder llmc::frontend::readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields,
@@ -78,31 +102,42 @@ Encoder llmc::frontend::readEncoder(const Checkpoint &checkpoint, Hyperparameter
 }
 
 absl::StatusOr<Graph> llmc::frontend::buildEncoder(Checkpoint &checkpoint, Hyperparameters &fields,
-                                                   const Encoder &encoder, ArrayRef<StringRef> ignored,
-                                                   MLIRContext *context) {
+                                                   const Encoder &encoder, MLIRContext *context) {
   if (!fields.ok())
     return fields.status();
-  SmallVector<StringRef> inputs = {"tokens", "positions"};
-  if (encoder.segments)
-    inputs.push_back("token_types");
-  GraphBuilder graph(checkpoint, fields, context, inputs);
+  GraphBuilder graph(checkpoint, fields, context, inputsOf(encoder));
   // Models with a head have the encoder as a member.
   const std::string member = encoder.names.member;
   if (checkpoint.find(member + "embeddings.word_embeddings.weight"))
     graph.beginNamesWith(member);
-  Value x = buildEmbeddings(graph, encoder);
-  for (int64_t i = 0; i < encoder.layers.value && graph.ok(); ++i)
-    x = graph.layer(i, encoder.names.layer, {x},
-                    [&](ValueRange operands) { return buildLayer(graph, encoder, operands[0]); });
-
+  Value states = buildStates(graph, encoder);
   for (const std::string &prefix : {std::string(), member})
     for (const char *unused : {"embeddings.position_ids", "pooler.*"})
       graph.ignoreTensors({prefix + unused});
-  graph.ignoreTensors(ignored);
-  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(x);
-  if (!module.ok())
-    return module.status();
-  return Graph{std::move(*module),
-               {encoder.vocabulary.value, encoder.positions.value - encoder.firstPosition,
-                encoder.hidden.value, encoder.layers.value}};
+  if (headTaskOf(checkpoint.architecture()))
+    graph.ignoreTensors(kHeadTensors);
+  return finish(graph, encoder, states);
+}
+
+absl::StatusOr<Graph> llmc::frontend::buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
+                                                           const Encoder &encoder,
+                                                           const EncoderHeadNames &names, HeadTask task,
+                                                           MLIRContext *context) {
+  EncoderHead head = readEncoderHead(fields, encoder, task);
+  if (!fields.ok())
+    return fields.status();
+  SmallVector<StringRef> inputs = inputsOf(encoder);
+  inputs.push_back("output_ids");
+  GraphBuilder graph(checkpoint, fields, context, inputs);
+  const std::string member = encoder.names.member;
+  graph.beginNamesWith(member);
+  Value states = buildStates(graph, encoder);
+  graph.beginNamesWith("");
+  Value rows = graph.selectRows(states, graph.input(inputs.size() - 1));
+  Value outputs = buildEncoderHead(graph, rows, encoder, names, head);
+  graph.ignoreTensors({member + "embeddings.position_ids", member + "pooler.*"});
+  absl::StatusOr<Graph> built = finish(graph, encoder, outputs);
+  if (built.ok())
+    built->head = head.description;
+  return built;
 }

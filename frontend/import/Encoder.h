@@ -3,6 +3,7 @@
 #define LLMC_FRONTEND_IMPORT_ENCODER_H
 
 #include "frontend/import/Activation.h"
+#include "frontend/import/EncoderHead.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/GraphBuilder.h"
 
@@ -53,10 +54,14 @@ struct Encoder {
 /// Reads the hyperparameters and refuses options that the graph has not.
 Encoder readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields, const EncoderNames &names);
 
-/// Builds the graph, whose result is the last hidden state. Poolers and the tensors of `ignored`, patterns in
-/// which a `*` stands for any text, are not used.
+/// Builds the graph, whose result is the last hidden state. Poolers and heads are not used.
 absl::StatusOr<Graph> buildEncoder(Checkpoint &checkpoint, Hyperparameters &fields, const Encoder &encoder,
-                                   llvm::ArrayRef<llvm::StringRef> ignored, mlir::MLIRContext *context);
+                                   mlir::MLIRContext *context);
+
+/// The same with the head for `task`, whose outputs are the result: those of the rows `output_ids`.
+absl::StatusOr<Graph> buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
+                                           const Encoder &encoder, const EncoderHeadNames &names,
+                                           HeadTask task, mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

@@ -14,6 +14,7 @@ namespace llmc::frontend {
 struct Graph {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   ModelSizes sizes;
+  std::optional<Head> head = {}; ///< if it was built with one
 };
 
 /// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
@@ -27,6 +28,9 @@ struct Family {
   /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
   /// names file, field, what was found and what was expected.
   absl::StatusOr<Graph> (*build)(Checkpoint &checkpoint, mlir::MLIRContext *context);
+  /// The same with the head that was trained for `task`. None: the family has no heads.
+  absl::StatusOr<Graph> (*buildWithHead)(Checkpoint &checkpoint, HeadTask task,
+                                         mlir::MLIRContext *context) = nullptr;
 };
 
 extern const Family kLlama;

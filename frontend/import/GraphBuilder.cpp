@@ -3,6 +3,7 @@
 #include "frontend/import/GraphBuilder.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "runtime/io/Message.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -159,6 +160,12 @@ Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, 
   return nn::LinearOp::create(builder, locationOf(tensor), x, weight, offset);
 }
 
+Value GraphBuilder::linear(Value x, const std::string &weight, const std::string &bias, const Size &out,
+                           const Size &in) {
+  Value matrix = parameter(weight, {out, in});
+  return nn::LinearOp::create(builder, locationOf(weight), x, matrix, vector(bias, out));
+}
+
 Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon, NormWeight form) {
   std::string tensor = fullName(name);
   Value weight = vector(tensor + ".weight", width);
@@ -198,6 +205,7 @@ Value GraphBuilder::attention(Value query, Value key, Value value, const Attenti
 }
 
 Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x); }
+Value GraphBuilder::tanh(Value x) { return math::TanhOp::create(builder, here, x); }
 Value GraphBuilder::activate(Value x, Activation activation) {
   auto gelu = [&](nn::GeluKind kind) {
     return nn::GeluOp::create(builder, here, x, nn::GeluKindAttr::get(context, kind));

@@ -64,6 +64,9 @@ public:
   mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width,
                         int64_t firstRow = 0);
   mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
+  /// The same where weight and bias have names of their own, complete ones.
+  mlir::Value linear(mlir::Value x, const std::string &weight, const std::string &bias, const Size &out,
+                     const Size &in);
   /// Over each `width` elements of x: its whole width, or each head.
   mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon,
                       NormWeight form = NormWeight::Whole);
@@ -72,6 +75,7 @@ public:
   mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape);
   mlir::Value silu(mlir::Value x);
+  mlir::Value tanh(mlir::Value x);
   mlir::Value activate(mlir::Value x, Activation activation);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value multiply(mlir::Value a, mlir::Value b);

@@ -3,8 +3,10 @@
 #include "frontend/import/Import.h"
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/import/EncoderHead.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/Formats.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "runtime/text/tokenizer.pb.h"
@@ -98,8 +100,27 @@ absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options
       return tokenizer.status();
     info.tokenizer = std::move(*tokenizer);
   }
-  return info.kind == ModelKind::Embed ? readPooling(checkpoint, info)
-                                       : readSampling(checkpoint, info.sampling);
+  switch (info.kind) {
+  case ModelKind::Generate:
+    return readSampling(checkpoint, info.sampling);
+  case ModelKind::Embed:
+    return readPooling(checkpoint, info);
+  case ModelKind::Predict:
+    return absl::OkStatus();
+  }
+  llvm_unreachable("not a kind of model");
+}
+
+absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, const ImportOptions &options,
+                                 MLIRContext *context) {
+  const std::optional<HeadTask> task = headTaskOf(checkpoint.architecture());
+  if (!task || !family.buildWithHead || !options.head)
+    return family.build(checkpoint, context);
+  // What sentence-transformers trains are hidden states, whatever else the checkpoint was.
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
+  if (!embedding.ok())
+    return embedding.status();
+  return *embedding ? family.build(checkpoint, context) : family.buildWithHead(checkpoint, *task, context);
 }
 
 } // namespace
@@ -112,8 +133,8 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   absl::StatusOr<const Family *> family = findFamily(**checkpoint);
   if (!family.ok())
     return family.status();
-  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect>();
-  absl::StatusOr<Graph> graph = (*family)->build(**checkpoint, context);
+  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  absl::StatusOr<Graph> graph = buildGraph(**family, **checkpoint, options, context);
   if (!graph.ok())
     return graph.status();
 
@@ -124,7 +145,8 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   model.info.licence = card.licence;
   model.info.family = (*family)->name;
   model.info.architecture = (*checkpoint)->architecture();
-  model.info.kind = (*family)->kind;
+  model.info.kind = graph->head ? ModelKind::Predict : (*family)->kind;
+  model.info.head = graph->head;
   model.info.sizes = graph->sizes;
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;

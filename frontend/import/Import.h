@@ -17,6 +17,9 @@ namespace llmc::frontend {
 struct ImportOptions {
   /// Whether to read the tokenizer too: tests of graphs have none.
   bool tokenizer = true;
+  /// Whether an encoder has the head that its architecture names; else its hidden states are pooled. Models
+  /// of sentence-transformers never have one.
+  bool head = true;
 };
 
 /// A model as the compiler sees it.
@@ -25,6 +28,7 @@ struct ImportedModel {
   ///
   ///     decoders   (tokens, positions, output_ids) -> [output_rows, vocabulary], logits of the wanted rows
   ///     encoders   (tokens, positions, token_types) -> [rows, hidden size], the last hidden state
+  ///     with heads (tokens, positions, token_types, output_ids) -> [output_rows, outputs]
   ///
   /// It calls a private function for each layer, whose parameters are arguments marked `nn.parameter`. No
   /// caches yet: the rows of one call are one sequence.

@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace llmc::frontend {
 
 /// What a model is for.
-enum class ModelKind { Generate, Embed };
+enum class ModelKind { Generate, Embed, Predict };
 
 /// Sizes of a model that others than its graph want to know.
 struct ModelSizes {
@@ -39,6 +40,22 @@ struct Pooling {
   bool normalize = true; ///< divide by the L2 norm
 };
 
+/// What an encoder's head was trained for.
+enum class HeadTask { MaskedTokens, SequenceClassification, TokenClassification, QuestionAnswering };
+
+/// The head of an encoder: what its outputs mean.
+struct Head {
+  HeadTask task;
+  /// What the outputs of a sequence are: logits of labels of which one holds, of labels each of which may
+  /// hold, or the wanted numbers themselves.
+  enum class Problem { SingleLabel, MultiLabel, Regression };
+  Problem problem = Problem::SingleLabel;
+  /// Names of the outputs; none of masked tokens, whose outputs are tokens.
+  std::vector<std::string> labels;
+  /// Segments that have an embedding of their own; 0: the model takes none.
+  int64_t tokenTypes = 0;
+};
+
 /// Facts about a model.
 struct ModelInfo {
   std::string name;
@@ -53,6 +70,7 @@ struct ModelInfo {
   SamplingDefaults sampling; ///< of ModelKind::Generate
   /// Of ModelKind::Embed. Files that do not say: the normalized mean.
   std::optional<Pooling> pooling;
+  std::optional<Head> head; ///< of ModelKind::Predict
 };
 
 } // namespace llmc::frontend

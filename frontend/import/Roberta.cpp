@@ -1,7 +1,7 @@
 //===- Roberta.cpp - RoBERTa -------------------------------------------------------------------------===//
 //
 // Liu et al., 2019: BERT's graph, trained otherwise. Positions are counted from the id of the padding token:
-// the table's rows up to it belong to padding and to nothing. The head for masked tokens is not used.
+// the table's rows up to it belong to padding and to nothing.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -25,17 +25,39 @@ void readFirstPosition(Hyperparameters &fields, Encoder &encoder) {
                                       encoder.positions.value, ") - 2: positions are counted from it"));
 }
 
-absl::StatusOr<Graph> buildRoberta(Checkpoint &checkpoint, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
+Encoder readRoberta(const Checkpoint &checkpoint, Hyperparameters &fields) {
   EncoderNames names;
   names.member = "roberta.";
   Encoder encoder = readEncoder(checkpoint, fields, names);
   readFirstPosition(fields, encoder);
-  return buildEncoder(checkpoint, fields, encoder, {"lm_head.*"}, context);
+  return encoder;
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel", "RobertaForMaskedLM"};
+absl::StatusOr<Graph> buildRoberta(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readRoberta(checkpoint, fields);
+  return buildEncoder(checkpoint, fields, encoder, context);
+}
+
+absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readRoberta(checkpoint, fields);
+  EncoderHeadNames names;
+  names.tokenDense = "lm_head.dense";
+  names.tokenNorm = "lm_head.layer_norm";
+  names.tokenDecoder = "lm_head.decoder";
+  names.tokenBias = "lm_head.bias";
+  names.tokenActivation = Activation::Gelu; // whatever the encoder has
+  names.pooler = "classifier.dense";
+  names.sequenceClassifier = "classifier.out_proj";
+  return buildEncoderWithHead(checkpoint, fields, encoder, names, task, context);
+}
+
+constexpr llvm::StringLiteral kHuggingFace[] = {
+    "RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification", "RobertaForTokenClassification",
+    "RobertaForQuestionAnswering"};
 
 } // namespace
 
-const Family llmc::frontend::kRoberta = {"roberta", ModelKind::Embed, kHuggingFace, {}, buildRoberta};
+const Family llmc::frontend::kRoberta = {"roberta", ModelKind::Embed, kHuggingFace,
+                                         {},        buildRoberta,     buildRobertaWithHead};

@@ -144,10 +144,15 @@ void addTemplates(std::optional<uint32_t> begin, std::optional<uint32_t> separat
     if (texts == 2) {
       if (separator)
         shape.add_pieces()->set_token_id(*separator);
-      shape.add_pieces()->set_sequence(Template::Piece::B);
+      Template::Piece &second = *shape.add_pieces();
+      second.set_sequence(Template::Piece::B);
+      second.set_type(1);
     }
-    if (end)
-      shape.add_pieces()->set_token_id(*end);
+    if (end) {
+      Template::Piece &last = *shape.add_pieces();
+      last.set_token_id(*end);
+      last.set_type(texts - 1);
+    }
   }
 }
 

@@ -265,7 +265,8 @@ absl::Status importConfig(const JsonField &config, const TokenIds &ids, Tokenize
       {"bos_token", &TokenizerModel::set_bos_id},
       {"eos_token", &TokenizerModel::set_eos_id},
       {"pad_token", &TokenizerModel::set_pad_id},
-      {"unk_token", &TokenizerModel::set_unk_id}};
+      {"unk_token", &TokenizerModel::set_unk_id},
+      {"mask_token", &TokenizerModel::set_mask_id}};
   for (auto [name, set] : kRoles) {
     absl::StatusOr<std::optional<uint32_t>> id = roleOf(config[name], ids, model);
     if (!id.ok())
@@ -337,6 +338,11 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
     });
   if (!status.ok())
     return status;
+  // The first BERTs have no word on roles.
+  for (const text::AddedToken &token : model.added_tokens())
+    if (!model.has_mask_id() && token.special() &&
+        (token.content() == "[MASK]" || token.content() == "<mask>"))
+      model.set_mask_id(token.id());
   addKnownStopIds(model);
   if (files.chatTemplateJinja)
     if (status = setChatTemplate(*files.chatTemplateJinja, "chat_template.jinja", model); !status.ok())

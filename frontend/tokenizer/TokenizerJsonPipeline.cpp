@@ -126,7 +126,10 @@ absl::Status importTemplate(const JsonField &field, const JsonField &specialToke
         return name.status();
       if (*name != "A" && *name != "B")
         return sequence["id"].error(absl::StrCat("is ", io::quote(*name), ", expected A or B"));
-      shape.add_pieces()->set_sequence(*name == "A" ? Template::Piece::A : Template::Piece::B);
+      Template::Piece &added = *shape.add_pieces();
+      added.set_sequence(*name == "A" ? Template::Piece::A : Template::Piece::B);
+      if (!sequence["type_id"].isNull())
+        LLMC_ASSIGN(added.set_type, sequence["type_id"].id());
       continue;
     }
     absl::StatusOr<std::string> name = piece["SpecialToken"]["id"].string();
@@ -136,14 +139,20 @@ absl::Status importTemplate(const JsonField &field, const JsonField &specialToke
     absl::StatusOr<size_t> idCount = ids.arraySize();
     if (!idCount.ok())
       return idCount.status();
-    for (size_t j = 0; j < *idCount; ++j)
-      LLMC_ASSIGN(shape.add_pieces()->set_token_id, ids.element(j).id());
+    for (size_t j = 0; j < *idCount; ++j) {
+      Template::Piece &added = *shape.add_pieces();
+      LLMC_ASSIGN(added.set_token_id, ids.element(j).id());
+      if (JsonField type = piece["SpecialToken"]["type_id"]; !type.isNull())
+        LLMC_ASSIGN(added.set_type, type.id());
+    }
   }
   return absl::OkStatus();
 }
 
-void addSequence(Template &shape, Template::Piece::Sequence sequence) {
-  shape.add_pieces()->set_sequence(sequence);
+void addSequence(Template &shape, Template::Piece::Sequence sequence, uint32_t type = 0) {
+  Template::Piece &piece = *shape.add_pieces();
+  piece.set_sequence(sequence);
+  piece.set_type(type);
 }
 
 /// [CLS] A [SEP], and for a pair [CLS] A [SEP] B [SEP]; RoBERTa has two separators between the texts.
@@ -167,8 +176,12 @@ absl::Status importClsSep(const JsonField &field, bool doubleSeparator, Tokenize
   pair = single;
   if (doubleSeparator)
     pair.add_pieces()->set_token_id(ids[1]);
-  addSequence(pair, Template::Piece::B);
-  pair.add_pieces()->set_token_id(ids[1]);
+  // RoBERTa tells no segments apart.
+  const uint32_t second = doubleSeparator ? 0 : 1;
+  addSequence(pair, Template::Piece::B, second);
+  Template::Piece &end = *pair.add_pieces();
+  end.set_token_id(ids[1]);
+  end.set_type(second);
   return absl::OkStatus();
 }
 

@@ -171,6 +171,24 @@ static absl::Status checkSizes(const Manifest &manifest) {
   return absl::OkStatus();
 }
 
+static absl::Status checkHead(const Manifest &manifest) {
+  const Head &head = manifest.head();
+  if (head.task() == Head::TASK_UNSPECIFIED || !Head::Task_IsValid(head.task()))
+    return absl::InvalidArgumentError(
+        absl::StrCat("head.task is ", static_cast<int>(head.task()), ", expected a known task"));
+  if (head.problem() == Head::PROBLEM_UNSPECIFIED || !Head::Problem_IsValid(head.problem()))
+    return absl::InvalidArgumentError(
+        absl::StrCat("head.problem is ", static_cast<int>(head.problem()), ", expected a known problem"));
+  const bool ofTokens = head.task() == Head::MASKED_TOKENS;
+  const uint32_t outputs = ofTokens ? manifest.vocabulary_size() : head.labels_size();
+  const uint32_t least = head.task() == Head::QUESTION_ANSWERING ? 2 : 1;
+  if (outputs < least || outputs > manifest.output_width())
+    return absl::InvalidArgumentError(absl::StrCat("head has ", outputs, ofTokens ? " tokens" : " labels",
+                                                   ", expected ", least, " to ", manifest.output_width(),
+                                                   ", the outputs of a row"));
+  return absl::OkStatus();
+}
+
 static absl::Status checkKind(const Manifest &manifest) {
   if (manifest.kind() == GENERATE) {
     if (manifest.output_width() < manifest.vocabulary_size())
@@ -188,9 +206,11 @@ static absl::Status checkKind(const Manifest &manifest) {
           " initializers, expected ", manifest.steps_size(), " and ", training.parameters_size()));
     return absl::OkStatus();
   }
+  if (manifest.kind() == PREDICT)
+    return checkHead(manifest);
   if (manifest.kind() != EMBED)
-    return absl::InvalidArgumentError(
-        absl::StrCat("kind is ", static_cast<int>(manifest.kind()), ", expected GENERATE, EMBED or TRAIN"));
+    return absl::InvalidArgumentError(absl::StrCat("kind is ", static_cast<int>(manifest.kind()),
+                                                   ", expected GENERATE, EMBED, TRAIN or PREDICT"));
   const Pooling::Method method = manifest.pooling().method();
   if (method != Pooling::MEAN && method != Pooling::CLS && method != Pooling::MAX)
     return absl::InvalidArgumentError(

@@ -78,6 +78,10 @@ absl::Status Session::checkTokens(absl::Span<const int32_t> next) const {
   return absl::OkStatus();
 }
 
+static absl::string_view outputsOf(const Manifest &manifest) {
+  return manifest.kind() == EMBED ? "embeddings" : manifest.kind() == PREDICT ? "predictions" : "logits";
+}
+
 static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t width) {
   const uint64_t bytes = static_cast<uint64_t>(rows) * width * sizeof(float);
   if (output.size() >= bytes)
@@ -112,7 +116,8 @@ absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != GENERATE)
-    return absl::FailedPreconditionError("the artifact makes embeddings, not logits");
+    return absl::FailedPreconditionError(
+        absl::StrCat("the artifact makes ", outputsOf(manifest), ", not logits"));
   if (absl::Status status = checkTokens(next); !status.ok())
     return status;
   const int64_t width = manifest.output_width(), count = static_cast<int64_t>(next.size());
@@ -139,35 +144,77 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
   return absl::MakeConstSpan(outputs, wanted * width);
 }
 
-absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
-  const Manifest &manifest = loaded->manifest();
-  if (manifest.kind() != EMBED)
-    return absl::FailedPreconditionError("the artifact makes logits, not embeddings");
+/// All of a text in one step: each token sees all others, so it cannot come in pieces.
+absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t> text,
+                                                        absl::Span<const int32_t> wanted) {
   reset();
   if (absl::Status status = checkTokens(text); !status.ok())
     return status;
-  const int64_t count = static_cast<int64_t>(text.size()), width = manifest.output_width();
+  const int64_t count = static_cast<int64_t>(text.size()), width = loaded->manifest().output_width();
   const Artifact::Step &step = loaded->stepFor(count);
-  // Each token sees all others, so the text cannot come in pieces.
   if (count > step.maxRows)
     return absl::OutOfRangeError(absl::StrCat("the input has ", count,
                                               " tokens, but the artifact was compiled for texts of at most ",
                                               step.maxRows));
-  const bool firstRowOnly = manifest.pooling().method() == Pooling::CLS;
-  const int64_t wanted = firstRowOnly ? 1 : count;
-  if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
+  if (absl::Status status = ensureRows(output, wanted.size(), width); !status.ok())
     return status;
-  float *const states = reinterpret_cast<float *>(output.data());
-  if (absl::Status status = runStep(step, text, 0, absl::MakeConstSpan(rowIds).first(wanted), states);
-      !status.ok())
+  float *const rows = reinterpret_cast<float *>(output.data());
+  if (absl::Status status = runStep(step, text, 0, wanted, rows); !status.ok())
     return status;
-  pooled.resize(width);
-  pool(manifest.pooling(), absl::MakeConstSpan(states, wanted * width), absl::MakeSpan(pooled));
-  for (int64_t i = 0; i < width; ++i)
+  return absl::MakeConstSpan(rows, wanted.size() * width);
+}
+
+absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
+  const Manifest &manifest = loaded->manifest();
+  if (manifest.kind() != EMBED)
+    return absl::FailedPreconditionError(
+        absl::StrCat("the artifact makes ", outputsOf(manifest), ", not embeddings"));
+  const size_t rows = manifest.pooling().method() == Pooling::CLS ? 1 : text.size();
+  absl::StatusOr<absl::Span<const float>> states =
+      encode(text, absl::MakeConstSpan(rowIds).first(std::min(rows, rowIds.size())));
+  if (!states.ok())
+    return states.status();
+  pooled.resize(manifest.output_width());
+  pool(manifest.pooling(), *states, absl::MakeSpan(pooled));
+  for (size_t i = 0; i < pooled.size(); ++i)
     if (!std::isfinite(pooled[i]))
       return absl::DataLossError(absl::StrCat("the model computes ", pooled[i], " for element ", i,
                                               " of the embedding, expected a finite number"));
   return absl::MakeConstSpan(pooled);
+}
+
+absl::StatusOr<absl::Span<const float>> Session::predict(absl::Span<const int32_t> text,
+                                                         absl::Span<const int32_t> types,
+                                                         absl::Span<const int32_t> wanted) {
+  const Manifest &manifest = loaded->manifest();
+  if (manifest.kind() != PREDICT)
+    return absl::FailedPreconditionError(
+        absl::StrCat("the artifact makes ", outputsOf(manifest), ", not predictions"));
+  const int64_t count = static_cast<int64_t>(text.size());
+  if (!types.empty() && types.size() != text.size())
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there are ", types.size(), " token types, expected one for each of ", count, " tokens"));
+  for (size_t i = 0; i < wanted.size(); ++i)
+    if (wanted[i] < 0 || wanted[i] >= count || wanted.size() > text.size())
+      return absl::InvalidArgumentError(absl::StrCat("output ", i, " is wanted of token ", wanted[i],
+                                                     ", expected each of 0 to ", count - 1, " at most once"));
+  std::fill(tokenTypes.begin(), tokenTypes.end(), 0);
+  const int64_t kinds = manifest.head().token_types();
+  if (kinds > 0 && types.size() <= tokenTypes.size())
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (types[i] < 0 || types[i] >= kinds)
+        return absl::InvalidArgumentError(
+            absl::StrCat("token ", i, " is of type ", types[i], ", expected 0 to ", kinds - 1));
+      tokenTypes[i] = types[i];
+    }
+  absl::StatusOr<absl::Span<const float>> outputs = encode(text, wanted);
+  if (!outputs.ok())
+    return outputs.status();
+  for (float value : *outputs)
+    if (!std::isfinite(value))
+      return absl::DataLossError(
+          absl::StrCat("the model computes ", value, " for an output, expected a finite number"));
+  return outputs;
 }
 
 void Session::reset() {

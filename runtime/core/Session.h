@@ -57,6 +57,12 @@ public:
   /// for artifacts of kind EMBED. Fails if an element is not finite.
   absl::StatusOr<absl::Span<const float>> embed(absl::Span<const int32_t> text);
 
+  /// What the head makes of the tokens `wanted` of a text (places in it), [wanted.size(), output_width];
+  /// valid until the next call. `types` are the segments of the tokens, or empty: all are of the first. Only
+  /// for artifacts of kind PREDICT. Fails if an output is not finite.
+  absl::StatusOr<absl::Span<const float>>
+  predict(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
+
   void reset() override;
 
 private:
@@ -65,6 +71,8 @@ private:
 
   absl::Status allocate();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
+  absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> text,
+                                                 absl::Span<const int32_t> wanted);
   absl::Status runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
                        absl::Span<const int32_t> outputIds, float *output);
 

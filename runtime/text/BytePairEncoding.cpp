@@ -29,6 +29,21 @@ size_t slotOf(uint64_t pair, size_t mask) {
   return static_cast<size_t>(pair >> 32) & mask;
 }
 
+/// Ranges of characters of the byte-level alphabet become ranges of the bytes that these stand for.
+void toBytes(absl::string_view visible, std::vector<ByteRange> &ranges) {
+  std::vector<size_t> bytesBefore;
+  bytesBefore.reserve(visible.size() + 1);
+  size_t bytes = 0;
+  for (char c : visible) {
+    // A character begins where no continuation byte stands.
+    bytesBefore.push_back(bytes);
+    bytes += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }
+  bytesBefore.push_back(bytes);
+  for (ByteRange &range : ranges)
+    range = {bytesBefore[range.begin], bytesBefore[range.end]};
+}
+
 uint64_t pairOf(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
 
 } // namespace
@@ -110,8 +125,10 @@ const BytePairEncoding::Merge &BytePairEncoding::findMerge(uint32_t left, uint32
   return merges[slot];
 }
 
-void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids) const {
-  if (cache->find(piece, ids))
+void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids,
+                              std::vector<ByteRange> *ranges) const {
+  // The cache knows tokens only.
+  if (!ranges && cache->find(piece, ids))
     return;
   std::string visible;
   absl::string_view text = piece;
@@ -123,34 +140,48 @@ void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids
     if (std::optional<uint32_t> whole = index.find(text)) {
       auto id = static_cast<int32_t>(*whole);
       ids.push_back(id);
+      if (ranges)
+        ranges->push_back({0, piece.size()});
       cache->insert(piece, &id, 1);
       return;
     }
   std::vector<int32_t> symbols;
+  std::vector<ByteRange> parts, *partsIfWanted = ranges ? &parts : nullptr;
   if (everyByteHasToken) {
     symbols.reserve(piece.size());
     for (char byte : piece)
       symbols.push_back(byteTokens[static_cast<unsigned char>(byte)]);
+    for (size_t at = 0; ranges && at < piece.size(); ++at)
+      parts.push_back({at, at + 1});
   } else {
-    initialSymbols(text, symbols);
+    initialSymbols(text, symbols, partsIfWanted);
+    if (ranges && kind == Symbols::Bytes)
+      toBytes(text, parts);
   }
   if (symbols.size() <= kShortPiece)
-    mergeShort(symbols);
+    mergeShort(symbols, partsIfWanted);
   else
-    mergeLong(symbols);
+    mergeLong(symbols, partsIfWanted);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
+  if (ranges)
+    ranges->insert(ranges->end(), parts.begin(), parts.end());
   cache->insert(piece, symbols.data(), symbols.size());
 }
 
-void BytePairEncoding::initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols) const {
+void BytePairEncoding::initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols,
+                                      std::vector<ByteRange> *ranges) const {
   int32_t pendingUnknown = -1;
+  ByteRange unknown = {};
   auto flush = [&] {
     if (pendingUnknown >= 0)
       symbols.push_back(pendingUnknown);
+    if (pendingUnknown >= 0 && ranges)
+      ranges->push_back(unknown);
     pendingUnknown = -1;
   };
   std::string symbol;
   for (size_t at = 0; at < piece.size();) {
+    const size_t begin = at;
     absl::string_view character = piece.substr(at, decodeFront(piece.substr(at)).length);
     symbol.clear();
     absl::StrAppend(&symbol, at == 0 ? "" : prefix, character);
@@ -160,15 +191,22 @@ void BytePairEncoding::initialSymbols(absl::string_view piece, std::vector<int32
     if (std::optional<uint32_t> id = index.find(symbol)) {
       flush();
       symbols.push_back(static_cast<int32_t>(*id));
+      if (ranges)
+        ranges->push_back({begin, at});
       continue;
     }
     // As in the reference, an unknown token that waits to be fused is not flushed by bytes.
-    if (byteFallback && appendByteFallback(symbol, symbols))
+    if (byteFallback && appendByteFallback(symbol, symbols)) {
+      // Each of the character's bytes stands for the character.
+      if (ranges)
+        ranges->resize(symbols.size(), {begin, at});
       continue;
+    }
     if (!unkId)
       continue;
     if (!fuseUnk)
       flush();
+    unknown = {pendingUnknown < 0 ? begin : unknown.begin, at};
     pendingUnknown = static_cast<int32_t>(*unkId);
   }
   flush();
@@ -187,7 +225,7 @@ bool BytePairEncoding::appendByteFallback(absl::string_view character, std::vect
   return true;
 }
 
-void BytePairEncoding::mergeShort(std::vector<int32_t> &symbols) const {
+void BytePairEncoding::mergeShort(std::vector<int32_t> &symbols, std::vector<ByteRange> *ranges) const {
   size_t count = symbols.size();
   // Merge i is of symbols i and i + 1.
   Merge found[kShortPiece];
@@ -202,6 +240,10 @@ void BytePairEncoding::mergeShort(std::vector<int32_t> &symbols) const {
       break;
     symbols[best] = static_cast<int32_t>(found[best].merged);
     std::copy(symbols.begin() + best + 2, symbols.begin() + count, symbols.begin() + best + 1);
+    if (ranges) {
+      (*ranges)[best].end = (*ranges)[best + 1].end;
+      ranges->erase(ranges->begin() + best + 1);
+    }
     std::copy(found + best + 1, found + count - 1, found + best);
     --count;
     if (best > 0)
@@ -212,7 +254,7 @@ void BytePairEncoding::mergeShort(std::vector<int32_t> &symbols) const {
   symbols.resize(count);
 }
 
-void BytePairEncoding::mergeLong(std::vector<int32_t> &symbols) const {
+void BytePairEncoding::mergeLong(std::vector<int32_t> &symbols, std::vector<ByteRange> *ranges) const {
   struct Link {
     int32_t previous; // -1 at the front
     int32_t next;     // -1 at the back
@@ -253,6 +295,8 @@ void BytePairEncoding::mergeLong(std::vector<int32_t> &symbols) const {
       continue;
     symbols[at] = static_cast<int32_t>(merge.merged);
     symbols[next] = kMerged;
+    if (ranges)
+      (*ranges)[at].end = (*ranges)[next].end;
     links[at].next = links[next].next;
     if (links[at].next >= 0) {
       links[links[at].next].previous = at;
@@ -260,6 +304,13 @@ void BytePairEncoding::mergeLong(std::vector<int32_t> &symbols) const {
     }
     if (links[at].previous >= 0)
       consider(links[at].previous, at);
+  }
+  if (ranges) {
+    size_t kept = 0;
+    for (int32_t i = 0; i < count; ++i)
+      if (symbols[i] != kMerged)
+        (*ranges)[kept++] = (*ranges)[i];
+    ranges->resize(kept);
   }
   std::erase(symbols, kMerged);
 }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/Rewriting.h"
 #include "runtime/text/TokenIndex.h"
 #include "runtime/text/tokenizer.pb.h"
 
@@ -33,8 +34,9 @@ public:
                                                                   const TokenIndex &index, Symbols symbols);
   ~BytePairEncoding();
 
-  /// Appends the tokens of `piece`.
-  void encode(absl::string_view piece, std::vector<int32_t> &ids) const;
+  /// Appends the tokens of `piece`, and, if they are asked for, their bytes of it.
+  void encode(absl::string_view piece, std::vector<int32_t> &ids,
+              std::vector<ByteRange> *ranges = nullptr) const;
 
 private:
   struct Merge {
@@ -49,10 +51,12 @@ private:
   absl::Status addMerges(const BytePairEncodingModel &model);
   void findByteTokens();
   const Merge &findMerge(uint32_t left, uint32_t right) const;
-  void initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols) const;
+  // `ranges` is null, or holds the bytes of each symbol.
+  void initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols,
+                      std::vector<ByteRange> *ranges) const;
   bool appendByteFallback(absl::string_view character, std::vector<int32_t> &symbols) const;
-  void mergeShort(std::vector<int32_t> &symbols) const;
-  void mergeLong(std::vector<int32_t> &symbols) const;
+  void mergeShort(std::vector<int32_t> &symbols, std::vector<ByteRange> *ranges) const;
+  void mergeLong(std::vector<int32_t> &symbols, std::vector<ByteRange> *ranges) const;
 
   const TokenIndex &index;
   Symbols kind;

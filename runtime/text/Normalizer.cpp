@@ -2,11 +2,13 @@
 
 #include "runtime/text/Normalizer.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
+#include "runtime/text/Regex.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::text {
@@ -16,85 +18,86 @@ namespace {
 // A pattern that matches everywhere with a long replacement must not fill the memory.
 constexpr size_t kMaxNormalizedBytes = 256 * 1024 * 1024;
 
-std::string lowercase(absl::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    DecodedCharacter front = decodeFront(text);
-    appendLowercase(result, front.character);
-    text.remove_prefix(front.length);
+void lowercase(absl::string_view text, Rewriting &out) {
+  out.text.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    DecodedCharacter front = decodeFront(text.substr(at));
+    appendLowercase(out.text, front.character);
+    out.cameFrom(at, at + front.length);
+    at += front.length;
   }
-  return result;
 }
 
-template <typename Predicate> std::string removeIf(absl::string_view text, Predicate predicate) {
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    DecodedCharacter front = decodeFront(text);
+template <typename Predicate> void removeIf(absl::string_view text, Predicate predicate, Rewriting &out) {
+  out.text.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    DecodedCharacter front = decodeFront(text.substr(at));
     if (!predicate(front.character))
-      result.append(text.data(), front.length);
-    text.remove_prefix(front.length);
+      out.copy(text, at, at + front.length);
+    at += front.length;
   }
-  return result;
 }
 
 /// Removes control characters and turns each white space into a space; puts spaces around Chinese characters.
-std::string cleanForBert(absl::string_view text, bool cleanText, bool spaceChinese) {
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    DecodedCharacter front = decodeFront(text);
+void cleanForBert(absl::string_view text, bool cleanText, bool spaceChinese, Rewriting &out) {
+  out.text.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    DecodedCharacter front = decodeFront(text.substr(at));
     char32_t c = front.character;
     if (cleanText && (c == 0 || c == 0xFFFD || isBertControl(c))) {
       // Gone.
     } else if (cleanText && isWhiteSpace(c)) {
-      result.push_back(' ');
+      out.text.push_back(' ');
     } else if (spaceChinese && isBertChinese(c)) {
-      result.push_back(' ');
-      result.append(text.data(), front.length);
-      result.push_back(' ');
+      out.text.push_back(' ');
+      out.text.append(text.data() + at, front.length);
+      out.text.push_back(' ');
     } else {
-      result.append(text.data(), front.length);
+      out.text.append(text.data() + at, front.length);
     }
-    text.remove_prefix(front.length);
+    out.cameFrom(at, at + front.length);
+    at += front.length;
   }
-  return result;
 }
 
-std::string normalizeForBert(const NormalizerStep::Bert &bert, std::string text) {
-  if (bert.clean_text() || bert.handle_chinese_chars())
-    text = cleanForBert(text, bert.clean_text(), bert.handle_chinese_chars());
-  if (bert.strip_accents())
-    text = removeIf(normalizeTo(UnicodeForm::Nfd, text), isNonspacingMark);
-  if (bert.lowercase())
-    text = lowercase(text);
-  return text;
-}
-
-absl::StatusOr<std::string> replaceAll(const Regex &pattern, absl::string_view content,
-                                       absl::string_view text) {
-  std::string result;
+absl::Status replaceAll(const Regex &pattern, absl::string_view content, absl::string_view text,
+                        Rewriting &out) {
   size_t kept = 0;
   absl::Status status = pattern.forEachMatch(text, [&](Regex::Match match) {
-    absl::StrAppend(&result, text.substr(kept, match.start - kept), content);
+    out.copy(text, kept, match.start);
+    out.text.append(content.data(), content.size());
+    out.cameFrom(match.start, match.end);
     kept = match.end;
-    return result.size() > kMaxNormalizedBytes
+    return out.text.size() > kMaxNormalizedBytes
                ? absl::ResourceExhaustedError("Replace makes a text of more than 256 MiB")
                : absl::OkStatus();
   });
-  if (!status.ok())
-    return status;
-  absl::StrAppend(&result, text.substr(kept));
-  return result;
+  out.copy(text, kept, text.size());
+  return status;
 }
 
-std::string strip(const NormalizerStep::Strip &sides, absl::string_view text) {
-  while (sides.left() && !text.empty() && isWhiteSpace(decodeFront(text).character))
-    text.remove_prefix(decodeFront(text).length);
-  while (sides.right() && !text.empty() && isWhiteSpace(decodeBack(text).character))
-    text.remove_suffix(decodeBack(text).length);
-  return std::string(text);
+void strip(const NormalizerStep::Strip &sides, absl::string_view text, Rewriting &out) {
+  absl::string_view rest = text;
+  while (sides.left() && !rest.empty() && isWhiteSpace(decodeFront(rest).character))
+    rest.remove_prefix(decodeFront(rest).length);
+  while (sides.right() && !rest.empty() && isWhiteSpace(decodeBack(rest).character))
+    rest.remove_suffix(decodeBack(rest).length);
+  const size_t begin = rest.data() - text.data();
+  out.copy(text, begin, begin + rest.size());
+}
+
+void prepend(absl::string_view content, absl::string_view text, Rewriting &out) {
+  if (!text.empty())
+    out.text.assign(content.data(), content.size());
+  out.cameFrom(0, 0);
+  out.copy(text, 0, text.size());
+}
+
+template <typename Step> auto neverFails(Step step) {
+  return [step](absl::string_view text, Rewriting &out) {
+    step(text, out);
+    return absl::OkStatus();
+  };
 }
 
 } // namespace
@@ -102,59 +105,86 @@ std::string strip(const NormalizerStep::Strip &sides, absl::string_view text) {
 absl::StatusOr<Normalizer>
 Normalizer::create(const google::protobuf::RepeatedPtrField<NormalizerStep> &protoSteps) {
   Normalizer normalizer;
+  auto add = [&](auto step) { normalizer.steps.push_back(neverFails(step)); };
   for (const NormalizerStep &proto : protoSteps) {
-    Step step{proto, std::nullopt};
-    if (proto.kind_case() == NormalizerStep::KIND_NOT_SET ||
-        (proto.has_unicode_form() && (proto.unicode_form() < 1 || proto.unicode_form() > 4)))
-      return absl::InvalidArgumentError("normalizer: a step of unknown kind");
-    if (proto.has_replace()) {
-      const Pattern &pattern = proto.replace().pattern();
-      if (pattern.literal().empty() && pattern.regex().empty())
-        return absl::InvalidArgumentError("normalizer: Replace has an empty pattern");
-      absl::StatusOr<Regex> regex =
-          pattern.has_regex() ? Regex::create(pattern.regex()) : Regex::createLiteral(pattern.literal());
-      if (!regex.ok())
-        return absl::Status(regex.status().code(),
-                            absl::StrCat("normalizer: Replace: ", regex.status().message()));
-      step.pattern = *std::move(regex);
+    switch (proto.kind_case()) {
+    case NormalizerStep::kLowercase:
+      add(lowercase);
+      break;
+    case NormalizerStep::kUnicodeForm: {
+      if (proto.unicode_form() < NormalizerStep::NFC || proto.unicode_form() > NormalizerStep::NFKD)
+        return absl::InvalidArgumentError("normalizer: a step of unknown kind");
+      const auto form = static_cast<UnicodeForm>(proto.unicode_form() - NormalizerStep::NFC);
+      add([form](absl::string_view text, Rewriting &out) { normalizeTo(form, text, out); });
+      break;
     }
-    normalizer.steps.push_back(std::move(step));
+    case NormalizerStep::kStripAccents:
+      add([](absl::string_view text, Rewriting &out) { removeIf(text, isCombiningMark, out); });
+      break;
+    case NormalizerStep::kBert:
+      normalizer.addBert(proto.bert());
+      break;
+    case NormalizerStep::kReplace:
+      if (absl::Status status = normalizer.addReplace(proto.replace()); !status.ok())
+        return absl::Status(status.code(), absl::StrCat("normalizer: Replace: ", status.message()));
+      break;
+    case NormalizerStep::kPrepend:
+      add([content = proto.prepend().content()](absl::string_view text, Rewriting &out) {
+        prepend(content, text, out);
+      });
+      break;
+    case NormalizerStep::kStrip:
+      add([sides = proto.strip()](absl::string_view text, Rewriting &out) { strip(sides, text, out); });
+      break;
+    case NormalizerStep::KIND_NOT_SET:
+      return absl::InvalidArgumentError("normalizer: a step of unknown kind");
+    }
   }
   return normalizer;
 }
 
-absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text) const {
-  std::string result(text);
-  for (const Step &step : steps) {
-    absl::StatusOr<std::string> next = apply(step, std::move(result));
-    if (!next.ok())
-      return absl::Status(next.status().code(), absl::StrCat("normalizer: ", next.status().message()));
-    result = *std::move(next);
-  }
-  return result;
+absl::Status Normalizer::addReplace(const NormalizerStep::Replace &replace) {
+  const Pattern &pattern = replace.pattern();
+  if (pattern.literal().empty() && pattern.regex().empty())
+    return absl::InvalidArgumentError("has an empty pattern");
+  absl::StatusOr<Regex> regex =
+      pattern.has_regex() ? Regex::create(pattern.regex()) : Regex::createLiteral(pattern.literal());
+  if (!regex.ok())
+    return regex.status();
+  steps.push_back([regex = std::make_shared<Regex>(*std::move(regex)),
+                   content = replace.content()](absl::string_view text, Rewriting &out) {
+    return replaceAll(*regex, content, text, out);
+  });
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Normalizer::apply(const Step &step, std::string text) {
-  const NormalizerStep &proto = step.step;
-  switch (proto.kind_case()) {
-  case NormalizerStep::kLowercase:
-    return lowercase(text);
-  case NormalizerStep::kUnicodeForm:
-    return normalizeTo(static_cast<UnicodeForm>(proto.unicode_form() - NormalizerStep::NFC), text);
-  case NormalizerStep::kStripAccents:
-    return removeIf(text, isCombiningMark);
-  case NormalizerStep::kBert:
-    return normalizeForBert(proto.bert(), std::move(text));
-  case NormalizerStep::kReplace:
-    return replaceAll(*step.pattern, proto.replace().content(), text);
-  case NormalizerStep::kPrepend:
-    return text.empty() ? text : absl::StrCat(proto.prepend().content(), text);
-  case NormalizerStep::kStrip:
-    return strip(proto.strip(), text);
-  case NormalizerStep::KIND_NOT_SET:
-    break;
+void Normalizer::addBert(const NormalizerStep::Bert &bert) {
+  auto add = [&](auto step) { steps.push_back(neverFails(step)); };
+  if (bert.clean_text() || bert.handle_chinese_chars())
+    add([clean = bert.clean_text(), chinese = bert.handle_chinese_chars()](
+            absl::string_view text, Rewriting &out) { cleanForBert(text, clean, chinese, out); });
+  if (bert.strip_accents()) {
+    add([](absl::string_view text, Rewriting &out) { normalizeTo(UnicodeForm::Nfd, text, out); });
+    add([](absl::string_view text, Rewriting &out) { removeIf(text, isNonspacingMark, out); });
   }
-  return absl::InternalError("a step of unknown kind");
+  if (bert.lowercase())
+    add(lowercase);
+}
+
+absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text, Origins *origins) const {
+  std::string result(text);
+  for (const Step &step : steps) {
+    Rewriting next(origins ? Tracking::On : Tracking::Off);
+    if (absl::Status status = step(result, next); !status.ok())
+      return absl::Status(status.code(), absl::StrCat("normalizer: ", status.message()));
+    result = std::move(next.text);
+    if (!origins)
+      continue;
+    for (ByteRange &range : next.origins)
+      range = originOf(*origins, range);
+    *origins = std::move(next.origins);
+  }
+  return result;
 }
 
 } // namespace llmc::text

@@ -3,14 +3,14 @@
 #ifndef LLMC_TEXT_NORMALIZER_H
 #define LLMC_TEXT_NORMALIZER_H
 
+#include <functional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-#include "runtime/text/Regex.h"
+#include "runtime/text/Rewriting.h"
 #include "runtime/text/tokenizer.pb.h"
 
 namespace llmc::text {
@@ -25,14 +25,18 @@ public:
   bool isIdentity() const { return steps.empty(); }
 
   /// The normalized form of `text` (valid UTF-8).
-  absl::StatusOr<std::string> normalize(absl::string_view text) const;
+  absl::StatusOr<std::string> normalize(absl::string_view text) const { return normalize(text, nullptr); }
+
+  /// The same, and from where in `text` each byte comes.
+  absl::StatusOr<std::string> normalize(absl::string_view text, Origins &origins) const {
+    return normalize(text, &origins);
+  }
 
 private:
-  struct Step {
-    NormalizerStep step;
-    std::optional<Regex> pattern; // of Replace
-  };
-  static absl::StatusOr<std::string> apply(const Step &step, std::string text);
+  using Step = std::function<absl::Status(absl::string_view text, Rewriting &out)>;
+  absl::StatusOr<std::string> normalize(absl::string_view text, Origins *origins) const;
+  absl::Status addReplace(const NormalizerStep::Replace &replace);
+  void addBert(const NormalizerStep::Bert &bert);
 
   std::vector<Step> steps;
 };

@@ -7,7 +7,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 #include "runtime/text/ByteLevelAlphabet.h"
 #include "runtime/text/Unicode.h"
@@ -57,23 +56,69 @@ template <typename Span> void findWordsAndSigns(absl::string_view text, std::vec
   }
 }
 
-/// The piece with the spaces or marks that the step puts into it; nothing if the step leaves it as it is.
-std::optional<std::string> changePiece(const PreTokenizerStep &step, absl::string_view piece,
-                                       bool atTextStart) {
-  if (step.has_byte_level() && step.byte_level().add_prefix_space() && piece.front() != ' ')
-    return absl::StrCat(" ", piece);
+/// Writes the piece with the spaces or marks that the step puts into it; false if the step leaves it as it
+/// is.
+bool changePiece(const PreTokenizerStep &step, absl::string_view piece, bool atTextStart, Rewriting &out) {
+  if (step.has_byte_level() && step.byte_level().add_prefix_space() && piece.front() != ' ') {
+    out.text = " ";
+    out.cameFrom(0, 0);
+    out.copy(piece, 0, piece.size());
+    return true;
+  }
   if (!step.has_metaspace())
-    return std::nullopt;
+    return false;
   const PreTokenizerStep::Metaspace &metaspace = step.metaspace();
-  std::string marked = absl::StrReplaceAll(piece, {{" ", metaspace.replacement()}});
+  const std::string &mark = metaspace.replacement();
   bool prepend = metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::ALWAYS ||
                  (metaspace.prepend_scheme() == PreTokenizerStep::Metaspace::FIRST && atTextStart);
-  if (prepend && !absl::StartsWith(marked, metaspace.replacement()))
-    marked.insert(0, metaspace.replacement());
-  return marked;
+  if (prepend && piece.front() != ' ' && !absl::StartsWith(piece, mark))
+    out.text = mark;
+  out.cameFrom(0, 0);
+  for (size_t at = 0; at < piece.size();) {
+    const size_t end = std::min(piece.find(' ', at), piece.size());
+    out.copy(piece, at, end);
+    at = end + 1;
+    if (end == piece.size())
+      break;
+    out.text += mark;
+    out.cameFrom(end, end + 1);
+  }
+  return true;
 }
 
 } // namespace
+
+ByteRange Pieces::originOf(absl::string_view part) const {
+  auto rangeIn = [&](const char *start) {
+    const size_t begin = part.data() - start;
+    return ByteRange{begin, begin + part.size()};
+  };
+  auto next = origins.upper_bound(part.data());
+  if (next != origins.begin()) {
+    const auto &[start, made] = *std::prev(next);
+    if (part.data() + part.size() <= start + made.size())
+      return text::originOf(made, rangeIn(start));
+  }
+  return rangeIn(text.data());
+}
+
+absl::string_view Pieces::keep(Rewriting &&made, absl::string_view source) {
+  absl::string_view kept = owned.emplace_back(std::move(made.text));
+  if (tracking == Tracking::On) {
+    const size_t start = originOf(source).begin;
+    for (ByteRange &range : made.origins)
+      range = range.begin == range.end ? ByteRange{start, start}
+                                       : originOf(source.substr(range.begin, range.end - range.begin));
+    origins[kept.data()] = std::move(made.origins);
+  }
+  return kept;
+}
+
+void Pieces::clear() {
+  views.clear();
+  owned.clear();
+  origins.clear();
+}
 
 absl::StatusOr<PreTokenizer>
 PreTokenizer::create(const google::protobuf::RepeatedPtrField<PreTokenizerStep> &protoSteps) {
@@ -127,8 +172,8 @@ absl::StatusOr<PreTokenizer::Step> PreTokenizer::createStep(const PreTokenizerSt
 }
 
 absl::Status PreTokenizer::split(absl::string_view text, bool atTextStart, Pieces &pieces) const {
-  pieces.views.clear();
-  pieces.owned.clear();
+  pieces.clear();
+  pieces.text = text;
   if (text.empty())
     return absl::OkStatus();
   pieces.views.push_back(text);
@@ -150,8 +195,8 @@ absl::Status PreTokenizer::applyStep(const Step &step, bool last, absl::string_v
                                      std::vector<Span> &spans, std::vector<absl::string_view> &next,
                                      Pieces &pieces) const {
   spans.clear();
-  if (std::optional<std::string> changed = changePiece(step.step, piece, atTextStart))
-    piece = pieces.owned.emplace_back(*std::move(changed));
+  if (Rewriting changed(pieces.tracking); changePiece(step.step, piece, atTextStart, changed))
+    piece = pieces.keep(std::move(changed), piece);
   Behavior behavior = PreTokenizerStep::ISOLATED;
   if (absl::Status status = cut(step, piece, spans, behavior); !status.ok())
     return status;
@@ -163,9 +208,12 @@ absl::Status PreTokenizer::applyStep(const Step &step, bool last, absl::string_v
       continue;
     absl::string_view part = piece.substr(span.start, span.end - span.start);
     if (toVisible) {
-      std::string visible;
-      appendByteLevel(visible, part);
-      part = pieces.owned.emplace_back(std::move(visible));
+      Rewriting visible(pieces.tracking);
+      for (size_t at = 0; at < part.size(); ++at) {
+        appendByteLevel(visible.text, part.substr(at, 1));
+        visible.cameFrom(at, at + 1);
+      }
+      part = pieces.keep(std::move(visible), part);
     }
     next.push_back(part);
   }

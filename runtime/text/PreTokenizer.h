@@ -4,6 +4,7 @@
 #define LLMC_TEXT_PRE_TOKENIZER_H
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,14 +14,28 @@
 #include "absl/strings/string_view.h"
 
 #include "runtime/text/Regex.h"
+#include "runtime/text/Rewriting.h"
 #include "runtime/text/tokenizer.pb.h"
 
 namespace llmc::text {
 
 /// The pieces that a text is cut into. They view the text or the strings kept here.
 struct Pieces {
+  explicit Pieces(Tracking tracking = Tracking::Off) : tracking(tracking) {}
+
+  /// From where in the text a part of a piece comes. Only with Tracking::On.
+  ByteRange originOf(absl::string_view part) const;
+  /// Keeps a string that was made of `source`, which is in the text or in a string kept before.
+  absl::string_view keep(Rewriting &&made, absl::string_view source);
+  void clear();
+
   std::vector<absl::string_view> views;
+  absl::string_view text;
   std::deque<std::string> owned;
+  Tracking tracking;
+
+private:
+  std::map<const char *, Origins> origins; ///< of the strings in `owned`, by where they begin
 };
 
 /// A sequence of cuttings of text, each as the step of its name in tokenizer.json. Thread-safe.

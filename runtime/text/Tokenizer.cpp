@@ -74,6 +74,8 @@ absl::Status Tokenizer::takeModel(const TokenizerModel &given) {
     model.set_pad_id(given.pad_id());
   if (given.has_unk_id())
     model.set_unk_id(given.unk_id());
+  if (given.has_mask_id())
+    model.set_mask_id(given.mask_id());
   *model.mutable_stop_ids() = given.stop_ids();
   model.set_chat_template(given.chat_template());
   return checkIds();
@@ -90,6 +92,8 @@ absl::Status Tokenizer::checkIds() const {
     named.emplace_back("padding token", model.pad_id());
   if (model.has_unk_id())
     named.emplace_back("unknown token", model.unk_id());
+  if (model.has_mask_id())
+    named.emplace_back("mask token", model.mask_id());
   for (uint32_t id : model.stop_ids())
     named.emplace_back("stop token", id);
   for (const Template *shape : {&model.single_template(), &model.pair_template()})
@@ -138,35 +142,123 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::fillTemplate(const Template &sha
   return ids;
 }
 
-absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special,
-                                   std::vector<int32_t> &ids) const {
+/// Where `part`, which views `text`, lies in it.
+static ByteRange rangeOf(absl::string_view part, absl::string_view text) {
+  const size_t begin = part.data() - text.data();
+  return {begin, begin + part.size()};
+}
+
+static ByteRange withoutSpace(absl::string_view text, ByteRange range) {
+  while (range.begin < range.end) {
+    DecodedCharacter front = decodeFront(text.substr(range.begin));
+    if (!isWhiteSpace(front.character))
+      break;
+    range.begin += front.length;
+  }
+  while (range.begin < range.end) {
+    DecodedCharacter back = decodeBack(text.substr(0, range.end));
+    if (!isWhiteSpace(back.character))
+      break;
+    range.end -= back.length;
+  }
+  return range;
+}
+
+/// Whole characters, where a token has only some of their bytes.
+static ByteRange wholeCharacters(absl::string_view text, ByteRange range) {
+  auto isContinuation = [&](size_t at) {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  };
+  while (range.begin > 0 && isContinuation(range.begin))
+    --range.begin;
+  while (isContinuation(range.end))
+    ++range.end;
+  return range;
+}
+
+absl::StatusOr<std::vector<PlacedToken>> Tokenizer::place(absl::Span<const absl::string_view> texts,
+                                                          EncodeOptions options) const {
+  const Template &shape = texts.size() > 1 ? model.pair_template() : model.single_template();
+  const SpecialTokens special = options.parseSpecial ? SpecialTokens::Parse : SpecialTokens::Ignore;
+  std::vector<PlacedToken> tokens;
+  auto append = [&](int32_t which, int32_t type) -> absl::Status {
+    std::vector<int32_t> ids;
+    std::vector<ByteRange> ranges;
+    if (absl::Status status = appendText(texts[which], special, ids, &ranges); !status.ok())
+      return status;
+    for (size_t i = 0; i < ids.size(); ++i)
+      tokens.push_back(
+          {ids[i], type, which, withoutSpace(texts[which], wholeCharacters(texts[which], ranges[i]))});
+    return absl::OkStatus();
+  };
+  if (!options.addSpecialTokens || shape.pieces().empty()) {
+    for (size_t i = 0; i < texts.size(); ++i)
+      if (absl::Status status = append(static_cast<int32_t>(i), static_cast<int32_t>(i)); !status.ok())
+        return status;
+    return tokens;
+  }
+  for (const Template::Piece &piece : shape.pieces()) {
+    const auto type = static_cast<int32_t>(piece.type());
+    if (piece.has_token_id()) {
+      tokens.push_back({static_cast<int32_t>(piece.token_id()), type, -1, {0, 0}});
+      continue;
+    }
+    const size_t which = piece.sequence() == Template::Piece::B ? 1 : 0;
+    if (which >= texts.size())
+      continue;
+    if (absl::Status status = append(static_cast<int32_t>(which), type); !status.ok())
+      return status;
+  }
+  return tokens;
+}
+
+absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special, std::vector<int32_t> &ids,
+                                   std::vector<ByteRange> *ranges) const {
   std::string repaired;
   if (!isValidUtf8(text)) {
+    if (ranges)
+      return absl::InvalidArgumentError("the text is not UTF-8");
     repaired = replaceInvalidUtf8(text);
     text = repaired;
   }
   bool atTextStart = true;
-  Pieces pieces;
+  Pieces pieces(ranges ? Tracking::On : Tracking::Off);
   for (const Segment &raw : addedTokens.splitRaw(text, special)) {
     if (raw.tokenId) {
       ids.push_back(static_cast<int32_t>(*raw.tokenId));
+      if (ranges)
+        ranges->push_back(rangeOf(raw.text, text));
       atTextStart = false;
       continue;
     }
     std::string normalized;
+    Origins origins;
     absl::string_view words = raw.text;
     if (!normalizer.isIdentity()) {
-      absl::StatusOr<std::string> result = normalizer.normalize(raw.text);
+      absl::StatusOr<std::string> result =
+          ranges ? normalizer.normalize(raw.text, origins) : normalizer.normalize(raw.text);
       if (!result.ok())
         return result.status();
       normalized = *std::move(result);
       words = normalized;
     }
     for (const Segment &segment : addedTokens.splitNormalized(words, special)) {
-      if (segment.tokenId)
+      const size_t before = ranges ? ranges->size() : 0;
+      if (segment.tokenId) {
         ids.push_back(static_cast<int32_t>(*segment.tokenId));
-      else if (absl::Status status = appendWords(segment.text, atTextStart, pieces, ids); !status.ok())
+        if (ranges)
+          ranges->push_back({0, segment.text.size()});
+      } else if (absl::Status status = appendWords(segment.text, atTextStart, pieces, ids, ranges);
+                 !status.ok()) {
         return status;
+      }
+      // From the segment to the normalized text, to what was normalized, to the text.
+      const size_t inWords = rangeOf(segment.text, words).begin, inText = rangeOf(raw.text, text).begin;
+      for (size_t i = before; ranges && i < ranges->size(); ++i) {
+        ByteRange &range = (*ranges)[i];
+        range = originOf(origins, {range.begin + inWords, range.end + inWords});
+        range = {range.begin + inText, range.end + inText};
+      }
       atTextStart = false;
     }
   }
@@ -174,14 +266,20 @@ absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special
 }
 
 absl::Status Tokenizer::appendWords(absl::string_view text, bool atTextStart, Pieces &pieces,
-                                    std::vector<int32_t> &ids) const {
+                                    std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const {
   if (absl::Status status = preTokenizer.split(text, atTextStart, pieces); !status.ok())
     return status;
-  for (absl::string_view piece : pieces.views)
+  for (absl::string_view piece : pieces.views) {
+    const size_t before = ranges ? ranges->size() : 0;
     if (bytePairEncoding)
-      bytePairEncoding->encode(piece, ids);
+      bytePairEncoding->encode(piece, ids, ranges);
     else
-      wordPiece->encode(piece, ids);
+      wordPiece->encode(piece, ids, ranges);
+    for (size_t i = before; ranges && i < ranges->size(); ++i) {
+      ByteRange &range = (*ranges)[i];
+      range = pieces.originOf(piece.substr(range.begin, range.end - range.begin));
+    }
+  }
   return absl::OkStatus();
 }
 

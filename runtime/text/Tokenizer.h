@@ -33,6 +33,17 @@ struct EncodeOptions {
   bool parseSpecial = true;
 };
 
+/// A token and where it comes from.
+struct PlacedToken {
+  int32_t id;
+  /// The segment, which some models are told: 1 for the second text of a pair.
+  int32_t type;
+  /// Which of the texts that were given has the token: 0 or 1, or -1 for those around them.
+  int32_t text;
+  /// The bytes of that text, without white space at either end.
+  ByteRange bytes;
+};
+
 /// Whether special tokens appear in decoded text.
 enum class DecodeSpecial { Skip, Keep };
 
@@ -50,6 +61,10 @@ public:
   /// The ids of two texts that belong together, such as a question and a passage.
   absl::StatusOr<std::vector<int32_t>> encodePair(absl::string_view first, absl::string_view second,
                                                   EncodeOptions options = {}) const;
+
+  /// The ids of one text, or of two that belong together, with their places.
+  absl::StatusOr<std::vector<PlacedToken>> place(absl::Span<const absl::string_view> texts,
+                                                 EncodeOptions options = {}) const;
 
   /// The text of `ids`. Ids without a token are left out.
   std::string decode(absl::Span<const int32_t> ids, DecodeSpecial special = DecodeSpecial::Skip) const;
@@ -70,6 +85,8 @@ public:
   std::optional<int32_t> eosId() const { return role(model.has_eos_id(), model.eos_id()); }
   std::optional<int32_t> padId() const { return role(model.has_pad_id(), model.pad_id()); }
   std::optional<int32_t> unkId() const { return role(model.has_unk_id(), model.unk_id()); }
+  /// Stands for a token that is to be predicted.
+  std::optional<int32_t> maskId() const { return role(model.has_mask_id(), model.mask_id()); }
 
   /// Whether `id` ends a generation.
   bool isStop(int32_t id) const;
@@ -86,9 +103,10 @@ private:
   }
   absl::Status takeModel(const TokenizerModel &model);
   absl::Status checkIds() const;
-  absl::Status appendText(absl::string_view text, SpecialTokens special, std::vector<int32_t> &ids) const;
+  absl::Status appendText(absl::string_view text, SpecialTokens special, std::vector<int32_t> &ids,
+                          std::vector<ByteRange> *ranges = nullptr) const;
   absl::Status appendWords(absl::string_view text, bool atTextStart, Pieces &pieces,
-                           std::vector<int32_t> &ids) const;
+                           std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const;
   absl::StatusOr<std::vector<int32_t>>
   fillTemplate(const Template &shape, absl::Span<const absl::string_view> texts, EncodeOptions options) const;
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <unicode/bytestream.h>
+#include <unicode/edits.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
@@ -220,16 +221,25 @@ void appendLowercase(std::string &text, char32_t character) {
   appendUtf8(text, static_cast<char32_t>(u_tolower(static_cast<UChar32>(character))));
 }
 
-std::string normalizeTo(UnicodeForm form, absl::string_view text) {
-  std::string result;
+void normalizeTo(UnicodeForm form, absl::string_view text, Rewriting &out) {
   if (allAscii(text))
-    return std::string(text);
+    return out.copy(text, 0, text.size());
   const icu::Normalizer2 *normalizer = normalizerFor(form);
   UErrorCode error = U_ZERO_ERROR;
+  std::string result;
   icu::StringByteSink<std::string> sink(&result, static_cast<int32_t>(text.size()));
-  normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink,
-                            nullptr, error);
-  return result;
+  icu::Edits edits;
+  normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, &edits,
+                            error);
+  for (icu::Edits::Iterator edit = edits.getFineIterator(); edit.next(error);) {
+    const size_t begin = edit.sourceIndex(), end = begin + edit.oldLength();
+    if (!edit.hasChange()) {
+      out.copy(text, begin, end);
+      continue;
+    }
+    out.text.append(result, edit.destinationIndex(), edit.newLength());
+    out.cameFrom(begin, end);
+  }
 }
 
 } // namespace llmc::text

@@ -14,6 +14,8 @@
 
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/Rewriting.h"
+
 namespace llmc::text {
 
 /// A character and the number of bytes that it takes in UTF-8.
@@ -82,8 +84,8 @@ void appendLowercase(std::string &text, char32_t character);
 /// The normalization forms of Unicode (UAX 15).
 enum class UnicodeForm { Nfc, Nfd, Nfkc, Nfkd };
 
-/// `text` (valid UTF-8) in a normalization form, as of Unicode 11.
-std::string normalizeTo(UnicodeForm form, absl::string_view text);
+/// Appends `text` (valid UTF-8) in a normalization form, as of Unicode 11.
+void normalizeTo(UnicodeForm form, absl::string_view text, Rewriting &out);
 
 } // namespace llmc::text
 

@@ -24,17 +24,23 @@ absl::StatusOr<std::unique_ptr<WordPiece>> WordPiece::create(const WordPieceMode
   return wordPiece;
 }
 
-void WordPiece::encode(absl::string_view word, std::vector<int32_t> &ids) const {
-  size_t before = ids.size();
+void WordPiece::encode(absl::string_view word, std::vector<int32_t> &ids,
+                       std::vector<ByteRange> *ranges) const {
+  const size_t before = ids.size(), rangesBefore = ranges ? ranges->size() : 0;
   auto characters = static_cast<size_t>(std::count_if(
       word.begin(), word.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
-  if (characters <= maxCharacters && cover(word, ids))
+  if (characters <= maxCharacters && cover(word, ids, ranges))
     return;
   ids.resize(before);
   ids.push_back(unkId);
+  if (ranges) {
+    ranges->resize(rangesBefore);
+    ranges->push_back({0, word.size()});
+  }
 }
 
-bool WordPiece::cover(absl::string_view word, std::vector<int32_t> &ids) const {
+bool WordPiece::cover(absl::string_view word, std::vector<int32_t> &ids,
+                      std::vector<ByteRange> *ranges) const {
   std::string candidate;
   for (size_t start = 0; start < word.size();) {
     candidate.assign(start == 0 ? "" : prefix);
@@ -51,7 +57,10 @@ bool WordPiece::cover(absl::string_view word, std::vector<int32_t> &ids) const {
     if (!id)
       return false;
     ids.push_back(static_cast<int32_t>(*id));
-    start += candidate.size() - prefixBytes;
+    const size_t covered = candidate.size() - prefixBytes;
+    if (ranges)
+      ranges->push_back({start, start + covered});
+    start += covered;
   }
   return true;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/Rewriting.h"
 #include "runtime/text/TokenIndex.h"
 #include "runtime/text/tokenizer.pb.h"
 
@@ -25,12 +26,13 @@ public:
   static absl::StatusOr<std::unique_ptr<WordPiece>> create(const WordPieceModel &model,
                                                            const TokenIndex &index);
 
-  /// Appends the tokens of `word` (valid UTF-8).
-  void encode(absl::string_view word, std::vector<int32_t> &ids) const;
+  /// Appends the tokens of `word` (valid UTF-8), and, if they are asked for, their bytes of it.
+  void encode(absl::string_view word, std::vector<int32_t> &ids,
+              std::vector<ByteRange> *ranges = nullptr) const;
 
 private:
   explicit WordPiece(const TokenIndex &index) : index(index) {}
-  bool cover(absl::string_view word, std::vector<int32_t> &ids) const;
+  bool cover(absl::string_view word, std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const;
 
   const TokenIndex &index;
   std::string prefix;

@@ -15,20 +15,22 @@ std::string test::freshPath(const std::string &name) {
 }
 
 absl::Status test::compileTo(const std::string &artifact, const std::string &path,
-                             const codegen::CompileOptions &options) {
+                             const codegen::CompileOptions &options, frontend::ImportOptions parts) {
   mlir::DialectRegistry registry;
   codegen::registerCompilerDialects(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, {.tokenizer = false}, &context);
+  parts.tokenizer = false;
+  absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, parts, &context);
   if (!model.ok())
     return model.status();
   return codegen::compileModel(*model, options, artifact, [](absl::string_view, double) {});
 }
 
 std::shared_ptr<const runtime::Artifact> test::compileAndLoad(const std::string &path,
-                                                              const codegen::CompileOptions &options) {
+                                                              const codegen::CompileOptions &options,
+                                                              frontend::ImportOptions parts) {
   const std::string file = freshPath("model.llmc");
-  absl::Status status = compileTo(file, path, options);
+  absl::Status status = compileTo(file, path, options, parts);
   EXPECT_TRUE(status.ok()) << status.message();
   if (!status.ok())
     return nullptr;

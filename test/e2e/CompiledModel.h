@@ -20,14 +20,15 @@ inline const std::string kGolden = LLMC_SOURCE_DIR "/test/e2e/golden/";
 /// A fresh path in the test's temporary folder.
 std::string freshPath(const std::string &name);
 
-/// Imports the model at `path` and compiles it to `artifact`.
+/// Imports the model at `path`, without its tokenizer, and compiles it to `artifact`.
 absl::Status compileTo(const std::string &artifact, const std::string &path,
-                       const codegen::CompileOptions &options);
+                       const codegen::CompileOptions &options, frontend::ImportOptions parts = {});
 
 /// Compiles the model at `path` and loads the artifact, whose file is gone afterwards. Null, with a test
 /// failure, where that fails.
 std::shared_ptr<const runtime::Artifact> compileAndLoad(const std::string &path,
-                                                        const codegen::CompileOptions &options = {});
+                                                        const codegen::CompileOptions &options = {},
+                                                        frontend::ImportOptions parts = {});
 
 /// A session with this many threads.
 std::unique_ptr<runtime::Session> makeSession(std::shared_ptr<const runtime::Artifact> artifact, int threads);

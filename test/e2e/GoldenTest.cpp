@@ -110,7 +110,7 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   options.targetCpu = cpu;
   options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(kGolden + model, options);
+  auto artifact = compileAndLoad(kGolden + model, options, {.head = false});
   ASSERT_TRUE(artifact);
   EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
   EXPECT_EQ(artifact->manifest().cache_bytes(), 0u) << "the keys of an encoder do not outlive the step";
@@ -134,6 +134,65 @@ INSTANTIATE_TEST_SUITE_P(, EncoderGolden,
                          [](const auto &info) {
                            return nameOfTest(
                                absl::StrCat(std::get<0>(info.param), "-", std::get<1>(info.param)));
+                         });
+
+class HeadGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(HeadGolden, OutputsAgreeWithTransformers) {
+  const auto [model, cpu] = GetParam();
+  const std::string checkpoint = absl::StrCat("heads/", model);
+  Golden golden(checkpoint + "/golden.safetensors");
+  const auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
+  const auto mask = golden.read<int32_t>("attention_mask");
+  const auto logits = golden.read<float>("logits");
+  codegen::CompileOptions options;
+  options.targetCpu = cpu;
+  options.computeType = "f32";
+  options.verifyNumerics = true;
+  auto artifact = compileAndLoad(kGolden + checkpoint, options);
+  ASSERT_TRUE(artifact);
+  const runtime::Manifest &manifest = artifact->manifest();
+  ASSERT_EQ(manifest.kind(), runtime::PREDICT);
+  const bool ofSequence = manifest.head().task() == runtime::Head::SEQUENCE_CLASSIFICATION;
+  const bool ofTokens = manifest.head().task() == runtime::Head::MASKED_TOKENS;
+  const size_t length = tokens.size() / 2, width = manifest.output_width();
+  const size_t rows = ofSequence ? 1 : length, outputs = logits.size() / 2 / rows;
+  EXPECT_EQ(outputs, ofTokens ? manifest.vocabulary_size() : manifest.head().labels_size());
+  auto session = makeSession(artifact, 2), alone = makeSession(artifact, 1);
+  for (size_t sequence : {0, 1}) {
+    const size_t start = sequence * length;
+    const size_t count = std::accumulate(mask.begin() + start, mask.begin() + start + length, 0);
+    auto text = absl::MakeConstSpan(tokens).subspan(start, count),
+         kinds = absl::MakeConstSpan(types).subspan(start, count);
+    std::vector<int32_t> wanted(ofSequence ? 1 : count);
+    std::iota(wanted.begin(), wanted.end(), 0);
+    auto found = session->predict(text, kinds, wanted);
+    ASSERT_TRUE(found.ok()) << found.status().message();
+    std::vector<float> values; // without the padding of rows
+    for (size_t row = 0; row < wanted.size(); ++row)
+      values.insert(values.end(), found->begin() + row * width, found->begin() + row * width + outputs);
+    auto expected = absl::MakeConstSpan(logits).subspan(sequence * rows * outputs, values.size());
+    EXPECT_LT(departure(values, expected).largest, 1e-4);
+
+    // To the bit the same for one of the tokens, and on one thread.
+    const int32_t last = wanted.back();
+    const std::vector<float> row(found->end() - width, found->end());
+    auto again = alone->predict(text, kinds, {&last, 1});
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(std::vector<float>(again->begin(), again->end()), row);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, HeadGolden,
+                         testing::Combine(testing::Values("bert-masked", "bert-sequence", "bert-tokens",
+                                                          "bert-answer", "roberta-masked", "roberta-sequence",
+                                                          "roberta-tokens", "roberta-answer",
+                                                          "distilbert-masked", "distilbert-sequence",
+                                                          "distilbert-tokens", "distilbert-answer"),
+                                          testing::Values("native", "x86-64-v3", "x86-64")),
+                         [](const auto &info) {
+                           return nameOfTest(
+                               absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param)));
                          });
 
 } // namespace

@@ -29,12 +29,13 @@ struct BenchOptions {
 
 /// What is timed: `tokens` tokens at once, or one after the other, into an empty context.
 struct Workload {
-  enum Kind { Prompt, Decode, Embed } kind;
+  enum Kind { Prompt, Decode, Embed, Predict } kind;
   int tokens;
 };
 
 absl::string_view nameOf(Workload::Kind kind) {
-  return kind == Workload::Prompt ? "prompt" : kind == Workload::Decode ? "decode" : "embed";
+  constexpr absl::string_view names[] = {"prompt", "decode", "embed", "predict"};
+  return names[kind];
 }
 
 /// Ids from all over the vocabulary, the same in every run.
@@ -48,6 +49,8 @@ std::vector<int32_t> sampleTokens(int count, int64_t vocabulary) {
 absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<const int32_t> ids) {
   if (kind == Workload::Embed)
     return session.embed(ids).status();
+  if (kind == Workload::Predict)
+    return session.predict(ids, {}, {0}).status();
   session.reset();
   if (kind == Workload::Prompt)
     return session.feed(ids).status();
@@ -80,15 +83,19 @@ double median(std::vector<double> values) {
 }
 
 std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kind, int context) {
+  const bool encodes = kind != runtime::GENERATE;
   std::vector<int> prompts = options.promptTokens.value_or(
-      kind == runtime::EMBED ? std::vector<int>{std::min(128, context)}
-                             : std::vector<int>{std::min(512, context), std::min(128, context)});
-  std::vector<int> decodes = options.decodeTokens.value_or(
-      kind == runtime::EMBED ? std::vector<int>{} : std::vector<int>{std::min(128, context)});
+      encodes ? std::vector<int>{std::min(128, context)}
+              : std::vector<int>{std::min(512, context), std::min(128, context)});
+  std::vector<int> decodes =
+      options.decodeTokens.value_or(encodes ? std::vector<int>{} : std::vector<int>{std::min(128, context)});
   std::vector<Workload> workloads;
   for (int tokens : prompts)
     if (tokens > 0)
-      workloads.push_back({kind == runtime::EMBED ? Workload::Embed : Workload::Prompt, tokens});
+      workloads.push_back({kind == runtime::EMBED     ? Workload::Embed
+                           : kind == runtime::PREDICT ? Workload::Predict
+                                                      : Workload::Prompt,
+                           tokens});
   for (int tokens : decodes)
     if (tokens > 0)
       workloads.push_back({Workload::Decode, tokens});
@@ -106,9 +113,11 @@ absl::Status checkWorkloads(absl::Span<const Workload> workloads, const runtime:
       return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
                                                      " tokens, expected at most ", session.contextLength(),
                                                      ", the context that the artifact was compiled for"));
-    if (workload.kind == Workload::Decode && session.artifact().manifest().kind() == runtime::EMBED)
-      return absl::InvalidArgumentError(
-          absl::StrCat(option, ": ", workload.tokens, " tokens, expected 0: the model makes embeddings"));
+    const runtime::Kind kind = session.artifact().manifest().kind();
+    if (workload.kind == Workload::Decode && kind != runtime::GENERATE)
+      return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
+                                                     " tokens, expected 0: the model makes ",
+                                                     kind == runtime::EMBED ? "embeddings" : "predictions"));
   }
   return absl::OkStatus();
 }

@@ -75,7 +75,7 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
   if (request.remarks)
     enableRemarks(context);
   progress.update("reading the model", 0, 0);
-  auto model = frontend::importModel(request.model, {}, &context);
+  auto model = frontend::importModel(request.model, {.head = !request.noHead}, &context);
   if (!model.ok())
     return model.status();
   return codegen::compileModel(
@@ -94,7 +94,8 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
     return fail(level.status(), ExitCode::Usage);
   if (isArtifact(request.model))
     return fail(absl::InvalidArgumentError(absl::StrCat(
-        request.model, ": is an artifact already, expected a checkpoint; llmc run, embed and bench run it")));
+        request.model,
+        ": is an artifact already, expected a checkpoint; llmc run, embed, predict and bench run it")));
   if (request.output.empty() && !isText(*level) && request.stopAfter.empty())
     return failUsage(
         absl::StrCat("-o FILE is required for --emit=", request.emit, "; see llmc compile --help"));

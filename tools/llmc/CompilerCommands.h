@@ -9,6 +9,7 @@
 
 #include "tools/llmc/EmbedTexts.h"
 #include "tools/llmc/InspectOptions.h"
+#include "tools/llmc/PredictTexts.h"
 #include "tools/llmc/Program.h"
 #include "tools/llmc/RunOptions.h"
 
@@ -33,6 +34,7 @@ struct CompileRequest {
   std::string weights = "all";
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
+  bool noHead = false;
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;
 };
 
@@ -83,6 +85,9 @@ ExitCode runInterpreted(const RunOptions &options);
 
 /// llmc embed --interpret.
 ExitCode embedInterpreted(const EmbedOptions &options);
+
+/// llmc predict --interpret.
+ExitCode predictInterpreted(const PredictOptions &options);
 
 /// llmc inspect on a checkpoint.
 ExitCode inspectCheckpoint(const InspectOptions &options);

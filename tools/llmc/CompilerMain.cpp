@@ -141,6 +141,8 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   addCodeOptions(command, request);
   addLevelOptions(command, request);
   addLookingOptions(command, request);
+  command.add_flag("--no-head", request.noHead,
+                   "Leave out the head of an encoder: the artifact makes embeddings of texts");
   command.footer("Examples:\n"
                  "  llmc compile SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.llmc\n"
                  "  llmc compile all-MiniLM-L6-v2/ --dtype f32 -o minilm.llmc\n"
@@ -164,6 +166,12 @@ static void addInterpretCommands(CLI::App &app, Invocation &invocation) {
   command = app.add_subcommand("embed", "Turn texts into vectors");
   addEmbedOptions(*command, *embedOptions);
   command->callback([embedOptions, &invocation] { invocation.result = embedInterpreted(*embedOptions); });
+
+  auto predictOptions = std::make_shared<PredictOptions>();
+  command = app.add_subcommand("predict", "Label texts, find what they name, fill gaps, answer");
+  addPredictOptions(*command, *predictOptions);
+  command->callback(
+      [predictOptions, &invocation] { invocation.result = predictInterpreted(*predictOptions); });
 }
 
 static void addInspectCommand(CLI::App &app, Invocation &invocation) {

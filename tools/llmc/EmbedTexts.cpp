@@ -1,6 +1,7 @@
 //===- EmbedTexts.cpp - texts become vectors, whatever engine makes them --------------------------------===//
 #include "tools/llmc/EmbedTexts.h"
 #include "tools/llmc/Json.h"
+#include "tools/llmc/TextInputs.h"
 
 #include "runtime/core/Generator.h"
 #include "runtime/io/Message.h"
@@ -10,7 +11,6 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <iostream>
 
 namespace llmc::tool {
 
@@ -61,17 +61,10 @@ void printPlain(absl::Span<const float> embedding) {
   absl::PrintF("\n");
 }
 
-std::vector<std::string> readLines() {
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(std::cin, line);)
-    lines.push_back(line);
-  return lines;
-}
-
 } // namespace
 
 ExitCode embedTexts(const EmbedOptions &options, const EmbeddingModel &model, EmbeddingEngine engine) {
-  const std::vector<std::string> texts = options.texts.empty() ? readLines() : options.texts;
+  const std::vector<std::string> texts = textsOrLines(options.texts);
   if (texts.empty())
     return failUsage(
         "embed: no text was given, neither on the command line nor on the standard input stream");

@@ -41,7 +41,9 @@ static Summary summarize(const runtime::ArtifactFile &file) {
   std::vector<std::string> steps;
   for (const runtime::Step &step : manifest.steps())
     steps.push_back(absl::StrCat(step.name(), " (up to ", step.max_rows(), " rows)"));
-  fact("kind", manifest.kind() == runtime::EMBED ? "embedding model" : "text generator");
+  fact("kind", manifest.kind() == runtime::EMBED     ? "embedding model"
+               : manifest.kind() == runtime::PREDICT ? "model with a head"
+                                                     : "text generator");
   fact("model_name", manifest.model_name());
   fact("architecture", manifest.architecture());
   fact("licence", manifest.licence());

@@ -48,7 +48,9 @@ static Summary summarize(const std::string &path, frontend::ImportedModel &model
     weightBytes += parameter.bytes;
   const nn::OpCost cost = nn::costOfProgram(*model.module, "forward", /*rows=*/1, /*context=*/1);
 
-  fact("kind", info.kind == frontend::ModelKind::Embed ? "embedding model" : "text generator");
+  fact("kind", info.kind == frontend::ModelKind::Embed     ? "embedding model"
+               : info.kind == frontend::ModelKind::Predict ? "model with a head"
+                                                           : "text generator");
   fact("model_name", info.name);
   fact("architecture", info.architecture);
   fact("family", info.family);

@@ -1,8 +1,9 @@
-//===- Interpret.cpp - llmc run --interpret, llmc embed --interpret ----------------------------------===//
+//===- Interpret.cpp - llmc run, embed and predict with --interpret ----------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Interpretation.h"
 
+#include "codegen/compiler/EncoderDescription.h"
 #include "codegen/compiler/GenerationDefaults.h"
 
 #include "absl/time/clock.h"
@@ -46,6 +47,21 @@ ExitCode embedInterpreted(const EmbedOptions &options) {
     return fail(tokenizer.status());
   return embedTexts(options, {**tokenizer, model.contextLength(), secondsSince(start)},
                     [&](absl::Span<const int32_t> text) { return model.embed(text); });
+}
+
+ExitCode predictInterpreted(const PredictOptions &options) {
+  absl::Time start = absl::Now();
+  Interpretation model(options.model.path);
+  if (absl::Status status = model.load(frontend::ModelKind::Predict); !status.ok())
+    return fail(status);
+  auto tokenizer = tokenizerOf(model, options.model.path);
+  if (!tokenizer.ok())
+    return fail(tokenizer.status());
+  const runtime::Head head = codegen::describeHead(*model.info().head);
+  return predictTexts(options,
+                      {**tokenizer, head, model.contextLength(), model.vocabularySize(), secondsSince(start)},
+                      [&](absl::Span<const int32_t> tokens, absl::Span<const int32_t> types,
+                          absl::Span<const int32_t> wanted) { return model.predict(tokens, types, wanted); });
 }
 
 } // namespace llmc::tool

@@ -1,7 +1,7 @@
 //===- Interpretation.cpp - a checkpoint run by its reference semantics --------------------------------===//
 #include "tools/llmc/Interpretation.h"
 
-#include "codegen/compiler/PoolingDescription.h"
+#include "codegen/compiler/EncoderDescription.h"
 #include "dialects/nn/reference/UpstreamOps.h"
 #include "passes/Passes.h"
 #include "runtime/core/Pooling.h"
@@ -28,10 +28,15 @@ absl::Status Interpretation::load(frontend::ModelKind kind) {
     return imported.status();
   model = *std::move(imported);
   const bool makesText = kind == frontend::ModelKind::Generate;
+  auto outputOf = [](frontend::ModelKind kind) {
+    return kind == frontend::ModelKind::Generate ? "text"
+           : kind == frontend::ModelKind::Embed  ? "embeddings"
+                                                 : "predictions";
+  };
   if (model.info.kind != kind)
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is a model that makes ", makesText ? "embeddings" : "text",
-                     ", expected one that makes ", makesText ? "text" : "embeddings"));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ",
+                                                   outputOf(model.info.kind), ", expected one that makes ",
+                                                   outputOf(kind)));
   PassManager passes(&context);
   if (makesText)
     passes.addPass(passes::createAddKvCache());
@@ -46,7 +51,8 @@ void Interpretation::reset() {
   forward->reset();
 }
 
-absl::Status Interpretation::run(absl::Span<const int32_t> tokens, ArrayRef<int32_t> outputIds) {
+absl::Status Interpretation::run(absl::Span<const int32_t> tokens, absl::Span<const int32_t> types,
+                                 ArrayRef<int32_t> outputIds) {
   if (tokens.empty())
     return absl::InvalidArgumentError("no tokens were given, expected at least one");
   if (static_cast<int64_t>(sequence.size() + tokens.size()) > contextLength())
@@ -58,7 +64,7 @@ absl::Status Interpretation::run(absl::Span<const int32_t> tokens, ArrayRef<int3
       error = diagnostic.str();
     return success();
   });
-  auto result = forward->feed({{tokens.data(), tokens.size()}, {}, outputIds});
+  auto result = forward->feed({{tokens.data(), tokens.size()}, {types.data(), types.size()}, outputIds});
   if (failed(result))
     return absl::InternalError(absl::StrCat("the program cannot be evaluated: ", error));
   output = *std::move(result);
@@ -68,7 +74,7 @@ absl::Status Interpretation::run(absl::Span<const int32_t> tokens, ArrayRef<int3
 
 absl::StatusOr<absl::Span<const float>> Interpretation::feed(absl::Span<const int32_t> next) {
   const int32_t last = static_cast<int32_t>(next.size()) - 1;
-  if (absl::Status status = run(next, last); !status.ok())
+  if (absl::Status status = run(next, {}, last); !status.ok())
     return status;
   return absl::MakeConstSpan(output.values);
 }
@@ -77,12 +83,21 @@ absl::StatusOr<std::vector<float>> Interpretation::embed(absl::Span<const int32_
   reset();
   std::vector<int32_t> rows(text.size());
   std::iota(rows.begin(), rows.end(), 0);
-  if (absl::Status status = run(text, rows); !status.ok())
+  if (absl::Status status = run(text, {}, rows); !status.ok())
     return status;
   std::vector<float> embedding(output.width());
   runtime::pool(model.info.pooling ? codegen::describePooling(*model.info.pooling) : runtime::Pooling(),
                 output.values, absl::MakeSpan(embedding));
   return embedding;
+}
+
+absl::StatusOr<absl::Span<const float>> Interpretation::predict(absl::Span<const int32_t> text,
+                                                                absl::Span<const int32_t> types,
+                                                                absl::Span<const int32_t> wanted) {
+  reset();
+  if (absl::Status status = run(text, types, {wanted.data(), wanted.size()}); !status.ok())
+    return status;
+  return absl::MakeConstSpan(output.values);
 }
 
 } // namespace llmc::tool

@@ -33,9 +33,14 @@ public:
   /// The embedding of a text, pooled as the checkpoint says.
   absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> text);
 
+  /// What the head makes of the tokens `wanted` of a text, [wanted, width]; valid until the next call.
+  absl::StatusOr<absl::Span<const float>>
+  predict(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
+
 private:
   /// Runs the program on `tokens`, which come next, for the outputs of the rows `outputIds`.
-  absl::Status run(absl::Span<const int32_t> tokens, llvm::ArrayRef<int32_t> outputIds);
+  absl::Status run(absl::Span<const int32_t> tokens, absl::Span<const int32_t> types,
+                   llvm::ArrayRef<int32_t> outputIds);
 
   const std::string &path;
   mlir::DialectRegistry registry;

@@ -65,10 +65,10 @@ absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Ma
 static absl::Status checkKind(const std::string &path, runtime::Kind has, runtime::Kind wanted) {
   if (has == wanted)
     return absl::OkStatus();
-  bool embeds = has == runtime::EMBED;
   return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ",
-                                                 embeds ? "embeddings" : "text", "; use llmc ",
-                                                 embeds ? "embed" : "run"));
+                                                 has == runtime::EMBED     ? "embeddings; use llmc embed"
+                                                 : has == runtime::PREDICT ? "predictions; use llmc predict"
+                                                                           : "text; use llmc run"));
 }
 
 static double secondsSince(std::chrono::steady_clock::time_point start) {

@@ -26,6 +26,7 @@ int main(int argc, char **argv) {
     addCompilerCommand(app, invocation, "data", "Prepare texts for training");
     addRunCommand(app, invocation);
     addEmbedCommand(app, invocation);
+    addPredictCommand(app, invocation);
     addInspectCommand(app, invocation);
     addBenchCommand(app, invocation);
   });

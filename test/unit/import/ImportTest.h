@@ -63,11 +63,11 @@ inline IntegerTensor range(size_t count, int32_t first = 0) {
 /// An imported model with what runs it.
 class Model {
 public:
-  explicit Model(const std::string &path) {
+  explicit Model(const std::string &path, bool head = true) {
     mlir::DialectRegistry registry;
     nn::reference::registerReferenceModels(registry);
     context.appendDialectRegistry(registry);
-    auto imported = importModel(path, {.tokenizer = false}, &context);
+    auto imported = importModel(path, {.tokenizer = false, .head = head}, &context);
     if (imported.ok())
       model = std::move(*imported);
     else

@@ -51,7 +51,11 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
           "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
           "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
-          "BertForPreTraining, RobertaModel, RobertaForMaskedLM, DistilBertModel, DistilBertForMaskedLM)"));
+          "BertForPreTraining, BertForSequenceClassification, BertForTokenClassification, "
+          "BertForQuestionAnswering, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification, "
+          "RobertaForTokenClassification, RobertaForQuestionAnswering, DistilBertModel, "
+          "DistilBertForMaskedLM, DistilBertForSequenceClassification, DistilBertForTokenClassification, "
+          "DistilBertForQuestionAnswering)"));
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),

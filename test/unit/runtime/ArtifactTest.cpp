@@ -263,11 +263,32 @@ TEST(ManifestTest, IsCheckedForWhatRuns) {
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_output_width(10); }),
             "output_width is 10, expected a logit for each of 11 tokens");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_kind(); }),
-            "kind is 0, expected GENERATE, EMBED or TRAIN");
+            "kind is 0, expected GENERATE, EMBED, TRAIN or PREDICT");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(TRAIN); }),
             "training has operands of 0 steps and 0 initializers, expected 2 and 0");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(EMBED); }),
             "pooling.method is 0, expected MEAN, CLS or MAX");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(PREDICT); }), "head.task is 0, expected a known task");
+  auto predicts = [](Head::Task task, Head::Problem problem, int labels) {
+    return [=](Manifest &m) {
+      m.set_kind(PREDICT);
+      m.mutable_head()->set_task(task);
+      m.mutable_head()->set_problem(problem);
+      for (int i = 0; i < labels; ++i)
+        m.mutable_head()->add_labels("x");
+    };
+  };
+  EXPECT_EQ(messageAfter(predicts(Head::TOKEN_CLASSIFICATION, Head::PROBLEM_UNSPECIFIED, 1)),
+            "head.problem is 0, expected a known problem");
+  EXPECT_EQ(messageAfter(predicts(Head::SEQUENCE_CLASSIFICATION, Head::SINGLE_LABEL, 13)),
+            "head has 13 labels, expected 1 to 12, the outputs of a row");
+  EXPECT_EQ(messageAfter(predicts(Head::QUESTION_ANSWERING, Head::SINGLE_LABEL, 1)),
+            "head has 1 labels, expected 2 to 12, the outputs of a row");
+  EXPECT_EQ(messageAfter([&](Manifest &m) {
+              predicts(Head::MASKED_TOKENS, Head::SINGLE_LABEL, 0)(m);
+              m.set_output_width(10);
+            }),
+            "head has 11 tokens, expected 1 to 10, the outputs of a row");
 }
 
 TEST_F(ArtifactTest, RefusesOtherMachines) {

@@ -158,4 +158,22 @@ TEST(SessionTest, EmbedsOneTextAtATime) {
   EXPECT_EQ(session->feed({1}).status().message(), "the artifact makes embeddings, not logits");
 }
 
+TEST(SessionTest, PredictsForTheTokensThatAreAskedFor) {
+  std::unique_ptr<Session> session = makeSession(predictorManifest());
+  EXPECT_THAT(*session->predict({4, 5, 1}, {0, 1, 1}, {2}), ElementsAre(64, -20, 11.5));
+  EXPECT_THAT(*session->predict({4, 5, 1}, {}, {2, 0}), ElementsAre(63, -21, 10.5, 12, -4, 2));
+  EXPECT_EQ(session->predict({4, 5}, {0, 2}, {0}).status().message(),
+            "token 1 is of type 2, expected 0 to 1");
+  EXPECT_EQ(session->predict({4, 5}, {0}, {0}).status().message(),
+            "there are 1 token types, expected one for each of 2 tokens");
+  EXPECT_EQ(session->predict({4, 5}, {}, {2}).status().message(),
+            "output 0 is wanted of token 2, expected each of 0 to 1 at most once");
+  EXPECT_EQ(session->predict(std::vector<int32_t>(9, 1), std::vector<int32_t>(9, 0), {0}).status().message(),
+            "the input has 9 tokens, but the artifact was compiled for texts of at most 8");
+  EXPECT_EQ(session->embed({1}).status().message(), "the artifact makes predictions, not embeddings");
+  EXPECT_EQ(session->feed({1}).status().message(), "the artifact makes predictions, not logits");
+  EXPECT_EQ(makeSession(generatorManifest())->predict({1}, {}, {0}).status().message(),
+            "the artifact makes logits, not predictions");
+}
+
 } // namespace

@@ -78,6 +78,19 @@ inline Manifest encoderManifest(Pooling::Method method, bool normalize) {
   return manifest;
 }
 
+/// The same encoder with a head of three labels, and two segments.
+inline Manifest predictorManifest() {
+  Manifest manifest = encoderManifest(Pooling::CLS, false);
+  manifest.clear_pooling();
+  manifest.set_kind(PREDICT);
+  manifest.mutable_head()->set_task(Head::TOKEN_CLASSIFICATION);
+  manifest.mutable_head()->set_problem(Head::SINGLE_LABEL);
+  for (const char *label : {"a", "b", "c"})
+    manifest.mutable_head()->add_labels(label);
+  manifest.mutable_head()->set_token_types(2);
+  return manifest;
+}
+
 /// Writes an artifact with this manifest and one parameter "w".
 inline absl::Status writeTiny(const std::string &path, Manifest manifest,
                               std::vector<float> weights = {3, -1, 0.5f},

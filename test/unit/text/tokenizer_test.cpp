@@ -60,6 +60,48 @@ TEST_P(Reference, Encodes) {
   }
 }
 
+/// The characters [first, last + 1] of `text` that a range of its bytes holds; of white space alone where it
+/// begins.
+std::vector<size_t> charactersOf(absl::string_view text, ByteRange bytes) {
+  auto count = [](absl::string_view part) {
+    return static_cast<size_t>(std::count_if(
+        part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  };
+  return {count(text.substr(0, bytes.begin)), count(text.substr(0, bytes.end))};
+}
+
+TEST_P(Reference, PlacesTokensInTheText) {
+  const auto offsets = readTestJson("tokenizer_offsets.json")[GetParam()];
+  size_t next = 0;
+  for (const auto &row : cases) {
+    if (row.contains("add") || row.contains("parse") || row.contains("pair"))
+      continue;
+    const auto &expected = offsets[next++];
+    if (expected.is_null())
+      continue;
+    const auto text = row["text"].get<std::string>();
+    const absl::string_view texts[] = {text};
+    auto placed = tokenizer->place(texts);
+    ASSERT_TRUE(placed.ok()) << placed.status();
+    ASSERT_EQ(placed->size(), expected.size()) << row.dump();
+    for (size_t i = 0; i < placed->size(); ++i) {
+      const PlacedToken &token = (*placed)[i];
+      EXPECT_EQ(token.id, row["ids"][i].get<int32_t>());
+      if (expected[i].is_null()) {
+        EXPECT_EQ(token.bytes.begin, token.bytes.end) << row.dump();
+        continue;
+      }
+      EXPECT_EQ(token.text, 0);
+      const std::vector<size_t> found = charactersOf(text, token.bytes);
+      // Of white space alone, libraries do not agree on where nothing lies.
+      if (expected[i][0] == expected[i][1])
+        EXPECT_EQ(found[0], found[1]) << row.dump() << " token " << i;
+      else
+        EXPECT_EQ(found, expected[i].get<std::vector<size_t>>()) << row.dump() << " token " << i;
+    }
+  }
+}
+
 TEST_P(Reference, Decodes) {
   for (const auto &row : cases) {
     if (row.contains("add") || row.contains("parse") || row.contains("pair"))
@@ -102,6 +144,35 @@ TEST(Tokenizer, BrokenUtf8CountsAsReplacementCharacters) {
   auto broken = tokenizer->encode("a\xC3 b\xE2\x82"), repaired = tokenizer->encode("a\uFFFD b\uFFFD");
   ASSERT_TRUE(broken.ok() && repaired.ok());
   EXPECT_EQ(*broken, *repaired);
+}
+
+TEST(Tokenizer, PlacesComposedCharactersAndPairs) {
+  auto tokenizer = load("bert");
+  ASSERT_TRUE(tokenizer);
+  // The accents go, and belong to what stays; a ligature stays one.
+  const absl::string_view texts[] = {"e\u0301e\u0301 fox", "dog"};
+  auto placed = tokenizer->place(texts);
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  std::vector<std::vector<size_t>> places;
+  std::vector<int32_t> types, which;
+  for (const PlacedToken &token : *placed) {
+    types.push_back(token.type);
+    which.push_back(token.text);
+    places.push_back({token.bytes.begin, token.bytes.end});
+  }
+  // [CLS] e ##e f ##ox [SEP] dog [SEP], or the like
+  ASSERT_GE(places.size(), 6U);
+  EXPECT_EQ(which.front(), -1);
+  EXPECT_EQ(which.back(), -1);
+  EXPECT_EQ(types.back(), 1);
+  EXPECT_EQ(places[1][0], 0U);
+  EXPECT_EQ(std::count(which.begin(), which.end(), -1), 3);
+  const size_t firstOfPair = std::find(which.begin(), which.end(), 1) - which.begin();
+  EXPECT_EQ(types[firstOfPair], 1);
+  EXPECT_EQ(types[firstOfPair - 1], 0) << "the separator is of the first text";
+  EXPECT_EQ(places[firstOfPair - 2][1], texts[0].size()) << "the last token of the first text ends it";
+  EXPECT_EQ(tokenizer->place(std::vector<absl::string_view>{"\xC3"}).status().message(),
+            "the text is not UTF-8");
 }
 
 TEST(Tokenizer, IsSharedByThreads) {
