@@ -96,6 +96,7 @@ LlmcStatus llmc_model_info(const LlmcModel *model, LlmcModelInfo *info) {
              .architecture = manifest.architecture().c_str(),
              .licence = manifest.licence().c_str(),
              .is_embedder = manifest.kind() == EMBED,
+             .is_predictor = manifest.kind() == PREDICT,
              .vocabulary_size = static_cast<int32_t>(manifest.vocabulary_size()),
              .context_length = static_cast<int32_t>(manifest.context_length()),
              .output_width = static_cast<int32_t>(manifest.output_width()),
@@ -160,6 +161,25 @@ LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count,
     absl::StatusOr<absl::Span<const float>> result = session->session->embed(*text);
     if (result.ok())
       std::copy(result->begin(), result->end(), embedding);
+    return result.status();
+  });
+}
+
+LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, const int32_t *types, size_t count,
+                        const int32_t *rows, size_t row_count, float *outputs) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}, {"outputs", outputs}}); !status.ok())
+      return status;
+    absl::StatusOr<absl::Span<const int32_t>> text = tokensOf("tokens", tokens, count);
+    if (!text.ok())
+      return text.status();
+    absl::StatusOr<absl::Span<const int32_t>> wanted = tokensOf("rows", rows, row_count);
+    if (!wanted.ok())
+      return wanted.status();
+    absl::StatusOr<absl::Span<const float>> result =
+        session->session->predict(*text, {types, types == nullptr ? 0 : count}, *wanted);
+    if (result.ok())
+      std::copy(result->begin(), result->end(), outputs);
     return result.status();
   });
 }

@@ -52,7 +52,8 @@ typedef struct LlmcModelInfo {
   const char *name; /**< strings live as long as the model */
   const char *architecture;
   const char *licence;
-  int32_t is_embedder; /**< 1: llmc_embed, 0: llmc_feed and llmc_generate */
+  int32_t is_embedder;  /**< 1: llmc_embed */
+  int32_t is_predictor; /**< 1: llmc_predict; neither: llmc_feed and llmc_generate */
   int32_t vocabulary_size;
   int32_t context_length;
   int32_t output_width; /**< floats of an output row; the first vocabulary_size of a generator's are logits */
@@ -110,6 +111,12 @@ LLMC_API LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_
 
 /** The embedding of a text of `count` tokens, written to `embedding`, [output_width]. */
 LLMC_API LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding);
+
+/** What the head of the model makes of a text of `count` tokens: its outputs for the tokens at the places `rows`,
+    written to `outputs`, [row_count, output_width]. `types` are the segments of the tokens, or null: all are of
+    the first. */
+LLMC_API LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, const int32_t *types, size_t count,
+                                 const int32_t *rows, size_t row_count, float *outputs);
 
 /*===- Generation -------------------------------------------------------------------------------------===*/
 

@@ -128,6 +128,22 @@ TEST_F(CApiTest, Embeds) {
   EXPECT_EQ(llmc_feed(session, tokens, 3, &logits), LLMC_UNSUPPORTED);
 }
 
+TEST_F(CApiTest, Predicts) {
+  open(predictorManifest());
+  const int32_t tokens[] = {4, 5, 1}, types[] = {0, 1, 1}, rows[] = {2, 0};
+  float outputs[6];
+  ASSERT_EQ(llmc_predict(session, tokens, types, 3, rows, 2, outputs), LLMC_OK);
+  EXPECT_THAT(outputs, ElementsAre(64, -20, 11.5, 12, -4, 2));
+  ASSERT_EQ(llmc_predict(session, tokens, nullptr, 3, rows, 1, outputs), LLMC_OK);
+  EXPECT_EQ(outputs[0], 63);
+  LlmcModelInfo info;
+  ASSERT_EQ(llmc_model_info(model, &info), LLMC_OK);
+  EXPECT_TRUE(info.is_predictor);
+  EXPECT_FALSE(info.is_embedder);
+  EXPECT_EQ(llmc_embed(session, tokens, 3, outputs), LLMC_UNSUPPORTED);
+  EXPECT_EQ(llmc_predict(session, tokens, nullptr, 3, rows, 1, nullptr), LLMC_INVALID_ARGUMENT);
+}
+
 /// Words of "a" and "bc", and the special token <end>.
 Manifest manifestWithTokenizer() {
   llmc::text::TokenizerModel tokenizer;
