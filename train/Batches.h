@@ -2,6 +2,7 @@
 #ifndef LLMC_TRAIN_BATCHES_H
 #define LLMC_TRAIN_BATCHES_H
 
+#include "train/Masking.h"
 #include "train/TokenFile.h"
 
 #include <cstdint>
@@ -19,21 +20,43 @@ struct StreamPosition {
 /// In which order documents come.
 enum class Order { AsStored, Shuffled };
 
+/// What becomes of a document that does not fit into the rest of a sequence.
+enum class Packing {
+  Split, ///< it goes on in the next sequence
+  Whole  ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
+};
+
+/// What is to be predicted.
+enum class Predicted { NextToken, MaskedTokens, DocumentLabel, TokenLabels, Number };
+
+/// How a file becomes batches.
+struct StreamOptions {
+  Order order = Order::AsStored;
+  uint64_t seed = 0;
+  Predicted predicted = Predicted::NextToken;
+  Packing packing = Packing::Split;
+  bool once = false;                 ///< behind the last document there is padding, not the next epoch
+  std::vector<int32_t> labelNumbers; ///< the model's, by the file's
+  const Masking *masking = nullptr;  ///< of Predicted::MaskedTokens
+};
+
 /// Rows of one step: sequences of the same length one behind the other, each packed with (parts of)
-/// documents.
+/// documents, and with padding, which is like documents without targets.
 struct Batch {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions; ///< from 0 in each part of a document
   std::vector<int32_t> segments;  ///< differ between parts of documents, and rise
-  std::vector<int32_t> targets;   ///< the next token of the document; -1: there is none
+  std::vector<int32_t> targets;   ///< the token or label that is to be predicted; -1: none
+  std::vector<float> numbers;     ///< of Predicted::Number, of rows with a target
   int64_t targetCount = 0;        ///< targets that are not -1
+  int64_t tokenCount = 0;         ///< rows that are not padding
 };
 
 /// The documents of a file, epoch after epoch, each in another order. The order depends on the seed and on
 /// nothing else.
 class TokenStream {
 public:
-  TokenStream(const TokenFile &file, Order order, uint64_t seed) : file(file), order(order), seed(seed) {}
+  TokenStream(const TokenFile &file, const StreamOptions &options) : file(file), options(options) {}
 
   /// Fills `batch` with `sequences` sequences of `length` tokens.
   void next(int64_t sequences, int64_t length, Batch &batch);
@@ -46,10 +69,13 @@ public:
 
 private:
   int64_t documentAt(uint64_t epoch, int64_t index) const;
+  void pad(Batch &batch, int64_t row, int64_t count) const;
+  void place(Batch &batch, int64_t row, int64_t document, int64_t begin, int64_t count) const;
+  int32_t numberOf(int32_t label) const { return label < 0 ? label : options.labelNumbers[label]; }
+  int64_t setTargets(Batch &batch, int64_t row, int64_t document, int64_t begin, int64_t count) const;
 
   const TokenFile &file;
-  const Order order;
-  const uint64_t seed;
+  const StreamOptions options;
   StreamPosition at;
 };
 

@@ -153,8 +153,10 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
   if (json.contains("best_loss") && json["best_loss"].is_number())
     progress.bestLoss = json["best_loss"].get<double>();
   for (const CheckpointTensors &tensors : tensorFiles(program)) {
-    absl::Status status = readSafetensors(absl::StrCat(folder, "/", tensors.name),
-                                          program.tensors(tensors.section, tensors.part));
+    std::vector<TensorView> views = program.tensors(tensors.section, tensors.part);
+    for (TensorView &view : views) // what was saved here has all
+      view.optional = false;
+    absl::Status status = readSafetensors(absl::StrCat(folder, "/", tensors.name), views);
     if (status.ok())
       status = program.commit(tensors.section);
     if (!status.ok())

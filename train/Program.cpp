@@ -197,6 +197,8 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
     view.shape.assign(parameter.shape().begin(), parameter.shape().end());
     view.data = reinterpret_cast<float *>(base + parameter.offset());
     view.transposed = training().initializers(i).transposed();
+    view.otherName = training().initializers(i).first_name();
+    view.optional = training().initializers(i).optional();
     views.push_back(std::move(view));
   }
   return views;

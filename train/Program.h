@@ -41,6 +41,11 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
+  /// Whether the step `step` has an operand `name`.
+  bool hasOperand(const std::string &step, const std::string &name) const {
+    return inputs.contains(step + "/" + name);
+  }
+
   /// The parameters of `part`, or what a section holds for them. Where steps run on a GPU, fetch() brings
   /// what they made here, and commit() takes what was written to them.
   std::vector<TensorView> tensors(const std::string &section, Part part = Part::All);

@@ -178,6 +178,21 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
   return absl::OkStatus();
 }
 
+absl::Status completeObjective(Recipe &recipe) {
+  if (!recipe.has_objective() || recipe.objective().kind_case() == Objective::KIND_NOT_SET)
+    return absl::OkStatus();
+  if (recipe.checkpoint().empty())
+    return absl::InvalidArgumentError("objective is for encoders, expected a checkpoint of one");
+  if (recipe.has_lora())
+    return absl::UnimplementedError("lora and objective are both there, which is not supported yet");
+  if (!recipe.objective().has_masked_tokens())
+    return absl::OkStatus();
+  Objective::MaskedTokens &masked = *recipe.mutable_objective()->mutable_masked_tokens();
+  if (masked.part() == 0)
+    masked.set_part(0.15);
+  return checkNumber("objective.masked_tokens.part", masked.part(), 1e-6, 1);
+}
+
 absl::Status completeLora(Recipe &recipe) {
   Lora &lora = *recipe.mutable_lora();
   if (lora.rank() == 0)
@@ -201,6 +216,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
     return status;
   if (!recipe.checkpoint().empty() && recipe.run().start_from().empty())
     recipe.mutable_run()->set_start_from(recipe.checkpoint());
+  if (absl::Status status = completeObjective(recipe); !status.ok())
+    return status;
   if (recipe.has_lora())
     if (absl::Status status = completeLora(recipe); !status.ok())
       return status;

@@ -87,7 +87,12 @@ absl::Status readSafetensors(absl::string_view path, absl::Span<const TensorView
   if (!checkpoint.ok())
     return checkpoint.status();
   for (const TensorView &tensor : tensors) {
-    const auto [stored, shard] = checkpoint->locate(tensor.name);
+    auto located = checkpoint->locate(tensor.name);
+    if (located.tensor == nullptr && !tensor.otherName.empty())
+      located = checkpoint->locate(tensor.otherName);
+    const auto [stored, shard] = located;
+    if (stored == nullptr && tensor.optional)
+      continue;
     const std::vector<int64_t> shape = storedShape(tensor);
     if (stored == nullptr)
       return absl::InvalidArgumentError(absl::StrCat(path, ": has no tensor '", tensor.name,

@@ -23,6 +23,8 @@ struct TensorView {
   std::vector<int64_t> shape;
   float *data = nullptr;
   bool transposed = false; ///< in the file the matrix has its dimensions exchanged
+  std::string otherName;   ///< under which files to read may have it, if not empty
+  bool optional = false;   ///< files to read may lack it; it is then left as it is
 };
 
 /// Writes `tensors` to `path`; the file appears once it is complete.

@@ -2,7 +2,8 @@
 //
 // What `llmc data pack` writes: a header of 64 bytes, the tokens of all documents one behind the other (of 2
 // or 4 bytes each, little-endian), and, at a multiple of 8, where each document ends (8 bytes each, counted
-// in tokens). It is mapped, so memory does not grow with it.
+// in tokens). Labels follow, where it has some: 4 bytes for each document or token, and the names of all
+// labels, one a line. It is mapped, so memory does not grow with it.
 //
 //===----------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_TRAIN_TOKENFILE_H
@@ -19,6 +20,14 @@
 #include <vector>
 
 namespace llmc::train {
+
+/// What a token file has beside tokens.
+enum class LabelKind : uint32_t {
+  None,
+  Documents, ///< a label of each document
+  Tokens,    ///< a label of each token, or none
+  Numbers    ///< a number for each document
+};
 
 /// A token file that was opened.
 class TokenFile {
@@ -37,11 +46,23 @@ public:
   int64_t documentEnd(int64_t index) const;
   int32_t token(int64_t index) const;
 
+  LabelKind labelKind() const { return kind; }
+  /// The names of labels, by number.
+  const std::vector<std::string> &labelNames() const { return names; }
+  /// The label of a document or of a token, whichever the file has; -1: it has none.
+  int32_t label(int64_t index) const;
+  /// The number of a document.
+  float number(int64_t document) const;
+
 private:
   explicit TokenFile(io::MappedFile file) : file(std::move(file)) {}
 
   io::MappedFile file;
+  absl::Status readLabels(uint32_t kind, uint64_t nameBytes);
+
   int64_t tokenBytes = 0, vocabularySize = 0, tokenCount = 0, documentCount = 0, tableOffset = 0;
+  LabelKind kind = LabelKind::None;
+  std::vector<std::string> names;
 };
 
 /// Writes a token file, document by document.
@@ -50,9 +71,16 @@ public:
   /// No id is as large as `vocabulary`.
   static absl::StatusOr<TokenFileWriter> create(absl::string_view path, int64_t vocabulary);
 
-  /// Documents without tokens are left out.
-  absl::Status append(absl::Span<const int32_t> document);
-  absl::Status commit();
+  /// Documents without tokens are left out. All have labels of the same kind: none, one of the document, or
+  /// one for each token.
+  absl::Status append(absl::Span<const int32_t> document, absl::Span<const int32_t> documentLabels = {});
+  /// The same with a number.
+  absl::Status append(absl::Span<const int32_t> document, float number);
+
+  absl::Status commit() { return commit(LabelKind::None, {}, {}); }
+  /// Ends a file with labels: what was given as label i is number `order[i]`, which has the name
+  /// `names[order[i]]`. Names are without line feeds.
+  absl::Status commit(LabelKind kind, absl::Span<const std::string> names, absl::Span<const int32_t> order);
 
   int64_t tokens() const { return tokenCount; }
   int64_t documents() const { return static_cast<int64_t>(ends.size()); }
@@ -62,8 +90,9 @@ private:
 
   io::AtomicFile file;
   int64_t vocabulary, tokenCount = 0;
-  int32_t largest = 0;        ///< of the ids
-  std::vector<uint64_t> ends; ///< 8 bytes a document, until commit
+  int32_t largest = 0;         ///< of the ids
+  std::vector<uint64_t> ends;  ///< 8 bytes a document, until commit
+  std::vector<int32_t> labels; ///< 4 bytes each, until commit; of numbers their bits
   std::vector<uint8_t> buffer;
 };
 

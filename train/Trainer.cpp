@@ -3,10 +3,12 @@
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
+#include "train/ObjectiveData.h"
 #include "train/Schedule.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 
 #include <algorithm>
@@ -38,8 +40,10 @@ public:
   TrainingRun(Program &program, const Recipe &recipe, const Run &settings, const RunOptions &options,
               const std::atomic<bool> &stop, const TokenFile &trainData, const TokenFile *heldOut)
       : program(program), recipe(recipe), settings(settings), options(options), stop(stop), heldOut(heldOut),
-        stream(trainData, Order::Shuffled, settings.seed()), sequences(program.training().sequences()),
-        length(program.training().length()), onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
+        masking(program.training().masking(), program.manifest().vocabulary_size(), settings.seed()),
+        stream(trainData, streamOptions(trainData, Order::Shuffled)),
+        sequences(program.training().sequences()), length(program.training().length()),
+        onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
 
   absl::StatusOr<Ending> run() {
     if (absl::Status status = begin(); !status.ok())
@@ -65,6 +69,23 @@ public:
   }
 
 private:
+  StreamOptions streamOptions(const TokenFile &file, Order order) const {
+    StreamOptions options;
+    options.labelNumbers = labelNumbers(file, recipe.objective());
+    options.order = order;
+    options.seed = order == Order::Shuffled ? settings.seed() : 0;
+    options.predicted = predictedBy(recipe.objective());
+    options.packing = isOfDocuments() ? Packing::Whole : Packing::Split;
+    options.masking = &masking;
+    return options;
+  }
+
+  /// Whether documents have labels, and so are not cut into parts.
+  bool isOfDocuments() const {
+    const Predicted predicted = predictedBy(recipe.objective());
+    return predicted != Predicted::NextToken && predicted != Predicted::MaskedTokens;
+  }
+
   bool isDue(uint32_t every) const { return every != 0 && progress.step % every == 0; }
   int64_t rows() const { return sequences * length; }
 
@@ -175,7 +196,9 @@ private:
   /// Compiled code looks tokens up without a look at them. Targets are tokens too, of this batch or the next.
   absl::Status checkTokens(const Batch &batch, const std::string &path) const {
     const auto vocabulary = static_cast<int32_t>(program.manifest().vocabulary_size());
-    for (const std::vector<int32_t> *column : {&batch.tokens, &batch.targets})
+    // Labels are those of the model, which was seen when the file was opened.
+    for (const std::vector<int32_t> *column :
+         {&batch.tokens, isOfDocuments() ? &batch.tokens : &batch.targets})
       for (int32_t token : *column)
         if (token < -1 || token >= vocabulary || (token < 0 && column == &batch.tokens))
           return absl::DataLossError(absl::StrCat(path, ": has the token ", token,
@@ -189,9 +212,31 @@ private:
       std::copy(from.begin(), from.end(), program.operand<int32_t>(step, name));
     };
     copy("tokens", batch.tokens);
-    copy("positions", batch.positions);
+    const auto first = static_cast<int32_t>(program.training().first_position());
+    std::transform(batch.positions.begin(), batch.positions.end(),
+                   program.operand<int32_t>(step, "positions"),
+                   [=](int32_t position) { return first + position; });
     copy("segments", batch.segments);
-    copy("targets", batch.targets);
+    if (program.hasOperand(step, "token_types")) // all are of the first text
+      std::fill_n(program.operand<int32_t>(step, "token_types"), rows(), 0);
+    if (batch.numbers.empty())
+      return copy("targets", batch.targets);
+    std::copy(batch.numbers.begin(), batch.numbers.end(), program.operand<float>(step, "numbers"));
+    std::transform(batch.targets.begin(), batch.targets.end(), program.operand<float>(step, "weights"),
+                   [](int32_t target) { return target < 0 ? 0.0F : 1.0F; });
+  }
+
+  /// How many targets the largest outputs of the evaluation that was run last meet.
+  int64_t countRight(const Batch &batch) {
+    const int64_t width = program.manifest().output_width();
+    const float *outputs = program.operand<float>("evaluate", "outputs");
+    int64_t right = 0;
+    for (int64_t row = 0; row < rows(); ++row) {
+      const float *begin = outputs + row * width;
+      right +=
+          batch.targets[row] >= 0 && std::max_element(begin, begin + width) - begin == batch.targets[row];
+    }
+    return right;
   }
 
   /// The sum of the losses of the step that was run last.
@@ -206,12 +251,13 @@ private:
   absl::Status makeStep() {
     const absl::Time start = absl::Now();
     batches.resize(settings.accumulation());
-    int64_t targets = 0;
+    int64_t targets = 0, tokens = 0;
     for (Batch &batch : batches) {
       stream.next(sequences, length, batch);
       if (absl::Status status = checkTokens(batch, settings.train_data()); !status.ok())
         return status;
       targets += batch.targetCount;
+      tokens += batch.tokenCount;
     }
     // Each loss counts as much, whichever batch it is in.
     const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
@@ -238,7 +284,7 @@ private:
     ++progress.step;
     progress.data = stream.position();
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-    return report(loss, *norm, rate, seconds);
+    return report(loss, *norm, rate, static_cast<double>(tokens), seconds);
   }
 
   absl::StatusOr<double> gradientNorm() {
@@ -290,13 +336,18 @@ private:
 
   /// The mean loss on the first batches of held-out data.
   absl::Status evaluate() {
-    TokenStream held(*heldOut, Order::AsStored, 0);
+    StreamOptions stored = streamOptions(*heldOut, Order::AsStored);
+    stored.once = isOfDocuments();
+    TokenStream held(*heldOut, stored);
     Batch batch;
     double loss = 0;
-    int64_t targets = 0;
+    int64_t targets = 0, right = 0;
+    const bool hasLabels = program.hasOperand("evaluate", "outputs");
     for (uint32_t i = 0; i < settings.evaluation_batches(); ++i) {
+      if (i > 0 && stored.once && held.position().epoch > 0)
+        break;
       held.next(sequences, length, batch);
-      if (i > 0 && held.position().epoch > 0)
+      if (i > 0 && !stored.once && held.position().epoch > 0)
         break; // once is enough
       if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
         return status;
@@ -305,18 +356,25 @@ private:
         return status;
       loss += sumLosses("evaluate");
       targets += batch.targetCount;
+      right += hasLabels ? countRight(batch) : 0;
     }
     loss /= static_cast<double>(std::max<int64_t>(targets, 1));
     if (loss < progress.bestLoss) {
       progress.bestLoss = loss;
       progress.bestStep = progress.step;
     }
-    say(absl::StrFormat("step %d: held-out loss %.4f, perplexity %.2f", progress.step, loss, std::exp(loss)));
-    log << Json{{"step", progress.step}, {"validation_loss", loss}, {"perplexity", std::exp(loss)}}.dump()
-        << '\n';
+    // What the loss is in terms that people know.
+    const bool isNumber = program.hasOperand("evaluate", "numbers");
+    const double accuracy = static_cast<double>(right) / static_cast<double>(std::max<int64_t>(targets, 1));
+    const auto [name, value] = hasLabels  ? std::pair("accuracy", accuracy)
+                               : isNumber ? std::pair("root_mean_square_error", std::sqrt(loss))
+                                          : std::pair("perplexity", std::exp(loss));
+    say(absl::StrFormat("step %d: held-out loss %.4f, %s %.*f", progress.step, loss,
+                        absl::StrReplaceAll(name, {{"_", " "}}), hasLabels || isNumber ? 4 : 2, value));
+    log << Json{{"step", progress.step}, {"validation_loss", loss}, {name, value}}.dump() << '\n';
     if (absl::Status status = checkLog(); !status.ok())
       return status;
-    return writeEvents({{"validation/loss", loss}, {"validation/perplexity", std::exp(loss)}});
+    return writeEvents({{"validation/loss", loss}, {absl::StrCat("validation/", name), value}});
   }
 
   absl::Status save() {
@@ -334,8 +392,7 @@ private:
   // What people see
   //===--------------------------------------------------------------------===//
 
-  absl::Status report(double loss, double norm, double rate, double seconds) {
-    const double tokens = static_cast<double>(rows()) * settings.accumulation();
+  absl::Status report(double loss, double norm, double rate, double tokens, double seconds) {
     const double flops = flopsPerToken() * tokens;
     smoothed = smoothed == 0 ? seconds : 0.9 * smoothed + 0.1 * seconds;
     if (progress.step % settings.log_every() != 0 && progress.step != settings.steps())
@@ -395,6 +452,7 @@ private:
   const RunOptions &options;
   const std::atomic<bool> &stop;
   const TokenFile *heldOut;
+  const Masking masking;
   TokenStream stream;
   const int64_t sequences, length;
   const bool onTerminal;
@@ -408,10 +466,16 @@ private:
 };
 
 /// Opens a token file that fits the model.
-absl::StatusOr<TokenFile> openData(const std::string &path, const Program &program) {
+absl::StatusOr<TokenFile> openData(const std::string &path, const Program &program,
+                                   const Objective &objective) {
   absl::StatusOr<TokenFile> file = TokenFile::open(path);
   if (!file.ok())
     return file;
+  absl::Status status = checkLabelKind(*file, objective);
+  if (status.ok())
+    status = checkLabelNames(*file, objective);
+  if (!status.ok())
+    return status;
   const int64_t vocabulary = program.manifest().vocabulary_size();
   if (file->vocabulary() > vocabulary)
     return absl::InvalidArgumentError(absl::StrCat(path, ": has tokens of a vocabulary of ",
@@ -426,12 +490,12 @@ absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &
                              const RunOptions &options, const std::atomic<bool> &stop) {
   if (absl::Status status = checkRun(run); !status.ok())
     return status;
-  absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program);
+  absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program, recipe.objective());
   if (!trainData.ok())
     return trainData.status();
   std::optional<TokenFile> heldOut;
   if (!run.validation_data().empty()) {
-    absl::StatusOr<TokenFile> opened = openData(run.validation_data(), program);
+    absl::StatusOr<TokenFile> opened = openData(run.validation_data(), program, recipe.objective());
     if (!opened.ok())
       return opened.status();
     heldOut = *std::move(opened);

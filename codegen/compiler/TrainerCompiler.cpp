@@ -12,6 +12,7 @@
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/Pipeline.h"
 #include "codegen/cuda/Pipeline.h"
+#include "frontend/import/GraphBuilder.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -91,6 +92,14 @@ private:
   int64_t vocabulary() const {
     return options.checkpoint ? options.checkpoint->info.sizes.vocabulary : recipe.model().vocabulary();
   }
+  /// Logits of a row: tokens, or labels.
+  int64_t outputWidth() const {
+    const train::Objective &objective = recipe.objective();
+    return objective.has_sequence_classification() ? objective.sequence_classification().names_size()
+           : objective.has_token_classification()  ? objective.token_classification().names_size()
+           : objective.has_regression()            ? 1
+                                                   : vocabulary();
+  }
   bool isCuda() const { return options.target == TargetKind::Cuda; }
   passes::PassList tiledPasses(bool bf16Products) const {
     return isCuda() ? cudaTiledTrainingPasses(/*bf16Attention=*/bf16Products) : tiledTrainingPasses(target);
@@ -140,6 +149,9 @@ private:
       initializer.set_value(numberAttribute(param, spec::kValueAttribute));
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
+      initializer.set_optional(param->hasAttr(frontend::kNewParameter));
+      if (auto name = param->getAttrOfType<StringAttr>(recipe::kFirstNameAttribute))
+        initializer.set_first_name(name.getValue().str());
       elements += type.getNumElements();
     }
     manifest.set_parameter_count(elements);
@@ -235,8 +247,11 @@ private:
     manifest.set_source(options.source);
     manifest.set_vocabulary_size(vocabulary());
     manifest.set_context_length(recipe.batch().length());
-    manifest.set_output_width(vocabulary());
+    manifest.set_output_width(outputWidth());
     manifest.set_tokenizer(options.tokenizer);
+    *training.mutable_masking() = options.masking;
+    if (options.checkpoint)
+      training.set_first_position(static_cast<uint32_t>(options.checkpoint->info.sizes.firstPosition));
     runtime::Target &described = *manifest.mutable_target();
     described.set_triple(target.triple);
     described.set_cpu(target.cpu);

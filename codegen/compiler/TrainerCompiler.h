@@ -6,6 +6,7 @@
 #include "codegen/compiler/Compiler.h"
 #include "frontend/import/Import.h"
 #include "mlir/IR/MLIRContext.h"
+#include "runtime/core/artifact.pb.h"
 #include "train/recipe.pb.h"
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ struct TrainerOptions {
   std::string trainerProgram;
   /// A serialized llmc.text.TokenizerModel, or nothing.
   std::string tokenizer;
+  /// Which tokens can be hidden, for the objective of masked tokens.
+  runtime::Masking masking;
   /// The model of the recipe's checkpoint, if it has one; its module is taken.
   frontend::ImportedModel *checkpoint = nullptr;
   /// Files, by name, that are put into checkpoints: the tokenizer's, and config.json where the model comes

@@ -1,7 +1,8 @@
-//===- UpstreamGradients.cpp - gradients of arith on tensors -----------------------------------------===//
+//===- UpstreamGradients.cpp - gradients of arith and math on tensors --------------------------------===//
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace llmc::nn;
@@ -35,6 +36,21 @@ private:
   }
 };
 
+/// d tanh(x) = 1 - tanh(x)^2.
+struct TanhGradientModel : DifferentiableOpInterface::ExternalModel<TanhGradientModel, math::TanhOp> {
+  Gradients buildGradients(Operation *op, OpBuilder &builder, ValueRange gradients,
+                           const llvm::SmallBitVector &wanted) const {
+    SmallVector<Value> results(1);
+    if (!gradients[0] || !wanted.test(0))
+      return results;
+    Value result = op->getResult(0);
+    Value scaled = arith::MulFOp::create(builder, op->getLoc(), gradients[0], result);
+    scaled = arith::MulFOp::create(builder, op->getLoc(), scaled, result);
+    results[0] = arith::SubFOp::create(builder, op->getLoc(), gradients[0], scaled);
+    return results;
+  }
+};
+
 template <typename... Ops> void attach(MLIRContext *context) {
   (Ops::template attachInterface<GradientModel<Ops>>(*context), ...);
 }
@@ -42,8 +58,9 @@ template <typename... Ops> void attach(MLIRContext *context) {
 } // namespace
 
 void llmc::nn::registerGradientModels(DialectRegistry &registry) {
-  registry.insert<NNDialect, arith::ArithDialect>();
-  registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *) {
+  registry.insert<NNDialect, arith::ArithDialect, math::MathDialect>();
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *, math::MathDialect *) {
     attach<arith::AddFOp, arith::SubFOp, arith::NegFOp, arith::MulFOp>(context);
+    math::TanhOp::attachInterface<TanhGradientModel>(*context);
   });
 }

@@ -62,7 +62,9 @@ absl::Status forEachLine(const std::string &path, Take take) {
   return !status.ok() || line.empty() ? status : take(line);
 }
 
-absl::Status forEachJsonText(const std::string &path, absl::string_view field, Take take) {
+using TakeObject = absl::FunctionRef<absl::Status(int64_t line, const nlohmann::json &object)>;
+
+absl::Status forEachObject(const std::string &path, absl::string_view field, TakeObject take) {
   int64_t number = 0;
   return forEachLine(path, [&](absl::string_view line) {
     ++number;
@@ -73,13 +75,47 @@ absl::Status forEachJsonText(const std::string &path, absl::string_view field, T
       return wrongLine(
           path, number,
           absl::StrCat("is no object of JSON, expected one with a text in the field ", io::quote(field)));
-    const auto value = json.find(field);
-    if (value == json.end() || !value->is_string())
-      return wrongLine(path, number,
-                       absl::StrCat("field ", io::quote(field), ": expected a text, found ",
-                                    value == json.end() ? "nothing" : json::describe(*value)));
+    return take(number, json);
+  });
+}
+
+absl::Status wrongField(const std::string &path, int64_t line, absl::string_view field,
+                        const nlohmann::json &object, absl::string_view expected) {
+  const auto value = object.find(field);
+  return wrongLine(path, line,
+                   absl::StrCat("field ", io::quote(field), ": expected ", expected, ", found ",
+                                value == object.end() ? "nothing" : json::describe(*value)));
+}
+
+absl::Status forEachJsonText(const std::string &path, absl::string_view field, Take take) {
+  return forEachObject(path, field, [&](int64_t line, const nlohmann::json &object) {
+    const auto value = object.find(field);
+    if (value == object.end() || !value->is_string())
+      return wrongField(path, line, field, object, "a text");
     return takeText(value->get_ref<const std::string &>(), take);
   });
+}
+
+std::optional<std::string> textOf(const nlohmann::json &value) {
+  if (value.is_string())
+    return value.get<std::string>();
+  return value.is_number() || value.is_boolean() ? std::optional(value.dump()) : std::nullopt;
+}
+
+/// The value as a list; nothing if it is neither a list of scalars nor one.
+std::optional<std::vector<std::string>> listOf(const nlohmann::json &value) {
+  std::vector<std::string> list;
+  if (!value.is_array()) {
+    std::optional<std::string> text = textOf(value);
+    return text ? std::optional(std::vector<std::string>{*text}) : std::nullopt;
+  }
+  for (const nlohmann::json &element : value) {
+    std::optional<std::string> text = textOf(element);
+    if (!text)
+      return std::nullopt;
+    list.push_back(*std::move(text));
+  }
+  return list;
 }
 
 /// The place of the column that is called `field`.
@@ -94,23 +130,33 @@ absl::StatusOr<size_t> findColumn(absl::Span<const std::string> head, absl::stri
   return std::find(head.begin(), head.end(), field) - head.begin();
 }
 
-absl::Status forEachTableText(const std::string &path, char separator, absl::string_view field, Take take) {
-  std::optional<size_t> column;
+using TakeRow = absl::FunctionRef<absl::Status(int64_t line, absl::Span<const std::string> values)>;
+
+/// The columns `fields` of each row.
+absl::Status forEachRow(const std::string &path, char separator, absl::Span<const std::string> fields,
+                        TakeRow take) {
+  std::vector<size_t> wanted;
   size_t columns = 0;
-  absl::Status taken; // an error of the one who takes texts is not one of a line
+  std::vector<std::string> values;
+  absl::Status taken; // an error of the one who takes rows is not one of a line
   CsvParser parser(separator, [&](int64_t line, absl::Span<const std::string> record) {
-    if (!column) {
-      absl::StatusOr<size_t> found = findColumn(record, field);
-      if (!found.ok())
-        return absl::InvalidArgumentError(absl::StrCat(line, ": ", found.status().message()));
-      column = *found;
+    if (columns == 0) {
+      for (const std::string &field : fields) {
+        absl::StatusOr<size_t> found = findColumn(record, field);
+        if (!found.ok())
+          return absl::InvalidArgumentError(absl::StrCat(line, ": ", found.status().message()));
+        wanted.push_back(*found);
+      }
       columns = record.size();
       return absl::OkStatus();
     }
     if (record.size() != columns)
       return absl::InvalidArgumentError(
           absl::StrCat(line, ": has ", record.size(), " fields, expected ", columns, " as in the head"));
-    return taken = takeText(record[*column], take);
+    values.clear();
+    for (size_t column : wanted)
+      values.push_back(record[column]);
+    return taken = take(line, values);
   });
   auto inFile = [&](const absl::Status &status) {
     return status.ok() || !taken.ok()
@@ -121,10 +167,16 @@ absl::Status forEachTableText(const std::string &path, char separator, absl::str
       forEachChunk(path, [&](absl::string_view chunk) { return inFile(parser.take(chunk)); });
   if (status.ok())
     status = inFile(parser.finish());
-  if (status.ok() && !column)
+  if (status.ok() && columns == 0)
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is empty, expected a head with a column ", io::quote(field)));
+        absl::StrCat(path, ": is empty, expected a head with a column ", io::quote(fields.front())));
   return status;
+}
+
+absl::Status forEachTableText(const std::string &path, char separator, absl::string_view field, Take take) {
+  const std::string fields[] = {std::string(field)};
+  return forEachRow(path, separator, fields,
+                    [&](int64_t, absl::Span<const std::string> values) { return takeText(values[0], take); });
 }
 
 absl::Status forEachPlainText(const std::string &path, Take take) {
@@ -147,6 +199,34 @@ absl::Status forEachPlainText(const std::string &path, Take take) {
 }
 
 } // namespace
+
+absl::Status forEachRecord(
+    const std::string &path, absl::Span<const std::string> fields,
+    absl::FunctionRef<absl::Status(absl::string_view, absl::Span<const std::vector<std::string>>)> take) {
+  const absl::string_view name = withoutCompression(path);
+  std::vector<std::vector<std::string>> values(fields.size());
+  if (absl::EndsWith(name, ".csv") || absl::EndsWith(name, ".tsv"))
+    return forEachRow(path, absl::EndsWith(name, ".tsv") ? '\t' : ',', fields,
+                      [&](int64_t line, absl::Span<const std::string> row) {
+                        for (size_t i = 0; i < fields.size(); ++i)
+                          values[i] = {row[i]};
+                        return take(absl::StrCat(path, ":", line), values);
+                      });
+  if (!absl::EndsWith(name, ".jsonl") && !absl::EndsWith(name, ".json"))
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": is plain text, expected a .jsonl file or a .csv or .tsv table, which has the field ",
+        io::quote(fields.back())));
+  return forEachObject(path, fields.front(), [&](int64_t line, const nlohmann::json &object) {
+    for (size_t i = 0; i < fields.size(); ++i) {
+      const auto value = object.find(fields[i]);
+      std::optional<std::vector<std::string>> list = value == object.end() ? std::nullopt : listOf(*value);
+      if (!list)
+        return wrongField(path, line, fields[i], object, "a text, a number or a list of these");
+      values[i] = *std::move(list);
+    }
+    return take(absl::StrCat(path, ":", line), values);
+  });
+}
 
 absl::Status forEachDocument(const std::string &path, absl::string_view field, Take take) {
   const absl::string_view name = withoutCompression(path);

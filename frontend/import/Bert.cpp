@@ -18,10 +18,11 @@ absl::StatusOr<Graph> buildBert(Checkpoint &checkpoint, MLIRContext *context) {
   return buildEncoder(checkpoint, fields, encoder, context);
 }
 
-absl::StatusOr<Graph> buildBertWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+absl::StatusOr<Graph> buildBertWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
+                                        MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readEncoder(checkpoint, fields, EncoderNames());
-  return buildEncoderWithHead(checkpoint, fields, encoder, EncoderHeadNames(), task, context);
+  return buildEncoderWithHead(checkpoint, fields, encoder, EncoderHeadNames(), choice, context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"BertModel",

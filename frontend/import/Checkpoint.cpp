@@ -50,6 +50,15 @@ void Checkpoint::transpose(llvm::StringRef name) {
   found->second.isTransposed = true;
 }
 
+void Checkpoint::addPrefix(llvm::StringRef prefix) {
+  llvm::StringMap<StoredTensor> renamed;
+  for (auto &entry : stored) {
+    StoredTensor &tensor = renamed[(prefix + entry.getKey()).str()] = std::move(entry.second);
+    tensor.nameInFile = entry.getKey().str();
+  }
+  stored = std::move(renamed);
+}
+
 void Checkpoint::dropRows(llvm::StringRef name, int64_t count) {
   StoredTensor &tensor = stored.find(name)->second;
   const size_t rowBytes = tensor.bytes.size() / tensor.shape[0];

@@ -26,6 +26,8 @@ struct StoredTensor {
   std::string typeName;
   /// Slowest dimension first: [out, in] for a weight.
   llvm::SmallVector<int64_t, 4> shape;
+  /// The tensor's name in the file, if it is called otherwise now.
+  std::string nameInFile;
   /// In the file the matrix lies as [in, out], transposed.
   bool isTransposed = false;
   absl::Span<const uint8_t> bytes;
@@ -69,6 +71,9 @@ public:
   /// tensor, or if it is no matrix. The contents are made when they are first asked for, and are then kept in
   /// memory.
   void transpose(llvm::StringRef name);
+
+  /// From now on `prefix` stands before the names of all tensors.
+  void addPrefix(llvm::StringRef prefix);
 
   /// From now on tensor `name`, which has more than `count` rows, begins with row `count` of the file's.
   void dropRows(llvm::StringRef name, int64_t count);

@@ -40,7 +40,8 @@ absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *conte
   return buildEncoder(checkpoint, fields, encoder, context);
 }
 
-absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
+                                              MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
   EncoderHeadNames names;
@@ -50,7 +51,7 @@ absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, HeadTask t
   names.tokenBias = "vocab_projector.bias";
   names.pooler = "pre_classifier";
   names.poolerActivation = PoolerActivation::Relu;
-  return buildEncoderWithHead(checkpoint, fields, encoder, names, task, context);
+  return buildEncoderWithHead(checkpoint, fields, encoder, names, choice, context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {

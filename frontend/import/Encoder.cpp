@@ -121,23 +121,36 @@ absl::StatusOr<Graph> llmc::frontend::buildEncoder(Checkpoint &checkpoint, Hyper
 
 absl::StatusOr<Graph> llmc::frontend::buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
                                                            const Encoder &encoder,
-                                                           const EncoderHeadNames &names, HeadTask task,
-                                                           MLIRContext *context) {
-  EncoderHead head = readEncoderHead(fields, encoder, task);
+                                                           const EncoderHeadNames &names,
+                                                           const HeadChoice &choice, MLIRContext *context) {
+  EncoderHead head = readEncoderHead(fields, encoder, choice);
   if (!fields.ok())
     return fields.status();
   SmallVector<StringRef> inputs = inputsOf(encoder);
   inputs.push_back("output_ids");
   GraphBuilder graph(checkpoint, fields, context, inputs);
   const std::string member = encoder.names.member;
+  // An encoder alone becomes a member of the model with a head.
+  if (choice.toTrain && !checkpoint.find(member + "embeddings.word_embeddings.weight"))
+    checkpoint.addPrefix(member);
   graph.beginNamesWith(member);
-  Value states = buildStates(graph, encoder);
+  // What is trained is saved, so it keeps the rows of positions that it does not use.
+  Encoder whole = encoder;
+  if (choice.toTrain)
+    whole.firstPosition = 0;
+  Value states = buildStates(graph, whole);
   graph.beginNamesWith("");
   Value rows = graph.selectRows(states, graph.input(inputs.size() - 1));
+  if (choice.toTrain) {
+    graph.addsMissingTensors();
+    graph.ignoreTensors(kHeadTensors);
+  }
   Value outputs = buildEncoderHead(graph, rows, encoder, names, head);
   graph.ignoreTensors({member + "embeddings.position_ids", member + "pooler.*"});
   absl::StatusOr<Graph> built = finish(graph, encoder, outputs);
-  if (built.ok())
-    built->head = head.description;
+  if (!built.ok())
+    return built;
+  built->head = head.description;
+  built->sizes.firstPosition = encoder.firstPosition - whole.firstPosition;
   return built;
 }

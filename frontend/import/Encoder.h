@@ -58,10 +58,10 @@ Encoder readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields, const
 absl::StatusOr<Graph> buildEncoder(Checkpoint &checkpoint, Hyperparameters &fields, const Encoder &encoder,
                                    mlir::MLIRContext *context);
 
-/// The same with the head for `task`, whose outputs are the result: those of the rows `output_ids`.
+/// The same with a head, whose outputs are the result: those of the rows `output_ids`.
 absl::StatusOr<Graph> buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
                                            const Encoder &encoder, const EncoderHeadNames &names,
-                                           HeadTask task, mlir::MLIRContext *context);
+                                           const HeadChoice &choice, mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

@@ -15,6 +15,14 @@ using namespace llmc::frontend;
 
 namespace {
 
+/// How architectures with a head end. Of those of one task the first is what new ones are called.
+constexpr std::pair<StringLiteral, HeadTask> kTasks[] = {
+    {"ForMaskedLM", HeadTask::MaskedTokens},
+    {"ForPreTraining", HeadTask::MaskedTokens},
+    {"ForSequenceClassification", HeadTask::SequenceClassification},
+    {"ForTokenClassification", HeadTask::TokenClassification},
+    {"ForQuestionAnswering", HeadTask::QuestionAnswering}};
+
 constexpr Name kLabels = {"id2label", ""}, kLabelCount = {"num_labels", ""};
 
 /// The labels by their numbers. Files that do not say have two without a name.
@@ -78,23 +86,33 @@ Value buildSequenceClassifier(GraphBuilder &graph, Value x, const Encoder &encod
 } // namespace
 
 std::optional<HeadTask> llmc::frontend::headTaskOf(StringRef architecture) {
-  constexpr std::pair<StringLiteral, HeadTask> tasks[] = {
-      {"ForMaskedLM", HeadTask::MaskedTokens},
-      {"ForPreTraining", HeadTask::MaskedTokens},
-      {"ForSequenceClassification", HeadTask::SequenceClassification},
-      {"ForTokenClassification", HeadTask::TokenClassification},
-      {"ForQuestionAnswering", HeadTask::QuestionAnswering}};
-  for (const auto &[ending, task] : tasks)
+  for (const auto &[ending, task] : kTasks)
     if (architecture.ends_with(ending))
       return task;
   return std::nullopt;
 }
 
-EncoderHead llmc::frontend::readEncoderHead(Hyperparameters &fields, const Encoder &encoder, HeadTask task) {
+std::string llmc::frontend::architectureWithHead(StringRef architecture, HeadTask task) {
+  StringRef family = architecture.take_front(architecture.find("For"));
+  family.consume_back("Model");
+  for (const auto &[ending, known] : kTasks)
+    if (known == task)
+      return (family + ending).str();
+  llvm_unreachable("not a task");
+}
+
+EncoderHead llmc::frontend::readEncoderHead(Hyperparameters &fields, const Encoder &encoder,
+                                            const HeadChoice &choice) {
   EncoderHead head;
-  head.description.task = task;
+  head.description.task = choice.task;
   head.description.tokenTypes = encoder.segments ? encoder.segments->value : 0;
-  switch (task) {
+  if (choice.toTrain && choice.task != HeadTask::MaskedTokens) {
+    head.description.labels = choice.labels;
+    head.description.problem = choice.problem;
+    head.outputs = {static_cast<int64_t>(choice.labels.size()), "labels to train"};
+    return head;
+  }
+  switch (choice.task) {
   case HeadTask::MaskedTokens:
     head.tied = fields.flagOr({"tie_word_embeddings", ""}, true);
     head.outputs = encoder.vocabulary;

@@ -47,8 +47,11 @@ inline constexpr llvm::StringRef kHeadTensors[] = {
 /// The task in the name of an architecture: BertForMaskedLM. Nothing if it names no head.
 std::optional<HeadTask> headTaskOf(llvm::StringRef architecture);
 
-/// Reads the labels, and what they are to each other.
-EncoderHead readEncoderHead(Hyperparameters &fields, const Encoder &encoder, HeadTask task);
+/// The architecture of the same family with another head, or with one: BertModel becomes BertForMaskedLM.
+std::string architectureWithHead(llvm::StringRef architecture, HeadTask task);
+
+/// Reads the labels, and what they are to each other; of a head to train, `choice` has them.
+EncoderHead readEncoderHead(Hyperparameters &fields, const Encoder &encoder, const HeadChoice &choice);
 
 /// The head's outputs for `rows`, states of an encoder: [rows, outputs].
 mlir::Value buildEncoderHead(GraphBuilder &graph, mlir::Value rows, const Encoder &encoder,

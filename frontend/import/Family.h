@@ -28,8 +28,8 @@ struct Family {
   /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
   /// names file, field, what was found and what was expected.
   absl::StatusOr<Graph> (*build)(Checkpoint &checkpoint, mlir::MLIRContext *context);
-  /// The same with the head that was trained for `task`. None: the family has no heads.
-  absl::StatusOr<Graph> (*buildWithHead)(Checkpoint &checkpoint, HeadTask task,
+  /// The same with a head. None: the family has no heads.
+  absl::StatusOr<Graph> (*buildWithHead)(Checkpoint &checkpoint, const HeadChoice &choice,
                                          mlir::MLIRContext *context) = nullptr;
 };
 

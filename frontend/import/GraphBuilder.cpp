@@ -68,15 +68,24 @@ RankedTensorType GraphBuilder::checkedType(const std::string &name, ArrayRef<Siz
   return typeOf(*tensor, context);
 }
 
+RankedTensorType GraphBuilder::newType(ArrayRef<Size> shape) {
+  SmallVector<int64_t> sizes;
+  for (const Size &size : shape)
+    sizes.push_back(size.value);
+  return RankedTensorType::get(sizes, builder.getF32Type());
+}
+
 Value GraphBuilder::parameter(const std::string &name, ArrayRef<Size> shape) {
   if (Value known = layerFunction ? layerArguments.lookup(name) : loaded.lookup(name))
     return known;
-  RankedTensorType type = checkedType(name, shape);
+  const bool isNew = addsMissing && !checkpoint.find(name);
+  RankedTensorType type = isNew ? newType(shape) : checkedType(name, shape);
   if (used.insert(name).second) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(module->getBody(), forward->getIterator());
     auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
-    (void)param;
+    if (isNew)
+      param->setAttr(kNewParameter, builder.getUnitAttr());
   }
   if (!layerFunction)
     return loaded[name] = nn::LoadOp::create(builder, locationOf(name), type, name);

@@ -12,6 +12,9 @@
 
 namespace llmc::frontend {
 
+/// Marks a parameter that the checkpoint does not have.
+inline constexpr llvm::StringLiteral kNewParameter = "llmc.new";
+
 /// Whether a layer of the model has a bias vector beside its weight.
 enum class Bias { No, Yes };
 
@@ -45,6 +48,10 @@ public:
 
   /// Puts `prefix` before the names of all tensors that follow ("bert.").
   void beginNamesWith(std::string prefix) { namePrefix = std::move(prefix); }
+
+  /// From now on a tensor that the checkpoint lacks is a parameter in f32 that is to be trained, without
+  /// contents, and marked by kNewParameter.
+  void addsMissingTensors() { addsMissing = true; }
 
   /// How the file holds the weights of linear().
   void holdsWeightsAs(WeightOrder order) { weightOrder = order; }
@@ -98,6 +105,7 @@ public:
 private:
   mlir::Value parameter(const std::string &name, llvm::ArrayRef<Size> shape);
   mlir::Value vector(const std::string &name, const Size &size);
+  mlir::RankedTensorType newType(llvm::ArrayRef<Size> shape);
   mlir::RankedTensorType checkedType(const std::string &name, llvm::ArrayRef<Size> shape);
   std::string fullName(Name name) const;
   mlir::Location locationOf(llvm::StringRef name);
@@ -110,6 +118,7 @@ private:
   mlir::func::FuncOp forward;
   std::string namePrefix;
   WeightOrder weightOrder = WeightOrder::OutIn;
+  bool addsMissing = false;
   /// The name of the layer that is being built, or nothing in @forward.
   std::string layerPrefix;
   mlir::func::FuncOp layerFunction;

@@ -113,6 +113,12 @@ absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options
 
 absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, const ImportOptions &options,
                                  MLIRContext *context) {
+  if (options.headToTrain) {
+    if (!family.buildWithHead)
+      return absl::UnimplementedError(absl::StrCat(checkpoint.path(), ": ", checkpoint.architecture(),
+                                                   " is no encoder, expected one to train a head of"));
+    return family.buildWithHead(checkpoint, *options.headToTrain, context);
+  }
   const std::optional<HeadTask> task = headTaskOf(checkpoint.architecture());
   if (!task || !family.buildWithHead || !options.head)
     return family.build(checkpoint, context);
@@ -120,7 +126,7 @@ absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, c
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
   if (!embedding.ok())
     return embedding.status();
-  return *embedding ? family.build(checkpoint, context) : family.buildWithHead(checkpoint, *task, context);
+  return *embedding ? family.build(checkpoint, context) : family.buildWithHead(checkpoint, {*task}, context);
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct ImportOptions {
   /// Whether an encoder has the head that its architecture names; else its hidden states are pooled. Models
   /// of sentence-transformers never have one.
   bool head = true;
+  /// A head to train, instead of that of the files. Only for encoders.
+  std::optional<HeadChoice> headToTrain;
 };
 
 /// A model as the compiler sees it.

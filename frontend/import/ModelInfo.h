@@ -20,6 +20,9 @@ struct ModelSizes {
   int64_t contextLength = 0;
   int64_t hiddenSize = 0;
   int64_t layers = 0;
+  /// The position of the first token in the table of positions of a model to train. Other models have a table
+  /// that begins with it.
+  int64_t firstPosition = 0;
 };
 
 /// How the files say that text should be sampled. What they do not say is absent.
@@ -54,6 +57,15 @@ struct Head {
   std::vector<std::string> labels;
   /// Segments that have an embedding of their own; 0: the model takes none.
   int64_t tokenTypes = 0;
+};
+
+/// Which head an encoder is imported with.
+struct HeadChoice {
+  HeadTask task = HeadTask::SequenceClassification;
+  /// A head to train, with these labels: the checkpoint may lack its tensors. None: the head of the files.
+  bool toTrain = false;
+  Head::Problem problem = Head::Problem::SingleLabel;
+  std::vector<std::string> labels;
 };
 
 /// Facts about a model.

@@ -39,7 +39,8 @@ absl::StatusOr<Graph> buildRoberta(Checkpoint &checkpoint, MLIRContext *context)
   return buildEncoder(checkpoint, fields, encoder, context);
 }
 
-absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, HeadTask task, MLIRContext *context) {
+absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
+                                           MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readRoberta(checkpoint, fields);
   EncoderHeadNames names;
@@ -50,7 +51,7 @@ absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, HeadTask task
   names.tokenActivation = Activation::Gelu; // whatever the encoder has
   names.pooler = "classifier.dense";
   names.sequenceClassifier = "classifier.out_proj";
-  return buildEncoderWithHead(checkpoint, fields, encoder, names, task, context);
+  return buildEncoderWithHead(checkpoint, fields, encoder, names, choice, context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {

@@ -1,14 +1,17 @@
-//===- ImportedLoss.cpp - the loss of an imported decoder ------------------------------------------------===//
+//===- ImportedLoss.cpp - the loss of an imported model --------------------------------------------------===//
 //
 // What the importer builds for inference is what training differentiates, with three changes: all rows have
-// logits, sequences lie one behind the other, and parameters are f32.
+// outputs, sequences lie one behind the other, and parameters are f32. Of a head for whole texts only the
+// first token's outputs have targets, so that many texts share a sequence.
 //
 //===------------------------------------------------------------------------------------------------===//
 
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/import/GraphBuilder.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Verifier.h"
@@ -24,12 +27,14 @@ namespace {
 
 class ImportedLoss {
 public:
-  ImportedLoss(frontend::ImportedModel &model, int64_t length)
-      : model(model), length(length), module(*model.module), b(module.getLoc(), module.getContext()) {}
+  ImportedLoss(frontend::ImportedModel &model, const train::Objective &objective, int64_t length)
+      : model(model), objective(objective), length(length), module(*model.module),
+        b(module.getLoc(), module.getContext()) {}
 
   absl::Status take() {
-    if (model.info.kind != frontend::ModelKind::Generate)
-      return refuse("predicts no next token, which training needs");
+    const bool isNextToken = objective.kind_case() == train::Objective::KIND_NOT_SET;
+    if (isNextToken && model.info.kind != frontend::ModelKind::Generate)
+      return refuse("predicts no next token, expected an objective for an encoder");
     PassManager manager(module.getContext());
     manager.addPass(createInlinerPass());
     if (failed(manager.run(module)))
@@ -38,17 +43,20 @@ public:
     function.setName("loss");
     if (absl::Status status = widenParameters(); !status.ok())
       return status;
-    Value segments = addInput("segments"), targets = addInput("targets");
+    Value segments = addInput("segments");
     useAllRows();
     for (auto attention : function.getOps<nn::AttentionOp>()) {
-      if (!attention.getCausal())
+      if (isNextToken && !attention.getCausal())
         return refuse("has attention that is not causal: it predicts no next token, which training needs");
       attention.getSegmentsMutable().assign(segments);
       attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(length));
     }
     auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
     b.setInsertionPoint(terminator);
-    Value losses = nn::CrossEntropyOp::create(b, terminator.getOperand(0), targets);
+    Value outputs = terminator.getOperand(0);
+    Value losses = objective.has_regression()
+                       ? squaredError(outputs)
+                       : Value(nn::CrossEntropyOp::create(b, outputs, addInput("targets")));
     terminator.setOperand(0, losses);
     function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), losses.getType()));
     function.setResultAttr(0, "nn.output", b.getStringAttr("losses"));
@@ -71,21 +79,45 @@ private:
                                                      param.getSymName().str(),
                                                      "' is quantized, expected numbers to train"));
       param.setType(type.clone(b.getF32Type()));
-      if (const frontend::StoredTensor *stored = model.source->find(param.getSymName());
-          stored && stored->isTransposed)
+      if (param->hasAttr(frontend::kNewParameter))
+        initialize(param);
+      const frontend::StoredTensor *stored = model.source->find(param.getSymName());
+      if (stored && stored->isTransposed)
         param->setAttr(spec::kTransposedAttribute, b.getUnitAttr());
+      if (stored && !stored->nameInFile.empty())
+        param->setAttr(kFirstNameAttribute, b.getStringAttr(stored->nameInFile));
     }
     for (auto load : function.getOps<nn::LoadOp>())
       load.getResult().setType(cast<RankedTensorType>(load.getType()).clone(b.getF32Type()));
     return absl::OkStatus();
   }
 
-  Value addInput(StringRef name) {
+  /// As the authors of BERT did.
+  void initialize(nn::ParamOp param) {
+    const bool isMatrix = cast<RankedTensorType>(param.getType()).getRank() > 1;
+    const bool isNorm = !isMatrix && param.getSymName().ends_with(".weight");
+    if (isMatrix)
+      param->setAttr(spec::kDeviationAttribute, b.getF64FloatAttr(0.02));
+    else
+      param->setAttr(spec::kValueAttribute, b.getF64FloatAttr(isNorm ? 1 : 0));
+  }
+
+  Value addInput(StringRef name) { return addInput(name, function.getArgument(0).getType()); }
+
+  Value addInput(StringRef name, Type type) {
     const unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, function.getArgument(0).getType(),
+    (void)function.insertArgument(index, type,
                                   b.getDictionaryAttr(b.getNamedAttr("nn.input", b.getStringAttr(name))),
                                   function.getLoc());
     return function.getArgument(index);
+  }
+
+  /// The squared differences of the outputs from numbers, in rows that have one; 0 in others.
+  Value squaredError(Value outputs) {
+    Value numbers = addInput("numbers", outputs.getType()), weights = addInput("weights", outputs.getType());
+    Value difference = arith::SubFOp::create(b, outputs, numbers);
+    Value square = arith::MulFOp::create(b, difference, difference);
+    return arith::MulFOp::create(b, square, weights);
   }
 
   /// Drops the choice of rows whose logits are wanted.
@@ -105,6 +137,7 @@ private:
   }
 
   frontend::ImportedModel &model;
+  const train::Objective &objective;
   const int64_t length;
   ModuleOp module;
   func::FuncOp function;
@@ -113,8 +146,51 @@ private:
 
 } // namespace
 
-absl::StatusOr<OwningOpRef<ModuleOp>> takeLoss(frontend::ImportedModel &model, int64_t length) {
-  if (absl::Status status = ImportedLoss(model, length).take(); !status.ok())
+std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objective) {
+  using frontend::HeadTask;
+  frontend::HeadChoice choice;
+  choice.toTrain = true;
+  switch (objective.kind_case()) {
+  case train::Objective::KIND_NOT_SET:
+    return std::nullopt;
+  case train::Objective::kMaskedTokens:
+    choice.task = HeadTask::MaskedTokens;
+    break;
+  case train::Objective::kSequenceClassification:
+    choice.task = HeadTask::SequenceClassification;
+    choice.labels.assign(objective.sequence_classification().names().begin(),
+                         objective.sequence_classification().names().end());
+    break;
+  case train::Objective::kTokenClassification:
+    choice.task = HeadTask::TokenClassification;
+    choice.labels.assign(objective.token_classification().names().begin(),
+                         objective.token_classification().names().end());
+    break;
+  case train::Objective::kRegression:
+    choice.task = HeadTask::SequenceClassification;
+    choice.problem = frontend::Head::Problem::Regression;
+    choice.labels = {"LABEL_0"};
+    break;
+  }
+  return choice;
+}
+
+void returnOutputs(func::FuncOp evaluate) {
+  Operation *terminator = evaluate.front().getTerminator();
+  auto losses = terminator->getOperand(0).getDefiningOp<nn::CrossEntropyOp>();
+  terminator->insertOperands(1, losses.getLogits());
+  Builder b(evaluate.getContext());
+  auto type = evaluate.getFunctionType();
+  SmallVector<Type> results = {type.getResult(0), losses.getLogits().getType()};
+  evaluate.setType(b.getFunctionType(type.getInputs(), results));
+  evaluate.setAllResultAttrs(
+      ArrayRef<DictionaryAttr>{evaluate.getResultAttrDict(0),
+                               b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("outputs")))});
+}
+
+absl::StatusOr<OwningOpRef<ModuleOp>> takeLoss(frontend::ImportedModel &model,
+                                               const train::Objective &objective, int64_t length) {
+  if (absl::Status status = ImportedLoss(model, objective, length).take(); !status.ok())
     return status;
   return std::move(model.module);
 }

@@ -13,7 +13,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>>
 buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpoint, MLIRContext *context) {
   OwningOpRef<ModuleOp> module;
   if (checkpoint) {
-    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*checkpoint, recipe.batch().length());
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken =
+        takeLoss(*checkpoint, recipe.objective(), recipe.batch().length());
     if (!taken.ok())
       return taken.status();
     module = *std::move(taken);
@@ -30,6 +31,8 @@ buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpo
   auto loss = cast<func::FuncOp>(module->lookupSymbol("loss"));
   func::FuncOp evaluate = loss.clone();
   evaluate.setName("evaluate");
+  if (recipe.objective().has_sequence_classification() || recipe.objective().has_token_classification())
+    returnOutputs(evaluate);
   module->push_back(evaluate);
   addOptimizerFunctions(*module, recipe.optimizer());
   return module;

@@ -4,10 +4,12 @@
 
 #include "absl/status/statusor.h"
 #include "frontend/import/Import.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "train/recipe.pb.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,10 +26,20 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train
                                                                      frontend::ImportedModel *checkpoint,
                                                                      mlir::MLIRContext *context);
 
-/// Turns an imported decoder into its loss, as spec::buildLoss() builds it of a definition: one function
-/// @loss of packed sequences of `length` rows, whose parameters are f32. Models that predict no next token
-/// are refused by name.
-absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model, int64_t length);
+/// Which head the encoder of a checkpoint is to be imported with, for an objective that has one.
+std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objective);
+
+/// Turns an imported model into its loss, as spec::buildLoss() builds it of a definition: one function @loss
+/// of packed sequences of `length` rows, whose parameters are f32. A model that does not do what the
+/// objective asks for is refused by name. Without an objective the next token is predicted.
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model,
+                                                           const train::Objective &objective, int64_t length);
+
+/// Makes the outputs, whose losses it returns, a second result of `evaluate`.
+void returnOutputs(mlir::func::FuncOp evaluate);
+
+/// The name of a parameter in the checkpoint that training begins with, if it has another one there.
+inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";
 
 /// Marks the parameters whose names match one of `patterns` as frozen. A pattern that none matches is an
 /// error.

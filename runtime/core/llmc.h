@@ -112,11 +112,11 @@ LLMC_API LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_
 /** The embedding of a text of `count` tokens, written to `embedding`, [output_width]. */
 LLMC_API LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding);
 
-/** What the head of the model makes of a text of `count` tokens: its outputs for the tokens at the places `rows`,
-    written to `outputs`, [row_count, output_width]. `types` are the segments of the tokens, or null: all are of
-    the first. */
-LLMC_API LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, const int32_t *types, size_t count,
-                                 const int32_t *rows, size_t row_count, float *outputs);
+/** What the head of the model makes of a text of `count` tokens: its outputs for the tokens at the places
+   `rows`, written to `outputs`, [row_count, output_width]. `types` are the segments of the tokens, or null:
+   all are of the first. */
+LLMC_API LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, const int32_t *types,
+                                 size_t count, const int32_t *rows, size_t row_count, float *outputs);
 
 /*===- Generation -------------------------------------------------------------------------------------===*/
 

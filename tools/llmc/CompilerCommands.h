@@ -60,6 +60,8 @@ struct PackRequest {
   std::vector<std::string> inputs;
   std::string tokenizer, output;
   std::string field = "text";
+  std::string label, wordLabels, number; ///< fields with what is to be predicted; at most one is there
+  bool specialTokens = false;
   double validation = 0.01;
 };
 

@@ -252,6 +252,18 @@ static void addDataCommand(CLI::App &app, Invocation &invocation) {
       ->required()
       ->check(pathOfFile())
       ->option_text("PATH");
+  command->add_option("--label", request->label, "The field with the label of a text, for its classification")
+      ->option_text("NAME");
+  command
+      ->add_option("--word-labels", request->wordLabels,
+                   "The field with the list of labels of words; --field is then the list of the words")
+      ->option_text("NAME");
+  command->add_option("--number", request->number, "The field with the number of a text, for regression")
+      ->option_text("NAME");
+  command->add_flag(
+      "--special-tokens", request->specialTokens,
+      "Surround each text by the tokens that the model wants around texts, as texts with labels "
+      "always are: for masked tokens");
   command->add_option("--validation", request->validation, "The part of the documents that is held out")
       ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str()

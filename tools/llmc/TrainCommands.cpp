@@ -1,16 +1,16 @@
-//===- TrainCommands.cpp - llmc train, llmc data --------------------------------------------------------===//
+//===- TrainCommands.cpp - llmc train -------------------------------------------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
 #include "tools/llmc/Progress.h"
+#include "tools/llmc/TokenizerSource.h"
 
 #include "codegen/compiler/TrainerCompiler.h"
-#include "frontend/documents/Documents.h"
+#include "frontend/import/EncoderHead.h"
 #include "frontend/import/Import.h"
+#include "frontend/recipe/MaskingRules.h"
+#include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/Definition.h"
-#include "frontend/tokenizer/TokenizerJson.h"
-#include "runtime/io/MappedFile.h"
-#include "runtime/text/Tokenizer.h"
+#include "train/ObjectiveData.h"
 #include "train/Recipe.h"
-#include "train/TokenFile.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,56 +27,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A tokenizer in a folder (tokenizer.json and what stands beside it), or the file itself.
-struct TokenizerSource {
-  std::string model; ///< serialized
-  std::vector<std::pair<std::string, std::string>> files;
-};
-
-absl::StatusOr<std::string> readWhole(const std::string &path) {
-  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
-  if (!file.ok())
-    return file.status();
-  return std::string(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
-}
-
-absl::StatusOr<TokenizerSource> readTokenizer(const std::string &path) {
-  std::error_code error;
-  const bool isFolder = fs::is_directory(path, error);
-  const fs::path json = isFolder ? fs::path(path) / "tokenizer.json" : fs::path(path);
-  TokenizerSource source;
-  absl::StatusOr<std::string> contents = readWhole(json.string());
-  if (!contents.ok())
-    return contents.status();
-  tokenizer::HuggingFaceTokenizerFiles files;
-  files.tokenizerJson = *contents;
-  source.files.emplace_back("tokenizer.json", *contents);
-  std::string config;
-  const fs::path configPath = json.parent_path() / "tokenizer_config.json";
-  if (fs::exists(configPath, error)) {
-    absl::StatusOr<std::string> text = readWhole(configPath.string());
-    if (!text.ok())
-      return text.status();
-    config = *std::move(text);
-    files.tokenizerConfigJson = config;
-    source.files.emplace_back("tokenizer_config.json", config);
+/// Says in config.json which head the model has.
+void describeHead(const frontend::ModelInfo &info, nlohmann::ordered_json &config) {
+  const frontend::Head &head = *info.head;
+  config["architectures"] = {frontend::architectureWithHead(info.architecture, head.task)};
+  if (head.task == frontend::HeadTask::MaskedTokens)
+    return;
+  nlohmann::ordered_json names, numbers;
+  for (size_t i = 0; i < head.labels.size(); ++i) {
+    names[std::to_string(i)] = head.labels[i];
+    numbers[head.labels[i]] = i;
   }
-  absl::StatusOr<text::TokenizerModel> model = tokenizer::importTokenizerJson(files);
-  if (!model.ok())
-    return absl::Status(model.status().code(), absl::StrCat(json.string(), ": ", model.status().message()));
-  source.model = model->SerializeAsString();
-  return source;
-}
-
-absl::StatusOr<std::unique_ptr<text::Tokenizer>> makeTokenizer(const TokenizerSource &source) {
-  text::TokenizerModel model;
-  if (!model.ParseFromString(source.model))
-    return absl::InternalError("the tokenizer was lost");
-  return text::Tokenizer::create(model);
+  config["id2label"] = names;
+  config["label2id"] = numbers;
+  config.erase("num_labels");
+  if (head.task == frontend::HeadTask::SequenceClassification)
+    config["problem_type"] =
+        head.problem == frontend::Head::Problem::Regression ? "regression" : "single_label_classification";
 }
 
 /// A file of a checkpoint, as it goes into new ones: their numbers are f32.
-absl::StatusOr<std::string> configOf(const std::string &path) {
+absl::StatusOr<std::string> configOf(const std::string &path, const frontend::ModelInfo &info) {
   absl::StatusOr<std::string> text = readWhole(path);
   if (!text.ok())
     return text;
@@ -84,14 +55,20 @@ absl::StatusOr<std::string> configOf(const std::string &path) {
   for (const char *name : {"torch_dtype", "dtype"})
     if (config.is_object() && config.contains(name))
       config[name] = "float32";
+  if (info.head && fs::path(path).filename() == "config.json")
+    describeHead(info, config);
   return config.dump(2) + "\n";
 }
 
 /// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
 absl::StatusOr<frontend::ImportedModel>
-readCheckpoint(const std::string &path, mlir::MLIRContext &context,
+readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
                std::vector<std::pair<std::string, std::string>> &files) {
-  absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, {.tokenizer = false}, &context);
+  const std::string &path = recipe.checkpoint();
+  frontend::ImportOptions parts;
+  parts.tokenizer = false;
+  parts.headToTrain = recipe::headToTrain(recipe.objective());
+  absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, parts, &context);
   if (!model.ok())
     return model;
   if (model->source->format() != frontend::Format::HuggingFace)
@@ -100,12 +77,32 @@ readCheckpoint(const std::string &path, mlir::MLIRContext &context,
   std::error_code error;
   for (const char *name : {"config.json", "generation_config.json"})
     if (const fs::path file = fs::path(path) / name; fs::exists(file, error)) {
-      absl::StatusOr<std::string> config = configOf(file.string());
+      absl::StatusOr<std::string> config = configOf(file.string(), model->info);
       if (!config.ok())
         return config.status();
       files.emplace_back(name, *std::move(config));
     }
   return model;
+}
+
+/// Labels that the recipe does not name are those of its data.
+absl::Status completeLabels(train::Recipe &recipe) {
+  train::Objective &objective = *recipe.mutable_objective();
+  if (!objective.has_sequence_classification() && !objective.has_token_classification())
+    return absl::OkStatus();
+  train::Objective::Labels &labels = objective.has_sequence_classification()
+                                         ? *objective.mutable_sequence_classification()
+                                         : *objective.mutable_token_classification();
+  if (labels.names_size() > 0)
+    return absl::OkStatus();
+  absl::StatusOr<train::TokenFile> data = train::TokenFile::open(recipe.run().train_data());
+  if (!data.ok())
+    return data.status();
+  if (absl::Status status = train::checkLabelKind(*data, objective); !status.ok())
+    return status;
+  for (const std::string &name : data->labelNames())
+    labels.add_names(name);
+  return absl::OkStatus();
 }
 
 absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Progress &progress) {
@@ -122,9 +119,12 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   std::optional<int64_t> checkpointContext;
   std::error_code error;
   std::string tokenizerPath = request.tokenizer;
+  if (recipe->has_objective())
+    if (absl::Status status = completeLabels(*recipe); !status.ok())
+      return status;
   if (!recipe->checkpoint().empty()) {
     std::vector<std::pair<std::string, std::string>> files;
-    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(recipe->checkpoint(), context, files);
+    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(*recipe, context, files);
     if (!model.ok())
       return model.status();
     if (!recipe->has_lora()) // beside an adapter the model stays where it is
@@ -136,14 +136,16 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
       tokenizerPath = recipe->checkpoint();
   }
   int64_t vocabulary = 0;
+  std::unique_ptr<text::Tokenizer> tokenizer;
   if (!tokenizerPath.empty()) {
     absl::StatusOr<TokenizerSource> source = readTokenizer(tokenizerPath);
     if (!source.ok())
       return source.status();
-    absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = makeTokenizer(*source);
-    if (!tokenizer.ok())
-      return tokenizer.status();
-    vocabulary = static_cast<int64_t>((*tokenizer)->vocabularySize());
+    absl::StatusOr<std::unique_ptr<text::Tokenizer>> made = makeTokenizer(*source);
+    if (!made.ok())
+      return made.status();
+    tokenizer = *std::move(made);
+    vocabulary = static_cast<int64_t>(tokenizer->vocabularySize());
     options.tokenizer = std::move(source->model);
     for (auto &file : source->files)
       options.checkpointFiles.push_back(std::move(file));
@@ -155,6 +157,17 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   if (!complete.ok())
     return absl::Status(complete.status().code(),
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
+  if (complete->objective().has_masked_tokens()) {
+    if (!tokenizer)
+      return absl::InvalidArgumentError(
+          absl::StrCat(request.recipe, ": objective.masked_tokens needs a tokenizer, expected one of the "
+                                       "checkpoint or of --tokenizer"));
+    absl::StatusOr<runtime::Masking> masking =
+        recipe::maskingRules(complete->objective().masked_tokens(), *tokenizer);
+    if (!masking.ok())
+      return masking.status();
+    options.masking = *std::move(masking);
+  }
   options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
   options.gpuArchs = request.gpuArchs;
   options.targetCpu = request.targetCpu;
@@ -164,63 +177,6 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
       (fs::read_symlink("/proc/self/exe", error).parent_path() / "llmc-trainer").string();
   return codegen::compileTrainer(*complete, options, context, request.output.empty() ? "-" : request.output,
                                  [&](absl::string_view stage, double) { progress.update(stage, 0, 0); });
-}
-
-absl::Status pack(const PackRequest &request, Progress &progress) {
-  absl::StatusOr<TokenizerSource> source = readTokenizer(request.tokenizer);
-  if (!source.ok())
-    return source.status();
-  absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = makeTokenizer(*source);
-  if (!tokenizer.ok())
-    return tokenizer.status();
-  std::error_code error;
-  fs::create_directories(request.output, error);
-  if (error)
-    return absl::UnavailableError(absl::StrCat(request.output, ": cannot be made: ", error.message()));
-  const auto vocabulary = static_cast<int64_t>((*tokenizer)->vocabularySize());
-  absl::StatusOr<train::TokenFileWriter> train =
-      train::TokenFileWriter::create(request.output + "/train.tokens", vocabulary);
-  if (!train.ok())
-    return train.status();
-  absl::StatusOr<train::TokenFileWriter> held =
-      train::TokenFileWriter::create(request.output + "/validation.tokens", vocabulary);
-  if (!held.ok())
-    return held.status();
-  int64_t packed = 0;
-  double owed = 0; // documents that are to be held out yet
-  for (const std::string &input : request.inputs) {
-    auto append = [&](absl::string_view text) -> absl::Status {
-      text::EncodeOptions encode;
-      encode.addSpecialTokens = false;
-      encode.parseSpecial = false;
-      absl::StatusOr<std::vector<int32_t>> ids = (*tokenizer)->encode(text, encode);
-      if (!ids.ok())
-        return absl::Status(ids.status().code(), absl::StrCat(input, ": ", ids.status().message()));
-      if ((*tokenizer)->eosId())
-        ids->push_back(*(*tokenizer)->eosId());
-      progress.update(absl::StrCat("packing ", input), ++packed, 0);
-      owed += request.validation;
-      const bool holdsOut = owed >= 1;
-      owed -= holdsOut ? 1 : 0;
-      return (holdsOut ? *held : *train).append(*ids);
-    };
-    if (absl::Status status = documents::forEachDocument(input, request.field, append); !status.ok())
-      return status;
-  }
-  if (train->documents() == 0)
-    return absl::InvalidArgumentError("the inputs have no documents to train on");
-  if (absl::Status status = train->commit(); !status.ok())
-    return status;
-  if (held->documents() > 0)
-    if (absl::Status status = held->commit(); !status.ok())
-      return status;
-  progress.clear();
-  absl::FPrintF(stderr, "%s/train.tokens: %d tokens of %d documents\n", request.output, train->tokens(),
-                train->documents());
-  if (held->documents() > 0)
-    absl::FPrintF(stderr, "%s/validation.tokens: %d tokens of %d documents\n", request.output, held->tokens(),
-                  held->documents());
-  return absl::OkStatus();
 }
 
 } // namespace
@@ -252,13 +208,6 @@ ExitCode compileRecipe(const TrainRequest &request) {
 void listPresets() {
   for (const std::string &name : spec::presetNames())
     absl::PrintF("%s\n", name);
-}
-
-ExitCode packData(const PackRequest &request) {
-  Progress progress;
-  absl::Status status = pack(request, progress);
-  progress.clear();
-  return status.ok() ? ExitCode::Success : fail(status);
 }
 
 } // namespace llmc::tool

@@ -5,7 +5,6 @@ it is, and the gradients of low-rank matrices follow from those of the matrices 
     python3 fine_tune.py LLMC GOLDEN
 """
 
-import array
 import json
 import math
 import pathlib
@@ -15,27 +14,8 @@ import sys
 import tempfile
 
 import gradients
-
-LOSS_BOUND, GRADIENT_BOUND = 1e-5, 1e-4  # relative
-RATE = 1000  # large, so that what a step changes has all bits of a gradient
-
-
-def run(*command, check=True):
-    return subprocess.run([str(part) for part in command], check=check, capture_output=True, text=True)
-
-
-def tensors_of(path):
-    """Tensors of a safetensors file of F32."""
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, tensor in header.items():
-        begin, end = tensor["data_offsets"]
-        tensors[name] = array.array("f", data[8 + size + begin : 8 + size + end])
-    return tensors
-
+import steps
+from steps import GRADIENT_BOUND, RATE, run, tensors_of, weights_around
 
 class Workshop:
     def __init__(self, llmc, golden, folder):
@@ -45,7 +25,7 @@ class Workshop:
     def write_recipe(self, model, name=None, rest=""):
         name = name or model
         tokens = self.expected[model]["tokens"]
-        gradients.write_tokens(self.folder / f"{model}.tokens", tokens, max(tokens) + 1)
+        gradients.write_tokens(self.folder / f"{model}.tokens", [tokens], max(tokens) + 1)
         recipe = self.folder / f"{name}.recipe"
         recipe.write_text(f"""checkpoint: "{self.golden}/{model}"
 batch {{ sequences: 1 length: {len(tokens) - 1} }}
@@ -64,32 +44,9 @@ run {{
         return trainer
 
 
-def weights_around(trainer, folder, file="model.safetensors"):
-    """What is trained before and after one step."""
-    # A step of rate (almost) zero saves weights as they are.
-    run(trainer, "-q", "--override", "learning_rate=1e-12")
-    before = tensors_of(folder / "checkpoint-00000001" / file)
-    run(trainer, "-q", "--restart")
-    return before, tensors_of(folder / "checkpoint-00000001" / file)
-
-
 def check_gradients(workshop, model):
-    expected = workshop.expected[model]
     trainer, folder = workshop.trainer(model), workshop.folder / model
-    before, after = weights_around(trainer, folder)
-    loss = json.loads((folder / "log.jsonl").read_text().splitlines()[0])["loss"]
-    if abs(loss / expected["loss"] - 1) > LOSS_BOUND:
-        sys.exit(f"{model}: the first loss is {loss}, expected {expected['loss']}")
-    if set(before) != set(expected["gradients"]):
-        sys.exit(f"{model}: the checkpoint has other tensors than transformers: {set(before) ^ set(expected['gradients'])}")
-    for name, wanted in expected["gradients"].items():
-        gradient = [(x - y) / RATE for x, y in zip(before[name], after[name])]
-        norm = math.sqrt(sum(value * value for value in gradient))
-        found = gradients.project(name, gradient)
-        # Random signs make sums as large as the norm.
-        error = max(abs(x - y) for x, y in zip([norm, *found], [wanted["norm"], *wanted["projections"]]))
-        if error > GRADIENT_BOUND * wanted["norm"]:
-            sys.exit(f"{model}: the gradient of {name} is off by {error / wanted['norm']:.2g} of its norm")
+    steps.check_first_step(model, trainer, folder, workshop.expected[model])
     return trainer
 
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,23 @@ protected:
     return documents(name, contents, field).back();
   }
 
+  /// The values of the fields "text" and "label" of each record, or the message of an error.
+  std::vector<std::string> records(const std::string &name, const std::string &contents) {
+    write(name, contents);
+    const std::string fields[] = {"text", "label"};
+    std::vector<std::string> found;
+    absl::Status status = forEachRecord(
+        folder + "/" + name, fields,
+        [&](absl::string_view where, absl::Span<const std::vector<std::string>> values) {
+          found.push_back(absl::StrCat(where.substr(folder.size() + 1), " ", absl::StrJoin(values[0], "|"),
+                                       " = ", absl::StrJoin(values[1], "|")));
+          return absl::OkStatus();
+        });
+    if (!status.ok())
+      found.push_back("error " + std::string(status.message().substr(folder.size() + 1)));
+    return found;
+  }
+
   const std::string folder;
 };
 
@@ -97,6 +115,24 @@ TEST_F(DocumentsTest, ReadsEachKind) {
   EXPECT_THAT(documents("a.csv", "id,body\n1,\"one,\n1\"\n2,\n3,two\n", "body"),
               ElementsAre("one,\n1", "two"));
   EXPECT_THAT(documents("a.tsv", "id\tbody\n1\tone, 1\n", "body"), ElementsAre("one, 1"));
+}
+
+TEST_F(DocumentsTest, ReadsRecords) {
+  EXPECT_THAT(records("a.tsv", "label\tx\ttext\n1\t2\tone\n3\t4\ttwo\n"),
+              ElementsAre("a.tsv:2 one = 1", "a.tsv:3 two = 3"));
+  EXPECT_THAT(records("a.jsonl", "{\"text\": [\"a\", \"b\"], \"label\": [1, 2.5]}\n\n{\"text\": \"c\", "
+                                 "\"label\": true}"),
+              ElementsAre("a.jsonl:1 a|b = 1|2.5", "a.jsonl:3 c = true"));
+  EXPECT_THAT(
+      records("a.jsonl", "{\"text\": \"a\"}"),
+      ElementsAre("error a.jsonl:1: field 'label': expected a text, a number or a list of these, found "
+                  "nothing"));
+  EXPECT_THAT(records("a.csv", "text,labels\na,b\n"),
+              ElementsAre("error a.csv:1: has no column 'label', found 'text, labels'"));
+  EXPECT_THAT(
+      records("a.txt", "text"),
+      ElementsAre("error a.txt: is plain text, expected a .jsonl file or a .csv or .tsv table, which has "
+                  "the field 'label'"));
 }
 
 TEST_F(DocumentsTest, ReadsCompressedFiles) {

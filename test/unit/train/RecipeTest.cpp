@@ -47,6 +47,14 @@ TEST(Recipe, IsRefusedByField) {
             "batch.length is 512, expected at most the model's context (256)");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_optimizer()->mutable_adamw()->set_beta1(1); }),
             "optimizer.adamw.beta1 is 1, expected 0 to less than 1");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_objective()->mutable_masked_tokens(); }),
+            "objective is for encoders, expected a checkpoint of one");
+  EXPECT_EQ(messageAfter([](Recipe &r) {
+              r.clear_preset();
+              r.set_checkpoint("bert");
+              r.mutable_objective()->mutable_masked_tokens()->set_part(2);
+            }),
+            "objective.masked_tokens.part is 2, expected 1e-06 to 1");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_run()->set_steps(0); }),
             "run.steps is 0, expected 1 to 1000000000");
   EXPECT_EQ(messageAfter([](Recipe &r) {

@@ -1,0 +1,82 @@
+#include "train/ObjectiveData.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include <algorithm>
+
+namespace llmc::train {
+
+Predicted predictedBy(const Objective &objective) {
+  switch (objective.kind_case()) {
+  case Objective::KIND_NOT_SET:
+    return Predicted::NextToken;
+  case Objective::kMaskedTokens:
+    return Predicted::MaskedTokens;
+  case Objective::kSequenceClassification:
+    return Predicted::DocumentLabel;
+  case Objective::kTokenClassification:
+    return Predicted::TokenLabels;
+  case Objective::kRegression:
+    return Predicted::Number;
+  }
+  return Predicted::NextToken;
+}
+
+namespace {
+
+/// What a token file must have for an objective, and how `llmc data pack` is told.
+struct NeededLabels {
+  LabelKind kind;
+  const char *what;
+};
+
+NeededLabels labelsFor(Predicted predicted) {
+  switch (predicted) {
+  case Predicted::DocumentLabel:
+    return {LabelKind::Documents, "a label for each document (llmc data pack --label)"};
+  case Predicted::TokenLabels:
+    return {LabelKind::Tokens, "labels of words (llmc data pack --word-labels)"};
+  case Predicted::Number:
+    return {LabelKind::Numbers, "a number for each document (llmc data pack --number)"};
+  default:
+    return {LabelKind::None, "no labels"};
+  }
+}
+
+const google::protobuf::RepeatedPtrField<std::string> &labelNames(const Objective &objective) {
+  return objective.has_sequence_classification() ? objective.sequence_classification().names()
+                                                 : objective.token_classification().names();
+}
+
+} // namespace
+
+absl::Status checkLabelKind(const TokenFile &file, const Objective &objective) {
+  const NeededLabels needed = labelsFor(predictedBy(objective));
+  if (needed.kind == LabelKind::None || file.labelKind() == needed.kind)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(file.path(), ": was packed for another objective, expected ", needed.what));
+}
+
+absl::Status checkLabelNames(const TokenFile &file, const Objective &objective) {
+  if (!objective.has_sequence_classification() && !objective.has_token_classification())
+    return absl::OkStatus();
+  const auto &names = labelNames(objective);
+  for (const std::string &name : file.labelNames())
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      return absl::InvalidArgumentError(
+          absl::StrCat(file.path(), ": has the label '", name,
+                       "', expected those of the trainer: ", absl::StrJoin(names, ", ")));
+  return absl::OkStatus();
+}
+
+std::vector<int32_t> labelNumbers(const TokenFile &file, const Objective &objective) {
+  const auto &names = labelNames(objective);
+  std::vector<int32_t> numbers;
+  for (const std::string &name : file.labelNames())
+    numbers.push_back(static_cast<int32_t>(std::find(names.begin(), names.end(), name) - names.begin()));
+  return numbers;
+}
+
+} // namespace llmc::train
