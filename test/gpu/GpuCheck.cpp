@@ -50,6 +50,25 @@ std::vector<int32_t> tokensFor(const Session &session, int64_t count) {
   return tokens;
 }
 
+/// What the head says of all tokens, the second half of which are of the second text, without padding.
+std::vector<float> predict(Session &session, const std::vector<int32_t> &tokens) {
+  const Manifest &manifest = session.artifact().manifest();
+  std::vector<int32_t> types(tokens.size()), wanted(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    types[i] = manifest.head().token_types() > 1 && 2 * i >= tokens.size() ? 1 : 0;
+    wanted[i] = static_cast<int32_t>(tokens.size() - 1 - i);
+  }
+  const absl::Span<const float> rows = take(session.predict(tokens, types, wanted));
+  const size_t width = manifest.output_width();
+  const size_t used = manifest.head().task() == Head::MASKED_TOKENS
+                          ? manifest.vocabulary_size()
+                          : static_cast<size_t>(manifest.head().labels_size());
+  std::vector<float> outputs;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    outputs.insert(outputs.end(), rows.begin() + i * width, rows.begin() + i * width + used);
+  return outputs;
+}
+
 void writeOutputs(const char *path, int64_t count, const char *target) {
   std::unique_ptr<Session> session = open(path);
   const std::vector<int32_t> tokens = tokensFor(*session, count);
@@ -57,6 +76,8 @@ void writeOutputs(const char *path, int64_t count, const char *target) {
   auto add = [&](absl::Span<const float> rows) { outputs.insert(outputs.end(), rows.begin(), rows.end()); };
   if (session->artifact().manifest().kind() == EMBED) {
     add(take(session->embed(tokens)));
+  } else if (session->artifact().manifest().kind() == PREDICT) {
+    add(predict(*session, tokens));
   } else {
     add(take(session->feed(tokens, Rows::All)));
     session->reset();

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-MODELS = [("llama-odd", 40), ("llama-tied", 12), ("mistral-window", 40), ("bert-odd", 21)]
+MODELS = [("llama-odd", 40), ("llama-tied", 12), ("mistral-window", 40), ("bert-odd", 21), ("heads/bert-sequence", 21),
+          ("heads/distilbert-masked", 13)]
 # The kernels for all architectures, and those that use what sm_90a has.
 FORMS = ["host", "host-sm_90a"]
 # In which order warps run: a seed, and a warp that runs only when no other can.
@@ -51,9 +52,10 @@ class Simulation:
 
 def check_models(simulation):
     for model, tokens in MODELS:
-        expected = simulation.outputs(simulation.compile(model, f"{model}.llmc", "--cache-type", "bf16"), tokens)
+        name = pathlib.Path(model).name
+        expected = simulation.outputs(simulation.compile(model, f"{name}.llmc", "--cache-type", "bf16"), tokens)
         for form in FORMS:
-            artifact = simulation.compile(model, f"{model}.{form}", "--target=cuda", f"--gpu-arch={form}")
+            artifact = simulation.compile(model, f"{name}.{form}", "--target=cuda", f"--gpu-arch={form}")
             for schedule in ["0", *(SCHEDULES if model == "llama-tied" else [])]:
                 found = simulation.outputs(artifact, tokens, schedule)
                 if found is None or not simulation.agrees(found, expected):

@@ -65,10 +65,12 @@ absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Ma
 static absl::Status checkKind(const std::string &path, runtime::Kind has, runtime::Kind wanted) {
   if (has == wanted)
     return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ",
-                                                 has == runtime::EMBED     ? "embeddings; use llmc embed"
-                                                 : has == runtime::PREDICT ? "predictions; use llmc predict"
-                                                                           : "text; use llmc run"));
+  const absl::string_view use = has == runtime::GENERATE ? "text; use llmc run"
+                                : has == runtime::EMBED  ? "embeddings; use llmc embed"
+                                : wanted == runtime::EMBED
+                                    ? "predictions; use llmc predict, or compile it with --no-head"
+                                    : "predictions; use llmc predict";
+  return absl::InvalidArgumentError(absl::StrCat(path, ": is a model that makes ", use));
 }
 
 static double secondsSince(std::chrono::steady_clock::time_point start) {
