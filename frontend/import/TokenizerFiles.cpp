@@ -106,7 +106,7 @@ absl::StatusOr<std::string> llmc::frontend::readHuggingFaceTokenizer(const hf::D
     return absl::NotFoundError(absl::StrCat(
         directory.path(), ": has no tokenizer.json, which is the only form of tokenizer that is supported"));
   absl::StatusOr<text::TokenizerModel> model = tokenizer::importTokenizerJson(
-      {*tokenizer.text(), config.text(), generation.text(), chatTemplate.text()});
+      {*tokenizer.text(), {config.text(), generation.text(), chatTemplate.text()}});
   if (!model.ok())
     return io::withContext(directory.path(), model.status());
   // Models without generation_config.json say in config.json what ends a text.

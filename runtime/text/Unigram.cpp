@@ -1,0 +1,122 @@
+//===- Unigram.cpp - the most likely segmentation into tokens -------------===//
+
+#include "runtime/text/Unigram.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
+
+#include "runtime/text/PieceCache.h"
+#include "runtime/text/Unicode.h"
+
+namespace llmc::text {
+
+Unigram::Unigram() : cache(std::make_unique<PieceCache>()) { byteTokens.fill(-1); }
+
+Unigram::~Unigram() = default;
+
+absl::StatusOr<std::unique_ptr<Unigram>> Unigram::create(const UnigramModel &model, const TokenIndex &index) {
+  if (static_cast<size_t>(model.score_size()) != index.size())
+    return absl::InvalidArgumentError(
+        absl::StrFormat("Unigram: %d scores for %d tokens", model.score_size(), index.size()));
+  if (model.unk_id() >= index.size())
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "Unigram: the unknown token is %d, but the vocabulary has %d tokens", model.unk_id(), index.size()));
+  absl::StatusOr<DoubleArray> trie = DoubleArray::create({model.trie().begin(), model.trie().end()});
+  if (!trie.ok())
+    return absl::InvalidArgumentError(absl::StrFormat("Unigram: %s", trie.status().message()));
+  if (!trie->allValues([&](uint32_t id) { return id < index.size(); }))
+    return absl::InvalidArgumentError("Unigram: the trie has a token that the vocabulary lacks");
+  std::unique_ptr<Unigram> unigram(new Unigram());
+  unigram->trie = *std::move(trie);
+  unigram->scores.assign(model.score().begin(), model.score().end());
+  unigram->unknownScore = model.unknown_score();
+  unigram->unkId = static_cast<int32_t>(model.unk_id());
+  unigram->singlePrecision = model.single_precision();
+  if (model.byte_fallback())
+    for (unsigned byte = 0; byte < 256; ++byte)
+      if (std::optional<uint32_t> id = index.find(absl::StrFormat("<0x%02X>", byte)))
+        unigram->byteTokens[byte] = static_cast<int32_t>(*id);
+  return unigram;
+}
+
+void Unigram::encode(absl::string_view piece, std::vector<int32_t> &ids) const {
+  if (piece.empty() || cache->find(piece, ids))
+    return;
+  size_t before = ids.size();
+  if (singlePrecision)
+    findBest<float>(piece, ids);
+  else
+    findBest<double>(piece, ids);
+  cache->insert(piece, ids.data() + before, ids.size() - before);
+}
+
+template <typename Sum>
+void Unigram::findBest(absl::string_view piece, std::vector<int32_t> &ids) const {
+  // The best ways to positions from `base` on, before which everything is decided.
+  std::vector<Best<Sum>> bestTo(1);
+  size_t base = 0, reached = 0;
+  for (size_t start = 0; start < piece.size();) {
+    // What ends where no token goes on is the only way, except that unknown characters may still join.
+    if (start == reached && start > base && bestTo[start - base].token != unkId) {
+      appendPath<Sum>(piece.substr(base, start - base), bestTo, ids);
+      bestTo.front() = {bestTo[start - base].sum, kNowhere, 0};
+      bestTo.resize(1);
+      base = start;
+    }
+    const Sum before = bestTo[start - base].sum;
+    auto offer = [&](size_t length, double score, int32_t token) {
+      reached = std::max(reached, start + length);
+      if (bestTo.size() <= reached - base)
+        bestTo.resize(reached - base + 1);
+      Best<Sum> &best = bestTo[start + length - base];
+      const double sum = score + before;
+      if (best.start == kNowhere || sum > best.sum)
+        best = {static_cast<Sum>(sum), static_cast<uint32_t>(start - base), token};
+    };
+    const size_t characterLength = decodeFront(piece.substr(start)).length;
+    bool characterHasToken = false;
+    trie.forEachPrefix(piece.substr(start), [&](size_t length, uint32_t id) {
+      offer(length, scores[id], static_cast<int32_t>(id));
+      characterHasToken |= length == characterLength;
+    });
+    if (!characterHasToken)
+      offer(characterLength, unknownScore, unkId);
+    start += characterLength;
+  }
+  appendPath<Sum>(piece.substr(base), bestTo, ids);
+}
+
+/// Appends the tokens of the best way to the end of `part`.
+template <typename Sum>
+void Unigram::appendPath(absl::string_view part, const std::vector<Best<Sum>> &bestTo,
+                         std::vector<int32_t> &ids) const {
+  const size_t firstId = ids.size();
+  // From the end, so that tokens come last first.
+  for (size_t end = part.size(); end > 0;) {
+    size_t start = bestTo[end].start;
+    if (const int32_t token = bestTo[end].token; token != unkId) {
+      ids.push_back(token);
+    } else {
+      while (start > 0 && bestTo[start].token == unkId)
+        start = bestTo[start].start;
+      appendUnknown(part.substr(start, end - start), ids);
+    }
+    end = start;
+  }
+  std::reverse(ids.begin() + static_cast<ptrdiff_t>(firstId), ids.end());
+}
+
+/// Appends what stands for a run of unknown characters, from its end.
+void Unigram::appendUnknown(absl::string_view run, std::vector<int32_t> &ids) const {
+  // The text of the unknown token may itself be part of a segmentation.
+  if (DoubleArray::Match whole = trie.longestPrefix(run); whole.length == run.size())
+    return ids.push_back(static_cast<int32_t>(whole.value));
+  auto tokenOf = [&](char byte) { return byteTokens[static_cast<unsigned char>(byte)]; };
+  if (!std::all_of(run.begin(), run.end(), [&](char byte) { return tokenOf(byte) >= 0; }))
+    return ids.push_back(unkId);
+  std::transform(run.rbegin(), run.rend(), std::back_inserter(ids), tokenOf);
+}
+
+} // namespace llmc::text
