@@ -33,10 +33,12 @@ struct GgufTokenizerFields {
   std::optional<bool> addEos;         ///< tokenizer.ggml.add_eos_token
   std::optional<bool> addSpacePrefix; ///< tokenizer.ggml.add_space_prefix
   std::string chatTemplate;           ///< tokenizer.chat_template
+  std::string precompiledCharsmap;    ///< tokenizer.ggml.precompiled_charsmap; empty if missing
+  std::optional<bool> removeExtraWhitespaces; ///< tokenizer.ggml.remove_extra_whitespaces
 };
 
-/// Reads a tokenizer of model gpt2 (byte-level BPE), llama (BPE of SentencePiece) or bert (WordPiece). An
-/// error names the key; other models and pre-tokenizers are refused by name with what is supported.
+/// Reads a tokenizer of model gpt2 (byte-level BPE), llama (BPE of SentencePiece), t5 (Unigram of SentencePiece)
+/// or bert (WordPiece). An error names the key; other models and pre-tokenizers are refused by name with what is supported.
 absl::StatusOr<text::TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fields);
 
 } // namespace llmc::tokenizer

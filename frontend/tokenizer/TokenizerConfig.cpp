@@ -44,18 +44,7 @@ absl::Status applyBosAndEosFlags(const JsonField &config, TokenizerModel &model)
   absl::StatusOr<bool> eos = config["add_eos_token"].booleanOr(false);
   if (!bos.ok() || !eos.ok())
     return bos.ok() ? eos.status() : bos.status();
-  model.clear_single_template();
-  model.clear_pair_template();
-  for (int texts : {1, 2}) {
-    Template &shape = texts == 1 ? *model.mutable_single_template() : *model.mutable_pair_template();
-    for (int i = 0; i < texts; ++i) {
-      if (*bos && model.has_bos_id())
-        shape.add_pieces()->set_token_id(model.bos_id());
-      shape.add_pieces()->set_sequence(i == 0 ? Template::Piece::A : Template::Piece::B);
-      if (*eos && model.has_eos_id())
-        shape.add_pieces()->set_token_id(model.eos_id());
-    }
-  }
+  setBosAndEos(*bos, *eos, model);
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 
+#include "frontend/tokenizer/AddedTokenFields.h"
 #include "frontend/tokenizer/DoubleArrayBuilder.h"
 #include "frontend/tokenizer/JsonField.h"
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
@@ -205,37 +206,6 @@ absl::Status importModel(const JsonField &field, TokenizerModel &model, std::opt
                               : importWordPiece(field, *ids, model);
 }
 
-absl::Status importAddedToken(const JsonField &field, const TokenIds &ids, TokenizerModel &model) {
-  text::AddedToken &token = *model.add_added_tokens();
-  absl::StatusOr<uint32_t> id = field["id"].id();
-  absl::StatusOr<std::string> content = field["content"].string();
-  absl::StatusOr<bool> special = field["special"].booleanOr(false);
-  absl::StatusOr<bool> lstrip = field["lstrip"].booleanOr(false);
-  absl::StatusOr<bool> rstrip = field["rstrip"].booleanOr(false);
-  absl::StatusOr<bool> singleWord = field["single_word"].booleanOr(false);
-  if (!id.ok() || !content.ok())
-    return id.ok() ? content.status() : id.status();
-  absl::StatusOr<bool> normalized = field["normalized"].booleanOr(special.ok() && !*special);
-  for (const absl::Status &status :
-       {special.status(), lstrip.status(), rstrip.status(), singleWord.status(), normalized.status()})
-    if (!status.ok())
-      return status;
-  std::optional<uint32_t> known = ids.find(*content);
-  if ((known && *known != *id) || (!known && *id < ids.size() && !ids.text(*id).empty()))
-    return field.error(
-        absl::StrFormat("%s has id %d here, which disagrees with model.vocab", io::quote(*content), *id));
-  if (*id > ids.size() * 4 + 65536)
-    return field.error(absl::StrFormat("id %d is far outside the vocabulary of %d tokens", *id, ids.size()));
-  token.set_id(*id);
-  token.set_content(*content);
-  token.set_special(*special);
-  token.set_lstrip(*lstrip);
-  token.set_rstrip(*rstrip);
-  token.set_single_word(*singleWord);
-  token.set_normalized(*normalized);
-  return absl::OkStatus();
-}
-
 absl::Status importAddedTokens(const JsonField &field, const TokenIds &ids, TokenizerModel &model) {
   if (field.isNull())
     return absl::OkStatus();
@@ -243,7 +213,9 @@ absl::Status importAddedTokens(const JsonField &field, const TokenIds &ids, Toke
   if (!count.ok())
     return count.status();
   for (size_t i = 0; i < *count; ++i)
-    if (absl::Status status = importAddedToken(field.element(i), ids, model); !status.ok())
+    if (absl::StatusOr<uint32_t> id = field.element(i)["id"].id(); !id.ok())
+      return id.status();
+    else if (absl::Status status = importAddedToken(field.element(i), *id, ids, model); !status.ok())
       return status;
   return absl::OkStatus();
 }

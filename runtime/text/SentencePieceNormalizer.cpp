@@ -28,7 +28,6 @@ SentencePieceNormalizer::create(const NormalizerStep::SentencePiece &step) {
   if (step.dummy_prefix() == Step::DUMMY_PREFIX_UNSPECIFIED || !Step::DummyPrefix_IsValid(step.dummy_prefix()))
     return absl::InvalidArgumentError("a dummy prefix of unknown kind");
   normalizer.dummyPrefix = step.dummy_prefix();
-  normalizer.prefixIsSuffix = step.prefix_is_suffix();
   normalizer.removeExtraSpaces = step.remove_extra_whitespaces();
   normalizer.space = step.escape_whitespaces() ? "\u2581" : " ";
   return normalizer;
@@ -57,10 +56,9 @@ std::string SentencePieceNormalizer::normalize(absl::string_view text, bool atTe
     }
   if (text.empty())
     return "";
-  bool extraSpace = dummyPrefix == Step::ALWAYS || (dummyPrefix == Step::FIRST && atTextStart);
   std::string result;
   result.reserve(text.size() + text.size() / 2 + 2 * space.size());
-  if (extraSpace && !prefixIsSuffix)
+  if (dummyPrefix == Step::ALWAYS || (dummyPrefix == Step::FIRST && atTextStart))
     result += space;
   bool afterSpace = removeExtraSpaces;
   while (!text.empty()) {
@@ -80,8 +78,6 @@ std::string SentencePieceNormalizer::normalize(absl::string_view text, bool atTe
   if (removeExtraSpaces)
     while (absl::EndsWith(result, space))
       result.resize(result.size() - space.size());
-  if (extraSpace && prefixIsSuffix)
-    result += space;
   return result;
 }
 

@@ -31,7 +31,6 @@ private:
   CharacterMap rules;
   DoubleArray kept;
   NormalizerStep::SentencePiece::DummyPrefix dummyPrefix = NormalizerStep::SentencePiece::NEVER;
-  bool prefixIsSuffix = false;
   bool removeExtraSpaces = false;
   std::string space; // what a space becomes
 };

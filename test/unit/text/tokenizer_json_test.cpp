@@ -44,7 +44,7 @@ TEST(TokenizerJson, NamesFileAndFieldOfErrors) {
   EXPECT_EQ(errorOf(R"({"model": {"unk_token": "<unk>"}})"),
             "tokenizer.json: model.unk_token: '<unk>' is not in the vocabulary");
   EXPECT_EQ(errorOf(R"({"added_tokens": [{"id": 1, "content": "<s>"}]})"),
-            "tokenizer.json: added_tokens[0]: '<s>' has id 1 here, which disagrees with model.vocab");
+            "tokenizer.json: added_tokens[0]: '<s>' has id 1 here, which disagrees with the vocabulary");
   EXPECT_EQ(errorOf(R"({"model": {"merges": 7}})"),
             "tokenizer.json: model.merges: is number, expected an array");
   EXPECT_EQ(errorOf(R"({"post_processor": {"type": "TemplateProcessing"}})"),
