@@ -101,15 +101,22 @@ private:
 };
 
 // What the classes of transformers call a SentencePiece model.
-constexpr absl::string_view kSentencePieceFiles[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
+constexpr absl::string_view kSentencePieceFiles[] = {"tokenizer.model", "spiece.model",
+                                                     "sentencepiece.bpe.model"};
 
-/// The class that reads the SentencePiece model of a directory: as tokenizer_config.json says, else that of the
-/// kind of model.
+/// The class that reads the SentencePiece model of a directory: as tokenizer_config.json says, else that of
+/// the kind of model.
 absl::StatusOr<std::string> tokenizerClassOf(const hf::Directory &directory) {
   static constexpr std::pair<absl::string_view, absl::string_view> kClasses[] = {
-      {"gemma", "GemmaTokenizer"},    {"gemma2", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
-      {"llama", "LlamaTokenizer"},    {"mistral", "LlamaTokenizer"}, {"phi3", "LlamaTokenizer"},
-      {"mt5", "T5Tokenizer"},         {"t5", "T5Tokenizer"},        {"umt5", "T5Tokenizer"},
+      {"gemma", "GemmaTokenizer"},
+      {"gemma2", "GemmaTokenizer"},
+      {"gemma3_text", "GemmaTokenizer"},
+      {"llama", "LlamaTokenizer"},
+      {"mistral", "LlamaTokenizer"},
+      {"phi3", "LlamaTokenizer"},
+      {"mt5", "T5Tokenizer"},
+      {"t5", "T5Tokenizer"},
+      {"umt5", "T5Tokenizer"},
       {"xlm-roberta", "XLMRobertaTokenizer"}};
   constexpr absl::string_view field = "tokenizer_class";
   if (const auto &config = directory.tokenizerConfig(); config && config->has(field))

@@ -41,7 +41,8 @@ absl::StatusOr<text::AddedToken> readToken(const JsonField &field, uint32_t id) 
   return token;
 }
 
-absl::Status checkAgainstVocabulary(const JsonField &field, const text::AddedToken &token, const TokenIds &ids) {
+absl::Status checkAgainstVocabulary(const JsonField &field, const text::AddedToken &token,
+                                    const TokenIds &ids) {
   std::optional<uint32_t> known = ids.find(token.content());
   const uint32_t id = token.id();
   if ((known && *known != id) || (!known && id < ids.size() && !ids.text(id).empty()))
@@ -54,7 +55,8 @@ absl::Status checkAgainstVocabulary(const JsonField &field, const text::AddedTok
 
 } // namespace
 
-absl::Status importAddedToken(const JsonField &field, uint32_t id, const TokenIds &ids, TokenizerModel &model) {
+absl::Status importAddedToken(const JsonField &field, uint32_t id, const TokenIds &ids,
+                              TokenizerModel &model) {
   absl::StatusOr<text::AddedToken> token = readToken(field, id);
   if (!token.ok())
     return token.status();

@@ -91,7 +91,8 @@ private:
 
   void placeChildren(const Node &node) {
     auto label = [&](uint32_t key) {
-      return node.depth < keys[key].first.size() ? static_cast<unsigned char>(keys[key].first[node.depth]) : 0;
+      return node.depth < keys[key].first.size() ? static_cast<unsigned char>(keys[key].first[node.depth])
+                                                 : 0;
     };
     // A key that ends here comes first.
     const bool ends = keys[node.first].first.size() == node.depth;

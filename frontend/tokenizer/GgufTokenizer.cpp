@@ -254,11 +254,13 @@ absl::Status importUnigram(const GgufTokenizerFields &fields, TokenizerModel &mo
   SentencePieces pieces;
   for (size_t id = 0; id < fields.tokens.size(); ++id) {
     if (fields.tokenTypes[id] < Normal || fields.tokenTypes[id] > Byte)
-      return keyError("token_type", absl::StrFormat("entry %d is %d, expected 1 to 6", id, fields.tokenTypes[id]));
+      return keyError("token_type",
+                      absl::StrFormat("entry %d is %d, expected 1 to 6", id, fields.tokenTypes[id]));
     pieces.add(fields.tokens[id], static_cast<float>(fields.scores[id]),
                static_cast<PieceType>(fields.tokenTypes[id]));
   }
-  pieces.byteFallback = std::find(fields.tokenTypes.begin(), fields.tokenTypes.end(), Byte) != fields.tokenTypes.end();
+  pieces.byteFallback =
+      std::find(fields.tokenTypes.begin(), fields.tokenTypes.end(), Byte) != fields.tokenTypes.end();
   pieces.charsmap = fields.precompiledCharsmap;
   pieces.addDummyPrefix = fields.addSpacePrefix.value_or(true);
   pieces.removeExtraWhitespaces = fields.removeExtraWhitespaces.value_or(true);

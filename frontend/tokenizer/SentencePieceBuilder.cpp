@@ -53,7 +53,8 @@ absl::Status checkPiece(const SentencePieces &pieces, size_t id) {
       !(text.size() == 6 && std::sscanf(text.c_str(), "<0x%2X>", &byte) == 1 &&
         text == absl::StrFormat("<0x%02X>", byte)))
     return error(absl::StrCat(io::quote(text), " is of type byte, but is not like <0x2A>"));
-  if (pieces.types[id] == PieceType::Unused && pieces.algorithm == SentencePieces::Algorithm::BytePairEncoding)
+  if (pieces.types[id] == PieceType::Unused &&
+      pieces.algorithm == SentencePieces::Algorithm::BytePairEncoding)
     return error(absl::StrCat(io::quote(text), " is of type unused, which is not supported in BPE"));
   return absl::OkStatus();
 }
@@ -89,19 +90,18 @@ void buildUnigram(const SentencePieces &pieces, TokenizerModel &model) {
   text::UnigramModel &unigram = *model.mutable_unigram();
   unigram.set_single_precision(true);
   unigram.set_byte_fallback(pieces.byteFallback);
-  float worst = FLT_MAX, best = FLT_MIN;
+  float worst = FLT_MAX;
   for (size_t id = 0; id < pieces.texts.size(); ++id)
-    if (pieces.types[id] == PieceType::Normal) {
+    if (pieces.types[id] == PieceType::Normal)
       worst = std::min(worst, pieces.scores[id]);
-      best = std::max(best, pieces.scores[id]);
-    }
   unigram.set_unknown_score(worst - kUnknownPenalty);
   std::vector<std::pair<std::string, uint32_t>> keys;
   for (uint32_t id = 0; id < pieces.texts.size(); ++id) {
     const PieceType type = pieces.types[id];
-    // A symbol of the user is worth more than whatever else there is in its place.
-    unigram.add_score(type == PieceType::UserDefined ? static_cast<float>(pieces.texts[id].size()) * best - 0.1
-                                                     : pieces.scores[id]);
+    // A symbol of the user is worth more than whatever else there is in its place, and more than its parts.
+    unigram.add_score(type == PieceType::UserDefined
+                          ? static_cast<float>(0.1 * static_cast<double>(pieces.texts[id].size() - 1))
+                          : pieces.scores[id]);
     if (type == PieceType::Normal || type == PieceType::UserDefined)
       keys.emplace_back(pieces.texts[id], id);
     if (type == PieceType::Unknown)
@@ -161,9 +161,9 @@ absl::Status checkPieces(const SentencePieces &pieces) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%d pieces are of type unknown, expected one", unknown));
   if (bytes != (pieces.byteFallback ? 256 : 0))
-    return absl::InvalidArgumentError(absl::StrFormat("%d pieces are of type byte, expected %s", bytes,
-                                                      pieces.byteFallback ? "256 for byte_fallback"
-                                                                          : "none without byte_fallback"));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%d pieces are of type byte, expected %s", bytes,
+                        pieces.byteFallback ? "256 for byte_fallback" : "none without byte_fallback"));
   if (!pieces.charsmap.empty())
     if (absl::Status status = text::CharacterMap::create(pieces.charsmap).status(); !status.ok())
       return status;
@@ -195,16 +195,16 @@ void buildSentencePiece(const SentencePieces &pieces, const TokenIds &ids, Token
   }
 }
 
-void addMergesByScore(const std::vector<double> &scores, const std::vector<PieceType> &types, const TokenIds &ids,
-                      text::BytePairEncodingModel &encoding) {
+void addMergesByScore(const std::vector<double> &scores, const std::vector<PieceType> &types,
+                      const TokenIds &ids, text::BytePairEncodingModel &encoding) {
   // What merging may make, the highest score first.
   std::vector<uint32_t> order;
   for (uint32_t id = 0; id < ids.size(); ++id)
-    if ((types[id] == PieceType::Normal || types[id] == PieceType::UserDefined) && ids.find(ids.text(id)) == id)
+    if ((types[id] == PieceType::Normal || types[id] == PieceType::UserDefined) &&
+        ids.find(ids.text(id)) == id)
       order.push_back(id);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(-scores[a], a) < std::pair(-scores[b], b);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return std::pair(-scores[a], a) < std::pair(-scores[b], b); });
   const TokenCuts cuts(ids);
   uint32_t rank = 0;
   double last = 0;

@@ -23,7 +23,8 @@ absl::Status arrangeNothing(const JsonField &, SentencePieces &) { return absl::
 absl::Status finishNothing(const JsonField &, const TokenIds &, TokenizerModel &) { return absl::OkStatus(); }
 
 /// A template of tokens by their texts, and of the texts themselves as A and B.
-absl::Status setTemplate(std::initializer_list<absl::string_view> parts, const TokenIds &ids, Template &shape) {
+absl::Status setTemplate(std::initializer_list<absl::string_view> parts, const TokenIds &ids,
+                         Template &shape) {
   shape.Clear();
   for (absl::string_view part : parts) {
     if (part == "A" || part == "B") {
@@ -84,7 +85,8 @@ absl::Status finishLlama(const JsonField &config, const TokenIds &, TokenizerMod
 absl::Status arrangeXlmRoberta(const JsonField &, SentencePieces &pieces) {
   constexpr absl::string_view kReplaced[] = {"<unk>", "<s>", "</s>"};
   for (size_t id = 0; id < std::size(kReplaced); ++id)
-    if (id >= pieces.texts.size() || pieces.texts[id] != kReplaced[id] || pieces.types[id] == PieceType::Normal)
+    if (id >= pieces.texts.size() || pieces.texts[id] != kReplaced[id] ||
+        pieces.types[id] == PieceType::Normal)
       return absl::InvalidArgumentError(
           absl::StrCat("piece ", id, " is ", io::quote(id < pieces.texts.size() ? pieces.texts[id] : ""),
                        ", expected ", io::quote(kReplaced[id]), " for XLMRobertaTokenizer"));

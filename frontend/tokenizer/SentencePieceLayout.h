@@ -21,7 +21,8 @@ struct SentencePieceLayout {
   absl::Status (*finish)(const JsonField &config, const TokenIds &ids, text::TokenizerModel &model);
 };
 
-/// The layout of a class, with or without "Fast" behind its name. The empty name stands for SentencePiece itself.
+/// The layout of a class, with or without "Fast" behind its name. The empty name stands for SentencePiece
+/// itself.
 absl::StatusOr<SentencePieceLayout> findSentencePieceLayout(absl::string_view tokenizerClass);
 
 } // namespace llmc::tokenizer

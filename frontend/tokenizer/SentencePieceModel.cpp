@@ -26,9 +26,9 @@ absl::StatusOr<SentencePieces> readPieces(const sentencepiece::Model &file) {
   const sentencepiece::Normalizer &normalizer = file.normalizer_spec();
   if (trainer.model_type() != sentencepiece::Trainer::UNIGRAM &&
       trainer.model_type() != sentencepiece::Trainer::BPE)
-    return absl::UnimplementedError(
-        absl::StrCat("trainer_spec.model_type is ", sentencepiece::Trainer::ModelType_Name(trainer.model_type()),
-                     ", which is not supported; supported are UNIGRAM and BPE"));
+    return absl::UnimplementedError(absl::StrCat("trainer_spec.model_type is ",
+                                                 sentencepiece::Trainer::ModelType_Name(trainer.model_type()),
+                                                 ", which is not supported; supported are UNIGRAM and BPE"));
   if (trainer.treat_whitespace_as_suffix())
     return absl::UnimplementedError("trainer_spec.treat_whitespace_as_suffix is not supported");
   if (!file.denormalizer_spec().precompiled_charsmap().empty())

@@ -27,7 +27,8 @@ struct SentencePieceFiles {
   std::optional<absl::string_view> addedTokensJson;
 };
 
-/// Reads a tokenizer. An error names the file and what is wrong with it; what is not supported is refused by name.
+/// Reads a tokenizer. An error names the file and what is wrong with it; what is not supported is refused by
+/// name.
 absl::StatusOr<text::TokenizerModel> importSentencePieceModel(const SentencePieceFiles &files);
 
 } // namespace llmc::tokenizer

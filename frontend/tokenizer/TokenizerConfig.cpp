@@ -108,7 +108,8 @@ absl::Status importFile(absl::string_view name, std::optional<absl::string_view>
 
 } // namespace
 
-absl::Status importConfigFiles(const TokenizerConfigFiles &files, const TokenIds &ids, TokenizerModel &model) {
+absl::Status importConfigFiles(const TokenizerConfigFiles &files, const TokenIds &ids,
+                               TokenizerModel &model) {
   absl::Status status =
       importFile("tokenizer_config.json", files.tokenizerConfigJson, [&](const JsonField &config) {
         absl::Status status = importConfig(config, ids, model);

@@ -23,9 +23,10 @@ struct TokenizerConfigFiles {
   std::optional<absl::string_view> chatTemplateJinja;
 };
 
-/// Adds to `model`, which is complete but for that, the roles of tokens, the flags of Llama's classes, stop ids and
-/// the chat template. An error names file and field.
-absl::Status importConfigFiles(const TokenizerConfigFiles &files, const TokenIds &ids, text::TokenizerModel &model);
+/// Adds to `model`, which is complete but for that, the roles of tokens, the flags of Llama's classes, stop
+/// ids and the chat template. An error names file and field.
+absl::Status importConfigFiles(const TokenizerConfigFiles &files, const TokenIds &ids,
+                               text::TokenizerModel &model);
 
 } // namespace llmc::tokenizer
 

@@ -178,7 +178,8 @@ absl::Status importUnigram(const JsonField &field, const TokenIds &ids, Tokenize
   }
   for (uint32_t unit : buildDoubleArray(std::move(keys)))
     unigram.add_trie(unit);
-  unigram.set_unknown_score(*std::min_element(unigram.score().begin(), unigram.score().end()) - kUnknownPenalty);
+  unigram.set_unknown_score(*std::min_element(unigram.score().begin(), unigram.score().end()) -
+                            kUnknownPenalty);
   return absl::OkStatus();
 }
 
@@ -192,8 +193,8 @@ absl::Status importModel(const JsonField &field, TokenizerModel &model, std::opt
   if (!type.ok())
     return type.status();
   if (*type != "BPE" && *type != "WordPiece" && *type != "Unigram")
-    return field["type"].unsupported(absl::StrCat("tokenizer model ", io::quote(*type),
-                                                  " is not supported; supported are BPE, Unigram and WordPiece"));
+    return field["type"].unsupported(absl::StrCat(
+        "tokenizer model ", io::quote(*type), " is not supported; supported are BPE, Unigram and WordPiece"));
   absl::StatusOr<TokenIds> vocabulary = *type == "Unigram"
                                             ? importScoredVocabulary(field["vocab"], *model.mutable_unigram())
                                             : importVocabulary(field["vocab"]);

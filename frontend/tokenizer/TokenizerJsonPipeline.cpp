@@ -191,8 +191,9 @@ absl::Status importMetaspaceDecoder(const JsonField &field, TokenizerModel &mode
   return absl::OkStatus();
 }
 
-constexpr absl::string_view kSupportedDecoders = "supported are ByteLevel, Metaspace, WordPiece and the sequence "
-                                                 "Replace, ByteFallback, Fuse, Strip of SentencePiece models";
+constexpr absl::string_view kSupportedDecoders =
+    "supported are ByteLevel, Metaspace, WordPiece and the sequence "
+    "Replace, ByteFallback, Fuse, Strip of SentencePiece models";
 
 /// The sequence [Replace] [ByteFallback] [Fuse] [Strip], with parts left out.
 absl::Status importDecoderSequence(const JsonField &field, TokenizerModel &model) {

@@ -31,9 +31,9 @@ absl::StatusOr<CharacterMap> CharacterMap::create(absl::string_view charsmap) {
   const uint32_t trieBytes = littleEndian(charsmap);
   charsmap.remove_prefix(4);
   if (trieBytes % 4 != 0 || trieBytes >= charsmap.size())
-    return absl::InvalidArgumentError(
-        absl::StrFormat("precompiled_charsmap: its double array has %d bytes, expected a multiple of 4 below %d",
-                        trieBytes, charsmap.size()));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "precompiled_charsmap: its double array has %d bytes, expected a multiple of 4 below %d", trieBytes,
+        charsmap.size()));
   std::vector<uint32_t> units;
   units.reserve(trieBytes / 4);
   for (size_t at = 0; at < trieBytes; at += 4)
@@ -45,7 +45,8 @@ absl::StatusOr<CharacterMap> CharacterMap::create(absl::string_view charsmap) {
   map.trie = *std::move(trie);
   map.replacements = std::string(charsmap.substr(trieBytes));
   if (map.replacements.back() != '\0' || !isValidUtf8(map.replacements))
-    return absl::InvalidArgumentError("precompiled_charsmap: the replacements are not UTF-8 with a zero at the end");
+    return absl::InvalidArgumentError(
+        "precompiled_charsmap: the replacements are not UTF-8 with a zero at the end");
   bool inside = map.trie.allValues([&](uint32_t position) {
     return position < map.replacements.size() &&
            (static_cast<unsigned char>(map.replacements[position]) & 0xC0) != 0x80;

@@ -13,7 +13,8 @@
 
 namespace llmc::text {
 
-/// The rules of a precompiled_charsmap (Kudo and Richardson, 2018): strings and what replaces them. Immutable.
+/// The rules of a precompiled_charsmap (Kudo and Richardson, 2018): strings and what replaces them.
+/// Immutable.
 class CharacterMap {
 public:
   /// Without rules.

@@ -12,9 +12,9 @@
 
 namespace llmc::text {
 
-/// A unit of a double array, laid out as in Darts-clone, whose arrays lie in SentencePiece's models. The children
-/// of the node at `i` are at `i ^ offset(unit) ^ byte`, where their units repeat the byte; the value of a key that
-/// ends at a node is at `i ^ offset(unit)`.
+/// A unit of a double array, laid out as in Darts-clone, whose arrays lie in SentencePiece's models. The
+/// children of the node at `i` are at `i ^ offset(unit) ^ byte`, where their units repeat the byte; the value
+/// of a key that ends at a node is at `i ^ offset(unit)`.
 namespace double_array {
 
 /// Marks a unit that is a value; no byte equals its label.

@@ -22,9 +22,9 @@ bool isPictographic(char32_t c) {
 /// What the rules look back at.
 struct Before {
   UGraphemeClusterBreak last;
-  unsigned regionalIndicators;  // at the end, all of the cluster
-  bool pictographic;            // a pictographic character, then only Extend
-  bool pictographicJoin;        // the same, then a joiner
+  unsigned regionalIndicators; // at the end, all of the cluster
+  bool pictographic;           // a pictographic character, then only Extend
+  bool pictographicJoin;       // the same, then a joiner
 };
 
 /// Whether there is no boundary before `next`: rules GB3 to GB13. GB9c is left out: it joins characters of at

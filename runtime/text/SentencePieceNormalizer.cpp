@@ -25,7 +25,8 @@ SentencePieceNormalizer::create(const NormalizerStep::SentencePiece &step) {
   if (!kept.ok())
     return kept.status();
   normalizer.kept = *std::move(kept);
-  if (step.dummy_prefix() == Step::DUMMY_PREFIX_UNSPECIFIED || !Step::DummyPrefix_IsValid(step.dummy_prefix()))
+  if (step.dummy_prefix() == Step::DUMMY_PREFIX_UNSPECIFIED ||
+      !Step::DummyPrefix_IsValid(step.dummy_prefix()))
     return absl::InvalidArgumentError("a dummy prefix of unknown kind");
   normalizer.dummyPrefix = step.dummy_prefix();
   normalizer.removeExtraSpaces = step.remove_extra_whitespaces();

@@ -20,8 +20,8 @@ public:
   /// Fails if the rules are malformed.
   static absl::StatusOr<SentencePieceNormalizer> create(const NormalizerStep::SentencePiece &step);
 
-  /// The normalized form of `text`, which may be broken UTF-8: each byte that is no part of a character becomes
-  /// U+FFFD. `atTextStart`: no added token precedes it.
+  /// The normalized form of `text`, which may be broken UTF-8: each byte that is no part of a character
+  /// becomes U+FFFD. `atTextStart`: no added token precedes it.
   std::string normalize(absl::string_view text, bool atTextStart) const;
 
 private:

@@ -44,9 +44,9 @@ public:
   /// Fails if the model is malformed; the error names the part.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> create(const TokenizerModel &model);
 
-  /// The ids of `text`. Broken UTF-8 counts as U+FFFD: each longest broken part (Unicode 15, section 3.9), or each
-  /// byte of it where SentencePiece's normalization is the first step. Fails only if a regular expression of the model
-  /// exceeds its limits on this text.
+  /// The ids of `text`. Broken UTF-8 counts as U+FFFD: each longest broken part (Unicode 15, section 3.9), or
+  /// each byte of it where SentencePiece's normalization is the first step. Fails only if a regular
+  /// expression of the model exceeds its limits on this text.
   absl::StatusOr<std::vector<int32_t>> encode(absl::string_view text, EncodeOptions options = {}) const;
 
   /// The ids of two texts that belong together, such as a question and a passage.

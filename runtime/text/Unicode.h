@@ -73,7 +73,7 @@ bool isBertChinese(char32_t character);
 /// General category Mn, as of Unicode 8.
 bool isNonspacingMark(char32_t character);
 
-/// General category M, as of Unicode 11.
+/// General category M, as of Unicode 9.
 bool isCombiningMark(char32_t character);
 
 /// Appends the lower case of one character, whatever stands beside it.

@@ -3,6 +3,7 @@
 #include "runtime/text/Unigram.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
@@ -11,6 +12,20 @@
 #include "runtime/text/Unicode.h"
 
 namespace llmc::text {
+
+namespace {
+
+// Beyond it floats get coarse, and SentencePiece counts from zero again.
+constexpr float kLargestSum = 100000;
+
+/// Makes the sum at position `at` zero, and takes as much from those behind it.
+template <typename Best> void subtractFrom(std::vector<Best> &bestTo, size_t at) {
+  const auto sum = bestTo[at].sum;
+  for (size_t i = at; i < bestTo.size(); ++i)
+    bestTo[i].sum -= sum;
+}
+
+} // namespace
 
 Unigram::Unigram() : cache(std::make_unique<PieceCache>()) { byteTokens.fill(-1); }
 
@@ -52,8 +67,7 @@ void Unigram::encode(absl::string_view piece, std::vector<int32_t> &ids) const {
   cache->insert(piece, ids.data() + before, ids.size() - before);
 }
 
-template <typename Sum>
-void Unigram::findBest(absl::string_view piece, std::vector<int32_t> &ids) const {
+template <typename Sum> void Unigram::findBest(absl::string_view piece, std::vector<int32_t> &ids) const {
   // The best ways to positions from `base` on, before which everything is decided.
   std::vector<Best<Sum>> bestTo(1);
   size_t base = 0, reached = 0;
@@ -65,15 +79,17 @@ void Unigram::findBest(absl::string_view piece, std::vector<int32_t> &ids) const
       bestTo.resize(1);
       base = start;
     }
+    if (singlePrecision && std::abs(bestTo[start - base].sum) > kLargestSum)
+      subtractFrom(bestTo, start - base);
     const Sum before = bestTo[start - base].sum;
     auto offer = [&](size_t length, double score, int32_t token) {
       reached = std::max(reached, start + length);
       if (bestTo.size() <= reached - base)
         bestTo.resize(reached - base + 1);
       Best<Sum> &best = bestTo[start + length - base];
-      const double sum = score + before;
+      const auto sum = static_cast<Sum>(score + before);
       if (best.start == kNowhere || sum > best.sum)
-        best = {static_cast<Sum>(sum), static_cast<uint32_t>(start - base), token};
+        best = {sum, static_cast<uint32_t>(start - base), token};
     };
     const size_t characterLength = decodeFront(piece.substr(start)).length;
     bool characterHasToken = false;

@@ -42,7 +42,8 @@ private:
   Unigram();
   template <typename Sum> void findBest(absl::string_view piece, std::vector<int32_t> &ids) const;
   template <typename Sum>
-  void appendPath(absl::string_view part, const std::vector<Best<Sum>> &bestTo, std::vector<int32_t> &ids) const;
+  void appendPath(absl::string_view part, const std::vector<Best<Sum>> &bestTo,
+                  std::vector<int32_t> &ids) const;
   void appendUnknown(absl::string_view run, std::vector<int32_t> &ids) const;
 
   DoubleArray trie;

@@ -218,9 +218,10 @@ TEST(GgufTokenizer, RefusesByName) {
     return std::string(importGgufTokenizer(fields).status().message());
   };
   EXPECT_EQ(error([](auto &) {}), "");
-  EXPECT_EQ(error([](auto &f) { f.model = "rwkv"; }),
-            "tokenizer.ggml.model: tokenizer 'rwkv' is not supported; supported are gpt2 (byte-level BPE), llama "
-            "(BPE of SentencePiece), t5 (Unigram of SentencePiece) and bert (WordPiece)");
+  EXPECT_EQ(
+      error([](auto &f) { f.model = "rwkv"; }),
+      "tokenizer.ggml.model: tokenizer 'rwkv' is not supported; supported are gpt2 (byte-level BPE), llama "
+      "(BPE of SentencePiece), t5 (Unigram of SentencePiece) and bert (WordPiece)");
   EXPECT_THAT(
       error([](auto &f) { f.pre = "viking"; }),
       HasSubstr(

@@ -52,12 +52,12 @@ TEST(TokenizerJson, NamesFileAndFieldOfErrors) {
 }
 
 TEST(TokenizerJson, RefusesByNameWhatIsNotSupported) {
-  EXPECT_EQ(errorOf(R"({"model": {"type": "WordLevel"}})"),
-            "tokenizer.json: model.type: tokenizer model 'WordLevel' is not supported; supported are BPE, Unigram "
-            "and WordPiece");
-  EXPECT_THAT(
-      errorOf(R"({"normalizer": {"type": "Nmt"}})"),
-      HasSubstr("normalizer: normalizer 'Nmt' is not supported; supported are BertNormalizer, "));
+  EXPECT_EQ(
+      errorOf(R"({"model": {"type": "WordLevel"}})"),
+      "tokenizer.json: model.type: tokenizer model 'WordLevel' is not supported; supported are BPE, Unigram "
+      "and WordPiece");
+  EXPECT_THAT(errorOf(R"({"normalizer": {"type": "Nmt"}})"),
+              HasSubstr("normalizer: normalizer 'Nmt' is not supported; supported are BertNormalizer, "));
   EXPECT_THAT(
       errorOf(R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "UnicodeScripts"}]}})"),
       HasSubstr("pre_tokenizer.pretokenizers[0]: pre-tokenizer 'UnicodeScripts' is not supported"));
@@ -85,8 +85,8 @@ TEST(TokenizerJson, ReadsRolesTemplateAndStopTokens) {
       importTokenizerJson({json,
                            {R"({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": null,
          "chat_template": [{"name": "tools", "template": "x"}, {"name": "default", "template": "{{ bos_token }}"}]})",
-                           R"({"eos_token_id": [1, 7]})",
-                           {}}});
+                            R"({"eos_token_id": [1, 7]})",
+                            {}}});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->bos_id(), 0u);
   EXPECT_EQ(model->eos_id(), 1u);
