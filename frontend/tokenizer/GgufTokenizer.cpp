@@ -16,6 +16,7 @@
 #include "frontend/tokenizer/SentencePieceBuilder.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
+#include "runtime/text/CharacterMap.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
@@ -264,6 +265,9 @@ absl::Status importUnigram(const GgufTokenizerFields &fields, TokenizerModel &mo
   pieces.charsmap = fields.precompiledCharsmap;
   pieces.addDummyPrefix = fields.addSpacePrefix.value_or(true);
   pieces.removeExtraWhitespaces = fields.removeExtraWhitespaces.value_or(true);
+  if (!pieces.charsmap.empty())
+    if (absl::Status status = text::CharacterMap::create(pieces.charsmap).status(); !status.ok())
+      return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.", status.message()));
   if (absl::Status status = checkPieces(pieces); !status.ok())
     return keyError("tokens", status.message());
   buildSentencePiece(pieces, TokenIds(pieces.texts), model);
