@@ -17,6 +17,7 @@
 #include "runtime/io/Message.h"
 #include "runtime/text/CharacterMap.h"
 #include "runtime/text/Unicode.h"
+#include "runtime/text/Unigram.h"
 
 namespace llmc::tokenizer {
 
@@ -46,8 +47,9 @@ absl::Status checkPiece(const SentencePieces &pieces, size_t id) {
     return error("is not UTF-8");
   if (text.find('\0') != std::string::npos)
     return error("has a zero byte, which is not supported");
-  if (std::isnan(pieces.scores[id]))
-    return error(absl::StrCat(io::quote(text), " has a score that is not a number"));
+  if (!(std::abs(pieces.scores[id]) < text::kScoreLimit))
+    return error(absl::StrCat(io::quote(text), " has the score ", pieces.scores[id],
+                              ", expected a number below 1e30"));
   unsigned byte = 0;
   if (pieces.types[id] == PieceType::Byte &&
       !(text.size() == 6 && std::sscanf(text.c_str(), "<0x%2X>", &byte) == 1 &&

@@ -3,6 +3,7 @@
 #include "frontend/tokenizer/TokenizerJson.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -16,6 +17,7 @@
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
+#include "runtime/text/Unigram.h"
 
 namespace llmc::tokenizer {
 
@@ -153,6 +155,8 @@ absl::StatusOr<TokenIds> importScoredVocabulary(const JsonField &field, text::Un
       return field.element(id).wrongKind("an array of a token and its score");
     texts.push_back(entry[0].get<std::string>());
     unigram.add_score(entry[1].get<double>());
+    if (!(std::abs(entry[1].get<double>()) < text::kScoreLimit))
+      return field.element(id).error("has a score of 1e30 or more");
   }
   return TokenIds(std::move(texts));
 }

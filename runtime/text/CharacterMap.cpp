@@ -53,6 +53,15 @@ absl::StatusOr<CharacterMap> CharacterMap::create(absl::string_view charsmap) {
   });
   if (!inside)
     return absl::InvalidArgumentError("precompiled_charsmap: a rule has no replacement");
+  for (unsigned first = 0; first < 128; ++first) {
+    bool &leaves = map.leavesCharacter[first];
+    char pair[2] = {static_cast<char>(first), 0};
+    leaves = !map.shortestRule(absl::string_view(pair, 1));
+    for (unsigned second = 0; leaves && second < 128; ++second) {
+      pair[1] = static_cast<char>(second);
+      leaves = !map.trie.leadsOn(absl::string_view(pair, 2));
+    }
+  }
   return map;
 }
 

@@ -3,6 +3,7 @@
 #ifndef LLMC_TEXT_CHARACTER_MAP_H
 #define LLMC_TEXT_CHARACTER_MAP_H
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -26,6 +27,11 @@ public:
 
   bool empty() const { return trie.empty(); }
 
+  /// Whether no rule has to do with `character` (below 0x80) where another one below 0x80 follows.
+  bool leavesAscii(char character) const {
+    return character >= 0 && leavesCharacter[static_cast<unsigned char>(character)];
+  }
+
   /// A rule that a text begins with, and its replacement.
   struct Rule {
     size_t length; // bytes
@@ -41,12 +47,18 @@ public:
   std::string applyToClusters(absl::string_view text) const;
 
 private:
+  static constexpr std::array<bool, 128> allTrue() {
+    std::array<bool, 128> values{};
+    values.fill(true);
+    return values;
+  }
   absl::string_view replacementAt(uint32_t position) const {
     return absl::string_view(replacements.data() + position);
   }
 
   DoubleArray trie;
   std::string replacements;
+  std::array<bool, 128> leavesCharacter = allTrue();
 };
 
 } // namespace llmc::text

@@ -58,6 +58,20 @@ public:
     }
   }
 
+  /// Whether a key begins with `text`, or is it.
+  bool leadsOn(absl::string_view text) const {
+    if (units.empty())
+      return false;
+    uint32_t at = double_array::offset(units[0]);
+    for (char byte : text) {
+      const uint32_t unit = units[at ^= static_cast<unsigned char>(byte)];
+      if (double_array::label(unit) != static_cast<unsigned char>(byte))
+        return false;
+      at ^= double_array::offset(unit);
+    }
+    return true;
+  }
+
   /// The length of the longest key that `text` begins with and its value; length 0 if there is none.
   struct Match {
     size_t length = 0; // bytes

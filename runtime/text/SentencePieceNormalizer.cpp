@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 #include "runtime/text/Unicode.h"
@@ -46,6 +47,15 @@ CharacterMap::Rule SentencePieceNormalizer::front(absl::string_view text) const 
   return {1, "\uFFFD"};
 }
 
+size_t SentencePieceNormalizer::unchangedLength(absl::string_view text) const {
+  size_t length = 0;
+  if (kept.empty())
+    while (length + 1 < text.size() && text[length + 1] >= 0 && text[length] != ' ' &&
+           rules.leavesAscii(text[length]))
+      ++length;
+  return length;
+}
+
 std::string SentencePieceNormalizer::normalize(absl::string_view text, bool atTextStart) const {
   using Step = NormalizerStep::SentencePiece;
   if (removeExtraSpaces)
@@ -63,6 +73,11 @@ std::string SentencePieceNormalizer::normalize(absl::string_view text, bool atTe
     result += space;
   bool afterSpace = removeExtraSpaces;
   while (!text.empty()) {
+    if (size_t length = unchangedLength(text); length > 0) {
+      absl::StrAppend(&result, text.substr(0, length));
+      text.remove_prefix(length);
+      afterSpace = false;
+    }
     auto [length, replacement] = front(text);
     text.remove_prefix(length);
     while (afterSpace && absl::ConsumePrefix(&replacement, " ")) {

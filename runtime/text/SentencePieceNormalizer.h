@@ -27,6 +27,8 @@ public:
 private:
   /// What stands at the front of a text, and what it becomes.
   CharacterMap::Rule front(absl::string_view text) const;
+  /// The bytes at the front of a text, characters below 0x80 but spaces, that stay as they are.
+  size_t unchangedLength(absl::string_view text) const;
 
   CharacterMap rules;
   DoubleArray kept;

@@ -22,6 +22,12 @@ struct DecodedCharacter {
   unsigned length;
 };
 
+/// The bytes of a character of valid UTF-8 that begins with `lead`.
+inline unsigned characterLength(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
 /// The first character of `text`, which is valid UTF-8 and not empty.
 DecodedCharacter decodeFront(absl::string_view text);
 

@@ -45,10 +45,17 @@ absl::StatusOr<std::unique_ptr<Unigram>> Unigram::create(const UnigramModel &mod
     return absl::InvalidArgumentError("Unigram: the trie has a token that the vocabulary lacks");
   std::unique_ptr<Unigram> unigram(new Unigram());
   unigram->trie = *std::move(trie);
-  unigram->scores.assign(model.score().begin(), model.score().end());
-  unigram->unknownScore = model.unknown_score();
+  unigram->longestToken = std::max<size_t>(index.longestToken(), 4);
+  std::vector<double> &scores = unigram->doubleScores;
+  scores.assign(model.score().begin(), model.score().end());
+  scores.push_back(model.unknown_score());
+  if (!std::all_of(scores.begin(), scores.end(), [](double score) { return std::abs(score) < kScoreLimit; }))
+    return absl::InvalidArgumentError("Unigram: a score is too large, or not a number");
+  if (model.single_precision()) {
+    unigram->floatScores.assign(scores.begin(), scores.end());
+    scores.clear();
+  }
   unigram->unkId = static_cast<int32_t>(model.unk_id());
-  unigram->singlePrecision = model.single_precision();
   if (model.byte_fallback())
     for (unsigned byte = 0; byte < 256; ++byte)
       if (std::optional<uint32_t> id = index.find(absl::StrFormat("<0x%02X>", byte)))
@@ -60,46 +67,50 @@ void Unigram::encode(absl::string_view piece, std::vector<int32_t> &ids) const {
   if (piece.empty() || cache->find(piece, ids))
     return;
   size_t before = ids.size();
-  if (singlePrecision)
-    findBest<float>(piece, ids);
+  if (floatScores.empty())
+    findBest(piece, doubleScores, ids);
   else
-    findBest<double>(piece, ids);
+    findBest(piece, floatScores, ids);
   cache->insert(piece, ids.data() + before, ids.size() - before);
 }
 
-template <typename Sum> void Unigram::findBest(absl::string_view piece, std::vector<int32_t> &ids) const {
+template <typename Sum>
+void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores,
+                       std::vector<int32_t> &ids) const {
   // The best ways to positions from `base` on, before which everything is decided.
-  std::vector<Best<Sum>> bestTo(1);
+  std::vector<Best<Sum>> bestTo;
   size_t base = 0, reached = 0;
+  Sum sumToBase = 0;
   for (size_t start = 0; start < piece.size();) {
     // What ends where no token goes on is the only way, except that unknown characters may still join.
     if (start == reached && start > base && bestTo[start - base].token != unkId) {
       appendPath<Sum>(piece.substr(base, start - base), bestTo, ids);
-      bestTo.front() = {bestTo[start - base].sum, kNowhere, 0};
-      bestTo.resize(1);
+      sumToBase = bestTo[start - base].sum;
+      std::fill_n(bestTo.begin(), start - base + 1, Best<Sum>());
       base = start;
     }
-    if (singlePrecision && std::abs(bestTo[start - base].sum) > kLargestSum)
+    if (bestTo.size() <= start - base + longestToken)
+      bestTo.resize(start - base + 2 * longestToken);
+    if (start == base)
+      bestTo.front().sum = sumToBase;
+    if (std::is_same_v<Sum, float> && std::abs(bestTo[start - base].sum) > kLargestSum)
       subtractFrom(bestTo, start - base);
-    const Sum before = bestTo[start - base].sum;
-    auto offer = [&](size_t length, double score, int32_t token) {
+    Best<Sum> *const here = bestTo.data() + (start - base);
+    const Sum before = here->sum;
+    auto offer = [&](size_t length, Sum score, int32_t token) {
       reached = std::max(reached, start + length);
-      if (bestTo.size() <= reached - base)
-        bestTo.resize(reached - base + 1);
-      Best<Sum> &best = bestTo[start + length - base];
-      const auto sum = static_cast<Sum>(score + before);
-      if (best.start == kNowhere || sum > best.sum)
-        best = {sum, static_cast<uint32_t>(start - base), token};
+      if (const Sum sum = before + score; sum > here[length].sum)
+        here[length] = {sum, static_cast<uint32_t>(start - base), token};
     };
-    const size_t characterLength = decodeFront(piece.substr(start)).length;
+    const size_t ownLength = characterLength(piece[start]);
     bool characterHasToken = false;
-    trie.forEachPrefix(piece.substr(start), [&](size_t length, uint32_t id) {
+    trie.forEachPrefix(piece.substr(start, longestToken), [&](size_t length, uint32_t id) {
       offer(length, scores[id], static_cast<int32_t>(id));
-      characterHasToken |= length == characterLength;
+      characterHasToken |= length == ownLength;
     });
     if (!characterHasToken)
-      offer(characterLength, unknownScore, unkId);
-    start += characterLength;
+      offer(ownLength, scores.back(), unkId);
+    start += ownLength;
   }
   appendPath<Sum>(piece.substr(base), bestTo, ids);
 }

@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   // What the importer lets through the runtime takes.
   absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(*model);
   text::require(tokenizer.ok());
-  text::checkRoundTrip(**tokenizer, "Hello  w\xC3\xB6rld 12\n\xE4\xB8\x9C \xFF<s>e\xCC\x81 \xE2\x82 the<added>abab ");
+  text::checkRoundTrip(**tokenizer,
+                       "Hello  w\xC3\xB6rld 12\n\xE4\xB8\x9C \xFF<s>e\xCC\x81 \xE2\x82 the<added>abab ");
   return 0;
 }

@@ -119,7 +119,7 @@ TEST(SentencePieceModel, SaysWhatIsWrong) {
   EXPECT_EQ(message([](Model &m) { m.mutable_pieces(4)->set_piece(std::string("a\0", 2)); }),
             "m.model: piece 4 has a zero byte, which is not supported");
   EXPECT_EQ(message([](Model &m) { m.mutable_pieces(4)->set_score(NAN); }),
-            "m.model: piece 4 'a' has a score that is not a number");
+            "m.model: piece 4 'a' has the score nan, expected a number below 1e30");
   EXPECT_EQ(message([](Model &m) { m.mutable_pieces(6)->set_piece("a"); }),
             "m.model: pieces 4 and 6 are both 'a'");
   EXPECT_EQ(message([](Model &m) { m.mutable_pieces(0)->set_type(Model::Piece::CONTROL); }),
