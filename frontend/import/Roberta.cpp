@@ -1,7 +1,8 @@
-//===- Roberta.cpp - RoBERTa -------------------------------------------------------------------------===//
+//===- Roberta.cpp - RoBERTa and XLM-RoBERTa ---------------------------------------------------------===//
 //
 // Liu et al., 2019: BERT's graph, trained otherwise. Positions are counted from the id of the padding token:
 // the table's rows up to it belong to padding and to nothing. The head for masked tokens is not used.
+// XLM-RoBERTa (Conneau et al., 2020) is the same with another vocabulary.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -34,7 +35,8 @@ absl::StatusOr<Graph> buildRoberta(Checkpoint &checkpoint, MLIRContext *context)
   return buildEncoder(checkpoint, fields, encoder, {"lm_head.*"}, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel", "RobertaForMaskedLM"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel",
+                                                "XLMRobertaForMaskedLM"};
 
 } // namespace
 

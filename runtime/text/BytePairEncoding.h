@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/DoubleArray.h"
 #include "runtime/text/TokenIndex.h"
 #include "runtime/text/tokenizer.pb.h"
 
@@ -48,6 +49,10 @@ private:
   BytePairEncoding(const TokenIndex &index, Symbols symbols);
   absl::Status addMerges(const BytePairEncodingModel &model);
   void findByteTokens();
+  absl::Status findWholeTokens(const BytePairEncodingModel &model);
+  void findOutWhetherWordsStandAlone(const BytePairEncodingModel &model);
+  void encodeWords(absl::string_view text, std::vector<int32_t> &ids) const;
+  void encodePiece(absl::string_view piece, std::vector<int32_t> &ids) const;
   const Merge &findMerge(uint32_t left, uint32_t right) const;
   void initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols) const;
   bool appendByteFallback(absl::string_view character, std::vector<int32_t> &symbols) const;
@@ -65,6 +70,9 @@ private:
   // The token of each byte; used if every byte has one.
   std::array<int32_t, 256> byteTokens{};
   bool everyByteHasToken = false;
+  DoubleArray wholeTokens;
+  // No merge goes over the front of a word, which a run of U+2581 begins: words can be encoded one by one.
+  bool wordsStandAlone = false;
   // Open addressing with linear probing; the size is a power of two. The last entry is never filled.
   std::vector<Merge> merges;
   std::unique_ptr<PieceCache> cache;

@@ -103,30 +103,52 @@ absl::StatusOr<Normalizer>
 Normalizer::create(const google::protobuf::RepeatedPtrField<NormalizerStep> &protoSteps) {
   Normalizer normalizer;
   for (const NormalizerStep &proto : protoSteps) {
-    Step step{proto, std::nullopt};
-    if (proto.kind_case() == NormalizerStep::KIND_NOT_SET ||
-        (proto.has_unicode_form() && (proto.unicode_form() < 1 || proto.unicode_form() > 4)))
-      return absl::InvalidArgumentError("normalizer: a step of unknown kind");
-    if (proto.has_replace()) {
-      const Pattern &pattern = proto.replace().pattern();
-      if (pattern.literal().empty() && pattern.regex().empty())
-        return absl::InvalidArgumentError("normalizer: Replace has an empty pattern");
-      absl::StatusOr<Regex> regex =
-          pattern.has_regex() ? Regex::create(pattern.regex()) : Regex::createLiteral(pattern.literal());
-      if (!regex.ok())
-        return absl::Status(regex.status().code(),
-                            absl::StrCat("normalizer: Replace: ", regex.status().message()));
-      step.pattern = *std::move(regex);
-    }
-    normalizer.steps.push_back(std::move(step));
+    absl::StatusOr<Step> step = createStep(proto);
+    if (!step.ok())
+      return absl::Status(step.status().code(), absl::StrCat("normalizer: ", step.status().message()));
+    normalizer.steps.push_back(*std::move(step));
   }
   return normalizer;
 }
 
-absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text) const {
+absl::StatusOr<Normalizer::Step> Normalizer::createStep(const NormalizerStep &proto) {
+  Step step;
+  step.step = proto;
+  if (proto.kind_case() == NormalizerStep::KIND_NOT_SET ||
+      (proto.has_unicode_form() && (proto.unicode_form() < 1 || proto.unicode_form() > 4)))
+    return absl::InvalidArgumentError("a step of unknown kind");
+  if (proto.has_replace()) {
+    const Pattern &pattern = proto.replace().pattern();
+    if (pattern.literal().empty() && pattern.regex().empty())
+      return absl::InvalidArgumentError("Replace has an empty pattern");
+    absl::StatusOr<Regex> regex =
+        pattern.has_regex() ? Regex::create(pattern.regex()) : Regex::createLiteral(pattern.literal());
+    if (!regex.ok())
+      return absl::Status(regex.status().code(), absl::StrCat("Replace: ", regex.status().message()));
+    step.pattern = *std::move(regex);
+  }
+  if (proto.has_precompiled()) {
+    absl::StatusOr<CharacterMap> rules = CharacterMap::create(proto.precompiled().charsmap());
+    if (!rules.ok())
+      return rules.status();
+    step.rules = *std::move(rules);
+    step.step.mutable_precompiled()->Clear();
+  }
+  if (proto.has_sentence_piece()) {
+    absl::StatusOr<SentencePieceNormalizer> normalizer =
+        SentencePieceNormalizer::create(proto.sentence_piece());
+    if (!normalizer.ok())
+      return normalizer.status();
+    step.sentencePiece = *std::move(normalizer);
+    step.step.mutable_sentence_piece()->Clear();
+  }
+  return step;
+}
+
+absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text, bool atTextStart) const {
   std::string result(text);
   for (const Step &step : steps) {
-    absl::StatusOr<std::string> next = apply(step, std::move(result));
+    absl::StatusOr<std::string> next = apply(step, std::move(result), atTextStart);
     if (!next.ok())
       return absl::Status(next.status().code(), absl::StrCat("normalizer: ", next.status().message()));
     result = *std::move(next);
@@ -134,7 +156,7 @@ absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text) const 
   return result;
 }
 
-absl::StatusOr<std::string> Normalizer::apply(const Step &step, std::string text) {
+absl::StatusOr<std::string> Normalizer::apply(const Step &step, std::string text, bool atTextStart) {
   const NormalizerStep &proto = step.step;
   switch (proto.kind_case()) {
   case NormalizerStep::kLowercase:
@@ -151,6 +173,10 @@ absl::StatusOr<std::string> Normalizer::apply(const Step &step, std::string text
     return text.empty() ? text : absl::StrCat(proto.prepend().content(), text);
   case NormalizerStep::kStrip:
     return strip(proto.strip(), text);
+  case NormalizerStep::kPrecompiled:
+    return step.rules->applyToClusters(text);
+  case NormalizerStep::kSentencePiece:
+    return step.sentencePiece->normalize(text, atTextStart);
   case NormalizerStep::KIND_NOT_SET:
     break;
   }

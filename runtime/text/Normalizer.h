@@ -10,7 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/CharacterMap.h"
 #include "runtime/text/Regex.h"
+#include "runtime/text/SentencePieceNormalizer.h"
 #include "runtime/text/tokenizer.pb.h"
 
 namespace llmc::text {
@@ -24,15 +26,22 @@ public:
   /// Whether normalize() returns every text as it is.
   bool isIdentity() const { return steps.empty(); }
 
-  /// The normalized form of `text` (valid UTF-8).
-  absl::StatusOr<std::string> normalize(absl::string_view text) const;
+  /// Whether normalize() makes sense of broken UTF-8 itself.
+  bool takesBrokenUtf8() const { return !steps.empty() && steps.front().sentencePiece; }
+
+  /// The normalized form of `text` (valid UTF-8 unless takesBrokenUtf8()). `atTextStart`: no added token
+  /// precedes it.
+  absl::StatusOr<std::string> normalize(absl::string_view text, bool atTextStart = true) const;
 
 private:
   struct Step {
     NormalizerStep step;
-    std::optional<Regex> pattern; // of Replace
+    std::optional<Regex> pattern;                         // of Replace
+    std::optional<CharacterMap> rules;                    // of Precompiled
+    std::optional<SentencePieceNormalizer> sentencePiece; // of SentencePiece
   };
-  static absl::StatusOr<std::string> apply(const Step &step, std::string text);
+  static absl::StatusOr<Step> createStep(const NormalizerStep &step);
+  static absl::StatusOr<std::string> apply(const Step &step, std::string text, bool atTextStart);
 
   std::vector<Step> steps;
 };

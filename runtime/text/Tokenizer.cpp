@@ -58,10 +58,20 @@ absl::Status Tokenizer::takeModel(const TokenizerModel &given) {
     wordPiece = *std::move(created);
     break;
   }
+  case TokenizerModel::UNIGRAM: {
+    if (preTokenizer.yieldsBytes())
+      return absl::UnimplementedError("Unigram with a byte-level pre-tokenizer is not supported");
+    auto created = Unigram::create(given.unigram(), index);
+    if (!created.ok())
+      return created.status();
+    unigram = *std::move(created);
+    break;
+  }
   default:
-    return absl::UnimplementedError(absl::StrFormat(
-        "tokenizer algorithm %d is not supported; supported are byte-pair encoding (1) and WordPiece (2)",
-        given.algorithm()));
+    return absl::UnimplementedError(
+        absl::StrFormat("tokenizer algorithm %d is not supported; supported are byte-pair encoding (1), "
+                        "WordPiece (2) and Unigram (3)",
+                        given.algorithm()));
   }
   *model.mutable_single_template() = given.single_template();
   *model.mutable_pair_template() = given.pair_template();
@@ -141,7 +151,7 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::fillTemplate(const Template &sha
 absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special,
                                    std::vector<int32_t> &ids) const {
   std::string repaired;
-  if (!isValidUtf8(text)) {
+  if (!normalizer.takesBrokenUtf8() && !isValidUtf8(text)) {
     repaired = replaceInvalidUtf8(text);
     text = repaired;
   }
@@ -156,7 +166,7 @@ absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special
     std::string normalized;
     absl::string_view words = raw.text;
     if (!normalizer.isIdentity()) {
-      absl::StatusOr<std::string> result = normalizer.normalize(raw.text);
+      absl::StatusOr<std::string> result = normalizer.normalize(raw.text, atTextStart);
       if (!result.ok())
         return result.status();
       normalized = *std::move(result);
@@ -180,6 +190,8 @@ absl::Status Tokenizer::appendWords(absl::string_view text, bool atTextStart, Pi
   for (absl::string_view piece : pieces.views)
     if (bytePairEncoding)
       bytePairEncoding->encode(piece, ids);
+    else if (unigram)
+      unigram->encode(piece, ids);
     else
       wordPiece->encode(piece, ids);
   return absl::OkStatus();

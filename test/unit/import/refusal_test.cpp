@@ -51,7 +51,8 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
           "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
           "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
-          "BertForPreTraining, RobertaModel, RobertaForMaskedLM, DistilBertModel, DistilBertForMaskedLM)"));
+          "BertForPreTraining, RobertaModel, RobertaForMaskedLM, XLMRobertaModel, XLMRobertaForMaskedLM, "
+          "DistilBertModel, DistilBertForMaskedLM)"));
   llmc::gguf::testing::GgufWriter writer;
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
