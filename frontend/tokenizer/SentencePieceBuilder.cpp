@@ -3,8 +3,9 @@
 #include "frontend/tokenizer/SentencePieceBuilder.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
+#include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -92,11 +93,11 @@ void buildUnigram(const SentencePieces &pieces, TokenizerModel &model) {
   text::UnigramModel &unigram = *model.mutable_unigram();
   unigram.set_single_precision(true);
   unigram.set_byte_fallback(pieces.byteFallback);
-  float worst = FLT_MAX;
+  std::optional<float> worst;
   for (size_t id = 0; id < pieces.texts.size(); ++id)
     if (pieces.types[id] == PieceType::Normal)
-      worst = std::min(worst, pieces.scores[id]);
-  unigram.set_unknown_score(worst - kUnknownPenalty);
+      worst = std::min(worst.value_or(pieces.scores[id]), pieces.scores[id]);
+  unigram.set_unknown_score(worst.value_or(0) - kUnknownPenalty);
   std::vector<std::pair<std::string, uint32_t>> keys;
   for (uint32_t id = 0; id < pieces.texts.size(); ++id) {
     const PieceType type = pieces.types[id];

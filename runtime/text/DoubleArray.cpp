@@ -13,6 +13,8 @@ absl::StatusOr<DoubleArray> DoubleArray::create(std::vector<uint32_t> units) {
   if (units.size() > size_t{1} << 29)
     return absl::InvalidArgumentError(
         absl::StrFormat("double array: has %d units, at most 2^29 fit its offsets", units.size()));
+  if (!units.empty() && (units[0] & double_array::kIsValue))
+    return absl::InvalidArgumentError("double array: the first unit is a value");
   for (uint32_t i = 0; i < units.size(); ++i)
     if (!(units[i] & double_array::kIsValue) && (i ^ double_array::offset(units[i])) >= units.size())
       return absl::InvalidArgumentError(

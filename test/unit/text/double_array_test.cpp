@@ -70,6 +70,8 @@ TEST(DoubleArray, MayBeEmpty) {
 TEST(DoubleArray, RefusesStepsOutOfTheArray) {
   EXPECT_THAT(std::string(DoubleArray::create({1u << 20}).status().message()),
               HasSubstr("unit 0 leads to unit 1024, but there are 256"));
+  EXPECT_THAT(std::string(DoubleArray::create({1u << 31 | 1u << 30}).status().message()),
+              HasSubstr("the first unit is a value"));
 }
 
 } // namespace

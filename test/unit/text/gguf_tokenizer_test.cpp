@@ -67,6 +67,26 @@ TEST(GgufTokenizer, EncodesLikeTheTokenizerJsonItCameFrom) {
   }
 }
 
+TEST(GgufTokenizer, NamesStandForThePatternsOfTheirModels) {
+  const std::pair<const char *, const char *> names[] = {{"dbrx", "mixed/phi4"}, // Phi-4
+                                                         {"gpt-4o", "mixed/o200k"},
+                                                         {"tekken", "mixed/tekken"},
+                                                         {"llama-bpe", "mixed/llama3-pattern"}};
+  for (auto [pre, file] : names) {
+    GgufTokenizerFields fields = fieldsOf(file, pre);
+    const std::string json = text::readTestFile(std::string(file) + ".tokenizer.json");
+    auto model = importTokenizerJson({json, {}});
+    ASSERT_TRUE(model.ok()) << model.status();
+    auto tokenizer = make(fields);
+    auto original = text::Tokenizer::create(*model);
+    text::MixedText text;
+    for (int i = 0; i < 300; ++i) {
+      const std::string line = text.line();
+      ASSERT_EQ(*tokenizer->encode(line), *(*original)->encode(line)) << pre << ", line " << i;
+    }
+  }
+}
+
 TEST(GgufTokenizer, DigitsStandAloneInSmollm) {
   auto tokenizer = make(fieldsOf("digits", "smollm"));
   auto ids = tokenizer->encode("abc 12345");

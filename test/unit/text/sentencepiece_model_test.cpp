@@ -82,6 +82,15 @@ TEST(SentencePieceModel, FindsTheMostLikelyPieces) {
   EXPECT_THAT(*(*tokenizer)->encode("<s>a", {true, /*parseSpecial=*/false}), ElementsAre(3, 0, 4));
 }
 
+TEST(SentencePieceModel, MayHaveNothingButTheUnknownPiece) {
+  Model model = smallModel();
+  model.mutable_pieces()->DeleteSubrange(1, model.pieces_size() - 1);
+  const std::string file = model.SerializeAsString();
+  auto tokenizer = make({"m.model", file, "", {}, {}});
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT(*(*tokenizer)->encode("ab c"), ElementsAre(0));
+}
+
 TEST(SentencePieceModel, ConfigFilesAddTokens) {
   Model model = smallModel();
   const std::string file = model.SerializeAsString();
