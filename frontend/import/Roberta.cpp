@@ -1,7 +1,8 @@
-//===- Roberta.cpp - RoBERTa -------------------------------------------------------------------------===//
+//===- Roberta.cpp - RoBERTa and XLM-RoBERTa ---------------------------------------------------------===//
 //
 // Liu et al., 2019: BERT's graph, trained otherwise. Positions are counted from the id of the padding token:
 // the table's rows up to it belong to padding and to nothing.
+// XLM-RoBERTa (Conneau et al., 2020) is the same with another vocabulary.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -54,9 +55,16 @@ absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, const HeadCho
   return buildEncoderWithHead(checkpoint, fields, encoder, names, choice, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {
-    "RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification", "RobertaForTokenClassification",
-    "RobertaForQuestionAnswering"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel",
+                                                "RobertaForMaskedLM",
+                                                "RobertaForSequenceClassification",
+                                                "RobertaForTokenClassification",
+                                                "RobertaForQuestionAnswering",
+                                                "XLMRobertaModel",
+                                                "XLMRobertaForMaskedLM",
+                                                "XLMRobertaForSequenceClassification",
+                                                "XLMRobertaForTokenClassification",
+                                                "XLMRobertaForQuestionAnswering"};
 
 } // namespace
 

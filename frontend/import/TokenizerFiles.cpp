@@ -2,11 +2,14 @@
 
 #include "frontend/import/TokenizerFiles.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "frontend/tokenizer/GgufTokenizer.h"
+#include "frontend/tokenizer/SentencePieceModel.h"
 #include "frontend/tokenizer/TokenizerJson.h"
 #include "runtime/io/MappedFile.h"
 #include "runtime/io/Message.h"
 #include <algorithm>
+#include <utility>
 
 using namespace llmc;
 using namespace llmc::frontend;
@@ -75,6 +78,11 @@ public:
       return std::nullopt;
     return static_cast<uint32_t>(*value);
   }
+  std::string bytes(absl::string_view key) {
+    absl::StatusOr<std::vector<int64_t>> values = reader.integers(key);
+    keepUnlessMissing(values.status());
+    return values.ok() ? std::string(values->begin(), values->end()) : "";
+  }
   std::optional<bool> flag(absl::string_view key) {
     absl::StatusOr<bool> value = reader.boolean(key);
     keepUnlessMissing(value.status());
@@ -92,21 +100,82 @@ private:
   const gguf::Reader &reader;
 };
 
+// What the classes of transformers call a SentencePiece model.
+constexpr absl::string_view kSentencePieceFiles[] = {"tokenizer.model", "spiece.model",
+                                                     "sentencepiece.bpe.model"};
+
+/// The class that reads the SentencePiece model of a directory: as tokenizer_config.json says, else that of
+/// the kind of model.
+absl::StatusOr<std::string> tokenizerClassOf(const hf::Directory &directory) {
+  static constexpr std::pair<absl::string_view, absl::string_view> kClasses[] = {
+      {"gemma", "GemmaTokenizer"},
+      {"gemma2", "GemmaTokenizer"},
+      {"gemma3_text", "GemmaTokenizer"},
+      {"llama", "LlamaTokenizer"},
+      {"mistral", "LlamaTokenizer"},
+      {"phi3", "LlamaTokenizer"},
+      {"mt5", "T5Tokenizer"},
+      {"t5", "T5Tokenizer"},
+      {"umt5", "T5Tokenizer"},
+      {"xlm-roberta", "XLMRobertaTokenizer"}};
+  constexpr absl::string_view field = "tokenizer_class";
+  if (const auto &config = directory.tokenizerConfig(); config && config->has(field))
+    return config->string(field);
+  absl::StatusOr<std::string> kind = directory.config().string("model_type");
+  if (!kind.ok())
+    return kind.status();
+  for (auto [known, name] : kClasses)
+    if (*kind == known)
+      return std::string(name);
+  return directory.config().wrong(
+      "model_type", "a kind of model whose tokenizer is known, or tokenizer_class in tokenizer_config.json");
+}
+
+/// The files of a directory that say how text becomes tokens.
+struct TokenizerTexts {
+  FileText tokenizer, sentencePiece, addedTokens, config, generation, chatTemplate;
+  std::string sentencePieceName;
+
+  absl::Status open(const hf::Directory &directory) {
+    absl::Status status = tokenizer.open(directory, "tokenizer.json");
+    status.Update(config.open(directory, "tokenizer_config.json"));
+    status.Update(generation.open(directory, "generation_config.json"));
+    status.Update(chatTemplate.open(directory, "chat_template.jinja"));
+    for (absl::string_view name : kSentencePieceFiles)
+      if (!tokenizer.text() && !sentencePiece.text()) {
+        status.Update(sentencePiece.open(directory, name));
+        sentencePieceName = std::string(name);
+      }
+    if (sentencePiece.text())
+      status.Update(addedTokens.open(directory, "added_tokens.json"));
+    if (status.ok() && !tokenizer.text() && !sentencePiece.text())
+      return absl::NotFoundError(absl::StrCat(directory.path(), ": has no tokenizer.json, and none of ",
+                                              absl::StrJoin(kSentencePieceFiles, ", ")));
+    return status;
+  }
+};
+
+absl::StatusOr<text::TokenizerModel> importTokenizer(const TokenizerTexts &texts,
+                                                     const std::string &tokenizerClass) {
+  const tokenizer::TokenizerConfigFiles config = {texts.config.text(), texts.generation.text(),
+                                                  texts.chatTemplate.text()};
+  if (texts.tokenizer.text())
+    return tokenizer::importTokenizerJson({*texts.tokenizer.text(), config});
+  return tokenizer::importSentencePieceModel({texts.sentencePieceName, *texts.sentencePiece.text(),
+                                              tokenizerClass, config, texts.addedTokens.text()});
+}
+
 } // namespace
 
 absl::StatusOr<std::string> llmc::frontend::readHuggingFaceTokenizer(const hf::Directory &directory) {
-  FileText tokenizer, config, generation, chatTemplate;
-  absl::Status status = tokenizer.open(directory, "tokenizer.json");
-  status.Update(config.open(directory, "tokenizer_config.json"));
-  status.Update(generation.open(directory, "generation_config.json"));
-  status.Update(chatTemplate.open(directory, "chat_template.jinja"));
-  if (!status.ok())
+  TokenizerTexts texts;
+  if (absl::Status status = texts.open(directory); !status.ok())
     return status;
-  if (!tokenizer.text())
-    return absl::NotFoundError(absl::StrCat(
-        directory.path(), ": has no tokenizer.json, which is the only form of tokenizer that is supported"));
-  absl::StatusOr<text::TokenizerModel> model = tokenizer::importTokenizerJson(
-      {*tokenizer.text(), config.text(), generation.text(), chatTemplate.text()});
+  absl::StatusOr<std::string> tokenizerClass =
+      texts.sentencePiece.text() ? tokenizerClassOf(directory) : std::string();
+  if (!tokenizerClass.ok())
+    return tokenizerClass.status();
+  absl::StatusOr<text::TokenizerModel> model = importTokenizer(texts, *tokenizerClass);
   if (!model.ok())
     return io::withContext(directory.path(), model.status());
   // Models without generation_config.json say in config.json what ends a text.
@@ -139,6 +208,8 @@ absl::StatusOr<std::string> llmc::frontend::readGgufTokenizer(const gguf::Reader
   fields.addBos = entries.flag("tokenizer.ggml.add_bos_token");
   fields.addEos = entries.flag("tokenizer.ggml.add_eos_token");
   fields.addSpacePrefix = entries.flag("tokenizer.ggml.add_space_prefix");
+  fields.removeExtraWhitespaces = entries.flag("tokenizer.ggml.remove_extra_whitespaces");
+  fields.precompiledCharsmap = entries.bytes("tokenizer.ggml.precompiled_charsmap");
   fields.chatTemplate = entries.text("tokenizer.chat_template");
   if (!entries.status.ok())
     return entries.status;

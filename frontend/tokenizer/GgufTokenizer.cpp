@@ -13,9 +13,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
-#include "frontend/tokenizer/TokenCuts.h"
+#include "frontend/tokenizer/SentencePieceBuilder.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
+#include "runtime/text/CharacterMap.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::tokenizer {
@@ -44,6 +45,10 @@ constexpr absl::string_view kTekken =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
     R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr absl::string_view kO200k =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 /// A pre-tokenizer by its name in tokenizer.ggml.pre: patterns that cut one after the other.
 struct NamedPreTokenizer {
@@ -65,6 +70,9 @@ const std::vector<NamedPreTokenizer> &namedPreTokenizers() {
       {"command-r", {R"(\p{N})", kGpt2}},
       {"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2, "[0-9][0-9][0-9]"}},
       {"llama-bpe", {kLlama3}, /*ignoreMerges=*/true, /*addBos=*/true},
+      {"dbrx", {kLlama3}},
+      {"smaug-bpe", {kLlama3}},
+      {"gpt-4o", {kO200k}},
       {"qwen2", {kQwen2}},
       {"stablelm2", {kQwen2}},
       {"deepseek-r1-qwen", {kQwen2}},
@@ -131,9 +139,9 @@ void addTokensByType(const GgufTokenizerFields &fields, const TokenIds &ids, Tok
   }
 }
 
-/// Begin and end, where the file or the model asks for them.
+/// Begin and end, where the file or the model asks for them, and as many separators between two texts.
 void addTemplates(std::optional<uint32_t> begin, std::optional<uint32_t> separator,
-                  std::optional<uint32_t> end, TokenizerModel &model) {
+                  std::optional<uint32_t> end, TokenizerModel &model, int separators = 1) {
   if (!begin && !end)
     return;
   for (int texts : {1, 2}) {
@@ -142,7 +150,7 @@ void addTemplates(std::optional<uint32_t> begin, std::optional<uint32_t> separat
       shape.add_pieces()->set_token_id(*begin);
     shape.add_pieces()->set_sequence(Template::Piece::A);
     if (texts == 2) {
-      if (separator)
+      for (int i = 0; separator && i < separators; ++i)
         shape.add_pieces()->set_token_id(*separator);
       Template::Piece &second = *shape.add_pieces();
       second.set_sequence(Template::Piece::B);
@@ -207,38 +215,12 @@ absl::Status importBytePairEncoding(const GgufTokenizerFields &fields, Tokenizer
   return absl::OkStatus();
 }
 
-/// The tokens that merging may make, those of the highest score first.
-std::vector<uint32_t> tokensByScore(const GgufTokenizerFields &fields, const TokenIds &ids) {
-  std::vector<uint32_t> order;
-  for (uint32_t id = 0; id < ids.size(); ++id)
-    if ((fields.tokenTypes[id] == Normal || fields.tokenTypes[id] == UserDefined) &&
-        ids.find(ids.text(id)) == id)
-      order.push_back(id);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(-fields.scores[a], a) < std::pair(-fields.scores[b], b);
-  });
-  return order;
-}
-
-/// SentencePiece merges whichever two neighbours make the token of the highest score (Kudo and Richardson,
-/// 2018): a merge for each cut of a token into two tokens, all of the rank of its score.
-void addMergesByScore(const GgufTokenizerFields &fields, const TokenIds &ids,
-                      text::BytePairEncodingModel &encoding) {
-  const TokenCuts cuts(ids);
-  uint32_t rank = 0;
-  double last = 0;
-  for (uint32_t id : tokensByScore(fields, ids)) {
-    if (double score = fields.scores[id]; score != last || encoding.rank_size() == 0) {
-      ++rank;
-      last = score;
-    }
-    for (auto [left, right] : cuts.of(id)) {
-      encoding.add_left(left);
-      encoding.add_right(right);
-      encoding.add_merged(id);
-      encoding.add_rank(rank);
-    }
-  }
+/// The types of all tokens.
+std::vector<PieceType> pieceTypes(const GgufTokenizerFields &fields) {
+  std::vector<PieceType> types;
+  for (int32_t type : fields.tokenTypes)
+    types.push_back(static_cast<PieceType>(type));
+  return types;
 }
 
 /// The tokenizer of Llama 2 and Mistral: no words, spaces as U+2581, bytes where a character has no token.
@@ -259,7 +241,7 @@ absl::Status importSentencePiece(const GgufTokenizerFields &fields, TokenizerMod
   std::optional<uint32_t> unk = fields.unkId ? fields.unkId : ids.find("<unk>");
   if (unk)
     encoding.set_unk_id(*unk);
-  addMergesByScore(fields, ids, encoding);
+  addMergesByScore(fields.scores, pieceTypes(fields), ids, encoding);
   bool spacePrefix = fields.addSpacePrefix.value_or(true);
   if (spacePrefix)
     model.add_normalizer()->mutable_prepend()->set_content(std::string(kSpace));
@@ -273,6 +255,38 @@ absl::Status importSentencePiece(const GgufTokenizerFields &fields, TokenizerMod
   addTokensByType(fields, ids, model);
   addTemplates(fields.addBos.value_or(true) ? fields.bosId : std::nullopt, std::nullopt,
                fields.addEos.value_or(false) ? fields.eosId : std::nullopt, model);
+  return absl::OkStatus();
+}
+
+/// The tokenizer of T5 and XLM-RoBERTa: Unigram with the normalization of SentencePiece.
+absl::Status importUnigram(const GgufTokenizerFields &fields, TokenizerModel &model) {
+  if (fields.scores.empty())
+    return keyError("scores", "is missing; a tokenizer of model 't5' needs it");
+  if (fields.tokenTypes.empty())
+    return keyError("token_type", "is missing; a tokenizer of model 't5' needs it");
+  SentencePieces pieces;
+  for (size_t id = 0; id < fields.tokens.size(); ++id) {
+    if (fields.tokenTypes[id] < Normal || fields.tokenTypes[id] > Byte)
+      return keyError("token_type",
+                      absl::StrFormat("entry %d is %d, expected 1 to 6", id, fields.tokenTypes[id]));
+    pieces.add(fields.tokens[id], static_cast<float>(fields.scores[id]),
+               static_cast<PieceType>(fields.tokenTypes[id]));
+  }
+  pieces.byteFallback =
+      std::find(fields.tokenTypes.begin(), fields.tokenTypes.end(), Byte) != fields.tokenTypes.end();
+  pieces.charsmap = fields.precompiledCharsmap;
+  pieces.addDummyPrefix = fields.addSpacePrefix.value_or(true);
+  pieces.removeExtraWhitespaces = fields.removeExtraWhitespaces.value_or(true);
+  if (!pieces.charsmap.empty())
+    if (absl::Status status = text::CharacterMap::create(pieces.charsmap).status(); !status.ok())
+      return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.", status.message()));
+  if (absl::Status status = checkPieces(pieces); !status.ok())
+    return keyError("tokens", status.message());
+  buildSentencePiece(pieces, TokenIds(pieces.texts), model);
+  const bool begins = fields.addBos.value_or(false), ends = fields.addEos.value_or(true);
+  // XLM-RoBERTa, whose texts begin with a token, has two ends between two of them; T5 has one.
+  addTemplates(begins ? fields.bosId : std::nullopt, ends ? fields.eosId : std::nullopt,
+               ends ? fields.eosId : std::nullopt, model, /*separators=*/begins ? 2 : 1);
   return absl::OkStatus();
 }
 
@@ -327,12 +341,13 @@ absl::StatusOr<TokenizerModel> importGgufTokenizer(const GgufTokenizerFields &fi
   Importer import = fields.model == "gpt2"    ? importBytePairEncoding
                     : fields.model == "llama" ? importSentencePiece
                     : fields.model == "bert"  ? importWordPiece
+                    : fields.model == "t5"    ? importUnigram
                                               : nullptr;
   if (import == nullptr)
     return absl::UnimplementedError(
         absl::StrCat("tokenizer.ggml.model: tokenizer ", io::quote(fields.model),
-                     " is not supported; supported are gpt2 (byte-level BPE), llama (BPE of SentencePiece) "
-                     "and bert (WordPiece)"));
+                     " is not supported; supported are gpt2 (byte-level BPE), llama (BPE of SentencePiece), "
+                     "t5 (Unigram of SentencePiece) and bert (WordPiece)"));
   if (absl::Status status = checkFields(fields); !status.ok())
     return status;
   TokenizerModel model;

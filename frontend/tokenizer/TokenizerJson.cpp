@@ -3,6 +3,7 @@
 #include "frontend/tokenizer/TokenizerJson.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,17 +11,22 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 
+#include "frontend/tokenizer/AddedTokenFields.h"
+#include "frontend/tokenizer/DoubleArrayBuilder.h"
 #include "frontend/tokenizer/JsonField.h"
 #include "frontend/tokenizer/TokenizerJsonPipeline.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
+#include "runtime/text/Unigram.h"
 
 namespace llmc::tokenizer {
 
 namespace {
 
-using text::Template;
 using text::TokenizerModel;
+
+// What an unknown character scores below the worst token.
+constexpr double kUnknownPenalty = 10;
 
 /// The tokens by id. Ids may have gaps, but not so many that memory is wasted on them.
 absl::StatusOr<TokenIds> importVocabulary(const JsonField &field) {
@@ -137,54 +143,72 @@ absl::Status importWordPiece(const JsonField &field, const TokenIds &ids, Tokeni
   return absl::OkStatus();
 }
 
+/// The tokens of a Unigram model, an array of texts and scores.
+absl::StatusOr<TokenIds> importScoredVocabulary(const JsonField &field, text::UnigramModel &unigram) {
+  absl::StatusOr<size_t> count = field.arraySize();
+  if (!count.ok())
+    return count.status();
+  std::vector<std::string> texts;
+  for (size_t id = 0; id < *count; ++id) {
+    const nlohmann::json &entry = field.value()[id];
+    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
+      return field.element(id).wrongKind("an array of a token and its score");
+    texts.push_back(entry[0].get<std::string>());
+    unigram.add_score(entry[1].get<double>());
+    if (!(std::abs(entry[1].get<double>()) < text::kScoreLimit))
+      return field.element(id).error("has a score of 1e30 or more");
+  }
+  return TokenIds(std::move(texts));
+}
+
+absl::Status importUnigram(const JsonField &field, const TokenIds &ids, TokenizerModel &model) {
+  model.set_algorithm(TokenizerModel::UNIGRAM);
+  text::UnigramModel &unigram = *model.mutable_unigram();
+  absl::StatusOr<uint32_t> unk = field["unk_id"].id();
+  absl::StatusOr<bool> byteFallback = field["byte_fallback"].booleanOr(false);
+  if (!unk.ok() || !byteFallback.ok())
+    return unk.ok() ? byteFallback.status() : unk.status();
+  if (*unk >= ids.size())
+    return field["unk_id"].error(absl::StrFormat("is %d, but there are %d tokens", *unk, ids.size()));
+  unigram.set_unk_id(*unk);
+  model.set_unk_id(*unk);
+  unigram.set_byte_fallback(*byteFallback);
+  std::vector<std::pair<std::string, uint32_t>> keys;
+  for (uint32_t id = 0; id < ids.size(); ++id) {
+    if (ids.text(id).find('\0') != std::string::npos)
+      return field["vocab"].element(id).unsupported("a token with a zero byte is not supported");
+    if (!ids.text(id).empty())
+      keys.emplace_back(ids.text(id), id);
+  }
+  for (uint32_t unit : buildDoubleArray(std::move(keys)))
+    unigram.add_trie(unit);
+  unigram.set_unknown_score(*std::min_element(unigram.score().begin(), unigram.score().end()) -
+                            kUnknownPenalty);
+  return absl::OkStatus();
+}
+
 absl::Status importModel(const JsonField &field, TokenizerModel &model, std::optional<TokenIds> &ids) {
   // Files from before the field show their kind in what they hold.
   absl::StatusOr<std::string> type =
       field["type"].stringOr(!field["merges"].isNull()                     ? "BPE"
                              : !field["max_input_chars_per_word"].isNull() ? "WordPiece"
+                             : !field["unk_id"].isNull()                   ? "Unigram"
                                                                            : "");
   if (!type.ok())
     return type.status();
-  if (*type != "BPE" && *type != "WordPiece")
-    return field["type"].unsupported(absl::StrCat("tokenizer model ", io::quote(*type),
-                                                  " is not supported; supported are BPE and WordPiece"));
-  absl::StatusOr<TokenIds> vocabulary = importVocabulary(field["vocab"]);
+  if (*type != "BPE" && *type != "WordPiece" && *type != "Unigram")
+    return field["type"].unsupported(absl::StrCat(
+        "tokenizer model ", io::quote(*type), " is not supported; supported are BPE, Unigram and WordPiece"));
+  absl::StatusOr<TokenIds> vocabulary = *type == "Unigram"
+                                            ? importScoredVocabulary(field["vocab"], *model.mutable_unigram())
+                                            : importVocabulary(field["vocab"]);
   if (!vocabulary.ok())
     return vocabulary.status();
   ids.emplace(*std::move(vocabulary));
   ids->store(*model.mutable_vocabulary());
-  return *type == "BPE" ? importBytePairEncoding(field, *ids, model) : importWordPiece(field, *ids, model);
-}
-
-absl::Status importAddedToken(const JsonField &field, const TokenIds &ids, TokenizerModel &model) {
-  text::AddedToken &token = *model.add_added_tokens();
-  absl::StatusOr<uint32_t> id = field["id"].id();
-  absl::StatusOr<std::string> content = field["content"].string();
-  absl::StatusOr<bool> special = field["special"].booleanOr(false);
-  absl::StatusOr<bool> lstrip = field["lstrip"].booleanOr(false);
-  absl::StatusOr<bool> rstrip = field["rstrip"].booleanOr(false);
-  absl::StatusOr<bool> singleWord = field["single_word"].booleanOr(false);
-  if (!id.ok() || !content.ok())
-    return id.ok() ? content.status() : id.status();
-  absl::StatusOr<bool> normalized = field["normalized"].booleanOr(special.ok() && !*special);
-  for (const absl::Status &status :
-       {special.status(), lstrip.status(), rstrip.status(), singleWord.status(), normalized.status()})
-    if (!status.ok())
-      return status;
-  std::optional<uint32_t> known = ids.find(*content);
-  if ((known && *known != *id) || (!known && *id < ids.size() && !ids.text(*id).empty()))
-    return field.error(
-        absl::StrFormat("%s has id %d here, which disagrees with model.vocab", io::quote(*content), *id));
-  if (*id > ids.size() * 4 + 65536)
-    return field.error(absl::StrFormat("id %d is far outside the vocabulary of %d tokens", *id, ids.size()));
-  token.set_id(*id);
-  token.set_content(*content);
-  token.set_special(*special);
-  token.set_lstrip(*lstrip);
-  token.set_rstrip(*rstrip);
-  token.set_single_word(*singleWord);
-  token.set_normalized(*normalized);
-  return absl::OkStatus();
+  return *type == "BPE"       ? importBytePairEncoding(field, *ids, model)
+         : *type == "Unigram" ? importUnigram(field, *ids, model)
+                              : importWordPiece(field, *ids, model);
 }
 
 absl::Status importAddedTokens(const JsonField &field, const TokenIds &ids, TokenizerModel &model) {
@@ -194,112 +218,11 @@ absl::Status importAddedTokens(const JsonField &field, const TokenIds &ids, Toke
   if (!count.ok())
     return count.status();
   for (size_t i = 0; i < *count; ++i)
-    if (absl::Status status = importAddedToken(field.element(i), ids, model); !status.ok())
+    if (absl::StatusOr<uint32_t> id = field.element(i)["id"].id(); !id.ok())
+      return id.status();
+    else if (absl::Status status = importAddedToken(field.element(i), *id, ids, model); !status.ok())
       return status;
   return absl::OkStatus();
-}
-
-/// The id of the token that a field of tokenizer_config.json names, as a string or as an object with its
-/// content. Nothing if the field is null or names a token that the tokenizer does not have.
-absl::StatusOr<std::optional<uint32_t>> roleOf(const JsonField &field, const TokenIds &ids,
-                                               const TokenizerModel &model) {
-  if (field.isNull())
-    return std::nullopt;
-  absl::StatusOr<std::string> content =
-      field.value().is_object() ? field["content"].string() : field.string();
-  if (!content.ok())
-    return content.status();
-  for (const text::AddedToken &token : model.added_tokens())
-    if (token.content() == *content)
-      return token.id();
-  return ids.find(*content);
-}
-
-/// These classes of the transformers library replace the post-processor of the file by one from two flags.
-absl::Status applyBosAndEosFlags(const JsonField &config, TokenizerModel &model) {
-  absl::StatusOr<std::string> className = config["tokenizer_class"].stringOr("");
-  if (!className.ok())
-    return className.status();
-  constexpr absl::string_view kClasses[] = {"LlamaTokenizer", "LlamaTokenizerFast", "GemmaTokenizer",
-                                            "GemmaTokenizerFast"};
-  if (std::find(std::begin(kClasses), std::end(kClasses), *className) == std::end(kClasses))
-    return absl::OkStatus();
-  absl::StatusOr<bool> bos = config["add_bos_token"].booleanOr(true);
-  absl::StatusOr<bool> eos = config["add_eos_token"].booleanOr(false);
-  if (!bos.ok() || !eos.ok())
-    return bos.ok() ? eos.status() : bos.status();
-  model.clear_single_template();
-  model.clear_pair_template();
-  for (int texts : {1, 2}) {
-    Template &shape = texts == 1 ? *model.mutable_single_template() : *model.mutable_pair_template();
-    for (int i = 0; i < texts; ++i) {
-      if (*bos && model.has_bos_id())
-        shape.add_pieces()->set_token_id(model.bos_id());
-      shape.add_pieces()->set_sequence(i == 0 ? Template::Piece::A : Template::Piece::B);
-      if (*eos && model.has_eos_id())
-        shape.add_pieces()->set_token_id(model.eos_id());
-    }
-  }
-  return absl::OkStatus();
-}
-
-/// A string, or a list of named templates of which "default" counts.
-absl::Status importChatTemplate(const JsonField &field, TokenizerModel &model) {
-  if (field.isNull())
-    return absl::OkStatus();
-  JsonField chosen = field;
-  if (field.value().is_array())
-    for (size_t i = 0; i < field.value().size(); ++i)
-      if (field.element(i)["name"].value() == "default")
-        chosen = field.element(i)["template"];
-  absl::StatusOr<std::string> source = chosen.string();
-  if (!source.ok())
-    return source.status();
-  return setChatTemplate(*source, chosen.place(), model);
-}
-
-/// All of tokenizer_config.json but the chat template.
-absl::Status importConfig(const JsonField &config, const TokenIds &ids, TokenizerModel &model) {
-  using Setter = void (TokenizerModel::*)(uint32_t);
-  static constexpr std::pair<absl::string_view, Setter> kRoles[] = {
-      {"bos_token", &TokenizerModel::set_bos_id},
-      {"eos_token", &TokenizerModel::set_eos_id},
-      {"pad_token", &TokenizerModel::set_pad_id},
-      {"unk_token", &TokenizerModel::set_unk_id},
-      {"mask_token", &TokenizerModel::set_mask_id}};
-  for (auto [name, set] : kRoles) {
-    absl::StatusOr<std::optional<uint32_t>> id = roleOf(config[name], ids, model);
-    if (!id.ok())
-      return id.status();
-    if (*id)
-      (model.*set)(**id);
-  }
-  return applyBosAndEosFlags(config, model);
-}
-
-/// eos_token_id, a number or an array of numbers.
-absl::Status importStopIds(const JsonField &field, TokenizerModel &model) {
-  if (field.isNull())
-    return absl::OkStatus();
-  size_t count = field.value().is_array() ? field.value().size() : 1;
-  for (size_t i = 0; i < count; ++i) {
-    absl::StatusOr<uint32_t> id = field.value().is_array() ? field.element(i).id() : field.id();
-    if (!id.ok())
-      return id.status();
-    addStopId(*id, model);
-  }
-  return absl::OkStatus();
-}
-
-/// A second JSON file, if there is one, passed to `import`.
-template <typename Import>
-absl::Status importFile(absl::string_view name, std::optional<absl::string_view> text, Import import) {
-  if (!text)
-    return absl::OkStatus();
-  absl::StatusOr<nlohmann::json> json = parseJson(name, *text);
-  if (!json.ok())
-    return json.status();
-  return import(JsonField(*json, std::string(name)));
 }
 
 } // namespace
@@ -325,17 +248,7 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
   if (status.ok())
     status = importAddedTokens(root["added_tokens"], *ids, model);
   if (status.ok())
-    status = importFile("tokenizer_config.json", files.tokenizerConfigJson, [&](const JsonField &config) {
-      absl::Status status = importConfig(config, *ids, model);
-      return status.ok() && !files.chatTemplateJinja ? importChatTemplate(config["chat_template"], model)
-                                                     : status;
-    });
-  if (model.has_eos_id())
-    addStopId(model.eos_id(), model);
-  if (status.ok())
-    status = importFile("generation_config.json", files.generationConfigJson, [&](const JsonField &config) {
-      return importStopIds(config["eos_token_id"], model);
-    });
+    status = importConfigFiles(files.config, *ids, model);
   if (!status.ok())
     return status;
   // The first BERTs have no word on roles.
@@ -343,10 +256,6 @@ absl::StatusOr<TokenizerModel> importTokenizerJson(const HuggingFaceTokenizerFil
     if (!model.has_mask_id() && token.special() &&
         (token.content() == "[MASK]" || token.content() == "<mask>"))
       model.set_mask_id(token.id());
-  addKnownStopIds(model);
-  if (files.chatTemplateJinja)
-    if (status = setChatTemplate(*files.chatTemplateJinja, "chat_template.jinja", model); !status.ok())
-      return status;
   return model;
 }
 

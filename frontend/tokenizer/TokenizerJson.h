@@ -3,11 +3,10 @@
 #ifndef LLMC_TOKENIZER_TOKENIZER_JSON_H
 #define LLMC_TOKENIZER_TOKENIZER_JSON_H
 
-#include <optional>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "frontend/tokenizer/TokenizerConfig.h"
 #include "runtime/text/tokenizer.pb.h"
 
 namespace llmc::tokenizer {
@@ -15,12 +14,7 @@ namespace llmc::tokenizer {
 /// The contents of the files of a Hugging Face directory that say how text becomes tokens.
 struct HuggingFaceTokenizerFiles {
   absl::string_view tokenizerJson;
-  /// tokenizer_config.json: the roles of tokens and the chat template.
-  std::optional<absl::string_view> tokenizerConfigJson;
-  /// generation_config.json: the tokens that end a generation.
-  std::optional<absl::string_view> generationConfigJson;
-  /// chat_template.jinja, which goes before the template in tokenizer_config.json.
-  std::optional<absl::string_view> chatTemplateJinja;
+  TokenizerConfigFiles config;
 };
 
 /// Reads a tokenizer. An error names file and field; what is not supported is refused by name with what is.

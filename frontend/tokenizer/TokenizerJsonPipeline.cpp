@@ -4,9 +4,11 @@
 
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 #include "runtime/io/Message.h"
+#include "runtime/text/CharacterMap.h"
 
 namespace llmc::tokenizer {
 
@@ -192,8 +194,19 @@ absl::Status importWordPieceDecoder(const JsonField &field, TokenizerModel &mode
   return absl::OkStatus();
 }
 
-constexpr absl::string_view kSupportedDecoders = "supported are ByteLevel, WordPiece and the sequence "
-                                                 "Replace, ByteFallback, Fuse, Strip of SentencePiece models";
+absl::Status importMetaspaceDecoder(const JsonField &field, TokenizerModel &model) {
+  PreTokenizerStep::Metaspace metaspace;
+  if (absl::Status status = importMetaspace(field, metaspace); !status.ok())
+    return status;
+  text::Decoder::Metaspace &decoder = *model.mutable_decoder()->mutable_metaspace();
+  decoder.set_marker(metaspace.replacement());
+  decoder.set_drop_first(metaspace.prepend_scheme() != PreTokenizerStep::Metaspace::NEVER);
+  return absl::OkStatus();
+}
+
+constexpr absl::string_view kSupportedDecoders =
+    "supported are ByteLevel, Metaspace, WordPiece and the sequence "
+    "Replace, ByteFallback, Fuse, Strip of SentencePiece models";
 
 /// The sequence [Replace] [ByteFallback] [Fuse] [Strip], with parts left out.
 absl::Status importDecoderSequence(const JsonField &field, TokenizerModel &model) {
@@ -255,6 +268,15 @@ absl::Status importOneNormalizer(const std::string &type, const JsonField &field
     return importPattern(field["pattern"], *replace.mutable_pattern());
   } else if (type == "Prepend") {
     LLMC_ASSIGN(model.add_normalizer()->mutable_prepend()->set_content, field["prepend"].string());
+  } else if (type == "Precompiled") {
+    absl::StatusOr<std::string> charsmap = field["precompiled_charsmap"].string();
+    if (!charsmap.ok())
+      return charsmap.status();
+    std::string &rules = *model.add_normalizer()->mutable_precompiled()->mutable_charsmap();
+    if (!absl::Base64Unescape(*charsmap, &rules))
+      return field["precompiled_charsmap"].error("is not base64");
+    if (absl::Status status = text::CharacterMap::create(rules).status(); !status.ok())
+      return field.error(status.message());
   } else if (type == "Strip") {
     NormalizerStep::Strip &strip = *model.add_normalizer()->mutable_strip();
     LLMC_ASSIGN(strip.set_left, field["strip_left"].booleanOr(true));
@@ -263,7 +285,7 @@ absl::Status importOneNormalizer(const std::string &type, const JsonField &field
     return field.unsupported(
         absl::StrCat("normalizer ", io::quote(type),
                      " is not supported; supported are BertNormalizer, Lowercase, NFC, NFD, "
-                     "NFKC, NFKD, Prepend, Replace, Sequence, Strip, StripAccents"));
+                     "NFKC, NFKD, Precompiled, Prepend, Replace, Sequence, Strip, StripAccents"));
   }
   return absl::OkStatus();
 }
@@ -350,6 +372,8 @@ absl::Status importDecoder(const JsonField &field, TokenizerModel &model) {
   }
   if (*type == "WordPiece")
     return importWordPieceDecoder(field, model);
+  if (*type == "Metaspace")
+    return importMetaspaceDecoder(field, model);
   if (*type == "Sequence")
     return importDecoderSequence(field["decoders"], model);
   return field.unsupported(

@@ -63,6 +63,22 @@ absl::Status addMerge(absl::string_view left, absl::string_view right, absl::str
   return absl::OkStatus();
 }
 
+void setBosAndEos(bool bos, bool eos, text::TokenizerModel &model) {
+  using text::Template;
+  model.clear_single_template();
+  model.clear_pair_template();
+  for (int texts : {1, 2}) {
+    Template &shape = texts == 1 ? *model.mutable_single_template() : *model.mutable_pair_template();
+    for (int i = 0; i < texts; ++i) {
+      if (bos && model.has_bos_id())
+        shape.add_pieces()->set_token_id(model.bos_id());
+      shape.add_pieces()->set_sequence(i == 0 ? Template::Piece::A : Template::Piece::B);
+      if (eos && model.has_eos_id())
+        shape.add_pieces()->set_token_id(model.eos_id());
+    }
+  }
+}
+
 void addStopId(uint32_t id, text::TokenizerModel &model) {
   if (std::find(model.stop_ids().begin(), model.stop_ids().end(), id) == model.stop_ids().end())
     model.add_stop_ids(id);

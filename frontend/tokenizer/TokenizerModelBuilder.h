@@ -43,6 +43,9 @@ absl::Status addMerge(absl::string_view left, absl::string_view right, absl::str
 /// Appends the ids of tokens that, by their names, end a generation, and are not among the stop ids yet.
 void addKnownStopIds(text::TokenizerModel &model);
 
+/// Lets each text begin and end with the tokens of these roles, where the model has them.
+void setBosAndEos(bool bos, bool eos, text::TokenizerModel &model);
+
 /// Adds `id` to the stop ids unless it is there.
 void addStopId(uint32_t id, text::TokenizerModel &model);
 

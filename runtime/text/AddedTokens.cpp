@@ -18,6 +18,20 @@ namespace {
 // Longer ones do not exist, and would make the search slow.
 constexpr size_t kMaxContentBytes = 4096;
 
+/// The characters at both ends of text that is not empty. It may be broken UTF-8: broken parts are U+FFFD.
+DecodedCharacter characterAtFront(absl::string_view text) {
+  Utf8Step step = stepUtf8(text);
+  return step.kind == Utf8Step::Kind::Character ? decodeFront(text) : DecodedCharacter{0xFFFD, step.length};
+}
+DecodedCharacter characterAtBack(absl::string_view text) {
+  for (size_t length = 1; length <= std::min<size_t>(4, text.size()); ++length) {
+    absl::string_view end = text.substr(text.size() - length);
+    if (Utf8Step step = stepUtf8(end); step.kind == Utf8Step::Kind::Character && step.length == length)
+      return decodeFront(end);
+  }
+  return {0xFFFD, 1};
+}
+
 } // namespace
 
 void AddedTokens::Trie::insert(absl::string_view text, int32_t token) {
@@ -124,16 +138,16 @@ std::vector<Segment> AddedTokens::split(const Trie &trie, absl::string_view text
     if (token.special() && special == SpecialTokens::Ignore)
       continue;
     absl::string_view before = text.substr(0, match->start), after = text.substr(match->end);
-    if (token.single_word() && ((!before.empty() && isWordCharacter(decodeBack(before).character)) ||
-                                (!after.empty() && isWordCharacter(decodeFront(after).character))))
+    if (token.single_word() && ((!before.empty() && isWordCharacter(characterAtBack(before).character)) ||
+                                (!after.empty() && isWordCharacter(characterAtFront(after).character))))
       continue;
     if (token.lstrip())
       // An earlier match may have taken the same white space.
-      while (before.size() > done && isWhiteSpace(decodeBack(before).character))
-        before.remove_suffix(decodeBack(before).length);
+      while (before.size() > done && isWhiteSpace(characterAtBack(before).character))
+        before.remove_suffix(characterAtBack(before).length);
     if (token.rstrip())
-      while (!after.empty() && isWhiteSpace(decodeFront(after).character))
-        after.remove_prefix(decodeFront(after).length);
+      while (!after.empty() && isWhiteSpace(characterAtFront(after).character))
+        after.remove_prefix(characterAtFront(after).length);
     if (done < before.size())
       segments.push_back({text.substr(done, before.size() - done), std::nullopt});
     done = text.size() - after.size();

@@ -35,7 +35,7 @@ public:
   static absl::StatusOr<AddedTokens> create(const google::protobuf::RepeatedPtrField<AddedToken> &tokens,
                                             const Normalizer &normalizer);
 
-  /// Cuts text as given at the tokens that are looked for there.
+  /// Cuts text as given, which may be broken UTF-8, at the tokens that are looked for there.
   std::vector<Segment> splitRaw(absl::string_view text, SpecialTokens special) const {
     return split(rawTrie, text, special);
   }

@@ -7,8 +7,10 @@
 #include <queue>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 
 #include "runtime/text/ByteLevelAlphabet.h"
 #include "runtime/text/PieceCache.h"
@@ -20,6 +22,9 @@ namespace {
 
 // Up to here a scan for the lowest rank beats a heap.
 constexpr size_t kShortPiece = 48;
+
+// What SentencePiece has in place of a space.
+constexpr absl::string_view kSpace = "\u2581";
 
 /// Mixes both ids into the low bits.
 size_t slotOf(uint64_t pair, size_t mask) {
@@ -70,6 +75,9 @@ BytePairEncoding::create(const BytePairEncodingModel &model, const TokenIndex &i
   if (absl::Status status = encoding->addMerges(model); !status.ok())
     return status;
   encoding->findByteTokens();
+  if (absl::Status status = encoding->findWholeTokens(model); !status.ok())
+    return status;
+  encoding->findOutWhetherWordsStandAlone(model);
   return encoding;
 }
 
@@ -116,6 +124,30 @@ void BytePairEncoding::findByteTokens() {
   }
 }
 
+absl::Status BytePairEncoding::findWholeTokens(const BytePairEncodingModel &model) {
+  absl::StatusOr<DoubleArray> array = DoubleArray::create({model.whole().begin(), model.whole().end()});
+  if (!array.ok())
+    return absl::InvalidArgumentError(absl::StrCat("BPE: ", array.status().message()));
+  if (!array->allValues([&](uint32_t id) { return id < index.size() && !index.text(id).empty(); }))
+    return absl::InvalidArgumentError("BPE: a token that is found whole is not in the vocabulary");
+  if (!array->empty() && kind == Symbols::Bytes)
+    return absl::UnimplementedError("BPE: tokens that are found whole are not supported over bytes");
+  wholeTokens = *std::move(array);
+  return absl::OkStatus();
+}
+
+void BytePairEncoding::findOutWhetherWordsStandAlone(const BytePairEncodingModel &model) {
+  // The space has to be a symbol, so that unknown characters on both sides of it are apart.
+  if (kind == Symbols::Bytes || ignoreMerges || !prefix.empty() || !suffix.empty() || !index.find(kSpace))
+    return;
+  wordsStandAlone = std::none_of(model.merged().begin(), model.merged().end(), [&](uint32_t id) {
+    absl::string_view token = index.text(id);
+    while (absl::ConsumePrefix(&token, kSpace)) {
+    }
+    return absl::StrContains(token, kSpace);
+  });
+}
+
 const BytePairEncoding::Merge &BytePairEncoding::findMerge(uint32_t left, uint32_t right) const {
   uint64_t pair = pairOf(left, right);
   size_t mask = merges.size() - 1;
@@ -127,6 +159,50 @@ const BytePairEncoding::Merge &BytePairEncoding::findMerge(uint32_t left, uint32
 
 void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids,
                               std::vector<ByteRange> *ranges) const {
+  if (wholeTokens.empty())
+    return encodeWords(piece, 0, ids, ranges);
+  size_t done = 0;
+  for (size_t at = 0; at < piece.size();) {
+    DoubleArray::Match match = wholeTokens.longestPrefix(piece.substr(at));
+    if (match.length == 0) {
+      at += decodeFront(piece.substr(at)).length;
+      continue;
+    }
+    encodeWords(piece.substr(done, at - done), done, ids, ranges);
+    ids.push_back(static_cast<int32_t>(match.value));
+    if (ranges)
+      ranges->push_back({at, at + match.length});
+    at += match.length;
+    done = at;
+  }
+  encodeWords(piece.substr(done), done, ids, ranges);
+}
+
+void BytePairEncoding::encodeWords(absl::string_view text, size_t begin, std::vector<int32_t> &ids,
+                                   std::vector<ByteRange> *ranges) const {
+  auto encodeNext = [&](size_t length) {
+    const size_t before = ranges ? ranges->size() : 0;
+    encodePiece(text.substr(0, length), ids, ranges);
+    for (size_t i = before; ranges && i < ranges->size(); ++i)
+      (*ranges)[i] = {(*ranges)[i].begin + begin, (*ranges)[i].end + begin};
+    text.remove_prefix(length);
+    begin += length;
+  };
+  while (wordsStandAlone) {
+    size_t end = 0;
+    while (absl::StartsWith(text.substr(end), kSpace))
+      end += kSpace.size();
+    end = text.find(kSpace, end);
+    if (end == absl::string_view::npos)
+      break;
+    encodeNext(end);
+  }
+  if (!text.empty())
+    encodeNext(text.size());
+}
+
+void BytePairEncoding::encodePiece(absl::string_view piece, std::vector<int32_t> &ids,
+                                   std::vector<ByteRange> *ranges) const {
   // The cache knows tokens only.
   if (!ranges && cache->find(piece, ids))
     return;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "runtime/text/DoubleArray.h"
 #include "runtime/text/Rewriting.h"
 #include "runtime/text/TokenIndex.h"
 #include "runtime/text/tokenizer.pb.h"
@@ -50,6 +51,12 @@ private:
   BytePairEncoding(const TokenIndex &index, Symbols symbols);
   absl::Status addMerges(const BytePairEncodingModel &model);
   void findByteTokens();
+  absl::Status findWholeTokens(const BytePairEncodingModel &model);
+  void findOutWhetherWordsStandAlone(const BytePairEncodingModel &model);
+  /// `text` begins at byte `begin` of its piece.
+  void encodeWords(absl::string_view text, size_t begin, std::vector<int32_t> &ids,
+                   std::vector<ByteRange> *ranges) const;
+  void encodePiece(absl::string_view piece, std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const;
   const Merge &findMerge(uint32_t left, uint32_t right) const;
   // `ranges` is null, or holds the bytes of each symbol.
   void initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols,
@@ -69,6 +76,9 @@ private:
   // The token of each byte; used if every byte has one.
   std::array<int32_t, 256> byteTokens{};
   bool everyByteHasToken = false;
+  DoubleArray wholeTokens;
+  // No merge goes over the front of a word, which a run of U+2581 begins: words can be encoded one by one.
+  bool wordsStandAlone = false;
   // Open addressing with linear probing; the size is a power of two. The last entry is never filled.
   std::vector<Merge> merges;
   std::unique_ptr<PieceCache> cache;

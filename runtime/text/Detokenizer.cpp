@@ -66,6 +66,12 @@ std::string Detokenizer::push(absl::string_view token) {
   }
   case Decoder::kPieces:
     return pushPiece(token);
+  case Decoder::kMetaspace: {
+    const Decoder::Metaspace &metaspace = decoder.metaspace();
+    if (metaspace.marker().empty())
+      return std::string(token);
+    return absl::StrReplaceAll(token, {{metaspace.marker(), isFirst && metaspace.drop_first() ? "" : " "}});
+  }
   case Decoder::kSpaces:
   case Decoder::KIND_NOT_SET:
     break;

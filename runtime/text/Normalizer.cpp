@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
+#include "runtime/text/CharacterMap.h"
 #include "runtime/text/Regex.h"
+#include "runtime/text/SentencePieceNormalizer.h"
 #include "runtime/text/Unicode.h"
 
 namespace llmc::text {
@@ -94,7 +96,7 @@ void prepend(absl::string_view content, absl::string_view text, Rewriting &out) 
 }
 
 template <typename Step> auto neverFails(Step step) {
-  return [step](absl::string_view text, Rewriting &out) {
+  return [step](absl::string_view text, bool, Rewriting &out) {
     step(text, out);
     return absl::OkStatus();
   };
@@ -105,42 +107,67 @@ template <typename Step> auto neverFails(Step step) {
 absl::StatusOr<Normalizer>
 Normalizer::create(const google::protobuf::RepeatedPtrField<NormalizerStep> &protoSteps) {
   Normalizer normalizer;
-  auto add = [&](auto step) { normalizer.steps.push_back(neverFails(step)); };
-  for (const NormalizerStep &proto : protoSteps) {
-    switch (proto.kind_case()) {
-    case NormalizerStep::kLowercase:
-      add(lowercase);
-      break;
-    case NormalizerStep::kUnicodeForm: {
-      if (proto.unicode_form() < NormalizerStep::NFC || proto.unicode_form() > NormalizerStep::NFKD)
-        return absl::InvalidArgumentError("normalizer: a step of unknown kind");
-      const auto form = static_cast<UnicodeForm>(proto.unicode_form() - NormalizerStep::NFC);
-      add([form](absl::string_view text, Rewriting &out) { normalizeTo(form, text, out); });
-      break;
-    }
-    case NormalizerStep::kStripAccents:
-      add([](absl::string_view text, Rewriting &out) { removeIf(text, isCombiningMark, out); });
-      break;
-    case NormalizerStep::kBert:
-      normalizer.addBert(proto.bert());
-      break;
-    case NormalizerStep::kReplace:
-      if (absl::Status status = normalizer.addReplace(proto.replace()); !status.ok())
-        return absl::Status(status.code(), absl::StrCat("normalizer: Replace: ", status.message()));
-      break;
-    case NormalizerStep::kPrepend:
-      add([content = proto.prepend().content()](absl::string_view text, Rewriting &out) {
-        prepend(content, text, out);
-      });
-      break;
-    case NormalizerStep::kStrip:
-      add([sides = proto.strip()](absl::string_view text, Rewriting &out) { strip(sides, text, out); });
-      break;
-    case NormalizerStep::KIND_NOT_SET:
-      return absl::InvalidArgumentError("normalizer: a step of unknown kind");
-    }
-  }
+  normalizer.brokenUtf8 = !protoSteps.empty() && protoSteps[0].has_sentence_piece();
+  for (const NormalizerStep &proto : protoSteps)
+    if (absl::Status status = normalizer.addStep(proto); !status.ok())
+      return absl::Status(status.code(), absl::StrCat("normalizer: ", status.message()));
   return normalizer;
+}
+
+absl::Status Normalizer::addStep(const NormalizerStep &proto) {
+  auto add = [&](auto step) { steps.push_back(neverFails(step)); };
+  switch (proto.kind_case()) {
+  case NormalizerStep::kLowercase:
+    add(lowercase);
+    return absl::OkStatus();
+  case NormalizerStep::kUnicodeForm: {
+    if (proto.unicode_form() < NormalizerStep::NFC || proto.unicode_form() > NormalizerStep::NFKD)
+      return absl::InvalidArgumentError("a step of unknown kind");
+    const auto form = static_cast<UnicodeForm>(proto.unicode_form() - NormalizerStep::NFC);
+    add([form](absl::string_view text, Rewriting &out) { normalizeTo(form, text, out); });
+    return absl::OkStatus();
+  }
+  case NormalizerStep::kStripAccents:
+    add([](absl::string_view text, Rewriting &out) { removeIf(text, isCombiningMark, out); });
+    return absl::OkStatus();
+  case NormalizerStep::kBert:
+    addBert(proto.bert());
+    return absl::OkStatus();
+  case NormalizerStep::kReplace: {
+    absl::Status status = addReplace(proto.replace());
+    return status.ok() ? status : absl::Status(status.code(), absl::StrCat("Replace: ", status.message()));
+  }
+  case NormalizerStep::kPrepend:
+    add([content = proto.prepend().content()](absl::string_view text, Rewriting &out) {
+      prepend(content, text, out);
+    });
+    return absl::OkStatus();
+  case NormalizerStep::kStrip:
+    add([sides = proto.strip()](absl::string_view text, Rewriting &out) { strip(sides, text, out); });
+    return absl::OkStatus();
+  case NormalizerStep::kPrecompiled: {
+    absl::StatusOr<CharacterMap> rules = CharacterMap::create(proto.precompiled().charsmap());
+    if (!rules.ok())
+      return rules.status();
+    add([rules = std::make_shared<CharacterMap>(*std::move(rules))](
+            absl::string_view text, Rewriting &out) { rules->applyToClusters(text, out); });
+    return absl::OkStatus();
+  }
+  case NormalizerStep::kSentencePiece: {
+    absl::StatusOr<SentencePieceNormalizer> created = SentencePieceNormalizer::create(proto.sentence_piece());
+    if (!created.ok())
+      return created.status();
+    steps.push_back([normalizer = std::make_shared<SentencePieceNormalizer>(*std::move(created))](
+                        absl::string_view text, bool atTextStart, Rewriting &out) {
+      normalizer->normalize(text, atTextStart, out);
+      return absl::OkStatus();
+    });
+    return absl::OkStatus();
+  }
+  case NormalizerStep::KIND_NOT_SET:
+    break;
+  }
+  return absl::InvalidArgumentError("a step of unknown kind");
 }
 
 absl::Status Normalizer::addReplace(const NormalizerStep::Replace &replace) {
@@ -152,7 +179,7 @@ absl::Status Normalizer::addReplace(const NormalizerStep::Replace &replace) {
   if (!regex.ok())
     return regex.status();
   steps.push_back([regex = std::make_shared<Regex>(*std::move(regex)),
-                   content = replace.content()](absl::string_view text, Rewriting &out) {
+                   content = replace.content()](absl::string_view text, bool, Rewriting &out) {
     return replaceAll(*regex, content, text, out);
   });
   return absl::OkStatus();
@@ -171,11 +198,12 @@ void Normalizer::addBert(const NormalizerStep::Bert &bert) {
     add(lowercase);
 }
 
-absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text, Origins *origins) const {
+absl::StatusOr<std::string> Normalizer::normalize(absl::string_view text, bool atTextStart,
+                                                  Origins *origins) const {
   std::string result(text);
   for (const Step &step : steps) {
     Rewriting next(origins ? Tracking::On : Tracking::Off);
-    if (absl::Status status = step(result, next); !status.ok())
+    if (absl::Status status = step(result, atTextStart, next); !status.ok())
       return absl::Status(status.code(), absl::StrCat("normalizer: ", status.message()));
     result = std::move(next.text);
     if (!origins)

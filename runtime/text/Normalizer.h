@@ -24,19 +24,28 @@ public:
   /// Whether normalize() returns every text as it is.
   bool isIdentity() const { return steps.empty(); }
 
-  /// The normalized form of `text` (valid UTF-8).
-  absl::StatusOr<std::string> normalize(absl::string_view text) const { return normalize(text, nullptr); }
+  /// Whether normalize() makes sense of broken UTF-8 itself.
+  bool takesBrokenUtf8() const { return brokenUtf8; }
+
+  /// The normalized form of `text` (valid UTF-8 unless takesBrokenUtf8()). `atTextStart`: no added token
+  /// precedes it.
+  absl::StatusOr<std::string> normalize(absl::string_view text, bool atTextStart = true) const {
+    return normalize(text, atTextStart, nullptr);
+  }
 
   /// The same, and from where in `text` each byte comes.
-  absl::StatusOr<std::string> normalize(absl::string_view text, Origins &origins) const {
-    return normalize(text, &origins);
+  absl::StatusOr<std::string> normalize(absl::string_view text, bool atTextStart, Origins &origins) const {
+    return normalize(text, atTextStart, &origins);
   }
 
 private:
-  using Step = std::function<absl::Status(absl::string_view text, Rewriting &out)>;
-  absl::StatusOr<std::string> normalize(absl::string_view text, Origins *origins) const;
+  using Step = std::function<absl::Status(absl::string_view text, bool atTextStart, Rewriting &out)>;
+  absl::StatusOr<std::string> normalize(absl::string_view text, bool atTextStart, Origins *origins) const;
+  absl::Status addStep(const NormalizerStep &step);
   absl::Status addReplace(const NormalizerStep::Replace &replace);
   void addBert(const NormalizerStep::Bert &bert);
+
+  bool brokenUtf8 = false;
 
   std::vector<Step> steps;
 };

@@ -58,10 +58,20 @@ absl::Status Tokenizer::takeModel(const TokenizerModel &given) {
     wordPiece = *std::move(created);
     break;
   }
+  case TokenizerModel::UNIGRAM: {
+    if (preTokenizer.yieldsBytes())
+      return absl::UnimplementedError("Unigram with a byte-level pre-tokenizer is not supported");
+    auto created = Unigram::create(given.unigram(), index);
+    if (!created.ok())
+      return created.status();
+    unigram = *std::move(created);
+    break;
+  }
   default:
-    return absl::UnimplementedError(absl::StrFormat(
-        "tokenizer algorithm %d is not supported; supported are byte-pair encoding (1) and WordPiece (2)",
-        given.algorithm()));
+    return absl::UnimplementedError(
+        absl::StrFormat("tokenizer algorithm %d is not supported; supported are byte-pair encoding (1), "
+                        "WordPiece (2) and Unigram (3)",
+                        given.algorithm()));
   }
   *model.mutable_single_template() = given.single_template();
   *model.mutable_pair_template() = given.pair_template();
@@ -215,9 +225,9 @@ absl::StatusOr<std::vector<PlacedToken>> Tokenizer::place(absl::Span<const absl:
 absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special, std::vector<int32_t> &ids,
                                    std::vector<ByteRange> *ranges) const {
   std::string repaired;
-  if (!isValidUtf8(text)) {
-    if (ranges)
-      return absl::InvalidArgumentError("the text is not UTF-8");
+  if (ranges && !isValidUtf8(text))
+    return absl::InvalidArgumentError("the text is not UTF-8");
+  if (!normalizer.takesBrokenUtf8() && !isValidUtf8(text)) {
     repaired = replaceInvalidUtf8(text);
     text = repaired;
   }
@@ -235,8 +245,8 @@ absl::Status Tokenizer::appendText(absl::string_view text, SpecialTokens special
     Origins origins;
     absl::string_view words = raw.text;
     if (!normalizer.isIdentity()) {
-      absl::StatusOr<std::string> result =
-          ranges ? normalizer.normalize(raw.text, origins) : normalizer.normalize(raw.text);
+      absl::StatusOr<std::string> result = ranges ? normalizer.normalize(raw.text, atTextStart, origins)
+                                                  : normalizer.normalize(raw.text, atTextStart);
       if (!result.ok())
         return result.status();
       normalized = *std::move(result);
@@ -273,6 +283,8 @@ absl::Status Tokenizer::appendWords(absl::string_view text, bool atTextStart, Pi
     const size_t before = ranges ? ranges->size() : 0;
     if (bytePairEncoding)
       bytePairEncoding->encode(piece, ids, ranges);
+    else if (unigram)
+      unigram->encode(piece, ids, ranges);
     else
       wordPiece->encode(piece, ids, ranges);
     for (size_t i = before; ranges && i < ranges->size(); ++i) {

@@ -19,6 +19,7 @@
 #include "runtime/text/Normalizer.h"
 #include "runtime/text/PreTokenizer.h"
 #include "runtime/text/TokenIndex.h"
+#include "runtime/text/Unigram.h"
 #include "runtime/text/WordPiece.h"
 #include "runtime/text/tokenizer.pb.h"
 
@@ -54,8 +55,9 @@ public:
   /// Fails if the model is malformed; the error names the part.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> create(const TokenizerModel &model);
 
-  /// The ids of `text`. Broken UTF-8 counts as U+FFFD. Fails only if a regular expression of the model
-  /// exceeds its limits on this text.
+  /// The ids of `text`. Broken UTF-8 counts as U+FFFD: each longest broken part (Unicode 15, section 3.9), or
+  /// each byte of it where SentencePiece's normalization is the first step. Fails only if a regular
+  /// expression of the model exceeds its limits on this text.
   absl::StatusOr<std::vector<int32_t>> encode(absl::string_view text, EncodeOptions options = {}) const;
 
   /// The ids of two texts that belong together, such as a question and a passage.
@@ -114,9 +116,10 @@ private:
   Normalizer normalizer;
   PreTokenizer preTokenizer;
   AddedTokens addedTokens;
-  // One of the two, by the model's algorithm.
+  // One of the three, by the model's algorithm.
   std::unique_ptr<BytePairEncoding> bytePairEncoding;
   std::unique_ptr<WordPiece> wordPiece;
+  std::unique_ptr<Unigram> unigram;
   // Without the vocabulary and the merges.
   TokenizerModel model;
 };

@@ -197,15 +197,20 @@ bool isBertChinese(char32_t c) {
 }
 
 bool isNonspacingMark(char32_t character) {
-  // U+1734 became a spacing mark in Unicode 14.
-  return character == 0x1734 || (hasCategory(character, U_GC_MN_MASK) && existedIn(8, character));
+  // U+1734 became a spacing mark in Unicode 14; four others have become nonspacing ones since Unicode 8.
+  if (character == 0x1734)
+    return true;
+  if (character == 0x1885 || character == 0x1886 || character == 0xA9BD || character == 0x111C9)
+    return false;
+  return hasCategory(character, U_GC_MN_MASK) && existedIn(8, character);
 }
 
 bool isCombiningMark(char32_t character) {
   // Two characters became letters in Unicode 12.
   if (character == 0x1CF2 || character == 0x1CF3)
     return true;
-  return hasCategory(character, U_GC_M_MASK) && existedIn(11, character);
+  // One became a mark in Unicode 11.
+  return character != 0x111C9 && hasCategory(character, U_GC_M_MASK) && existedIn(9, character);
 }
 
 void appendLowercase(std::string &text, char32_t character) {

@@ -24,6 +24,12 @@ struct DecodedCharacter {
   unsigned length;
 };
 
+/// The bytes of a character of valid UTF-8 that begins with `lead`.
+inline unsigned characterLength(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
 /// The first character of `text`, which is valid UTF-8 and not empty.
 DecodedCharacter decodeFront(absl::string_view text);
 
@@ -75,7 +81,7 @@ bool isBertChinese(char32_t character);
 /// General category Mn, as of Unicode 8.
 bool isNonspacingMark(char32_t character);
 
-/// General category M, as of Unicode 11.
+/// General category M, as of Unicode 9.
 bool isCombiningMark(char32_t character);
 
 /// Appends the lower case of one character, whatever stands beside it.

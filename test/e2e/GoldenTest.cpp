@@ -128,13 +128,13 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EncoderGolden,
-                         testing::Combine(testing::Values("bert-odd", "roberta-odd", "distilbert-odd"),
-                                          testing::Values("native", "x86-64-v3", "x86-64")),
-                         [](const auto &info) {
-                           return nameOfTest(
-                               absl::StrCat(std::get<0>(info.param), "-", std::get<1>(info.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , EncoderGolden,
+    testing::Combine(testing::Values("bert-odd", "roberta-odd", "xlm-roberta-odd", "distilbert-odd"),
+                     testing::Values("native", "x86-64-v3", "x86-64")),
+    [](const auto &info) {
+      return nameOfTest(absl::StrCat(std::get<0>(info.param), "-", std::get<1>(info.param)));
+    });
 
 class HeadGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
 

@@ -1,14 +1,17 @@
-"""Writes the seeds of the fuzzers of GGUF, safetensors and the importer with the formats' own Python packages.
+"""Writes the seeds of the fuzzers of GGUF, safetensors, SentencePiece and the importer with the formats' own Python packages.
 
-    python make_corpus.py        (needs gguf, numpy, safetensors)
+    python make_corpus.py        (needs gguf, numpy, safetensors, sentencepiece, protobuf)
 """
 
+import io
 import pathlib
 
 import numpy as np
+import sentencepiece
 from gguf import GGMLQuantizationType as Type
 from gguf import GGUFWriter, quants
 from safetensors.numpy import save_file
+from sentencepiece import sentencepiece_model_pb2
 
 folder = pathlib.Path(__file__).parent
 random = np.random.default_rng(1)
@@ -114,3 +117,28 @@ def bert_fields(writer):
 
 
 model("bert", "bert", sizes, bert, bert_fields)
+
+
+def sentencepiece_model(name, kind, **options):
+    """A model behind the byte that chooses the class of tokenizer."""
+    buffer = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["Hello world 12", "the world, the hello abab é", "other words there"] * 3),
+        model_writer=buffer,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **options,
+    )
+    model = sentencepiece_model_pb2.ModelProto.FromString(buffer.getvalue())
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    (folder / f"text/sentencepiece_model_corpus/{name}").write_bytes(bytes([kind]) + model.SerializeToString())
+
+
+(folder / "text/sentencepiece_model_corpus").mkdir(exist_ok=True)
+rules = folder / "rules.tsv"
+rules.write_text("65 301\tE9\n61 62\t62 20\nA\t20\n")
+sentencepiece_model("xlm-roberta", 3, model_type="unigram", vocab_size=40, normalization_rule_name="identity")
+sentencepiece_model("rules", 1, model_type="unigram", vocab_size=40, normalization_rule_tsv=str(rules), user_defined_symbols=["the", "ab"])
+sentencepiece_model("bpe", 2, model_type="bpe", vocab_size=50, normalization_rule_name="identity", user_defined_symbols=["ab", "aba"])
+sentencepiece_model("bytes", 0, model_type="bpe", vocab_size=300, normalization_rule_name="identity", byte_fallback=True)
+rules.unlink()

@@ -37,7 +37,7 @@ absl::StatusOr<TokenizerSource> readTokenizer(const std::string &path) {
     if (!text.ok())
       return text.status();
     config = *std::move(text);
-    files.tokenizerConfigJson = config;
+    files.config.tokenizerConfigJson = config;
     source.files.emplace_back("tokenizer_config.json", config);
   }
   absl::StatusOr<text::TokenizerModel> model = tokenizer::importTokenizerJson(files);

@@ -61,6 +61,8 @@ private:
   /// What parameters become is kept for the step.
   mlir::Value productOperand(mlir::Location loc, mlir::Value value, mlir::Type element);
 
+  mlir::Value linkEqualRows(mlir::Location loc, mlir::Value ids);
+
   const mlir::Type attentionType;
   llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> productOperands;
   llvm::DenseMap<mlir::Operation *, mlir::Value> normalizers; ///< of attention whose gradient is wanted

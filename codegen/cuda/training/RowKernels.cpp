@@ -88,44 +88,83 @@ void CudaTrainingLowering::lowerGather(Location loc, Value table, Value ids, con
   });
 }
 
+/// Makes `memref<rows x i32>`: of each row the next one with the same id, `rows` if there is none, or -1 -
+/// that if an earlier one has the id too. A block for each row, whose threads look at a part of the ids each.
+Value CudaTrainingLowering::linkEqualRows(Location loc, Value ids) {
+  const int64_t rows = dim(ids, 0);
+  Value links = TrainingLowering::allocate(loc, {rows}, builder.getI32Type());
+  GpuKernel k = kernel("scatter_links", loc, kThreads);
+  KernelBuilder &b = k.b;
+  Value places = k.import(ids), to = k.import(links), row = k.block(), id = b.load(places, {row});
+  auto toI32 = [&](Value index) -> Value { return arith::IndexCastOp::create(b, b.getI32Type(), index); };
+  // The latest row before that has the id, or -1; the earliest behind, or `rows`.
+  SmallVector<Value> found =
+      b.loop(b.index(0), b.index((rows + kThreads - 1) / kThreads), 1,
+             ValueRange{b.i32(-1), b.i32(static_cast<int32_t>(rows))},
+             [&](Value turn, ValueRange now) -> SmallVector<Value> {
+               Value other = b.min(b.add(b.mul(turn, kThreads), k.thread()), b.index(rows - 1));
+               Value same = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.load(places, {other}), id);
+               auto choose = [&](Value isThere, Value best, auto combine) -> Value {
+                 Value counts = arith::AndIOp::create(b, same, isThere);
+                 return arith::SelectOp::create(b, counts, combine(best, toI32(other)), best);
+               };
+               return {choose(b.less(other, row), now[0],
+                              [&](Value x, Value y) -> Value { return arith::MaxSIOp::create(b, x, y); }),
+                       choose(b.less(row, other), now[1],
+                              [&](Value x, Value y) -> Value { return arith::MinSIOp::create(b, x, y); })};
+             });
+  Value before =
+      k.reduceBlock(found[0], [&](Value x, Value y) -> Value { return arith::MaxSIOp::create(b, x, y); });
+  Value next =
+      k.reduceBlock(found[1], [&](Value x, Value y) -> Value { return arith::MinSIOp::create(b, x, y); });
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before, b.i32(-1));
+  Value later = arith::SubIOp::create(b, b.i32(-1), next);
+  Value isOne = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, k.thread(), b.index(0));
+  b.ifThen(isOne, [&] { b.store(arith::SelectOp::create(b, isFirst, next, later), to, {row}); });
+  launch(k, loc, rows);
+  return links;
+}
+
 // A block for each row. That of the first row with an id adds all of them, in their order; others do nothing.
 void CudaTrainingLowering::lowerScatter(Location loc, Value input, Value ids,
                                         const Destination &destination) {
   if (destination.update == Update::Overwrite)
     lowerFill(loc, 0, destination);
   const int64_t rows = dim(ids, 0), width = dim(input, 1);
-  GpuKernel k = kernel("scatter", loc, kThreads);
+  Value links = linkEqualRows(loc, ids);
+  const bool wide = width % kGpuVector == 0 &&
+                    hasAlignedRows(cast<MemRefType>(input.getType()), kGpuVector) &&
+                    hasAlignedRows(cast<MemRefType>(destination.buffer.getType()), kGpuVector);
+  const int64_t lanes = wide ? kGpuVector : 1;
+  GpuKernel k = kernel("scatter", loc, kThreads, lanes);
   KernelBuilder &b = k.b;
-  Value from = k.import(input), places = k.import(ids), to = k.import(destination.buffer);
-  Value row = k.block(), id = b.load(places, {row});
-  auto same = [&](Value other) -> Value {
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.load(places, {other}), id);
+  Value from = k.import(input), places = k.import(ids), to = k.import(destination.buffer),
+        next = k.import(links);
+  Value row = k.block(), zero = b.i32(0);
+  auto type = VectorType::get({lanes}, b.getF32Type());
+  const llvm::MaybeAlign aligned(lanes * 4);
+  auto load = [&](Value matrix, Value i, Value column) -> Value {
+    return vector::LoadOp::create(b, type, matrix, ValueRange{i, column}, /*nontemporal=*/false, aligned);
   };
-  // Whether an earlier row has the id: the threads look at a part each.
-  Value earlier = b.loop(b.index(0), b.index((rows + kThreads - 1) / kThreads), 1, ValueRange{b.f32(0)},
-                         [&](Value turn, ValueRange now) -> SmallVector<Value> {
-                           Value other = b.add(b.mul(turn, kThreads), k.thread());
-                           Value before = arith::AndIOp::create(b, b.less(other, row),
-                                                                same(b.min(other, b.index(rows - 1))));
-                           return {arith::SelectOp::create(b, before, b.f32(1), now[0])};
-                         })[0];
-  earlier = k.reduceBlock(earlier, [&](Value x, Value y) { return b.maxf(x, y); });
-  Value isFirst = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, earlier, b.f32(0));
-  b.ifThen(isFirst, [&] {
-    Value place = toIndex(b, id);
-    b.loop(k.thread(), b.index(width), kThreads, [&](Value column) {
-      Value sum = b.load(to, {place, column});
-      sum = b.loop(row, b.index(rows), 1, ValueRange{sum},
-                   [&](Value other, ValueRange now) -> SmallVector<Value> {
-                     auto branch = scf::IfOp::create(b, TypeRange{b.getF32Type()}, same(other), true);
-                     OpBuilder::InsertionGuard guard(b);
-                     b.setInsertionPointToStart(branch.thenBlock());
-                     scf::YieldOp::create(b, b.addf(now[0], b.load(from, {other, column})));
-                     b.setInsertionPointToStart(branch.elseBlock());
-                     scf::YieldOp::create(b, now[0]);
-                     return {branch.getResult(0)};
-                   })[0];
-      b.store(sum, to, {place, column});
+  Value link = b.load(next, {row});
+  b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::sge, link, zero), [&] {
+    Value place = toIndex(b, b.load(places, {row}));
+    b.loop(b.mul(k.thread(), lanes), b.index(width), kThreads * lanes, [&](Value column) {
+      SmallVector<Value> start{row, load(to, place, column)};
+      auto walk = scf::WhileOp::create(b, TypeRange(ValueRange(start)), start);
+      OpBuilder::InsertionGuard guard(b);
+      SmallVector<Location> locations(start.size(), loc);
+      Block *add = b.createBlock(&walk.getBefore(), {}, TypeRange(ValueRange(start)), locations);
+      Value at = add->getArgument(0), sum = b.addf(add->getArgument(1), load(from, at, column));
+      Value onwards = b.load(next, {at});
+      onwards = arith::MaxSIOp::create(b, onwards, arith::SubIOp::create(b, b.i32(-1), onwards));
+      Value following = toIndex(b, onwards);
+      scf::ConditionOp::create(b, b.less(following, b.index(rows)), ValueRange{following, sum});
+      Block *go = b.createBlock(&walk.getAfter(), {}, TypeRange(ValueRange(start)), locations);
+      scf::YieldOp::create(b, go->getArguments());
+      b.setInsertionPointAfter(walk);
+      vector::StoreOp::create(b, walk.getResult(1), to, ValueRange{place, column}, /*nontemporal=*/false,
+                              aligned);
     });
   });
   launch(k, loc, rows);

@@ -3,6 +3,7 @@
 
     bert-odd/        BERT, two segments, f32
     roberta-odd/     RoBERTa, positions counted from the padding token, one segment, byte-level BPE, bf16, with a head
+    xlm-roberta-odd/ XLM-RoBERTa, positions counted from the padding token, a SentencePiece model and no tokenizer.json, f32
     distilbert-odd/  DistilBERT, no segments, heads of 7, relu, f32
 
 Each directory is a complete Hugging Face checkpoint (config.json, model.safetensors, tokenizer.json, tokenizer_config.json, for
@@ -15,18 +16,33 @@ WordPiece vocab.txt). Beside it `golden.safetensors`, a batch of two, the second
     pooler_output      f32 [2, H]       BERT only
     mean_normalized    f32 [2, H]       mean over unmasked rows, then divided by its L2 norm
 
+Needs torch, transformers 5, tokenizers and sentencepiece.
+
 Usage: make_encoders_random.py [OUTPUT_DIRECTORY]   (default: the directory of this script)
 """
 
+import io
 import json
 import pathlib
 import sys
 
+import sentencepiece
 import torch
 from make_llama_random import train_bpe
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModel, BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 LINES = [
     "The encoder reads a sentence from both sides at once.",
@@ -151,6 +167,18 @@ def write(directory, model, seed, dtype, tokenizer, tokenizer_config, pairs, seg
     print(f"{directory.name}: {lengths} tokens, hidden {tuple(tensors['last_hidden_state'].shape)}")
 
 
+XLM_ROBERTA_CONFIG = {
+    "tokenizer_class": "XLMRobertaTokenizer",
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "sep_token": "</s>",
+    "pad_token": "<pad>",
+    "cls_token": "<s>",
+    "mask_token": "<mask>",
+    "model_max_length": 59,
+}
+
 WORDPIECE_CONFIG = {
     "tokenizer_class": "BertTokenizer",
     "do_lower_case": True,
@@ -215,6 +243,45 @@ def make_roberta_odd(root):
     write(root / "roberta-odd", RobertaForMaskedLM(config), 11, torch.bfloat16, tokenizer, tokenizer_config, pairs)
 
 
+def make_xlm_roberta_odd(root):
+    directory = root / "xlm-roberta-odd"
+    directory.mkdir(parents=True, exist_ok=True)
+    for stale in directory.glob("*"):
+        stale.unlink()
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(LINES * 2),
+        model_writer=model,
+        model_type="unigram",
+        vocab_size=76,
+        normalization_rule_name="identity",
+        minloglevel=2,
+    )
+    file = directory / "sentencepiece.bpe.model"
+    file.write_bytes(model.getvalue())
+    config = XLMRobertaConfig(
+        vocab_size=78,
+        hidden_size=28,
+        num_attention_heads=2,
+        intermediate_size=37,
+        num_hidden_layers=2,
+        max_position_embeddings=61,
+        type_vocab_size=1,
+        hidden_act="gelu",
+        layer_norm_eps=1e-5,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    # The tokenizer of transformers, made of the same file.
+    XLMRobertaModel(config).save_pretrained(directory)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    assert len(tokenizer) == 78, len(tokenizer)
+    write(directory, XLMRobertaModel(config), 17, torch.float32, tokenizer._tokenizer, XLM_ROBERTA_CONFIG, PAIRS)
+    (directory / "tokenizer.json").unlink()
+    file.write_bytes(model.getvalue())
+
+
 def make_distilbert_odd(root):
     tokenizer = wordpiece()
     config = DistilBertConfig(
@@ -235,6 +302,7 @@ def make_distilbert_odd(root):
 def main(root):
     make_bert_odd(root)
     make_roberta_odd(root)
+    make_xlm_roberta_odd(root)
     make_distilbert_odd(root)
 
 

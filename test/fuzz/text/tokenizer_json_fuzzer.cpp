@@ -14,8 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   absl::string_view input(reinterpret_cast<const char *>(data), size);
   size_t end = std::min(input.find('\0'), input.size());
   absl::string_view text = end < size ? input.substr(end + 1) : "Hello  w\xC3\xB6rld 12\n\xE4\xB8\x9C";
-  absl::StatusOr<text::TokenizerModel> model =
-      tokenizer::importTokenizerJson({input.substr(0, end), {}, {}, {}});
+  absl::StatusOr<text::TokenizerModel> model = tokenizer::importTokenizerJson({input.substr(0, end), {}});
   if (!model.ok())
     return 0;
   absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(*model);

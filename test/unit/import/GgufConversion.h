@@ -26,7 +26,7 @@ public:
       return;
     }
     u32("block_count", "num_hidden_layers");
-    u32("context_length", "max_position_embeddings");
+    integer("context_length", config["max_position_embeddings"].get<uint32_t>() - unusedPositions());
     u32("embedding_length", "hidden_size");
     u32("feed_forward_length", "intermediate_size");
     u32("attention.head_count", "num_attention_heads");
@@ -68,9 +68,16 @@ private:
 
   void u32(const std::string &key, const char *field) { integer(key, config[field].get<uint32_t>()); }
 
-  /// Mistral is Llama in GGUF.
+  /// Mistral is Llama in GGUF, and XLM-RoBERTa is BERT.
   static std::string architectureOf(const std::string &type) {
-    return type == "mistral" ? "llama" : type == "gemma3_text" ? "gemma3" : type;
+    return type == "mistral"       ? "llama"
+           : type == "gemma3_text" ? "gemma3"
+           : type == "xlm-roberta" ? "bert"
+                                   : type;
+  }
+  /// Rows of XLM-RoBERTa's table of positions that no token has; its converter leaves them out.
+  uint32_t unusedPositions() const {
+    return config["model_type"] == "xlm-roberta" ? config["pad_token_id"].get<uint32_t>() + 1 : 0;
   }
   bool isGemma() const { return prefix.rfind("gemma", 0) == 0; }
 
@@ -131,6 +138,8 @@ private:
 
   void addBert(const safetensors::Checkpoint &source) {
     number("attention.layer_norm_epsilon", config["layer_norm_eps"]);
+    if (unusedPositions() != 0)
+      writer.u32Entry("tokenizer.ggml.token_type_count", config["type_vocab_size"].get<uint32_t>());
     const Renaming names = {{"encoder.layer.", "blk."},
                             {"attention.self.query", "attn_q"},
                             {"attention.self.key", "attn_k"},
@@ -182,6 +191,10 @@ private:
         for (float &value : values)
           value += 1;
       std::vector<uint64_t> shape(stored.shape.begin(), stored.shape.end());
+      if (name == "position_embd.weight") {
+        shape[0] -= unusedPositions();
+        values.erase(values.begin(), values.begin() + unusedPositions() * shape[1]);
+      }
       if (prefix == "gpt2." && stored.name.find(".c_") != std::string::npos && shape.size() == 2) {
         values = transposed(values, shape[0], shape[1]);
         std::swap(shape[0], shape[1]);

@@ -189,9 +189,9 @@ public:
 };
 
 /// The one-line error with which the model at `path` is refused, without the path of its folder.
-inline std::string refusalOf(const std::string &path, const std::string &folder) {
+inline std::string refusalOf(const std::string &path, const std::string &folder, bool tokenizer = false) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  auto imported = importModel(path, {.tokenizer = false}, &context);
+  auto imported = importModel(path, {.tokenizer = tokenizer}, &context);
   if (imported.ok())
     return "accepted";
   std::string message(imported.status().message());

@@ -136,22 +136,34 @@ TEST(GgufDecoder, Gpt2MayHaveItsHeadTwice) {
   expectGoldenLogits(folder.write("m.gguf", conversion.file()), "gpt2-odd");
 }
 
-TEST(GgufBert, AgreesWithTransformers) {
-  TensorFile golden = goldenOf("bert-odd");
+/// The first text of a golden encoder, through its conversion.
+void expectAgreement(const std::string &checkpoint, Model &model) {
+  TensorFile golden = goldenOf(checkpoint);
   auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
   auto mask = golden.read<int32_t>("attention_mask");
   auto hidden = golden.read<float>("last_hidden_state");
   size_t count = std::accumulate(mask.begin(), mask.begin() + mask.size() / 2, 0);
   tokens.resize(count);
   types.resize(count);
-  TemporaryFolder folder;
-  Model model(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 2).file()));
   hidden.resize(count * model.info().sizes.hiddenSize);
   EXPECT_LT(relativeError<float>(model.run<float>({ids(tokens), range(count), ids(types)}), hidden), 1e-5);
+}
+
+TEST(GgufBert, AgreesWithTransformers) {
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 2).file()));
+  expectAgreement("bert-odd", model);
   ASSERT_TRUE(model.info().pooling);
   EXPECT_EQ(model.info().pooling->mode, frontend::Pooling::Mode::First);
   EXPECT_TRUE(model.info().pooling->normalize);
   EXPECT_EQ(model.info().sizes.contextLength, 64);
+}
+
+TEST(GgufBert, XlmRobertaAgreesWithTransformers) {
+  TemporaryFolder folder;
+  Model model(folder.write("m.gguf", GgufConversion("xlm-roberta-odd").file()));
+  expectAgreement("xlm-roberta-odd", model);
+  EXPECT_EQ(model.info().sizes.contextLength, 59);
 }
 
 } // namespace

@@ -68,7 +68,8 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EncoderGolden, testing::Values("bert-odd", "roberta-odd", "distilbert-odd"),
+INSTANTIATE_TEST_SUITE_P(, EncoderGolden,
+                         testing::Values("bert-odd", "roberta-odd", "xlm-roberta-odd", "distilbert-odd"),
                          [](const auto &info) {
                            return std::string(info.param, std::strchr(info.param, '-'));
                          });

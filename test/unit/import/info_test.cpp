@@ -1,5 +1,6 @@
 // What a model's files say beside its graph.
 
+#include "runtime/text/Tokenizer.h"
 #include "runtime/text/tokenizer.pb.h"
 #include "test/unit/import/GgufConversion.h"
 
@@ -39,6 +40,51 @@ TEST(ModelInfo, StopIdsMayStandInTheConfigOnly) {
   llmc::text::TokenizerModel tokenizer;
   ASSERT_TRUE(tokenizer.ParseFromString(infoOf(changed.path(), /*tokenizer=*/true).tokenizer));
   EXPECT_THAT(tokenizer.stop_ids(), ::testing::IsSupersetOf({5, 7}));
+}
+
+// Without tokenizer.json, ids as transformers lays them out around the pieces of the .model file.
+TEST(ModelInfo, TokenizerOfASentencePieceModel) {
+  llmc::text::TokenizerModel model;
+  ASSERT_TRUE(model.ParseFromString(infoOf(goldenFolder + "xlm-roberta-odd", /*tokenizer=*/true).tokenizer));
+  auto tokenizer = llmc::text::Tokenizer::create(model);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  TensorFile golden = goldenOf("xlm-roberta-odd");
+  auto tokens = golden.read<int32_t>("tokens"), mask = golden.read<int32_t>("attention_mask");
+  const size_t length = tokens.size() / 2;
+  const std::pair<const char *, const char *> pairs[] = {
+      {"Is the reader reading a na\u00EFve sentence?", "It is reading tokens, one at a time: 3.14!"},
+      {"Two pieces", "begin at once"}};
+  for (size_t row : {0, 1}) {
+    const auto begin = tokens.begin() + row * length;
+    const int count = std::accumulate(mask.begin() + row * length, mask.begin() + (row + 1) * length, 0);
+    EXPECT_EQ(*(*tokenizer)->encodePair(pairs[row].first, pairs[row].second),
+              std::vector<int32_t>(begin, begin + count));
+  }
+}
+
+TEST(ModelInfo, TheKindOfModelMaySayWhatTheTokenizerIs) {
+  ChangedCheckpoint changed("xlm-roberta-odd", {});
+  const std::string tokenizer = infoOf(changed.path(), /*tokenizer=*/true).tokenizer;
+  std::filesystem::remove(changed.path() + "/tokenizer_config.json");
+  llmc::text::TokenizerModel with, without;
+  ASSERT_TRUE(with.ParseFromString(tokenizer));
+  ASSERT_TRUE(without.ParseFromString(infoOf(changed.path(), /*tokenizer=*/true).tokenizer));
+  EXPECT_EQ(without.vocabulary().text(), with.vocabulary().text());
+  EXPECT_EQ(without.single_template().pieces_size(), 3);
+  changed.write("tokenizer_config.json", R"({"tokenizer_class": "CamembertTokenizer"})");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
+            changed.path() +
+                ": sentencepiece.bpe.model: tokenizer_class 'CamembertTokenizer' is not supported with a "
+                "SentencePiece model; supported are GemmaTokenizer, LlamaTokenizer, MT5Tokenizer, "
+                "T5Tokenizer, XLMRobertaTokenizer");
+  changed.write("sentencepiece.bpe.model", "hello");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
+            changed.path() + ": sentencepiece.bpe.model: is not a SentencePiece model");
+  std::filesystem::remove(changed.path() + "/sentencepiece.bpe.model");
+  EXPECT_EQ(
+      refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
+      changed.path() +
+          ": has no tokenizer.json, and none of tokenizer.model, spiece.model, sentencepiece.bpe.model");
 }
 
 TEST(ModelInfo, LicenceStandsInTheModelCard) {

@@ -53,7 +53,9 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
           "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
           "BertForPreTraining, BertForSequenceClassification, BertForTokenClassification, "
           "BertForQuestionAnswering, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification, "
-          "RobertaForTokenClassification, RobertaForQuestionAnswering, DistilBertModel, "
+          "RobertaForTokenClassification, RobertaForQuestionAnswering, XLMRobertaModel, "
+          "XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification, "
+          "XLMRobertaForQuestionAnswering, DistilBertModel, "
           "DistilBertForMaskedLM, DistilBertForSequenceClassification, DistilBertForTokenClassification, "
           "DistilBertForQuestionAnswering)"));
   llmc::gguf::testing::GgufWriter writer;

@@ -32,7 +32,7 @@ BytePairVocabulary trainCase(const nlohmann::ordered_json &row) {
 
 std::unique_ptr<text::Tokenizer> load(const BytePairVocabulary &vocabulary) {
   std::string json = tokenizerJson(vocabulary), config = tokenizerConfigJson(vocabulary);
-  absl::StatusOr<text::TokenizerModel> model = importTokenizerJson({json, config, {}, {}});
+  absl::StatusOr<text::TokenizerModel> model = importTokenizerJson({json, {config, {}, {}}});
   EXPECT_TRUE(model.ok()) << model.status();
   absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(*model);
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();

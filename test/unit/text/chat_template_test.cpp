@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 std::unique_ptr<Tokenizer> load(const char *config) {
   std::string json = readTestFile("llama3.tokenizer.json");
-  auto model = tokenizer::importTokenizerJson({json, config, {}, {}});
+  auto model = tokenizer::importTokenizerJson({json, {config, {}, {}}});
   EXPECT_TRUE(model.ok()) << model.status();
   return *Tokenizer::create(*model);
 }

@@ -8,9 +8,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
+#include "frontend/tokenizer/SentencePieceModel.h"
 #include "frontend/tokenizer/TokenizerJson.h"
+#include "frontend/tokenizer/sentencepiece.pb.h"
 #include "runtime/text/Tokenizer.h"
-#include "test/unit/text/TestFiles.h"
+#include "test/unit/text/MixedText.h"
 
 namespace llmc::tokenizer {
 namespace {
@@ -60,6 +64,26 @@ TEST(GgufTokenizer, EncodesLikeTheTokenizerJsonItCameFrom) {
         tokenizer->encode(row["text"].get<std::string>(), {row.value("add", true), row.value("parse", true)});
     ASSERT_TRUE(ids.ok()) << ids.status();
     EXPECT_EQ(*ids, row["ids"].get<std::vector<int32_t>>()) << row.dump();
+  }
+}
+
+TEST(GgufTokenizer, NamesStandForThePatternsOfTheirModels) {
+  const std::pair<const char *, const char *> names[] = {{"dbrx", "mixed/phi4"}, // Phi-4
+                                                         {"gpt-4o", "mixed/o200k"},
+                                                         {"tekken", "mixed/tekken"},
+                                                         {"llama-bpe", "mixed/llama3-pattern"}};
+  for (auto [pre, file] : names) {
+    GgufTokenizerFields fields = fieldsOf(file, pre);
+    const std::string json = text::readTestFile(std::string(file) + ".tokenizer.json");
+    auto model = importTokenizerJson({json, {}});
+    ASSERT_TRUE(model.ok()) << model.status();
+    auto tokenizer = make(fields);
+    auto original = text::Tokenizer::create(*model);
+    text::MixedText text;
+    for (int i = 0; i < 300; ++i) {
+      const std::string line = text.line();
+      ASSERT_EQ(*tokenizer->encode(line), *(*original)->encode(line)) << pre << ", line " << i;
+    }
   }
 }
 
@@ -186,6 +210,64 @@ TEST(GgufTokenizer, SentencePieceNeedsScores) {
   EXPECT_THAT(error([](auto &f) { f.tokenTypes.clear(); }), HasSubstr("token_type: is missing"));
 }
 
+/// What a converter writes for the Unigram model of the tests of mixed text.
+GgufTokenizerFields unigramFields() {
+  sentencepiece::Model model;
+  EXPECT_TRUE(model.ParseFromString(text::readTestFile("mixed/unigram.model")));
+  GgufTokenizerFields fields;
+  fields.model = "t5";
+  for (const sentencepiece::Model::Piece &piece : model.pieces()) {
+    fields.tokens.push_back(piece.piece());
+    fields.scores.push_back(piece.score());
+    fields.tokenTypes.push_back(piece.type());
+  }
+  fields.precompiledCharsmap = model.normalizer_spec().precompiled_charsmap();
+  fields.bosId = 1;
+  fields.eosId = 2;
+  return fields;
+}
+
+TEST(GgufTokenizer, UnigramEncodesLikeTheModelItCameFrom) {
+  auto tokenizer = make(unigramFields());
+  const std::string file = text::readTestFile("mixed/unigram.model");
+  auto model = importSentencePieceModel({"unigram.model", file, "", {}, {}});
+  ASSERT_TRUE(model.ok()) << model.status();
+  auto original = text::Tokenizer::create(*model);
+  ASSERT_TRUE(original.ok()) << original.status();
+  text::MixedText text;
+  for (int i = 0; i < 300; ++i) {
+    const std::string line = text.line();
+    auto expected = *(*original)->encode(line);
+    expected.push_back(2);
+    EXPECT_EQ(*tokenizer->encode(line), expected);
+  }
+}
+
+TEST(GgufTokenizer, UnigramAddsTokensAsItsFamilyDoes) {
+  GgufTokenizerFields fields = unigramFields();
+  EXPECT_THAT(*make(fields)->encodePair("", ""), ElementsAre(2, 2)); // T5
+  fields.addBos = true;
+  EXPECT_THAT(*make(fields)->encodePair("", ""), ElementsAre(1, 2, 2, 2)); // XLM-RoBERTa
+}
+
+TEST(GgufTokenizer, UnigramNeedsScoresAndTypes) {
+  auto error = [](auto change) {
+    GgufTokenizerFields fields = unigramFields();
+    change(fields);
+    return std::string(importGgufTokenizer(fields).status().message());
+  };
+  EXPECT_EQ(error([](auto &f) { f.scores.clear(); }),
+            "tokenizer.ggml.scores: is missing; a tokenizer of model 't5' needs it");
+  EXPECT_EQ(error([](auto &f) { f.tokenTypes.clear(); }),
+            "tokenizer.ggml.token_type: is missing; a tokenizer of model 't5' needs it");
+  EXPECT_EQ(error([](auto &f) { f.tokenTypes[4] = 7; }),
+            "tokenizer.ggml.token_type: entry 4 is 7, expected 1 to 6");
+  EXPECT_EQ(error([](auto &f) { f.tokens[4] = f.tokens[5]; }),
+            absl::StrCat("tokenizer.ggml.tokens: pieces 4 and 5 are both '", unigramFields().tokens[5], "'"));
+  EXPECT_EQ(error([](auto &f) { f.precompiledCharsmap = "ab"; }),
+            "tokenizer.ggml.precompiled_charsmap: has 2 bytes, expected at least 4");
+}
+
 TEST(GgufTokenizer, UndoesThePhantomSpacesOfBert) {
   GgufTokenizerFields fields;
   fields.model = "bert";
@@ -218,9 +300,10 @@ TEST(GgufTokenizer, RefusesByName) {
     return std::string(importGgufTokenizer(fields).status().message());
   };
   EXPECT_EQ(error([](auto &) {}), "");
-  EXPECT_EQ(error([](auto &f) { f.model = "t5"; }), "tokenizer.ggml.model: tokenizer 't5' is not supported; "
-                                                    "supported are gpt2 (byte-level BPE), llama (BPE of "
-                                                    "SentencePiece) and bert (WordPiece)");
+  EXPECT_EQ(
+      error([](auto &f) { f.model = "rwkv"; }),
+      "tokenizer.ggml.model: tokenizer 'rwkv' is not supported; supported are gpt2 (byte-level BPE), llama "
+      "(BPE of SentencePiece), t5 (Unigram of SentencePiece) and bert (WordPiece)");
   EXPECT_THAT(
       error([](auto &f) { f.pre = "viking"; }),
       HasSubstr(

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 
 std::unique_ptr<Tokenizer> load(const std::string &name) {
   std::string json = readTestFile(name + ".tokenizer.json");
-  absl::StatusOr<TokenizerModel> model = tokenizer::importTokenizerJson({json, {}, {}, {}});
+  absl::StatusOr<TokenizerModel> model = tokenizer::importTokenizerJson({json, {}});
   if (!model.ok()) {
     ADD_FAILURE() << model.status();
     return nullptr;
@@ -235,8 +235,8 @@ TEST(Tokenizer, RefusesWhatDoesNotFitTogether) {
   EXPECT_THAT(message([](TokenizerModel &m) { m.set_eos_id(3); }), HasSubstr("end-of-sequence token is 3"));
   EXPECT_THAT(message([](TokenizerModel &m) { m.mutable_single_template()->add_pieces()->set_token_id(7); }),
               HasSubstr("token of the template is 7"));
-  EXPECT_THAT(message([](TokenizerModel &m) { m.set_algorithm(static_cast<TokenizerModel::Algorithm>(3)); }),
-              HasSubstr("algorithm 3 is not supported"));
+  EXPECT_THAT(message([](TokenizerModel &m) { m.set_algorithm(static_cast<TokenizerModel::Algorithm>(4)); }),
+              HasSubstr("algorithm 4 is not supported"));
   EXPECT_THAT(message([](TokenizerModel &m) { m.add_normalizer(); }),
               HasSubstr("normalizer: a step of unknown kind"));
   EXPECT_THAT(message([](TokenizerModel &m) {

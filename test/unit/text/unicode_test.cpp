@@ -45,7 +45,11 @@ TEST(Unicode, ClassesAreThoseOfTheReference) {
   EXPECT_FALSE(isPunctuation(0x20AC));
   EXPECT_FALSE(isPunctuation(0x2E43)); // younger than Unicode 8
   EXPECT_TRUE(isNonspacingMark(0x300) && isNonspacingMark(0x1734));
-  EXPECT_FALSE(isNonspacingMark(0x7FD)); // younger than Unicode 8
+  EXPECT_FALSE(isNonspacingMark(0x7FD));  // younger than Unicode 8
+  EXPECT_FALSE(isNonspacingMark(0x1885)); // a letter then
+  EXPECT_TRUE(isCombiningMark(0x300) && isCombiningMark(0x8E1) && isCombiningMark(0x1CF2));
+  EXPECT_FALSE(isCombiningMark(0x1DF6) || isCombiningMark(0x7FD) ||
+               isCombiningMark(0x111C9)); // as of Unicode 9
   EXPECT_TRUE(isBertControl(0xAD) && isBertControl(0xE000) && isBertControl(0));
   EXPECT_FALSE(isBertControl('\t') || isBertControl(0x110CD));
   EXPECT_TRUE(isBertChinese(0x4E00) && !isBertChinese(0x3042) && !isBertChinese(0xAC00));
