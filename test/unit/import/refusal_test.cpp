@@ -76,7 +76,7 @@ TEST(Refusal, OfPartsOfAModel) {
   TemporaryFolder folder;
   writer.stringEntry("general.architecture", "llama").u32Entry("split.count", 3);
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.file()), folder.path()),
-            "m.gguf: split.count is 3, which is not supported (supported: 0, 1)");
+            "m.gguf: is part 1 of 3 by its metadata, expected a name that ends with '-00001-of-00003.gguf'");
   llmc::gguf::testing::GgufWriter adapter;
   adapter.stringEntry("general.architecture", "llama").stringEntry("general.type", "adapter");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", adapter.file()), folder.path()),
@@ -130,7 +130,7 @@ TEST(Refusal, OfElementTypesThatNoGraphComputesWith) {
   });
   EXPECT_EQ(refusalOf(changed.path(), changed.path()),
             "model.safetensors: tensor 'model.norm.weight' has elements of type I32, which is not supported "
-            "(supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K)");
+            "(supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4)");
 }
 
 TEST(Refusal, OfOptionsThatTheGraphHasNot) {
