@@ -59,8 +59,8 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
 def SetComputeType : Pass<"nn-set-compute-type", "::mlir::ModuleOp"> {
   let summary = "choose the element types of products";
   let description = [{
-    Converts the weights of `nn.linear` and `nn.experts` to the type that products are computed in, and the input of `nn.linear` where that is
-    bf16. Types:
+    Converts the weights of `nn.linear` and `nn.experts` to the type that products are computed in, and their input where that is bf16 (of
+    all weights). Types:
 
     - `auto`: f16 becomes f32, which loses nothing; bf16 and block-quantized weights stay, since they save memory traffic.
     - `f32`: all weights, block-quantized ones included, become f32.
@@ -95,7 +95,7 @@ def QuantizeActivations : Pass<"nn-quantize-activations", "::mlir::ModuleOp"> {
   let description = [{
     Converts the input of each `nn.linear` whose weight is block-quantized to `!nn.block<q16_k>` (or `q8_k`) and aligns the scales of the
     weight, so that the product is one of integers, with a unit for 128 of them on either side: it is exact in whatever order it is added up.
-    Products with the same input share the conversion. A table of `nn.embedding` that is a weight too is read with its scales aligned. An
+    Products with the same input share the conversion. So it does with `nn.experts`, if all three weights are. A table of `nn.embedding` that is a weight too is read with its scales aligned. An
     input of unknown width is left alone, with a remark.
 
     Activations are rounded to 16 or 8 bits: results stay within 0.05% or 5% of the largest.

@@ -2,17 +2,14 @@
 
 #include "dialects/blocks/BlockFormat.h"
 #include "frontend/safetensors/Checkpoint.h"
+#include "frontend/safetensors/Writer.h"
 #include "runtime/io/AtomicFile.h"
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include <nlohmann/json.hpp>
-
 namespace llmc::train {
-
-using Json = nlohmann::ordered_json;
 
 static int64_t elementsOf(const TensorView &tensor) {
   int64_t elements = 1;
@@ -26,22 +23,13 @@ static std::vector<int64_t> storedShape(const TensorView &tensor) {
 }
 
 absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorView> tensors) {
-  Json header = {{"__metadata__", {{"format", "pt"}}}};
-  int64_t offset = 0;
-  for (const TensorView &tensor : tensors) {
-    const int64_t bytes = elementsOf(tensor) * static_cast<int64_t>(sizeof(float));
-    header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", storedShape(tensor)}, {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
-  }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
+  std::vector<safetensors::TensorHeader> headers;
+  for (const TensorView &tensor : tensors)
+    headers.push_back({tensor.name, "F32", storedShape(tensor), elementsOf(tensor) * sizeof(float)});
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();
-  const uint64_t size = text.size();
-  (void)file->append(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(&size), sizeof(size)));
-  (void)file->append(text);
+  (void)file->append(safetensors::headerOf(headers));
   std::vector<float> rows;
   for (const TensorView &tensor : tensors) {
     const float *data = tensor.data;

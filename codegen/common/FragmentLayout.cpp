@@ -17,12 +17,11 @@ FragmentLayout FragmentLayout::get(Type element) {
   const blocks::FormatTraits &traits = blocks::traitsOf(layout.source);
   if (!traits.isQuantized())
     return layout;
-  layout.codeBits = traits.codeBits == 4 ? 4 : 8;
+  layout.codeBits = traits.codeBits <= 4 ? 4 : 8;
   layout.groupSize = traits.groupSize;
   layout.zeroCode = traits.zeroCode;
   layout.hasMin = traits.hasMin;
-  // Formats of two levels multiply an f16 by a small integer, which f16 can not hold.
-  layout.wideScales = traits.blockElements != traits.groupSize;
+  layout.wideScales = !traits.halfScales;
   return layout;
 }
 

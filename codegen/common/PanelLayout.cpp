@@ -32,12 +32,11 @@ PanelLayout PanelLayout::get(Type element, int64_t lanes) {
   if (traits.isQuantized()) {
     layout.kind = Kind::Codes;
     layout.groupSize = traits.groupSize;
-    layout.codeBits = traits.codeBits == 4 ? 4 : 8;
+    layout.codeBits = traits.codeBits <= 4 ? 4 : 8;
     layout.zeroCode = traits.zeroCode;
     layout.hasMin = traits.hasMin;
     layout.aligned = cast<nn::BlockType>(element).getAligned();
-    // Formats of two levels multiply an f16 by a small integer, which f16 can not hold.
-    layout.wideScales = !layout.aligned && traits.blockElements != traits.groupSize;
+    layout.wideScales = !layout.aligned && !traits.halfScales;
   } else if (layout.source == StorageFormat::BF16) {
     layout.kind = Kind::BF16;
     layout.groupSize = 2;

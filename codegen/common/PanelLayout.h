@@ -39,7 +39,7 @@ struct PanelLayout {
   blocks::StorageFormat source = blocks::StorageFormat::F32; ///< what is packed
   int64_t lanes = 16;
   int64_t groupSize = 1;
-  int64_t codeBits = 0;    ///< 4 or 8: codes of 5 and 6 bits are stored in 8
+  int64_t codeBits = 0;    ///< 4 or 8: codes of fewer bits are stored in these
   int64_t zeroCode = 0;    ///< value = scale * (code - zeroCode) ...
   bool hasMin = false;     ///< ... or scale * code + minimum
   bool wideScales = false; ///< scales and minima are f32 and not f16

@@ -95,7 +95,9 @@ public:
 
 private:
   friend class FusionValues;
+  friend class KernelRegions;
   friend class FusionLowering;
+  friend class ExpertsLowering;
   friend class CudaFusionLowering;
 
   /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none),

@@ -4,9 +4,9 @@
 #include "codegen/cpu/Bf16Product.h"
 #include "codegen/cpu/FunctionLowering.h"
 #include "codegen/cpu/FusionForm.h"
-#include "codegen/cpu/FusionValues.h"
 #include "codegen/cpu/HeadNormKernel.h"
 #include "codegen/cpu/IntegerTile.h"
+#include "codegen/cpu/KernelRegions.h"
 #include "codegen/cpu/ProductKernel.h"
 #include "codegen/cpu/RowKernel.h"
 #include "codegen/cpu/TileProduct.h"
@@ -18,50 +18,13 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Rows that a chunk of a row kernel works on.
-constexpr int64_t kRowsPerChunk = 8;
-/// A chunk of a product reads at least so many bytes of weights, so that claiming it costs little beside it.
-constexpr int64_t kMinBytesPerChunk = 16 * 1024;
-/// A product has at most so many chunks, enough for any number of threads to balance.
-constexpr int64_t kMaxChunks = 64;
-
 int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
-
-/// A kernel function in the making. Memrefs of the caller become arguments on demand.
-class KernelScope {
-public:
-  KernelScope(ModuleOp module, StringRef name, Location loc, OpBuilder builder, const Target &target)
-      : b(loc, builder, target) {
-    function = b.beginFunction(module, name, {});
-    SymbolTable(module).insert(function);
-    b.setInsertionPointToStart(&function.front());
-  }
-
-  /// The kernel's argument for `operand`, a value of the caller.
-  Value import(Value operand) {
-    Value &argument = imported[operand];
-    if (!argument) {
-      argument = function.front().addArgument(operand.getType(), operand.getLoc());
-      operands.push_back(operand);
-    }
-    return argument;
-  }
-  /// The arguments are complete.
-  void seal() { function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), {})); }
-
-  KernelBuilder b;
-  func::FuncOp function;
-  SmallVector<Value> operands;
-
-private:
-  DenseMap<Value, Value> imported;
-};
 
 } // namespace
 
-class FusionLowering : FusionValues {
+class FusionLowering : KernelRegions {
 public:
-  using FusionValues::FusionValues;
+  using KernelRegions::KernelRegions;
 
   LogicalResult lower(nn::FusionOp op) {
     fusion = op;
@@ -72,6 +35,8 @@ public:
     for (Operation &inner : body) {
       if (auto attention = dyn_cast<nn::CachedAttentionOp>(inner))
         return lowerAttention(attention);
+      if (auto experts = dyn_cast<nn::ExpertsOp>(inner))
+        return lowerExperts(f, fusion, experts);
       if (auto embedding = dyn_cast<nn::EmbeddingOp>(inner))
         return lowerGather(embedding);
       if (auto select = dyn_cast<nn::SelectRowsOp>(inner))
@@ -94,72 +59,9 @@ public:
   }
 
 private:
-  bool isDecode() const { return f.maxRows == 1; }
-  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-
-  static auto importTo(KernelScope &scope) {
-    return [&scope](Value operand) { return scope.import(operand); };
-  }
-
-  KernelScope makeKernel(StringRef name) {
-    return KernelScope(f.module, (name + "_" + f.stepName).str(), loc, builder, f.target);
-  }
-
-  /// scf.forall (chunk) in (chunks) { kernel(operands, chunk) }
-  void runChunks(KernelScope &scope, Value chunks) {
-    scope.seal();
-    auto region = scf::ForallOp::create(builder, loc, getAsOpFoldResult(ValueRange{chunks}), ValueRange{},
-                                        std::nullopt);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(region.getBody());
-    SmallVector<Value> operands = scope.operands;
-    operands.push_back(region.getInductionVar(0));
-    func::CallOp::create(builder, loc, scope.function, operands);
-  }
-
-  /// Runs a kernel over all rows, in chunks of a few.
-  void runOverRows(StringRef name, Value rows,
-                   function_ref<void(KernelScope &, Value begin, Value end)> emit) {
-    KernelScope scope = makeKernel(name);
-    Value limit = scope.import(rows);
-    // The chunk is the last argument, behind those that emit() imports.
-    Value chunk = arith::ConstantIndexOp::create(scope.b, 0);
-    Value begin = scope.b.mul(chunk, kRowsPerChunk),
-          end = scope.b.min(scope.b.add(begin, kRowsPerChunk), limit);
-    emit(scope, begin, end);
-    Value argument = scope.function.front().addArgument(builder.getIndexType(), loc);
-    chunk.replaceAllUsesWith(argument);
-    chunk.getDefiningOp()->erase();
-    runChunks(scope, ceilDiv(rows, kRowsPerChunk));
-  }
-
-  Value ceilDiv(Value rows, int64_t n) {
-    return n == 1 ? rows : Value(arith::CeilDivUIOp::create(builder, loc, rows, index(n)));
-  }
-
   //===--------------------------------------------------------------------===//
   // Row kernels
   //===--------------------------------------------------------------------===//
-
-  /// What rows of `value` are stored as, in memory that `allocate` provides.
-  Lowered destinationFor(Value value, Value rows, function_ref<Value(MemRefType)> allocate) {
-    Type element = cast<RankedTensorType>(value.getType()).getElementType(), i32 = builder.getI32Type();
-    const int64_t width = widthOf(value), padded = padTo(width, f.target.lanes);
-    if (element.isF32())
-      return {Lowered::Kind::Rows,
-              {allocate(bufferType({f.maxRows, padded}, builder.getF32Type()))},
-              rows,
-              {1, width, 0, 0}};
-    // The matrix unit reads whole tiles of rows.
-    const bool tiles = !isDecode() && (f.target.hasByteTiles || f.target.hasBf16Tiles);
-    const int64_t rowCount = tiles ? padTo(f.maxRows, TileProduct::rows) : f.maxRows;
-    if (element.isBF16())
-      return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
-    const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_K;
-    const int64_t words = wide ? ActivationBlock::wideWords : ActivationBlock::words,
-                  runs = padTo(width, ActivationBlock::run) / ActivationBlock::run;
-    return {Lowered::Kind::Blocks, {allocate(bufferType({rowCount, runs, words}, i32))}, rows, {}};
-  }
 
   /// Computes `result`, a value of the fusion, for all rows. In a step of one row every thread does so for
   /// itself, which costs less than waiting for another.
@@ -170,13 +72,10 @@ private:
     Value rows = rowsOf(result);
     if (!rows)
       return refuseWithoutRows();
-    Lowered lowered = destinationFor(result, rows, [&](MemRefType type) -> Value {
-      if (!privately)
-        return f.allocate(loc, type);
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(&f.created.front());
-      return memref::AllocaOp::create(builder, loc, type, builder.getI64IntegerAttr(64));
-    });
+    Lowered lowered =
+        destinationFor(cast<RankedTensorType>(result.getType()), f.maxRows, rows, [&](MemRefType type) {
+          return privately ? allocateOnEveryThread(type) : f.allocate(loc, type);
+        });
     return emitRowKernel(result, lowered, privately, name);
   }
 
@@ -194,9 +93,7 @@ private:
     if (privately) {
       KernelScope scope = makeKernel(name);
       emit(scope, scope.b.index(0), scope.b.index(1));
-      scope.seal();
-      auto call = func::CallOp::create(builder, loc, scope.function, scope.operands);
-      call->setAttr(kEveryThreadAttribute, builder.getUnitAttr());
+      runOnEveryThread(scope);
     } else {
       runOverRows(name, lowered.rows, emit);
     }
@@ -218,9 +115,10 @@ private:
       Value rows = rowsOf(inner);
       if (!rows)
         return refuseWithoutRows();
-      Lowered lowered = type.getElementType().isF32()
-                            ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
-                            : destinationFor(inner, rows, [&](MemRefType t) { return f.allocate(loc, t); });
+      Lowered lowered =
+          type.getElementType().isF32()
+              ? f.allocateRows(outer, {1, widthOf(outer), 0, 0}, rows)
+              : destinationFor(type, f.maxRows, rows, [&](MemRefType t) { return f.allocate(loc, t); });
       FailureOr<Lowered> made = emitRowKernel(inner, lowered, /*privately=*/false, "rows");
       if (failed(made))
         return failure();
@@ -364,7 +262,7 @@ private:
     kernel.positions = scope.import(positions->memrefs[0]);
     kernel.destination = scope.import(result.memrefs[0]);
     kernel.rows = scope.import(query->rows);
-    kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);
+    kernel.chunk = scope.addChunk();
     kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
     kernel.rowsPerChunk = isDecode() ? 1 : 32;
     kernel.emit(scope.b);
@@ -377,18 +275,6 @@ private:
   //===--------------------------------------------------------------------===//
   // Products
   //===--------------------------------------------------------------------===//
-
-  static bool matches(const PanelLayout &weights, Lowered::Kind input) {
-    switch (weights.kind) {
-    case PanelLayout::Kind::F32:
-      return input == Lowered::Kind::Rows;
-    case PanelLayout::Kind::BF16:
-      return input == Lowered::Kind::Pairs;
-    case PanelLayout::Kind::Codes:
-      return input == Lowered::Kind::Blocks && weights.aligned;
-    }
-    return false;
-  }
 
   LogicalResult lowerProduct(nn::LinearOp op) {
     auto weightType = cast<RankedTensorType>(op.getWeight().getType());
@@ -404,7 +290,7 @@ private:
                                    : lowerRowKernel(op.getInput(), isDecode(), "prologue");
     if (failed(input))
       return failure();
-    if (!matches(kernel.weights, input->kind))
+    if (!hasProduct(kernel.weights, input->kind))
       return emitNotSupported(op) << "has an input of " << op.getInput().getType() << " for a weight of "
                                   << weightType << ", for which the CPU code generator has no kernel";
 
@@ -435,7 +321,7 @@ private:
           failed(importOperands(import, tile, store.value, op.getResult())))
         return failure();
     chooseTiles(kernel, tile, cast<MemRefType>(weight->getType()));
-    kernel.chunk = scope.function.front().addArgument(builder.getIndexType(), loc);
+    kernel.chunk = scope.addChunk();
     kernel.emit(scope.b, tile);
     runChunks(scope, index(kernel.chunks(f.target.lanes)));
     return success();

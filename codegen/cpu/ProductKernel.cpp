@@ -38,20 +38,18 @@ SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_
   return classes;
 }
 
-namespace {
-
-/// The sums of products of f32 of a tile: rows x panels.
-SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<Value> rows,
-                             ArrayRef<Value> panels) {
+/// The sums of products of f32.
+static SmallVector<Value> sumFloats(PanelProduct &product, ArrayRef<Value> rows, ArrayRef<Value> panels) {
+  KernelBuilder &b = product.b;
   SmallVector<Value> zeros(rows.size() * panels.size(), b.splat(0));
-  return b.loop(b.index(0), b.index(kernel.inputs), 1, zeros, [&](Value input, ValueRange sums) {
+  return b.loop(b.index(0), b.index(product.inputs), 1, zeros, [&](Value input, ValueRange sums) {
     SmallVector<Value> next(sums), w;
     for (Value panel : panels) {
-      Value bits = PanelReader(b, kernel.w, kernel.weights, kernel.inputs, panel, input).words(0);
+      Value bits = PanelReader(b, product.w, product.weights, product.inputs, panel, input).words(0);
       w.push_back(vector::BitCastOp::create(b, b.f32Vector, bits));
     }
     for (auto [r, row] : llvm::enumerate(rows)) {
-      Value x = b.broadcast(b.load(kernel.x, {row, input}));
+      Value x = b.broadcast(b.load(product.x, {row, input}));
       for (size_t p = 0; p < panels.size(); ++p)
         next[r * panels.size() + p] = b.fma(x, w[p], next[r * panels.size() + p]);
     }
@@ -59,7 +57,25 @@ SmallVector<Value> sumFloats(KernelBuilder &b, ProductKernel &kernel, ArrayRef<V
   });
 }
 
-} // namespace
+SmallVector<Value> PanelProduct::sum(ArrayRef<Value> rows, ArrayRef<Value> panels) {
+  switch (weights.kind) {
+  case PanelLayout::Kind::F32:
+    return sumFloats(*this, rows, panels);
+  case PanelLayout::Kind::BF16:
+    return Bf16Product{b, weights, inputs, x, w}.sum(rows, panels);
+  case PanelLayout::Kind::Codes:
+    break;
+  }
+  IntegerProduct product{b, weights, inputs, x, w};
+  if (rows.size() == 1)
+    return product.sum(rows, panels);
+  // Panel after panel: the integers of several rows and panels are more than there are registers.
+  SmallVector<Value> sums(rows.size() * panels.size());
+  for (auto [p, panel] : llvm::enumerate(panels))
+    for (auto [r, sum] : llvm::enumerate(product.sum(rows, panel)))
+      sums[r * panels.size() + p] = sum;
+  return sums;
+}
 
 void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel, Value positions) {
   const WidthLayout &layout = store.layout;
@@ -208,7 +224,8 @@ private:
       panels.push_back(b.add(tile.base, offset));
     for (int64_t r = 0; r < height; ++r)
       rows.push_back(b.add(first, r));
-    SmallVector<Value> sums = sumProducts(rows, panels);
+    SmallVector<Value> sums =
+        PanelProduct{b, kernel.weights, kernel.inputs, kernel.x, kernel.w}.sum(rows, panels);
     for (auto [r, row] : llvm::enumerate(rows))
       storeRow(tileClass, row, [&, r = r](int64_t slot) { return sums[r * needed.size() + slot]; });
   }
@@ -216,30 +233,6 @@ private:
   IntegerProduct integerProduct() { return {b, kernel.weights, kernel.inputs, kernel.x, kernel.w}; }
 
   Bf16Product bf16Product() { return {b, kernel.weights, kernel.inputs, kernel.x, kernel.w}; }
-
-  /// The sums of products of a tile: rows x panels.
-  SmallVector<Value> sumProducts(ArrayRef<Value> rows, ArrayRef<Value> panels) {
-    switch (kernel.weights.kind) {
-    case PanelLayout::Kind::F32:
-      return sumFloats(b, kernel, rows, panels);
-    case PanelLayout::Kind::BF16:
-      return bf16Product().sum(rows, panels);
-    case PanelLayout::Kind::Codes:
-      return sumIntegers(rows, panels);
-    }
-    llvm_unreachable("unknown kind of weights");
-  }
-
-  SmallVector<Value> sumIntegers(ArrayRef<Value> rows, ArrayRef<Value> panels) {
-    if (rows.size() == 1)
-      return integerProduct().sum(rows, panels);
-    // Panel after panel: the integers of several rows and panels are more than there are registers.
-    SmallVector<Value> sums(rows.size() * panels.size());
-    for (auto [p, panel] : llvm::enumerate(panels))
-      for (auto [r, sum] : llvm::enumerate(integerProduct().sum(rows, panel)))
-        sums[r * panels.size() + p] = sum;
-    return sums;
-  }
 
   /// Computes and writes what a tile stores of one row. `sumOf` gives the sums of the needed panels.
   void storeRow(const TileClass &tileClass, Value row, llvm::function_ref<Value(int64_t slot)> sumOf) {

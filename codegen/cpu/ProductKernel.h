@@ -41,6 +41,17 @@ struct TileClass {
 /// The families of tiles that `stores` consist of, in panels of `lanes` outputs.
 llvm::SmallVector<TileClass> tileClasses(llvm::ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile);
 
+/// The sums of products x W^T on vectors.
+struct PanelProduct {
+  KernelBuilder &b;
+  const PanelLayout &weights;
+  int64_t inputs;
+  mlir::Value x, w; ///< as ProductKernel has them
+
+  /// rows x panels. All kernels add up an output in the same order, however many they compute at once.
+  llvm::SmallVector<mlir::Value> sum(llvm::ArrayRef<mlir::Value> rows, llvm::ArrayRef<mlir::Value> panels);
+};
+
 /// One product kernel: y = epilogue(x W^T) for all rows of a step and a chunk of the outputs.
 struct ProductKernel {
   nn::LinearOp linear;

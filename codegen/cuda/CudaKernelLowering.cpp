@@ -46,6 +46,8 @@ public:
         return lowerAttention(attention);
       if (isa<nn::EmbeddingOp, nn::SelectRowsOp, nn::RopeTableOp>(inner))
         return lowerGather(&inner);
+      if (isa<nn::ExpertsOp>(inner))
+        return emitNotSupported(&inner) << "is not supported by the code generator for GPUs";
     }
     return lowerRows();
   }

@@ -21,7 +21,7 @@ float magnitudeOf(const FormatTraits &traits, float scale, float minimum) {
 int roomOf(const FormatTraits &traits) {
   if (traits.hasMin)
     return 15;
-  return alignedWeightBytes(traits) == 2 ? 12 : std::min(15, 21 - traits.codeBits);
+  return alignedWeightBytes(traits) == 2 ? 16 - traits.codeBits : std::min(15, 21 - traits.codeBits);
 }
 
 /// The smallest power of two in which `largest` has `bits` bits.

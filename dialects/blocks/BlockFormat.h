@@ -11,13 +11,31 @@ namespace llmc::blocks {
 
 /// How the elements of a weight lie in memory: plain floating point, or blocks of small integers that share
 /// scales as in llama.cpp's GGUF files. All are little-endian.
-enum class StorageFormat { F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K };
+enum class StorageFormat {
+  F32,
+  F16,
+  BF16,
+  Q8_0,
+  Q4_0,
+  Q4_1,
+  Q5_0,
+  Q5_1,
+  Q2_K,
+  Q3_K,
+  Q4_K,
+  Q5_K,
+  Q6_K,
+  IQ4_NL,
+  IQ4_XS,
+  MXFP4
+};
 
 /// Every format, in the order of the enumeration.
-inline constexpr std::array<StorageFormat, 11> allFormats = {
-    StorageFormat::F32,  StorageFormat::F16,  StorageFormat::BF16, StorageFormat::Q8_0,
-    StorageFormat::Q4_0, StorageFormat::Q4_1, StorageFormat::Q5_0, StorageFormat::Q5_1,
-    StorageFormat::Q4_K, StorageFormat::Q5_K, StorageFormat::Q6_K};
+inline constexpr std::array<StorageFormat, 16> allFormats = {
+    StorageFormat::F32,  StorageFormat::F16,    StorageFormat::BF16,   StorageFormat::Q8_0,
+    StorageFormat::Q4_0, StorageFormat::Q4_1,   StorageFormat::Q5_0,   StorageFormat::Q5_1,
+    StorageFormat::Q2_K, StorageFormat::Q3_K,   StorageFormat::Q4_K,   StorageFormat::Q5_K,
+    StorageFormat::Q6_K, StorageFormat::IQ4_NL, StorageFormat::IQ4_XS, StorageFormat::MXFP4};
 
 /// What is constant about a format. Quantized formats give every element an unsigned code of `codeBits` bits,
 /// and every group of `groupSize` consecutive elements of a row a scale, and either a common zero or a
@@ -25,6 +43,9 @@ inline constexpr std::array<StorageFormat, 11> allFormats = {
 ///
 ///     value = scale * (code - zeroCode)     without minimum (symmetric)
 ///     value = scale * code + minimum        with minimum
+///
+/// Formats whose stored codes are places in a table of numbers (IQ4_NL, IQ4_XS, MXFP4) have the numbers of
+/// the table for codes, which take more bits.
 struct FormatTraits {
   /// The name as GGUF files and `--dtype` spell it, e.g. "Q4_1".
   std::string_view name;
@@ -32,7 +53,7 @@ struct FormatTraits {
   int64_t blockElements;
   /// Bytes of a block.
   int64_t blockBytes;
-  /// Bits of a code; 0 for plain floating point.
+  /// Bits of a code as decodeCodes() gives it; 0 for plain floating point.
   int codeBits;
   /// Elements that share a scale; divides blockElements. 0 for plain floating point.
   int groupSize;
@@ -40,6 +61,8 @@ struct FormatTraits {
   int zeroCode;
   /// Whether groups have a minimum of their own.
   bool hasMin;
+  /// Whether every scale and minimum is a number that f16 holds.
+  bool halfScales;
 
   bool isQuantized() const { return codeBits != 0; }
 };
@@ -53,7 +76,7 @@ inline std::string_view nameOf(StorageFormat format) { return traitsOf(format).n
 /// The format called `name`, in upper or lower case; nothing if there is none.
 std::optional<StorageFormat> parseFormat(std::string_view name);
 
-/// "F32, F16, ..., Q6_K": for messages that list what is supported.
+/// "F32, F16, ..., MXFP4": for messages that list what is supported.
 std::string listFormats();
 
 /// Bytes of `elements` elements, which are a multiple of the block size and come from a checked tensor (no
@@ -88,9 +111,10 @@ void decodeCodes(StorageFormat format, const uint8_t *source, int64_t elements, 
 bool canQuantize(StorageFormat format);
 
 /// Rounds `elements` f32 values (a multiple of blockElements) to `format`, for which canQuantize() holds: to
-/// nearest, ties to even for F16 and BF16, and by the rule of the format's reference for Q8_0, Q4_0 and Q4_1.
-/// Returns nothing if all went well, else the index of the first element that is not finite or too large for
-/// the format's scale; `target` then holds rubbish from there on.
+/// nearest, ties to even for F16 and BF16, by the rule of the format's reference for Q8_0, Q4_0 and Q4_1, and
+/// with small squared errors for Q4_K and Q6_K, which leave the choice of scales to the writer. Returns
+/// nothing if all went well, else the index of the first element that is not finite or too large for the
+/// format's scale; `target` then holds rubbish from there on.
 std::optional<int64_t> quantize(StorageFormat format, const float *source, int64_t elements, uint8_t *target);
 
 } // namespace llmc::blocks

@@ -4,6 +4,7 @@
 
 #include "dialects/blocks/BlockFormat.h"
 #include "dialects/blocks/HalfFloat.h"
+#include "dialects/blocks/QuantizeK.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -80,6 +81,8 @@ bool canQuantize(StorageFormat format) {
   case StorageFormat::Q8_0:
   case StorageFormat::Q4_0:
   case StorageFormat::Q4_1:
+  case StorageFormat::Q4_K:
+  case StorageFormat::Q6_K:
     return true;
   default:
     return false;
@@ -104,6 +107,22 @@ static bool storeFloat(StorageFormat format, float value, uint8_t *bytes) {
   return (bfloat & 0x7f80) != 0x7f80;
 }
 
+/// One block of finite values; the index of one that is too large.
+static std::optional<int64_t> quantizeBlock(StorageFormat format, const float *values, uint8_t *block) {
+  switch (format) {
+  case StorageFormat::Q8_0:
+    return quantizeQ8_0(values, block);
+  case StorageFormat::Q4_0:
+    return quantizeQ4_0(values, block);
+  case StorageFormat::Q4_1:
+    return quantizeQ4_1(values, block);
+  case StorageFormat::Q4_K:
+    return quantizeQ4_K(values, block);
+  default:
+    return quantizeQ6_K(values, block);
+  }
+}
+
 std::optional<int64_t> quantize(StorageFormat format, const float *source, int64_t elements,
                                 uint8_t *target) {
   const FormatTraits &traits = traitsOf(format);
@@ -117,10 +136,7 @@ std::optional<int64_t> quantize(StorageFormat format, const float *source, int64
     for (int64_t i = 0; i < traits.blockElements; ++i)
       if (!std::isfinite(values[i]))
         return first + i;
-    std::optional<int64_t> tooLarge = format == StorageFormat::Q8_0   ? quantizeQ8_0(values, target)
-                                      : format == StorageFormat::Q4_0 ? quantizeQ4_0(values, target)
-                                                                      : quantizeQ4_1(values, target);
-    if (tooLarge)
+    if (std::optional<int64_t> tooLarge = quantizeBlock(format, values, target))
       return first + *tooLarge;
   }
   return std::nullopt;

@@ -51,7 +51,7 @@ struct OpCost {
 /// The part that an operation plays in a fused kernel.
 enum class FusionRole {
   Contraction, ///< a product: at most one a kernel
-  Attention,   ///< a kernel of its own, which may quantize its result
+  Attention,   ///< a kernel of its own: attention, experts
   RowWise,     ///< needs a whole row before its first output: norms, quantization. A prologue.
   Elementwise, ///< works on values where they are: an epilogue
   Layout,      ///< only says where values lie: split

@@ -15,9 +15,10 @@ class NN_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32Enu
 // GGUF's formats, and two of activations that no file has: q16_k and q8_k, 128 signed codes of 16 or 8 bits and an f32 scale.
 def NN_BlockFormat : NN_Enum<"BlockFormat", "block-quantized storage format", [
   I32EnumAttrCase<"Q8_0", 0, "q8_0">, I32EnumAttrCase<"Q4_0", 1, "q4_0">, I32EnumAttrCase<"Q4_1", 2, "q4_1">,
-  I32EnumAttrCase<"Q5_0", 3, "q5_0">, I32EnumAttrCase<"Q5_1", 4, "q5_1">, I32EnumAttrCase<"Q4_K", 5, "q4_k">,
-  I32EnumAttrCase<"Q5_K", 6, "q5_k">, I32EnumAttrCase<"Q6_K", 7, "q6_k">,
-  I32EnumAttrCase<"Q16_K", 8, "q16_k">, I32EnumAttrCase<"Q8_K", 9, "q8_k">]>;
+  I32EnumAttrCase<"Q5_0", 3, "q5_0">, I32EnumAttrCase<"Q5_1", 4, "q5_1">, I32EnumAttrCase<"Q2_K", 5, "q2_k">,
+  I32EnumAttrCase<"Q3_K", 6, "q3_k">, I32EnumAttrCase<"Q4_K", 7, "q4_k">, I32EnumAttrCase<"Q5_K", 8, "q5_k">,
+  I32EnumAttrCase<"Q6_K", 9, "q6_k">, I32EnumAttrCase<"IQ4_NL", 10, "iq4_nl">, I32EnumAttrCase<"IQ4_XS", 11, "iq4_xs">,
+  I32EnumAttrCase<"MXFP4", 12, "mxfp4">, I32EnumAttrCase<"Q16_K", 13, "q16_k">, I32EnumAttrCase<"Q8_K", 14, "q8_k">]>;
 
 def NN_RopeStyle : NN_Enum<"RopeStyle", "which dimensions of a head rotate together", [
   I32EnumAttrCase<"Half", 0, "half">, I32EnumAttrCase<"Interleaved", 1, "interleaved">]>;

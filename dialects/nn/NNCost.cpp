@@ -208,7 +208,7 @@ FusionRole RopeTableOp::getFusionRole() { return FusionRole::RowWise; }
 FusionRole RotateOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole EmptyCacheOp::getFusionRole() { return FusionRole::Store; }
 FusionRole RelativePositionBiasOp::getFusionRole() { return FusionRole::Gather; }
-FusionRole ExpertsOp::getFusionRole() { return FusionRole::Contraction; }
+FusionRole ExpertsOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole AttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CachedAttentionOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole CacheAppendOp::getFusionRole() { return FusionRole::Store; }

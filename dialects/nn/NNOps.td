@@ -535,26 +535,29 @@ def NN_CrossEntropyOp : NN_TensorOp<"cross_entropy", [NN_InferredShapes, NN_Grad
 // Mixture of experts
 //===----------------------------------------------------------------------===//
 
-def NN_ExpertsOp : NN_TensorOp<"experts", [AllTypesMatch<["input", "result"]>,
+def NN_ExpertsOp : NN_TensorOp<"experts", [NN_InferredShapes,
     NN_NoGradient<"its rule adds to the experts that each token chose, and no operation does that yet">]> {
   let summary = "the gated MLPs that a router chooses for each token";
   let description = [{
-    With E experts, p[t, :] = softmax(router[t, :]), and S[t] the `top_k` experts of the largest p (the lower number wins a tie):
+    With E experts, p[t, :] = softmax(router[t, :]), or with `sigmoid` the logistic function of each router[t, e], and S[t] the `top_k`
+    experts of the largest p (the lower number wins a tie):
 
         y[t] = sum_{e in S[t]} g[t, e] * down_e(act(gate_e x[t]) * up_e x[t])      (Shazeer et al., 2017; Jiang et al., 2024)
 
     where g = p, divided by its sum over S[t] if `renormalize`d (Mixtral; Qwen3 as configured). Weights of all experts lie one below the
-    other: `gate` and `up` are `[E * inner, width]`, `down` is `[E * width, inner]`. `activation` is `silu` or `gelu` (tanh form).
+    other: `gate` and `up` are `[E * inner, width]`, `down` is `[E * width, inner]`. `activation` is `silu` or `gelu` (tanh form). One
+    expert of `sigmoid` is one that all tokens share, with a gate (Qwen2-MoE). Where x is rounded, to bf16 or to the blocks of products of
+    integers, what down_e multiplies is rounded like it.
 
         %y = nn.experts %x, %router, %gate, %up, %down top_k 2 silu renormalize
-               : tensor<?x64xf32>, tensor<?x8xf32>, tensor<1024x64xf32>, tensor<1024x64xf32>, tensor<512x128xf32>
+               : tensor<?x64xf32>, tensor<?x8xf32>, tensor<1024x64xf32>, tensor<1024x64xf32>, tensor<512x128xf32> -> tensor<?x64xf32>
   }];
   let arguments = (ins NN_Activation:$input, NN_Activation:$router, NN_Weight:$gate, NN_Weight:$up, NN_Weight:$down,
-    I64Attr:$top_k, NN_GateActivationAttr:$activation, UnitAttr:$renormalize);
+    I64Attr:$top_k, NN_GateActivationAttr:$activation, UnitAttr:$sigmoid, UnitAttr:$renormalize);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = [{
-    $input `,` $router `,` $gate `,` $up `,` $down `top_k` $top_k $activation (`renormalize` $renormalize^)? attr-dict
-    `:` type($input) `,` type($router) `,` type($gate) `,` type($up) `,` type($down)
+    $input `,` $router `,` $gate `,` $up `,` $down `top_k` $top_k $activation (`sigmoid` $sigmoid^)? (`renormalize` $renormalize^)?
+    attr-dict `:` type($input) `,` type($router) `,` type($gate) `,` type($up) `,` type($down) `->` type($result)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -94,8 +94,7 @@ PackedGroup packedGroupOf(BlockType block) {
   const blocks::FormatTraits &traits =
       blocks::traitsOf(*blocks::parseFormat(stringifyBlockFormat(block.getFormat())));
   const int64_t codeBits = traits.codeBits <= 4 ? 4 : 8;
-  const bool isTwoLevel = traits.blockElements != traits.groupSize;
-  const int64_t scaleBytes = isTwoLevel && !block.getAligned() ? 4 : 2;
+  const int64_t scaleBytes = traits.halfScales || block.getAligned() ? 2 : 4;
   return {traits.groupSize, traits.groupSize * codeBits / 8 + scaleBytes * (traits.hasMin ? 2 : 1)};
 }
 

@@ -262,6 +262,11 @@ LogicalResult RopeOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
 LogicalResult RotateOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
   return reifyLike(*this, getInput(), builder, sizes);
 }
+LogicalResult ExpertsOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op, Types &types) {
+  types.push_back(
+      RankedTensorType::get({dim(op.getInput(), 0), dim(op.getInput(), 1)}, computedElement(op.getInput())));
+  return success();
+}
 LogicalResult ExpertsOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
   return reifyLike(*this, getInput(), builder, sizes);
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "frontend/gguf/TensorTypes.h"
 #include "runtime/io/Message.h"
 
 namespace llmc::gguf {
@@ -21,66 +22,6 @@ static constexpr absl::string_view alignmentKey = "general.alignment";
 /// dimension).
 static constexpr uint64_t smallestEntry = 8 + 1 + 4 + 1;
 static constexpr uint64_t smallestTensor = 8 + 1 + 4 + 8 + 4 + 8;
-
-struct TensorType {
-  absl::string_view name;
-  std::optional<StorageFormat> format;
-};
-
-/// The tensor types of ggml, by the number that files use.
-static constexpr TensorType tensorTypes[] = {
-    {"F32", StorageFormat::F32},
-    {"F16", StorageFormat::F16},
-    {"Q4_0", StorageFormat::Q4_0},
-    {"Q4_1", StorageFormat::Q4_1},
-    {"Q4_2", {}},
-    {"Q4_3", {}},
-    {"Q5_0", StorageFormat::Q5_0},
-    {"Q5_1", StorageFormat::Q5_1},
-    {"Q8_0", StorageFormat::Q8_0},
-    {"Q8_1", {}},
-    {"Q2_K", {}},
-    {"Q3_K", {}},
-    {"Q4_K", StorageFormat::Q4_K},
-    {"Q5_K", StorageFormat::Q5_K},
-    {"Q6_K", StorageFormat::Q6_K},
-    {"Q8_K", {}},
-    {"IQ2_XXS", {}},
-    {"IQ2_XS", {}},
-    {"IQ3_XXS", {}},
-    {"IQ1_S", {}},
-    {"IQ4_NL", {}},
-    {"IQ3_S", {}},
-    {"IQ2_S", {}},
-    {"IQ4_XS", {}},
-    {"I8", {}},
-    {"I16", {}},
-    {"I32", {}},
-    {"I64", {}},
-    {"F64", {}},
-    {"IQ1_M", {}},
-    {"BF16", StorageFormat::BF16},
-    {"Q4_0_4_4", {}},
-    {"Q4_0_4_8", {}},
-    {"Q4_0_8_8", {}},
-    {"TQ1_0", {}},
-    {"TQ2_0", {}},
-    {"IQ4_NL_4_4", {}},
-    {"IQ4_NL_4_8", {}},
-    {"IQ4_NL_8_8", {}},
-    {"MXFP4", {}},
-    {"NVFP4", {}},
-    {"Q1_0", {}},
-};
-
-static absl::StatusOr<StorageFormat> checkTensorType(uint32_t number) {
-  if (number < std::size(tensorTypes) && tensorTypes[number].format)
-    return *tensorTypes[number].format;
-  std::string found = number < std::size(tensorTypes)
-                          ? absl::StrCat("type ", tensorTypes[number].name, " is not supported")
-                          : absl::StrCat("type number ", number, " is unknown");
-  return absl::UnimplementedError(absl::StrCat(found, "; supported are ", blocks::listFormats()));
-}
 
 int64_t Tensor::elements() const {
   int64_t product = 1;
@@ -215,7 +156,7 @@ static absl::Status readTensor(Cursor &cursor, Tensor &tensor) {
   absl::StatusOr<uint32_t> number = cursor.number<uint32_t>("type");
   if (!number.ok())
     return number.status();
-  absl::StatusOr<StorageFormat> format = checkTensorType(*number);
+  absl::StatusOr<StorageFormat> format = formatOfType(*number);
   if (!format.ok())
     return format.status();
   absl::StatusOr<uint64_t> offset = cursor.number<uint64_t>("offset");

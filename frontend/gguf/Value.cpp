@@ -187,6 +187,19 @@ std::optional<std::vector<Value>> Value::asArrays() const {
       [](const Value &item) { return item.isArray() ? std::optional(item) : std::nullopt; });
 }
 
+void Value::appendTo(std::string &file) const {
+  auto append = [&](const void *data, size_t size) { file.append(static_cast<const char *>(data), size); };
+  if (isArray()) {
+    const auto item = static_cast<uint32_t>(itemType);
+    append(&item, sizeof(item));
+    append(&count, sizeof(count));
+  } else if (valueType == ValueType::String) {
+    const uint64_t length = bytes.size();
+    append(&length, sizeof(length));
+  }
+  append(bytes.data(), bytes.size());
+}
+
 std::string Value::describe() const {
   if (isArray())
     return absl::StrCat("array of ", count, " ", nameOf(itemType));

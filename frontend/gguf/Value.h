@@ -66,6 +66,9 @@ public:
   std::optional<std::vector<absl::string_view>> asStrings() const;
   std::optional<std::vector<Value>> asArrays() const;
 
+  /// Appends the value as a file has it behind its type.
+  void appendTo(std::string &file) const;
+
   /// `string 'llama'`, `u32 30`, `array of 49152 string`: for messages and listings; one line of bounded
   /// length.
   std::string describe() const;

@@ -1,6 +1,7 @@
 //===- Activation.cpp - the activations of feed-forward networks -------------------------------------===//
 
 #include "frontend/import/Activation.h"
+#include "llvm/Support/ErrorHandling.h"
 
 using namespace llmc::frontend;
 
@@ -16,4 +17,18 @@ Activation llmc::frontend::readActivation(Hyperparameters &fields, Name name, Ac
   if (found == silu)
     return Activation::Silu;
   return found == gelu ? Activation::Gelu : Activation::GeluTanh;
+}
+
+std::string llmc::frontend::nameOf(Activation activation) {
+  switch (activation) {
+  case Activation::Gelu:
+    return "gelu";
+  case Activation::GeluTanh:
+    return "gelu_pytorch_tanh";
+  case Activation::Relu:
+    return "relu";
+  case Activation::Silu:
+    return "silu";
+  }
+  llvm_unreachable("not an activation");
 }

@@ -12,6 +12,9 @@ enum class Activation { Gelu, GeluTanh, Relu, Silu };
 /// Reads an activation by the name that transformers has for it; one that is not listed here is refused.
 Activation readActivation(Hyperparameters &fields, Name name, Activation missing);
 
+/// A name by which readActivation() knows it.
+std::string nameOf(Activation activation);
+
 } // namespace llmc::frontend
 
 #endif // LLMC_FRONTEND_IMPORT_ACTIVATION_H

@@ -66,6 +66,17 @@ void Checkpoint::dropRows(llvm::StringRef name, int64_t count) {
   tensor.bytes.remove_prefix(count * rowBytes);
 }
 
+void Checkpoint::makeRow(llvm::StringRef name) {
+  auto found = stored.find(name);
+  if (found != stored.end() && found->second.shape.size() == 1)
+    found->second.shape = {1, found->second.shape[0]};
+}
+
+void Checkpoint::mergeRows(llvm::StringRef name) {
+  StoredTensor &tensor = stored.find(name)->second;
+  tensor.shape = {tensor.shape[0] * tensor.shape[1], tensor.shape[2]};
+}
+
 RankedTensorType llmc::frontend::typeOf(const StoredTensor &tensor, MLIRContext *context) {
   return RankedTensorType::get(tensor.shape, elementTypeOf(*tensor.format, context));
 }

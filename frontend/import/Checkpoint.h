@@ -78,6 +78,13 @@ public:
   /// From now on tensor `name`, which has more than `count` rows, begins with row `count` of the file's.
   void dropRows(llvm::StringRef name, int64_t count);
 
+  /// From now on tensor `name`, a vector [n] in the file, is the matrix [1, n]. Does nothing if there is no
+  /// such vector.
+  void makeRow(llvm::StringRef name);
+
+  /// From now on tensor `name`, [a, b, c] in the file, is the matrix [a * b, c].
+  void mergeRows(llvm::StringRef name);
+
   llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
                                                       mlir::RankedTensorType type) override;
 

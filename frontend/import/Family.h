@@ -3,6 +3,7 @@
 #define LLMC_FRONTEND_IMPORT_FAMILY_H
 
 #include "frontend/import/Checkpoint.h"
+#include "frontend/import/Description.h"
 #include "frontend/import/ModelInfo.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -15,6 +16,8 @@ struct Graph {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   ModelSizes sizes;
   std::optional<Head> head = {}; ///< if it was built with one
+  /// The model for files of the other format; without an architecture, its family is not written there.
+  Description description = {};
 };
 
 /// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
@@ -36,6 +39,8 @@ struct Family {
 extern const Family kLlama;
 extern const Family kQwen2;
 extern const Family kQwen3;
+extern const Family kQwen2Moe;
+extern const Family kQwen3Moe;
 extern const Family kGemma;
 extern const Family kGemma2;
 extern const Family kGemma3;

@@ -6,7 +6,7 @@
 
 namespace llmc::frontend {
 
-/// Opens a GGUF file.
+/// Opens a GGUF file, or all parts of a split one by the first of them.
 absl::StatusOr<std::unique_ptr<Checkpoint>> openGguf(const std::string &path);
 
 /// Opens a directory with config.json, model.safetensors or its shards, and perhaps generation_config.json.

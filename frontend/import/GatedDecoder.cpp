@@ -22,7 +22,8 @@ void refuseUnknownOptions(Hyperparameters &fields, const GatedDecoderReading &re
     fields.expect({"hidden_activation", ""}, {geluTanh});
   }
   fields.refuse({"quantization_config", ""}, "quantized weights are read from GGUF files only");
-  fields.expect({"num_local_experts", "expert_count"}, {int64_t(0)});
+  if (!reading.experts)
+    fields.expect({"num_local_experts", "expert_count"}, {int64_t(0)});
   fields.expect({"", "use_parallel_residual"}, {false});
   fields.expect({"", "tensor_data_layout"}, {std::string("Meta AI original pth")});
   fields.expect({"embedding_multiplier", "embedding_scale"}, {1.0});
@@ -69,8 +70,10 @@ Projections buildProjections(GraphBuilder &graph, const GatedDecoder &decoder, V
     SmallVector<Value> parts = graph.split(merged, {queryWidth.value, keyWidth.value, keyWidth.value});
     return {parts[0], parts[1], parts[2]};
   }
-  return {graph.linear(x, {"self_attn.q_proj", "attn_q"}, queryWidth, decoder.hidden, bias),
-          graph.linear(x, {"self_attn.k_proj", "attn_k"}, keyWidth, decoder.hidden, bias),
+  const int64_t heads = decoder.neighboursInGguf ? decoder.heads.value : 0;
+  const int64_t kvHeads = decoder.neighboursInGguf ? decoder.kvHeads.value : 0;
+  return {graph.linear(x, {"self_attn.q_proj", "attn_q"}, queryWidth, decoder.hidden, bias, heads),
+          graph.linear(x, {"self_attn.k_proj", "attn_k"}, keyWidth, decoder.hidden, bias, kvHeads),
           graph.linear(x, {"self_attn.v_proj", "attn_v"}, keyWidth, decoder.hidden, bias)};
 }
 
@@ -96,7 +99,9 @@ Value buildAttention(GraphBuilder &graph, const GatedDecoder &decoder, bool wind
                       decoder.heads * decoder.headDim, decoder.outputBias);
 }
 
-Value buildMlp(GraphBuilder &graph, const GatedDecoder &decoder, Value x) {
+Value buildMlp(GraphBuilder &graph, const GatedDecoder &decoder, int64_t layer, Value x) {
+  if (decoder.experts && (decoder.experts->layers.empty() || decoder.experts->layers[layer]))
+    return buildExperts(graph, *decoder.experts, decoder.hidden, x);
   const Size &hidden = decoder.hidden, &intermediate = decoder.intermediate;
   Bias bias = decoder.mlpBias;
   Value gate, up;
@@ -124,7 +129,7 @@ Value buildLayer(GraphBuilder &graph, const GatedDecoder &decoder, int64_t index
     attended = norm(attended, {"post_attention_layernorm", "post_attention_norm"});
   x = graph.add(x, attended);
   normed = norm(x, decoder.outputNorms ? mlpNormOfFour : mlpNorm);
-  Value transformed = buildMlp(graph, decoder, normed);
+  Value transformed = buildMlp(graph, decoder, index, normed);
   if (decoder.outputNorms)
     transformed = norm(transformed, {"post_feedforward_layernorm", "post_ffw_norm"});
   return graph.add(x, transformed);
@@ -144,6 +149,9 @@ GatedDecoder llmc::frontend::readGatedDecoder(const Checkpoint &checkpoint, Hype
   decoder.epsilon = huggingFace ? fields.epsilon({"rms_norm_eps", ""}, 1e-6)
                                 : fields.epsilon({"", "attention.layer_norm_rms_epsilon"});
   decoder.rope = readRope(checkpoint, fields, decoder.headDim, reading.rope, context);
+  if (decoder.rope.context)
+    decoder.context.value = *decoder.rope.context;
+  decoder.neighboursInGguf = reading.rope.ggufStyle == nn::RopeStyle::Interleaved;
   decoder.activation = reading.activation;
   double scale = fields.numberIn({"attention_multiplier", "attention.scale"}, 1e-6, 1e6,
                                  1 / std::sqrt(double(decoder.headDim.value)));
@@ -203,11 +211,17 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
     logits = graph.softcap(logits, *decoder.logitCap);
 
   graph.ignoreTensors({kRopeFactorsTensor, "*.rotary_emb.inv_freq"});
+  if (decoder.rope.context)
+    graph.ignoreTensors({kShortFactorsTensor, kLongFactorsTensor});
   if (decoder.tied)
     graph.ignoreTensors({"lm_head.weight"});
   absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(logits);
   if (!module.ok())
     return module.status();
+  Description description = decoder.own;
+  describeGatedDecoder(decoder, description);
+  description.tensors = graph.tensors();
   return Graph{std::move(*module),
-               {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value}};
+               {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value},
+               std::move(description)};
 }

@@ -2,6 +2,7 @@
 #ifndef LLMC_FRONTEND_IMPORT_GATEDDECODER_H
 #define LLMC_FRONTEND_IMPORT_GATEDDECODER_H
 
+#include "frontend/import/Experts.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/GraphBuilder.h"
 
@@ -33,6 +34,12 @@ struct GatedDecoder {
   /// Queries, keys and values are one tensor, and so are the two products before the gate.
   bool mergedWeights = false;
   bool tied; ///< the head's weight is the embedding table
+  /// Of layers that have such instead of one feed-forward network.
+  std::optional<Experts> experts;
+  /// Rows of queries and keys are neighbours in GGUF files (NamedTensor::neighbourHeads).
+  bool neighboursInGguf = false;
+  /// The family's architectures, and the fields that no other family has.
+  Description own = {};
 };
 
 /// What families do differently while fields are read.
@@ -43,6 +50,7 @@ struct GatedDecoderReading {
   Activation activation = Activation::Silu; ///< of the gate, which files must not contradict
   bool tied = false;                        ///< the `tie_word_embeddings` of a config.json without it
   bool softcaps = false;                    ///< the family has soft limits, and reads them by itself
+  bool experts = false;                     ///< the family may have experts, and reads them by itself
 };
 
 /// Reads what all of these decoders have, and refuses options that none has. No layer has a window.
@@ -53,6 +61,9 @@ GatedDecoder readGatedDecoder(const Checkpoint &checkpoint, Hyperparameters &fie
 /// such a list those that `isWindowed` names. The window is known already.
 void readWindowedLayers(Hyperparameters &fields, GatedDecoder &decoder,
                         llvm::function_ref<bool(size_t layer)> isWindowed);
+
+/// Adds the fields that readGatedDecoder() and readWindowedLayers() read.
+void describeGatedDecoder(const GatedDecoder &decoder, Description &description);
 
 /// Builds the graph. `fields` are those that `decoder` was read from; their error comes first.
 absl::StatusOr<Graph> buildGatedDecoder(Checkpoint &checkpoint, Hyperparameters &fields,

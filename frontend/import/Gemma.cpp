@@ -7,6 +7,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
+#include "absl/strings/str_cat.h"
 #include "frontend/import/GatedDecoder.h"
 #include <cmath>
 
@@ -25,12 +26,45 @@ GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, Ga
   reading.activation = Activation::GeluTanh;
   reading.tied = true;
   GatedDecoder decoder = readGatedDecoder(checkpoint, fields, reading, context);
-  // What converters write is whole.
-  decoder.normWeight = fields.format() == Format::HuggingFace ? NormWeight::LessOne : NormWeight::Whole;
+  decoder.normWeight = NormWeight::LessOne;
   decoder.embeddingScale = std::sqrt(static_cast<double>(decoder.hidden.value));
   decoder.attentionBias = decoder.outputBias =
       fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
   return decoder;
+}
+
+/// What is written of all of them.
+Description describeGemma(const GatedDecoder &decoder, const char *huggingFaceArchitecture,
+                          const char *modelType, const char *ggufArchitecture) {
+  Description own = {.huggingFaceArchitecture = huggingFaceArchitecture,
+                     .modelType = modelType,
+                     .ggufArchitecture = ggufArchitecture};
+  own.add({"hidden_activation", ""}, std::string("gelu_pytorch_tanh"));
+  own.add({"attention_bias", ""}, decoder.attentionBias == Bias::Yes);
+  return own;
+}
+
+/// Says that the model lacks what files have to deny, which GGUF's can not.
+void describeMissing(bool has, const char *field, Description &own) {
+  if (has)
+    return;
+  own.add({field, ""}, NullField());
+  own.refuse(Format::Gguf, absl::StrCat("its ", field, " is null"));
+}
+
+/// What readAttention() reads.
+void describeAttention(int64_t period, int64_t layersOfTheLargest, GatedDecoder &decoder) {
+  Description &own = decoder.own;
+  const double scale = decoder.attention.scale;
+  own.add({"query_pre_attn_scalar", ""}, 1 / (scale * scale));
+  const double implied = decoder.layers.value == layersOfTheLargest
+                             ? double(decoder.hidden.value) / double(decoder.heads.value)
+                             : double(decoder.headDim.value);
+  if (std::fabs(scale * std::sqrt(implied) - 1) > 1e-6)
+    own.refuse(Format::Gguf, "its query_pre_attn_scalar is not the width of a head");
+  for (size_t layer = 0; layer < decoder.windowedLayers.size(); ++layer)
+    if (decoder.windowedLayers[layer] != ((static_cast<int64_t>(layer) + 1) % period != 0))
+      own.refuse(Format::Gguf, absl::StrCat("its layers without a window are not every ", period, "th"));
 }
 
 /// The scale of attention and the layers with a window of Gemma 2 and 3: all but every `period`th.
@@ -61,6 +95,7 @@ absl::StatusOr<Graph> buildGemma(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGemma(checkpoint, fields, {}, context);
   fields.expect({"use_bidirectional_attention", ""}, {false});
+  decoder.own = describeGemma(decoder, "GemmaForCausalLM", "gemma", "gemma");
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -70,25 +105,45 @@ absl::StatusOr<Graph> buildGemma2(Checkpoint &checkpoint, MLIRContext *context) 
   readAttention(fields, /*period=*/2, /*layersOfTheLargest=*/46, decoder);
   decoder.attention.softcap = readCap(fields, "attn_logit_softcapping", 50);
   decoder.logitCap = readCap(fields, "final_logit_softcapping", 30);
+  decoder.own = describeGemma(decoder, "Gemma2ForCausalLM", "gemma2", "gemma2");
+  describeMissing(decoder.attention.softcap.has_value(), "attn_logit_softcapping", decoder.own);
+  describeMissing(decoder.logitCap.has_value(), "final_logit_softcapping", decoder.own);
+  describeMissing(decoder.attention.window.has_value(), kWindow.huggingFace, decoder.own);
+  describeAttention(/*period=*/2, /*layersOfTheLargest=*/46, decoder);
   return buildGatedDecoder(checkpoint, fields, decoder, context);
+}
+
+/// The keys of both bases in GGUF files. Files that were not made by llama.cpp's converter have others.
+const char *globalThetaKey(const Hyperparameters &fields) {
+  constexpr Name other = {"", "rope.global.freq_base"};
+  return fields.has(other) ? other.gguf : "rope.freq_base";
+}
+const char *localThetaKey(const Hyperparameters &fields) {
+  constexpr Name other = {"", "rope.local.freq_base"};
+  return fields.has(other) ? other.gguf : "rope.freq_base_swa";
 }
 
 /// How layers with a window rotate, whose frequencies are never scaled.
 Rope readWindowRope(const Checkpoint &checkpoint, Hyperparameters &fields, const GatedDecoder &decoder,
                     MLIRContext *context) {
+  const Name theta = {"rope_local_base_freq", localThetaKey(fields)};
   if (fields.has({"rope_parameters", ""}))
-    return readRope(checkpoint, fields, decoder.headDim, {.layerKind = "sliding_attention"}, context);
+    return readRope(checkpoint, fields, decoder.headDim, {.theta = theta, .layerKind = "sliding_attention"},
+                    context);
   Rope rope = decoder.rope;
-  rope.theta = fields.numberIn({"rope_local_base_freq", "rope.freq_base_swa"}, 1, 1e12, 10000.0);
+  rope.theta = fields.numberIn(theta, 1, 1e12, 10000.0);
   rope.scaling = {};
   return rope;
 }
 
 absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
-  GatedDecoder decoder =
-      readGemma(checkpoint, fields,
-                {.rope = {.missingTheta = 1e6, .layerKind = "full_attention"}, .softcaps = true}, context);
+  GatedDecoder decoder = readGemma(checkpoint, fields,
+                                   {.rope = {.theta = {"rope_theta", globalThetaKey(fields)},
+                                             .missingTheta = 1e6,
+                                             .layerKind = "full_attention"},
+                                    .softcaps = true},
+                                   context);
   // GGUF files of models without a window do not have it.
   const bool hasWindows = fields.format() == Format::HuggingFace || fields.has(kWindow);
   const int64_t period = fields.integerOr({"sliding_window_pattern", "attention.sliding_window_pattern"},
@@ -99,6 +154,11 @@ absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) 
   fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"},
                 "attention has no soft limit in Gemma 3");
   decoder.logitCap = readCap(fields, "final_logit_softcapping", {});
+  decoder.own = describeGemma(decoder, "Gemma3ForCausalLM", "gemma3_text", "gemma3");
+  decoder.own.add({"rope_local_base_freq", "rope.freq_base_swa"}, decoder.windowRope->theta);
+  describeAttention(period, /*layersOfTheLargest=*/62, decoder);
+  if (period != 6)
+    decoder.own.add({"", "attention.sliding_window_pattern"}, period);
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 

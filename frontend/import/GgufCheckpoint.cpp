@@ -1,7 +1,7 @@
 //===- GgufCheckpoint.cpp - a GGUF file as a checkpoint ----------------------------------------------===//
 
 #include "absl/strings/str_cat.h"
-#include "frontend/gguf/Reader.h"
+#include "frontend/gguf/Parts.h"
 #include "frontend/import/Formats.h"
 #include "frontend/import/TokenizerFiles.h"
 #include "llvm/Support/Path.h"
@@ -31,8 +31,9 @@ Field fieldOf(const gguf::Value *value) {
 
 class GgufCheckpoint : public Checkpoint {
 public:
-  explicit GgufCheckpoint(gguf::Reader reader)
-      : Checkpoint(Format::Gguf, reader.path()), reader(std::move(reader)) {}
+  /// `parts` as gguf::openParts() opens them.
+  explicit GgufCheckpoint(std::vector<gguf::Reader> parts)
+      : Checkpoint(Format::Gguf, parts.front().path()), parts(std::move(parts)) {}
 
   absl::Status load() {
     Hyperparameters fields = hyperparameters();
@@ -42,29 +43,34 @@ public:
     if (architectureName.empty())
       fields.fail({"", "general.architecture"}, "is missing, expected the name of an architecture");
     fields.expect({"", "general.type"}, {std::string("model")});
-    fields.expect({"", "split.count"}, {int64_t(0), int64_t(1)});
-    for (const gguf::Tensor &tensor : reader.tensors()) {
-      StoredTensor &target = stored[llvm::StringRef(tensor.name.data(), tensor.name.size())];
-      target.file = filePath;
-      target.format = tensor.format;
-      target.typeName = std::string(blocks::nameOf(tensor.format));
-      target.shape.assign(tensor.shape.begin(), tensor.shape.end());
-      target.bytes = tensor.bytes;
-    }
+    for (const gguf::Reader &part : parts)
+      for (const gguf::Tensor &tensor : part.tensors()) {
+        StoredTensor &target = stored[llvm::StringRef(tensor.name.data(), tensor.name.size())];
+        target.file = part.path();
+        target.format = tensor.format;
+        target.typeName = std::string(blocks::nameOf(tensor.format));
+        target.shape.assign(tensor.shape.begin(), tensor.shape.end());
+        target.bytes = tensor.bytes;
+      }
     return fields.status();
   }
 
-  std::vector<std::string> files() const override { return {filePath}; }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> paths;
+    for (const gguf::Reader &part : parts)
+      paths.push_back(part.path());
+    return paths;
+  }
   Hyperparameters generationDefaults() const override { return hyperparameters(); }
-  absl::StatusOr<std::string> readTokenizer() const override { return readGgufTokenizer(reader); }
+  absl::StatusOr<std::string> readTokenizer() const override { return readGgufTokenizer(parts.front()); }
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const override;
   Hyperparameters hyperparameters() const override {
     return Hyperparameters(Format::Gguf, filePath, architectureName + ".",
-                           [this](const std::string &key) { return fieldOf(reader.find(key)); });
+                           [this](const std::string &key) { return fieldOf(parts.front().find(key)); });
   }
 
 private:
-  gguf::Reader reader;
+  std::vector<gguf::Reader> parts; ///< the first has the metadata
 };
 
 absl::StatusOr<std::optional<hf::SentenceEmbedding>> GgufCheckpoint::readEmbedding() const {
@@ -86,10 +92,10 @@ absl::StatusOr<std::optional<hf::SentenceEmbedding>> GgufCheckpoint::readEmbeddi
 } // namespace
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> llmc::frontend::openGguf(const std::string &path) {
-  absl::StatusOr<gguf::Reader> reader = gguf::Reader::open(path);
-  if (!reader.ok())
-    return reader.status();
-  auto checkpoint = std::make_unique<GgufCheckpoint>(std::move(*reader));
+  absl::StatusOr<std::vector<gguf::Reader>> parts = gguf::openParts(path);
+  if (!parts.ok())
+    return parts.status();
+  auto checkpoint = std::make_unique<GgufCheckpoint>(*std::move(parts));
   if (absl::Status status = checkpoint->load(); !status.ok())
     return status;
   return checkpoint;

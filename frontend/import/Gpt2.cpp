@@ -74,6 +74,25 @@ Value buildLayer(GraphBuilder &graph, const Gpt2Config &config, Value x) {
   return graph.add(x, graph.linear(inner, {"mlp.c_proj", "ffn_down"}, hidden, config.inner, Bias::Yes));
 }
 
+Description describe(const Gpt2Config &config, const std::vector<NamedTensor> &tensors) {
+  Description description = {.huggingFaceArchitecture = "GPT2LMHeadModel",
+                             .modelType = "gpt2",
+                             .ggufArchitecture = "gpt2",
+                             .tensors = tensors};
+  description.add({"vocab_size", "vocab_size"}, config.vocabulary.value);
+  description.add({"n_layer", "block_count"}, config.layers.value);
+  description.add({"n_embd", "embedding_length"}, config.hidden.value);
+  description.add({"n_inner", "feed_forward_length"}, config.inner.value);
+  description.add({"n_positions", "context_length"}, config.context.value);
+  description.add({"n_head", "attention.head_count"}, config.attention.heads);
+  description.add({"layer_norm_epsilon", "attention.layer_norm_epsilon"}, config.epsilon);
+  description.add({"activation_function", ""}, nameOf(config.activation));
+  description.add({"tie_word_embeddings", ""}, config.tied);
+  if (config.activation != Activation::GeluTanh)
+    description.refuse(Format::Gguf, absl::StrCat("its activation is ", nameOf(config.activation)));
+  return description;
+}
+
 absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Gpt2Config config = readConfig(checkpoint, fields);
@@ -82,10 +101,9 @@ absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
 
   GraphBuilder graph(checkpoint, fields, context, {"tokens", "positions", "output_ids"});
   // The first checkpoints have the names of the model without its head.
-  if (checkpoint.find("transformer.wte.weight"))
+  if (fields.format() == Format::Gguf || checkpoint.find("transformer.wte.weight"))
     graph.beginNamesWith("transformer.");
-  if (fields.format() == Format::HuggingFace)
-    graph.holdsWeightsAs(WeightOrder::InOut);
+  graph.holdsWeightsAs(WeightOrder::InOut);
   constexpr Name embeddings = {"wte", "token_embd"};
   Value words = graph.embedding(graph.input(0), embeddings, config.vocabulary, config.hidden);
   Value positions = graph.embedding(graph.input(1), {"wpe", "position_embd"}, config.context, config.hidden);
@@ -109,7 +127,8 @@ absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
   if (!module.ok())
     return module.status();
   return Graph{std::move(*module),
-               {config.vocabulary.value, config.context.value, config.hidden.value, config.layers.value}};
+               {config.vocabulary.value, config.context.value, config.hidden.value, config.layers.value},
+               describe(config, graph.tensors())};
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"GPT2LMHeadModel"};

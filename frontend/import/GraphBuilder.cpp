@@ -31,9 +31,12 @@ GraphBuilder::GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, MLIR
 
 Value GraphBuilder::input(unsigned index) { return forward.getArgument(index); }
 
-std::string GraphBuilder::fullName(Name name) const {
-  return namePrefix + layerPrefix + name.in(fields.format());
+NamedTensor GraphBuilder::fullName(Name name, const char *suffix) const {
+  return {.huggingFace = namePrefix + huggingFaceLayer + name.huggingFace + suffix,
+          .gguf = ggufLayer + name.gguf + suffix};
 }
+
+Location GraphBuilder::placeOf(Name name) { return locationOf(fullName(name, "").in(fields.format())); }
 
 Location GraphBuilder::locationOf(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
 
@@ -75,12 +78,14 @@ RankedTensorType GraphBuilder::newType(ArrayRef<Size> shape) {
   return RankedTensorType::get(sizes, builder.getF32Type());
 }
 
-Value GraphBuilder::parameter(const std::string &name, ArrayRef<Size> shape) {
+Value GraphBuilder::parameter(const NamedTensor &tensor, ArrayRef<Size> shape) {
+  const std::string &name = tensor.in(fields.format());
   if (Value known = layerFunction ? layerArguments.lookup(name) : loaded.lookup(name))
     return known;
   const bool isNew = addsMissing && !checkpoint.find(name);
   RankedTensorType type = isNew ? newType(shape) : checkedType(name, shape);
   if (used.insert(name).second) {
+    named.push_back(tensor);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(module->getBody(), forward->getIterator());
     auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
@@ -94,12 +99,12 @@ Value GraphBuilder::parameter(const std::string &name, ArrayRef<Size> shape) {
 }
 
 /// A vector is used in f32 whatever its type; the conversion happens when the program is compiled.
-Value GraphBuilder::vector(const std::string &name, const Size &size) {
-  Value stored = parameter(name, {size});
+Value GraphBuilder::vector(const NamedTensor &tensor, const Size &size) {
+  Value stored = parameter(tensor, {size});
   auto type = cast<RankedTensorType>(stored.getType());
   if (type.getElementType().isF32())
     return stored;
-  return nn::ConvertOp::create(builder, locationOf(name), stored, builder.getF32Type());
+  return nn::ConvertOp::create(builder, locationOf(tensor.in(fields.format())), stored, builder.getF32Type());
 }
 
 //===----------------------------------------------------------------------===//
@@ -110,8 +115,9 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
                           function_ref<Value(ValueRange)> body) {
   OpBuilder::InsertPoint caller = builder.saveInsertionPoint();
   Location callerLocation = here;
-  layerPrefix = absl::StrCat(prefix.in(fields.format()), index, ".");
-  here = locationOf(StringRef(layerPrefix).drop_back());
+  huggingFaceLayer = absl::StrCat(prefix.huggingFace, index, ".");
+  ggufLayer = absl::StrCat(prefix.gguf, index, ".");
+  here = locationOf(StringRef(fields.format() == Format::Gguf ? ggufLayer : huggingFaceLayer).drop_back());
   builder.setInsertionPointToEnd(module->getBody());
   layerFunction = func::FuncOp::create(builder, here, absl::StrCat("layer_", index),
                                        builder.getFunctionType(operands.getTypes(), {}));
@@ -133,7 +139,8 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
     arguments.push_back(value);
   }
   Value called = func::CallOp::create(builder, here, layerFunction, arguments).getResult(0);
-  layerPrefix.clear();
+  huggingFaceLayer.clear();
+  ggufLayer.clear();
   layerFunction = {};
   layerParameters.clear();
   layerArguments.clear();
@@ -146,55 +153,111 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
 //===----------------------------------------------------------------------===//
 
 Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width, int64_t firstRow) {
-  std::string tensor = fullName(name);
+  const NamedTensor tensor = fullName(name, ".weight");
+  const std::string &stored = tensor.in(fields.format());
   if (firstRow > 0) {
-    (void)checkedType(tensor + ".weight", {rows, width});
+    (void)checkedType(stored, {rows, width});
     if (ok())
-      checkpoint.dropRows(tensor + ".weight", firstRow);
+      checkpoint.dropRows(stored, firstRow);
   }
-  Value table = parameter(tensor + ".weight", {{rows.value - firstRow, rows.meaning}, width});
+  Value table = parameter(tensor, {{rows.value - firstRow, rows.meaning}, width});
   // In f32 whatever the type of the table.
   auto type = cast<RankedTensorType>(ids.getType());
   return nn::EmbeddingOp::create(
-      builder, locationOf(tensor),
-      RankedTensorType::get({type.getDimSize(0), width.value}, builder.getF32Type()), ids, table);
+      builder, placeOf(name), RankedTensorType::get({type.getDimSize(0), width.value}, builder.getF32Type()),
+      ids, table);
 }
 
-Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, Bias bias) {
-  std::string tensor = fullName(name);
-  if (weightOrder == WeightOrder::InOut)
-    checkpoint.transpose(tensor + ".weight");
-  Value weight = parameter(tensor + ".weight", {out, in});
-  Value offset = bias == Bias::Yes ? vector(tensor + ".bias", out) : Value();
-  return nn::LinearOp::create(builder, locationOf(tensor), x, weight, offset);
+Value GraphBuilder::linear(Value x, Name name, const Size &out, const Size &in, Bias bias,
+                           int64_t neighbourHeads) {
+  NamedTensor tensor = fullName(name, ".weight"), biasTensor = fullName(name, ".bias");
+  tensor.neighbourHeads = biasTensor.neighbourHeads = neighbourHeads;
+  if (weightOrder == WeightOrder::InOut) {
+    tensor.form = NamedTensor::Form::Transposed;
+    if (fields.format() == Format::HuggingFace)
+      checkpoint.transpose(tensor.huggingFace);
+  }
+  // Writers of GGUF files drop dimensions of one.
+  if (out.value == 1) {
+    tensor.form = NamedTensor::Form::Row;
+    if (fields.format() == Format::Gguf)
+      checkpoint.makeRow(tensor.gguf);
+  }
+  Value weight = parameter(tensor, {out, in});
+  Value offset = bias == Bias::Yes ? vector(biasTensor, out) : Value();
+  return nn::LinearOp::create(builder, placeOf(name), x, weight, offset);
+}
+
+Value GraphBuilder::weight(Name name, const Size &out, const Size &in) {
+  return parameter(fullName(name, ".weight"), {out, in});
+}
+
+Value GraphBuilder::expertWeights(Name name, const char *part, const Size &experts, const Size &out,
+                                  const Size &in) {
+  const Size rows = experts * out;
+  auto tensorOf = [&](int64_t expert) {
+    const std::string huggingFace = absl::StrCat(name.huggingFace, expert, ".", part);
+    NamedTensor tensor = fullName({huggingFace.c_str(), name.gguf}, ".weight");
+    tensor.expert = expert;
+    tensor.experts = experts.value;
+    return tensor;
+  };
+  if (fields.format() == Format::Gguf) {
+    const NamedTensor tensor = tensorOf(0);
+    (void)checkedType(tensor.gguf, {experts, out, in});
+    if (!ok())
+      return parameter(tensor, {rows, in});
+    checkpoint.mergeRows(tensor.gguf);
+    Value weight = parameter(tensor, {rows, in});
+    for (int64_t expert = 1; expert < experts.value; ++expert)
+      named.push_back(tensorOf(expert));
+    return weight;
+  }
+  SmallVector<Value> parts;
+  for (int64_t expert = 0; expert < experts.value && ok(); ++expert)
+    parts.push_back(parameter(tensorOf(expert), {out, in}));
+  if (!ok())
+    return parameter(tensorOf(0), {out, in});
+  if (parts.size() == 1)
+    return parts[0];
+  return nn::ConcatOp::create(builder, placeOf(name), parts);
 }
 
 Value GraphBuilder::linear(Value x, const std::string &weight, const std::string &bias, const Size &out,
                            const Size &in) {
-  Value matrix = parameter(weight, {out, in});
-  return nn::LinearOp::create(builder, locationOf(weight), x, matrix, vector(bias, out));
+  NamedTensor matrixName, biasName;
+  matrixName.huggingFace = weight;
+  biasName.huggingFace = bias;
+  Value matrix = parameter(matrixName, {out, in});
+  return nn::LinearOp::create(builder, locationOf(weight), x, matrix, vector(biasName, out));
 }
 
 Value GraphBuilder::rmsNorm(Value x, Name name, const Size &width, double epsilon, NormWeight form) {
-  std::string tensor = fullName(name);
-  Value weight = vector(tensor + ".weight", width);
-  if (form == NormWeight::LessOne) {
+  NamedTensor tensor = fullName(name, ".weight");
+  if (form == NormWeight::LessOne)
+    tensor.form = NamedTensor::Form::LessOne;
+  const Location location = placeOf(name);
+  Value weight = vector(tensor, width);
+  if (form == NormWeight::LessOne && fields.format() == Format::HuggingFace) {
     Value one = arith::ConstantOp::create(
-        builder, locationOf(tensor),
+        builder, location,
         DenseElementsAttr::get(cast<RankedTensorType>(weight.getType()), builder.getF32FloatAttr(1)));
-    weight = arith::AddFOp::create(builder, locationOf(tensor), weight, one);
+    weight = arith::AddFOp::create(builder, location, weight, one);
   }
-  return nn::RmsNormOp::create(builder, locationOf(tensor), x, weight, builder.getF64FloatAttr(epsilon));
+  return nn::RmsNormOp::create(builder, location, x, weight, builder.getF64FloatAttr(epsilon));
 }
 
 Value GraphBuilder::layerNorm(Value x, Name name, const Size &width, double epsilon) {
-  std::string tensor = fullName(name);
+  NamedTensor tensor = fullName(name, ".weight"), biasTensor = fullName(name, ".bias");
   // The oldest checkpoints name them as the paper does.
-  bool old = !checkpoint.find(tensor + ".weight") && checkpoint.find(tensor + ".gamma");
-  Value weight = vector(tensor + (old ? ".gamma" : ".weight"), width);
-  Value bias = vector(tensor + (old ? ".beta" : ".bias"), width);
-  return nn::LayerNormOp::create(builder, locationOf(tensor), x, weight, bias,
-                                 builder.getF64FloatAttr(epsilon));
+  const NamedTensor gamma = fullName(name, ".gamma");
+  if (!checkpoint.find(tensor.in(fields.format())) && checkpoint.find(gamma.huggingFace)) {
+    tensor.huggingFace = gamma.huggingFace;
+    biasTensor.huggingFace = fullName(name, ".beta").huggingFace;
+  }
+  Value weight = vector(tensor, width);
+  Value bias = vector(biasTensor, width);
+  return nn::LayerNormOp::create(builder, placeOf(name), x, weight, bias, builder.getF64FloatAttr(epsilon));
 }
 
 Value GraphBuilder::rope(Value x, Value positions, int64_t heads, const Rope &rope) {
@@ -211,6 +274,15 @@ Value GraphBuilder::attention(Value query, Value key, Value value, const Attenti
       builder.getF64FloatAttr(shape.scale),
       shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(),
       shape.softcap ? builder.getF64FloatAttr(*shape.softcap) : FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
+}
+
+Value GraphBuilder::experts(Value x, Value router, ArrayRef<Value> weights, int64_t perToken,
+                            RouterScore score, bool renormalize) {
+  auto flag = [&](bool isSet) { return isSet ? builder.getUnitAttr() : UnitAttr(); };
+  return nn::ExpertsOp::create(builder, here, x.getType(), x, router, weights[0], weights[1], weights[2],
+                               builder.getI64IntegerAttr(perToken),
+                               nn::GateActivationAttr::get(context, nn::GateActivation::Silu),
+                               flag(score == RouterScore::Logistic), flag(renormalize));
 }
 
 Value GraphBuilder::silu(Value x) { return nn::SiluOp::create(builder, here, x); }

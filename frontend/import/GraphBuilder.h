@@ -5,6 +5,7 @@
 #include "dialects/nn/NN.h"
 #include "frontend/import/Activation.h"
 #include "frontend/import/Checkpoint.h"
+#include "frontend/import/NamedTensor.h"
 #include "frontend/import/Rope.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -18,11 +19,14 @@ inline constexpr llvm::StringLiteral kNewParameter = "llmc.new";
 /// Whether a layer of the model has a bias vector beside its weight.
 enum class Bias { No, Yes };
 
-/// How a file holds the matrices of a model: as [out, in], or transposed.
+/// How Hugging Face files hold the matrices of a model: as [out, in], or transposed. GGUF's are [out, in].
 enum class WeightOrder { OutIn, InOut };
 
-/// How a file holds the weight of a norm: as it multiplies, or less one.
+/// How Hugging Face files hold the weight of a norm: as it multiplies, or less one. GGUF's are whole.
 enum class NormWeight { Whole, LessOne };
+
+/// How the numbers of a router become probabilities of experts: all together, or each by itself.
+enum class RouterScore { Softmax, Logistic };
 
 /// Shape of attention.
 struct AttentionShape {
@@ -46,14 +50,14 @@ public:
   GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
                llvm::ArrayRef<llvm::StringRef> inputs);
 
-  /// Puts `prefix` before the names of all tensors that follow ("bert.").
+  /// Puts `prefix` before the names of all tensors that follow in Hugging Face files ("bert.").
   void beginNamesWith(std::string prefix) { namePrefix = std::move(prefix); }
 
   /// From now on a tensor that the checkpoint lacks is a parameter in f32 that is to be trained, without
   /// contents, and marked by kNewParameter.
   void addsMissingTensors() { addsMissing = true; }
 
-  /// How the file holds the weights of linear().
+  /// How Hugging Face files hold the weights of linear().
   void holdsWeightsAs(WeightOrder order) { weightOrder = order; }
 
   /// The value of input `index` of @forward.
@@ -70,10 +74,20 @@ public:
   /// The id 0 stands for `firstRow` of the table; nothing uses the rows before it.
   mlir::Value embedding(mlir::Value ids, Name name, const Size &rows, const Size &width,
                         int64_t firstRow = 0);
-  mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No);
-  /// The same where weight and bias have names of their own, complete ones.
+  /// `neighbourHeads`: outputs are so many heads, in each of which the rows of Hugging Face files are the
+  /// first halves of rotating pairs and then the second ones, and those of GGUF files pair by pair. 0: both
+  /// are alike.
+  mlir::Value linear(mlir::Value x, Name name, const Size &out, const Size &in, Bias bias = Bias::No,
+                     int64_t neighbourHeads = 0);
+  /// The same where weight and bias have names of their own, complete ones of Hugging Face.
   mlir::Value linear(mlir::Value x, const std::string &weight, const std::string &bias, const Size &out,
                      const Size &in);
+  /// The weight alone, for operations that take several.
+  mlir::Value weight(Name name, const Size &out, const Size &in);
+  /// The weights of all experts, [experts * out, in]: files of Hugging Face have a tensor for each, called
+  /// `name` + number + `part`, GGUF files one tensor [experts, out, in].
+  mlir::Value expertWeights(Name name, const char *part, const Size &experts, const Size &out,
+                            const Size &in);
   /// Over each `width` elements of x: its whole width, or each head.
   mlir::Value rmsNorm(mlir::Value x, Name name, const Size &width, double epsilon,
                       NormWeight form = NormWeight::Whole);
@@ -81,6 +95,9 @@ public:
 
   mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape);
+  /// `weights` are those of gate, up and down.
+  mlir::Value experts(mlir::Value x, mlir::Value router, llvm::ArrayRef<mlir::Value> weights,
+                      int64_t perToken, RouterScore score, bool renormalize);
   mlir::Value silu(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
   mlir::Value activate(mlir::Value x, Activation activation);
@@ -98,16 +115,22 @@ public:
   /// Marks tensors as known but without use for the graph. A `*` stands for any text.
   void ignoreTensors(llvm::ArrayRef<llvm::StringRef> patterns);
 
+  /// The tensors that were asked for so far, in order.
+  const std::vector<NamedTensor> &tensors() const { return named; }
+
   /// Ends @forward with `result`. Fails with the first error, and if the checkpoint has a tensor that the
   /// graph does not use: a model of another kind than its name says.
   absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> finish(mlir::Value result);
 
 private:
-  mlir::Value parameter(const std::string &name, llvm::ArrayRef<Size> shape);
-  mlir::Value vector(const std::string &name, const Size &size);
+  mlir::Value parameter(const NamedTensor &tensor, llvm::ArrayRef<Size> shape);
+  mlir::Value vector(const NamedTensor &tensor, const Size &size);
   mlir::RankedTensorType newType(llvm::ArrayRef<Size> shape);
   mlir::RankedTensorType checkedType(const std::string &name, llvm::ArrayRef<Size> shape);
-  std::string fullName(Name name) const;
+  /// The tensor of `name` and a suffix (".weight") under its names in both formats.
+  NamedTensor fullName(Name name, const char *suffix) const;
+  /// Where operations of the tensors called `name` are said to be.
+  mlir::Location placeOf(Name name);
   mlir::Location locationOf(llvm::StringRef name);
 
   Checkpoint &checkpoint;
@@ -119,8 +142,8 @@ private:
   std::string namePrefix;
   WeightOrder weightOrder = WeightOrder::OutIn;
   bool addsMissing = false;
-  /// The name of the layer that is being built, or nothing in @forward.
-  std::string layerPrefix;
+  /// What names of the layer that is being built begin with in both formats; nothing in @forward.
+  std::string huggingFaceLayer, ggufLayer;
   mlir::func::FuncOp layerFunction;
   /// Parameters that have become arguments of the layer, in order.
   llvm::SmallVector<std::string> layerParameters;
@@ -128,6 +151,7 @@ private:
   /// Parameters that @forward has loaded.
   llvm::StringMap<mlir::Value> loaded;
   llvm::StringSet<> used;
+  std::vector<NamedTensor> named;
   llvm::SmallVector<std::string> ignored;
   /// Where operations are: the name of the tensor, or of the operation's place.
   mlir::Location here;

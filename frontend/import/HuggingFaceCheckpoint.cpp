@@ -31,6 +31,7 @@ bool isInteger(const nlohmann::json &value) {
   return value.is_number_integer() &&
          !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t(INT64_MAX));
 }
+bool isNumber(const nlohmann::json &value) { return value.is_number(); }
 bool isString(const nlohmann::json &value) { return value.is_string(); }
 
 Field fieldOf(const nlohmann::json &value) {
@@ -49,6 +50,8 @@ Field fieldOf(const nlohmann::json &value) {
   if (value.is_array()) {
     if (auto integers = listOf<int64_t>(value, isInteger))
       return *integers;
+    if (auto numbers = listOf<double>(value, isNumber))
+      return *numbers;
     if (auto texts = listOf<std::string>(value, isString))
       return *texts;
   }

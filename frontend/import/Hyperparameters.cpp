@@ -27,6 +27,9 @@ std::string describe(const Field &field) {
     std::string operator()(const std::vector<int64_t> &value) {
       return absl::StrCat("a list of ", value.size(), " integers");
     }
+    std::string operator()(const std::vector<double> &value) {
+      return absl::StrCat("a list of ", value.size(), " numbers");
+    }
     std::string operator()(const std::vector<std::string> &value) {
       return absl::StrCat("a list of ", value.size(), " strings");
     }
@@ -188,6 +191,17 @@ std::vector<int64_t> Hyperparameters::integersOr(Name name, std::vector<int64_t>
     return *values;
   mismatch(name, field, "an integer or a list of integers");
   return missing;
+}
+
+std::vector<double> Hyperparameters::numbers(Name name) {
+  Field field = find(name);
+  if (auto *integers = std::get_if<std::vector<int64_t>>(&field))
+    return std::vector<double>(integers->begin(), integers->end());
+  if (auto *values = std::get_if<std::vector<double>>(&field))
+    if (std::all_of(values->begin(), values->end(), [](double value) { return std::isfinite(value); }))
+      return *values;
+  mismatch(name, field, "a list of finite numbers");
+  return {};
 }
 
 std::vector<std::string> Hyperparameters::textsOr(Name name, std::vector<std::string> missing) {

@@ -146,6 +146,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
 
   ImportedModel model;
   model.module = std::move(graph->module);
+  model.description = std::move(graph->description);
   const ModelCard &card = (*checkpoint)->card();
   model.info.name = card.name;
   model.info.licence = card.licence;

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "frontend/import/Checkpoint.h"
+#include "frontend/import/Description.h"
 #include "frontend/import/ModelInfo.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -41,6 +42,8 @@ struct ImportedModel {
   /// The paths of all files that were read: none may be written over.
   std::vector<std::string> files;
   ModelInfo info;
+  /// What files of the other format say of the model.
+  Description description;
 };
 
 /// Imports the model at `path`: a GGUF file or a Hugging Face directory. Fails with one line that names file,

@@ -1,6 +1,7 @@
-//===- Llama.cpp - Llama, Mistral, SmolLM ------------------------------------------------------------===//
+//===- Llama.cpp - Llama, Mistral, Mixtral, SmolLM ---------------------------------------------------===//
 //
-// The gated decoder as it is (Touvron et al., 2023), in Mistral with a sliding window (Jiang et al., 2023).
+// The gated decoder as it is (Touvron et al., 2023), in Mistral with a sliding window (Jiang et al., 2023),
+// in Mixtral with experts (Jiang et al., 2024).
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -26,10 +27,28 @@ std::optional<int64_t> readWindow(const Checkpoint &checkpoint, Hyperparameters 
   return {};
 }
 
+constexpr Name kExpertCount = {"num_local_experts", "expert_count"};
+constexpr ExpertsReading kMixtral = {
+    .names = {"block_sparse_moe.gate", "block_sparse_moe.experts.", "w1", "w3", "w2", "", ""},
+    .inner = {"intermediate_size", "feed_forward_length"},
+    .renormalize = true,
+    .mayKeepWeights = false};
+
+/// Whether the model is Mixtral; in GGUF files it is a Llama that has experts.
+bool isMixtral(const Checkpoint &checkpoint, Hyperparameters &fields) {
+  if (fields.format() == Format::HuggingFace)
+    return checkpoint.architecture() == "MixtralForCausalLM";
+  return fields.integerOr(kExpertCount, 0, 0, 1 << 24) > 0;
+}
+
 absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
-  GatedDecoder decoder =
-      readGatedDecoder(checkpoint, fields, {.rope = {.ggufStyle = nn::RopeStyle::Interleaved}}, context);
+  GatedDecoder decoder = readGatedDecoder(
+      checkpoint, fields, {.rope = {.ggufStyle = nn::RopeStyle::Interleaved}, .experts = true}, context);
+  if (isMixtral(checkpoint, fields))
+    decoder.experts = readExperts(fields, kMixtral, decoder.layers);
+  else
+    fields.expect(kExpertCount, {int64_t(0)});
   decoder.attention.window = readWindow(checkpoint, fields);
   fields.expect({"pretraining_tp", ""}, {int64_t(1)});
 
@@ -42,10 +61,26 @@ absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   decoder.attentionBias = bias("attention_bias", "blk.0.attn_q.bias");
   decoder.outputBias = bias("attention_bias", "blk.0.attn_output.bias");
   decoder.mlpBias = bias("mlp_bias", "blk.0.ffn_gate.bias");
+  const bool isMistral = decoder.attention.window.has_value();
+  decoder.own = {.huggingFaceArchitecture = decoder.experts ? "MixtralForCausalLM"
+                                            : isMistral     ? "MistralForCausalLM"
+                                                            : "LlamaForCausalLM",
+                 .modelType = decoder.experts ? "mixtral"
+                              : isMistral     ? "mistral"
+                                              : "llama",
+                 .ggufArchitecture = "llama"};
+  if (decoder.experts)
+    describeExperts(*decoder.experts, kMixtral, decoder.own);
+  const bool hasBias = decoder.attentionBias == Bias::Yes, hasOutputBias = decoder.outputBias == Bias::Yes;
+  decoder.own.add({"attention_bias", ""}, hasBias);
+  decoder.own.add({"mlp_bias", ""}, decoder.mlpBias == Bias::Yes);
+  if (hasBias != hasOutputBias)
+    decoder.own.refuse(Format::HuggingFace, "only one of the products before and after attention has a bias");
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"LlamaForCausalLM", "MistralForCausalLM"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"LlamaForCausalLM", "MistralForCausalLM",
+                                                "MixtralForCausalLM"};
 constexpr llvm::StringLiteral kGguf[] = {"llama"};
 
 } // namespace

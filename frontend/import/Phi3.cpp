@@ -5,7 +5,6 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "absl/strings/str_cat.h"
 #include "frontend/import/GatedDecoder.h"
 
 using namespace mlir;
@@ -30,10 +29,10 @@ absl::StatusOr<Graph> buildPhi3(Checkpoint &checkpoint, MLIRContext *context) {
   decoder.attention.window = readWindow(fields);
   decoder.mergedWeights = true;
   fields.expect({"attention_bias", ""}, {false});
-  if (checkpoint.find("rope_factors_long.weight"))
-    fields.fail(absl::InvalidArgumentError(absl::StrCat(
-        checkpoint.path(), ": tensor 'rope_factors_long.weight' is of the rope scaling longrope, "
-                           "which is not supported")));
+  decoder.own = {
+      .huggingFaceArchitecture = "Phi3ForCausalLM", .modelType = "phi3", .ggufArchitecture = "phi3"};
+  decoder.own.add({"original_max_position_embeddings", "rope.scaling.original_context_length"},
+                  decoder.context.value);
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 

@@ -29,11 +29,20 @@ void readWindows(Hyperparameters &fields, GatedDecoder &decoder) {
   readWindowedLayers(fields, decoder, [&](size_t layer) { return layer >= first; });
 }
 
+void describeWindows(GatedDecoder &decoder) {
+  decoder.own.add(kUseWindow, decoder.attention.window.has_value());
+  if (decoder.attention.window)
+    decoder.own.refuse(Format::Gguf, "it has a sliding window in some layers");
+}
+
 absl::StatusOr<Graph> buildQwen2(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGatedDecoder(checkpoint, fields, {}, context);
   readWindows(fields, decoder);
   decoder.attentionBias = Bias::Yes;
+  decoder.own = {
+      .huggingFaceArchitecture = "Qwen2ForCausalLM", .modelType = "qwen2", .ggufArchitecture = "qwen2"};
+  describeWindows(decoder);
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -44,6 +53,10 @@ absl::StatusOr<Graph> buildQwen3(Checkpoint &checkpoint, MLIRContext *context) {
   decoder.headNorms = true;
   decoder.attentionBias = decoder.outputBias =
       fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
+  decoder.own = {
+      .huggingFaceArchitecture = "Qwen3ForCausalLM", .modelType = "qwen3", .ggufArchitecture = "qwen3"};
+  decoder.own.add({"attention_bias", ""}, decoder.attentionBias == Bias::Yes);
+  describeWindows(decoder);
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 

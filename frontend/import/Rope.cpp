@@ -28,8 +28,10 @@ public:
                            double attentionFactor) {
     return get(nn::RopeScalingKind::Yarn, factor, betaSlow, betaFast, context, attentionFactor);
   }
-  nn::RopeScalingAttr factors(ArrayRef<double> factors) {
-    return nn::RopeScalingAttr::get(builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {}, {},
+  nn::RopeScalingAttr factors(ArrayRef<double> factors, double attentionFactor = 1) {
+    return nn::RopeScalingAttr::get(builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {},
+                                    attentionFactor == 1 ? FloatAttr()
+                                                         : builder.getF64FloatAttr(attentionFactor),
                                     builder.getDenseF64ArrayAttr(factors));
   }
 
@@ -57,11 +59,6 @@ double factorOf(Hyperparameters &fields, Name name, std::optional<double> missin
 /// contexts.
 double thetaOf(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
   return fields.numberIn(name, 1, 1e12, missing);
-}
-
-/// What yarn multiplies queries and keys by, for `factor` (Peng et al., 2023, section 3.4).
-double yarnMagnitude(double factor, double strength = 1) {
-  return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -93,11 +90,46 @@ nn::RopeScalingAttr readLlama3(Hyperparameters &scaling, ScalingBuilder &build) 
   return build.llama3(factorOf(scaling, kFactor), low, high, scaling.size(kTrainedContext).value);
 }
 
+/// What longrope multiplies queries and keys by in a model of `context` positions, `trained` of which it was
+/// trained with before (Ding et al., 2024).
+double longRopeMagnitude(double context, double trained) {
+  return context <= trained ? 1 : std::sqrt(1 + std::log(context / trained) / std::log(trained));
+}
+
+/// Numbers by which longrope divides frequencies, one for each rotating pair.
+void checkFactors(const std::vector<double> &factors, int64_t dims, Name name, Hyperparameters &scaling) {
+  if (!scaling.ok())
+    return;
+  if (factors.size() != static_cast<size_t>(dims / 2))
+    scaling.fail(name, absl::StrCat("is a list of ", factors.size(), " numbers, expected ", dims / 2,
+                                    ": half of the dimensions that rotate"));
+  for (double factor : factors)
+    if (!(factor >= kLeastFactor && factor <= kMostFactor))
+      scaling.fail(
+          name, absl::StrCat("has ", factor, ", expected numbers from ", kLeastFactor, " to ", kMostFactor));
+}
+
+/// Texts of up to the trained context rotate by the short factors, longer ones by others: the model is read
+/// as one of that context.
+void readLongRope(Hyperparameters &fields, Hyperparameters &scaling, int64_t context, ScalingBuilder &build,
+                  Rope &rope) {
+  constexpr Name shortFactors = {"short_factor", ""}, longFactors = {"long_factor", ""};
+  Hyperparameters &owner = scaling.has(kTrainedContext) ? scaling : fields;
+  const int64_t trained = owner.size(kTrainedContext).value;
+  const std::vector<double> factors = scaling.numbers(shortFactors);
+  checkFactors(factors, rope.dims, shortFactors, scaling);
+  checkFactors(scaling.numbers(longFactors), rope.dims, longFactors, scaling);
+  rope.context = std::min(trained, context);
+  rope.scaling = build.factors(factors, factorOf(scaling, {"attention_factor", ""},
+                                                 longRopeMagnitude(double(context), double(trained))));
+}
+
 nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &scaling, int64_t context, ScalingBuilder &build) {
   // It was `type` once.
   Name typeName = scaling.has({"rope_type", ""}) ? Name{"rope_type", ""} : Name{"type", ""};
   std::string type = scaling.textOr(typeName, "default");
-  if (type == "default")
+  // `dynamic` changes frequencies of texts that are longer than the model's context alone.
+  if (type == "default" || type == "dynamic")
     return {};
   if (type == "linear")
     return build.linear(factorOf(scaling, kFactor));
@@ -105,8 +137,10 @@ nn::RopeScalingAttr readHuggingFaceScaling(Hyperparameters &scaling, int64_t con
     return readLlama3(scaling, build);
   if (type == "yarn")
     return readYarn(scaling, context, build);
-  scaling.fail(typeName, absl::StrCat("is ", io::quote(type),
-                                      ", which is not supported (supported: default, linear, llama3, yarn)"));
+  scaling.fail(typeName,
+               absl::StrCat("is ", io::quote(type),
+                            ", which is not supported (supported: default, dynamic, linear, llama3, yarn, "
+                            "longrope)"));
   return {};
 }
 
@@ -129,13 +163,14 @@ nn::RopeScalingAttr readGgufYarn(Hyperparameters &fields, ScalingBuilder &build)
                     attention * yarnMagnitude(factor));
 }
 
-/// The divisors that the file gives as a tensor, or nothing.
-std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &fields, int64_t dims) {
-  const StoredTensor *tensor = checkpoint.find(kRopeFactorsTensor);
+/// The divisors that the file gives as the tensor `name`, or nothing.
+std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &fields, const char *name,
+                                int64_t dims) {
+  const StoredTensor *tensor = checkpoint.find(name);
   if (!tensor)
     return {};
   if (tensor->format != blocks::StorageFormat::F32 || tensor->shape != llvm::ArrayRef<int64_t>{dims / 2}) {
-    fields.fail(absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor,
+    fields.fail(absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", name,
                                                         "' is not F32 of shape [", dims / 2,
                                                         "], half of the ", dims, " dimensions that rotate")));
     return {};
@@ -145,9 +180,9 @@ std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &f
     float factor;
     std::memcpy(&factor, tensor->bytes.data() + i * sizeof(float), sizeof(float));
     if (!(factor >= kLeastFactor && factor <= kMostFactor)) {
-      fields.fail(absl::InvalidArgumentError(
-          absl::StrCat(tensor->file, ": tensor '", kRopeFactorsTensor, "' has ", factor, " at index ", i,
-                       ", expected a number from ", kLeastFactor, " to ", kMostFactor)));
+      fields.fail(absl::InvalidArgumentError(absl::StrCat(tensor->file, ": tensor '", name, "' has ", factor,
+                                                          " at index ", i, ", expected a number from ",
+                                                          kLeastFactor, " to ", kMostFactor)));
       return {};
     }
     factors.push_back(factor);
@@ -155,10 +190,20 @@ std::vector<double> readFactors(const Checkpoint &checkpoint, Hyperparameters &f
   return factors;
 }
 
+void readGgufLongRope(const Checkpoint &checkpoint, Hyperparameters &fields, ScalingBuilder &build,
+                      Rope &rope) {
+  const int64_t context = fields.size({"", "context_length"}).value;
+  const int64_t trained = fields.sizeOr({"", "rope.scaling.original_context_length"}, {context, ""}).value;
+  const std::vector<double> factors = readFactors(checkpoint, fields, kShortFactorsTensor, rope.dims);
+  rope.context = std::min(trained, context);
+  rope.scaling = build.factors(factors, factorOf(fields, {"", "rope.scaling.attn_factor"},
+                                                 longRopeMagnitude(double(context), double(trained))));
+}
+
 nn::RopeScalingAttr readGgufScaling(const Checkpoint &checkpoint, Hyperparameters &fields, int64_t dims,
                                     ScalingBuilder &build) {
   std::string type = fields.textOr(kScalingType, "none");
-  std::vector<double> factors = readFactors(checkpoint, fields, dims);
+  std::vector<double> factors = readFactors(checkpoint, fields, kRopeFactorsTensor, dims);
   if (type == "none" && fields.has({"", "rope.scale_linear"})) {
     // Before rope.scaling.* existed.
     double factor = factorOf(fields, {"", "rope.scale_linear"});
@@ -216,16 +261,23 @@ int64_t readHuggingFaceDims(Hyperparameters &fields, Hyperparameters &scaling, c
 
 } // namespace
 
+double llmc::frontend::yarnMagnitude(double factor, double strength) {
+  return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1;
+}
+
 Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fields, const Size &headDim,
                               const RopeReading &reading, MLIRContext *context) {
   ScalingBuilder build(context);
-  constexpr Name thetaName = {"rope_theta", "rope.freq_base"};
+  constexpr Name thetaName = {"rope_theta", ""};
   Rope rope{0, 10000, nn::RopeStyle::Half, {}};
   if (fields.format() == Format::Gguf) {
     rope.dims = readGgufDims(fields, headDim).value;
-    rope.theta = thetaOf(fields, thetaName, reading.missingTheta);
+    rope.theta = thetaOf(fields, reading.theta, reading.missingTheta);
     rope.style = reading.ggufStyle;
-    rope.scaling = readGgufScaling(checkpoint, fields, rope.dims, build);
+    if (checkpoint.find(kShortFactorsTensor))
+      readGgufLongRope(checkpoint, fields, build, rope);
+    else
+      rope.scaling = readGgufScaling(checkpoint, fields, rope.dims, build);
     return rope;
   }
   bool isNew = fields.has({"rope_parameters", ""});
@@ -235,10 +287,16 @@ Rope llmc::frontend::readRope(const Checkpoint &checkpoint, Hyperparameters &fie
     scaling = scaling.inside({reading.layerKind, ""});
   }
   rope.dims = readHuggingFaceDims(fields, scaling, headDim, reading.part);
-  rope.theta =
-      scaling.has(thetaName) ? thetaOf(scaling, thetaName) : thetaOf(fields, thetaName, reading.missingTheta);
-  int64_t trained = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
-  rope.scaling = readHuggingFaceScaling(scaling, trained, build);
+  rope.theta = scaling.has(thetaName) ? thetaOf(scaling, thetaName)
+                                      : thetaOf(fields, reading.theta, reading.missingTheta);
+  const int64_t positions = fields.sizeOr({"max_position_embeddings", ""}, {}).value;
+  // Phi-3 called it `su` once.
+  const std::string type =
+      scaling.textOr({scaling.has({"rope_type", ""}) ? "rope_type" : "type", ""}, "default");
+  if (type == "longrope" || type == "su")
+    readLongRope(fields, scaling, positions, build, rope);
+  else
+    rope.scaling = readHuggingFaceScaling(scaling, positions, build);
   fields.fail(scaling.status());
   return rope;
 }

@@ -13,6 +13,8 @@ struct Rope {
   double theta;
   nn::RopeStyle style;
   nn::RopeScalingAttr scaling; ///< null: none
+  /// Positions up to which the frequencies hold; nothing: as many as the model has.
+  std::optional<int64_t> context = {};
 };
 
 /// Whether `partial_rotary_factor` of config.json may leave a part of each head as it is. (GGUF files have
@@ -23,11 +25,20 @@ enum class RotaryPart { Whole, MayBePart };
 struct RopeReading {
   nn::RopeStyle ggufStyle = nn::RopeStyle::Half; ///< of files in GGUF
   RotaryPart part = RotaryPart::Whole;
+  /// The base of frequencies, which Hugging Face files may have among the parameters of the rotation too.
+  Name theta = {"rope_theta", "rope.freq_base"};
   double missingTheta = 10000;
   /// Where kinds of layers rotate each in their own way: the kind as `layer_types` calls it. Its parameters
   /// are an object of that name inside of `rope_parameters`.
   const char *layerKind = "";
 };
+
+/// What yarn multiplies queries and keys by, for `factor` (Peng et al., 2023, section 3.4).
+double yarnMagnitude(double factor, double strength = 1);
+
+/// The tensors of GGUF files with the factors of short and long texts (longrope).
+inline constexpr const char *kShortFactorsTensor = "rope_factors_short.weight";
+inline constexpr const char *kLongFactorsTensor = "rope_factors_long.weight";
 
 /// The tensor by whose elements GGUF files divide frequencies.
 inline constexpr const char *kRopeFactorsTensor = "rope_freqs.weight";

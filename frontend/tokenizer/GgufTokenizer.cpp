@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
+#include "frontend/tokenizer/NamedPreTokenizers.h"
 #include "frontend/tokenizer/SentencePieceBuilder.h"
 #include "frontend/tokenizer/TokenizerModelBuilder.h"
 #include "runtime/io/Message.h"
@@ -32,53 +33,6 @@ enum TokenType { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused =
 
 // Tokens of real vocabularies have some hundred bytes at most.
 constexpr size_t kMaxTokenBytes = 64 << 10;
-
-// GGUF names the pre-tokenizer instead of describing it. These are the ones of the models that go by each
-// name.
-constexpr absl::string_view kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr absl::string_view kLlama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr absl::string_view kQwen2 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr absl::string_view kTekken =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
-    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr absl::string_view kO200k =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-/// A pre-tokenizer by its name in tokenizer.ggml.pre: patterns that cut one after the other.
-struct NamedPreTokenizer {
-  absl::string_view name;
-  std::vector<absl::string_view> patterns;
-  bool ignoreMerges = false;
-  bool addBos = false; // where the file does not say
-};
-
-const std::vector<NamedPreTokenizer> &namedPreTokenizers() {
-  static const auto *const table = new std::vector<NamedPreTokenizer>{
-      {"default", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
-      {"gpt-2", {kGpt2}},
-      {"olmo", {kGpt2}},
-      {"mpt", {kGpt2}},
-      {"smollm", {R"(\p{N})", kGpt2}},
-      {"starcoder", {R"(\p{N})", kGpt2}},
-      {"refact", {R"(\p{N})", kGpt2}},
-      {"command-r", {R"(\p{N})", kGpt2}},
-      {"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2, "[0-9][0-9][0-9]"}},
-      {"llama-bpe", {kLlama3}, /*ignoreMerges=*/true, /*addBos=*/true},
-      {"dbrx", {kLlama3}},
-      {"smaug-bpe", {kLlama3}},
-      {"gpt-4o", {kO200k}},
-      {"qwen2", {kQwen2}},
-      {"stablelm2", {kQwen2}},
-      {"deepseek-r1-qwen", {kQwen2}},
-      {"tekken", {kTekken}, /*ignoreMerges=*/true, /*addBos=*/true}};
-  return *table;
-}
 
 absl::Status keyError(absl::string_view key, absl::string_view message) {
   return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.", key, ": ", message));

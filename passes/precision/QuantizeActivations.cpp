@@ -54,9 +54,17 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
         return;
       }
       op.getInputMutable().assign(convertOnce(input, format, "activations quantized"));
-      auto stored = cast<BlockType>(cast<ShapedType>(weight.getType()).getElementType());
-      op.getWeightMutable().assign(convertOnce(
-          weight, BlockType::get(&getContext(), stored.getFormat(), /*aligned=*/true), "weights aligned"));
+      alignWeight(op.getWeightMutable());
+      count(1, "products of integers");
+    });
+    getOperation().walk([&](ExpertsOp op) {
+      SmallVector<OpOperand *> weights = {&op.getGateMutable(), &op.getUpMutable(), &op.getDownMutable()};
+      if (isBlockQuantized(op.getInput()) ||
+          !llvm::all_of(weights, [](OpOperand *weight) { return isBlockQuantized(weight->get()); }))
+        return;
+      op.getInputMutable().assign(convertOnce(op.getInput(), format, "activations quantized"));
+      for (OpOperand *weight : weights)
+        alignWeight(*weight);
       count(1, "products of integers");
     });
     // A table that is a weight too would otherwise be kept twice.
@@ -68,6 +76,12 @@ struct QuantizeActivations : passes::impl::QuantizeActivationsBase<QuantizeActiv
   }
 
 private:
+  void alignWeight(OpOperand &weight) {
+    auto stored = cast<BlockType>(getElementTypeOrSelf(weight.get()));
+    weight.set(convertOnce(weight.get(), BlockType::get(&getContext(), stored.getFormat(), /*aligned=*/true),
+                           "weights aligned"));
+  }
+
   /// `value` in blocks of `format`. It is converted where it is defined, so that all readers can share it.
   Value convertOnce(Value value, BlockType format, StringRef what) {
     if (getElementTypeOrSelf(value) == format)

@@ -53,7 +53,10 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
     getOperation().walk([&](Operation *op) {
       convertWeights(op, weights);
       if (auto linear = dyn_cast<LinearOp>(op))
-        convertInput(linear, inputs);
+        convertInput(op, linear.getInputMutable(), linear.getWeight(), inputs);
+      if (auto experts = dyn_cast<ExpertsOp>(op))
+        convertInput(op, experts.getInputMutable(), {experts.getGate(), experts.getUp(), experts.getDown()},
+                     inputs);
       if (auto embedding = dyn_cast<EmbeddingOp>(op))
         convertTable(embedding, weights);
       // Norm weights and biases: a few numbers, which kernels read as f32.
@@ -108,13 +111,14 @@ private:
           weights.convert(op.getTable(), Float32Type::get(op.getContext()), op.getLoc()));
   }
 
-  /// A product of bf16 multiplies bf16 by bf16.
-  void convertInput(LinearOp op, Converter &inputs) const {
-    Type weight = elementTypeOf(op.getWeight());
-    const bool wanted = weight.isBF16() || (bf16Inputs && isa<BlockType>(weight));
-    if (wanted && !elementTypeOf(op.getInput()).isBF16())
-      op.getInputMutable().assign(
-          inputs.convert(op.getInput(), BFloat16Type::get(op.getContext()), op.getLoc()));
+  /// A product of bf16 multiplies bf16 by bf16. `op` multiplies `input` by `weights`.
+  void convertInput(Operation *op, OpOperand &input, ValueRange weights, Converter &inputs) const {
+    const bool wanted = llvm::all_of(weights, [&](Value weight) {
+      Type element = elementTypeOf(weight);
+      return element.isBF16() || (bf16Inputs && isa<BlockType>(element));
+    });
+    if (wanted && !elementTypeOf(input.get()).isBF16())
+      input.set(inputs.convert(input.get(), BFloat16Type::get(op->getContext()), op->getLoc()));
   }
 };
 

@@ -62,13 +62,22 @@ BlockScales scalesOf(blocks::StorageFormat format) {
     return {0, -1, 1 / 9.2, 0};
   case blocks::StorageFormat::Q5_1: // scale * code + min
     return {0, 2, 1 / 9.2, -15.5 / 9.2};
-  case blocks::StorageFormat::Q4_K: // scale * code * (6 bits) - min * (6 bits)
-    return {0, 2, 1 / 200.0, 7.5 / 200};
-  case blocks::StorageFormat::Q5_K:
+  case blocks::StorageFormat::Q2_K: // scale * code * (4 bits) - min * (4 bits)
+    return {80, 82, 1 / 13.0, 1.5 / 13};
+  case blocks::StorageFormat::Q3_K: // scale * (code - 4) * (6 bits)
+    return {108, -1, 1 / 44.0, 0};
+  case blocks::StorageFormat::IQ4_NL: // scale * (table)
+    return {0, -1, 1 / 69.0, 0};
+  case blocks::StorageFormat::IQ4_XS: // scale * (table) * (6 bits)
+    return {0, -1, 1 / 1270.0, 0};
+  default: // Q5_K: scale * code * (6 bits) - min * (6 bits)
     return {0, 2, 1 / 400.0, 15.5 / 400};
-  default: // Q6_K: scale * (code - 32) * (8 bits)
-    return {208, -1, 1 / 1370.0, 0};
   }
+}
+
+/// The exponent of MXFP4 blocks for values of a deviation: those of its table have one of 5.9.
+uint8_t exponentOf(double deviation) {
+  return static_cast<uint8_t>(128 + std::clamp(std::lround(std::log2(deviation / 5.9)), -126l, 126l));
 }
 
 /// Random blocks of a format that numbers can not be rounded to.
@@ -77,12 +86,18 @@ std::vector<uint8_t> makeBlocks(blocks::StorageFormat format, int64_t elements, 
   std::vector<uint8_t> bytes(blocks::bytesOf(format, elements));
   for (uint8_t &byte : bytes)
     byte = static_cast<uint8_t>(numbers.below(256));
+  const int64_t blockBytes = blocks::traitsOf(format).blockBytes;
+  if (format == blocks::StorageFormat::MXFP4) {
+    for (size_t block = 0; block < bytes.size(); block += blockBytes)
+      bytes[block] = exponentOf(deviation);
+    return bytes;
+  }
   BlockScales scales = scalesOf(format);
   auto store = [](double value, uint8_t *target) {
     uint16_t half = blocks::floatToHalf(static_cast<float>(value));
     std::memcpy(target, &half, sizeof(half));
   };
-  for (size_t block = 0; block < bytes.size(); block += blocks::traitsOf(format).blockBytes) {
+  for (size_t block = 0; block < bytes.size(); block += blockBytes) {
     store(deviation * scales.scale, &bytes[block + scales.scaleOffset]);
     if (scales.minOffset >= 0)
       store(deviation * scales.min, &bytes[block + scales.minOffset]);

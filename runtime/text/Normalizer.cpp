@@ -149,8 +149,9 @@ absl::Status Normalizer::addStep(const NormalizerStep &proto) {
     absl::StatusOr<CharacterMap> rules = CharacterMap::create(proto.precompiled().charsmap());
     if (!rules.ok())
       return rules.status();
-    add([rules = std::make_shared<CharacterMap>(*std::move(rules))](
-            absl::string_view text, Rewriting &out) { rules->applyToClusters(text, out); });
+    add([rules = std::make_shared<CharacterMap>(*std::move(rules))](absl::string_view text, Rewriting &out) {
+      rules->applyToClusters(text, out);
+    });
     return absl::OkStatus();
   }
   case NormalizerStep::kSentencePiece: {

@@ -21,8 +21,8 @@ public:
   /// Fails if the rules are malformed.
   static absl::StatusOr<SentencePieceNormalizer> create(const NormalizerStep::SentencePiece &step);
 
-  /// Writes the normalized form of `text`, which may be broken UTF-8: each byte that is no part of a character
-  /// becomes U+FFFD. `atTextStart`: no added token precedes it.
+  /// Writes the normalized form of `text`, which may be broken UTF-8: each byte that is no part of a
+  /// character becomes U+FFFD. `atTextStart`: no added token precedes it.
   void normalize(absl::string_view text, bool atTextStart, Rewriting &out) const;
 
 private:

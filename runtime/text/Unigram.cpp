@@ -77,8 +77,8 @@ void Unigram::encode(absl::string_view piece, std::vector<int32_t> &ids,
 }
 
 template <typename Sum>
-void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores,
-                       std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const {
+void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores, std::vector<int32_t> &ids,
+                       std::vector<ByteRange> *ranges) const {
   // The best ways to positions from `base` on, before which everything is decided.
   std::vector<Best<Sum>> bestTo;
   size_t base = 0, reached = 0;

@@ -65,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
                          testing::Combine(testing::Values("llama-odd", "llama-tied", "mistral-window",
                                                           "qwen2-odd", "qwen2-window", "qwen3-odd",
                                                           "qwen3-window", "gemma-odd", "gemma2-odd",
-                                                          "gemma3-odd", "phi3-odd", "gpt2-odd"),
+                                                          "gemma3-odd", "phi3-odd", "gpt2-odd", "mixtral-odd",
+                                                          "qwen2moe-odd", "qwen3moe-odd", "qwen3moe-dense"),
                                           testing::Values("native", "x86-64-v3", "x86-64")),
                          [](const auto &info) {
                            return nameOfTest(

@@ -40,6 +40,18 @@ struct CompileRequest {
 
 ExitCode compileCheckpoint(const CompileRequest &request);
 
+/// The command line of llmc convert.
+struct ConvertRequest {
+  std::string model, output;
+  std::string dtype; ///< one of convertedTypes(); empty: as the model's elements are stored
+  bool quiet = false;
+};
+
+ExitCode convertModel(const ConvertRequest &request);
+
+/// What --dtype of llmc convert can be.
+std::vector<std::string> convertedTypes();
+
 /// The command line of llmc train.
 struct TrainRequest {
   std::string recipe, output, tokenizer;

@@ -156,6 +156,34 @@ static void addCompileCommand(CLI::App &app, Invocation &invocation) {
   command->callback([request, &invocation] { invocation.result = compileCheckpoint(*request); });
 }
 
+static void addConvertCommand(CLI::App &app, Invocation &invocation) {
+  auto request = std::make_shared<ConvertRequest>();
+  CLI::App *command = app.add_subcommand("convert", "Write a checkpoint in another format or element type");
+  command
+      ->add_option("MODEL", request->model,
+                   "A GGUF file, or a Hugging Face directory with config.json and safetensors")
+      ->required()
+      ->check(pathOfFile());
+  command
+      ->add_option("-o,--output", request->output,
+                   "Where the result goes: a GGUF file if the name ends with .gguf, else a new directory as "
+                   "Hugging Face has them. It appears when it is complete, and not before")
+      ->required()
+      ->check(pathOfFile())
+      ->option_text("PATH");
+  command
+      ->add_option("--dtype", request->dtype,
+                   "What the elements of matrices are stored as: f32, f16 or bf16, and in GGUF files q8_0, "
+                   "q4_0, q4_1, q4_k or q6_k; by default as they are in MODEL")
+      ->check(CLI::IsMember(convertedTypes()))
+      ->option_text("TYPE");
+  command->add_flag("-q,--quiet", request->quiet, "Print nothing when all is well");
+  command->footer("Examples:\n"
+                  "  llmc convert SmolLM2-135M-Instruct/ --dtype q8_0 -o smollm2.gguf\n"
+                  "  llmc convert smollm2.gguf -o smollm2/");
+  command->callback([request, &invocation] { invocation.result = convertModel(*request); });
+}
+
 static void addInterpretCommands(CLI::App &app, Invocation &invocation) {
   auto options = std::make_shared<RunOptions>();
   CLI::App *command = app.add_subcommand("run", "Generate text, or hold a conversation");
@@ -311,6 +339,7 @@ static void addTokenizerCommand(CLI::App &app, Invocation &invocation) {
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
     addCompileCommand(app, invocation);
+    addConvertCommand(app, invocation);
     addTrainCommand(app, invocation);
     addTokenizerCommand(app, invocation);
     addDataCommand(app, invocation);

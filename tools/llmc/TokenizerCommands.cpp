@@ -59,11 +59,12 @@ absl::Status train(const TokenizerRequest &request, tokenizer::BpeTrainer &train
   const auto words = static_cast<int64_t>(trainer.distinctWords());
   const tokenizer::BytePairVocabulary vocabulary = std::move(trainer).train(
       [&](int64_t tokens) { progress.update("merging pairs", tokens, request.vocabularySize); });
+  const text::TokenizerModel model = tokenizer::modelOf(vocabulary);
   absl::StatusOr<io::AtomicFile> config =
-      write(path->parent_path() / "tokenizer_config.json", tokenizer::tokenizerConfigJson(vocabulary));
+      write(path->parent_path() / "tokenizer_config.json", tokenizer::tokenizerConfigJson(model));
   if (!config.ok())
     return config.status();
-  absl::StatusOr<io::AtomicFile> json = write(*path, tokenizer::tokenizerJson(vocabulary));
+  absl::StatusOr<io::AtomicFile> json = write(*path, *tokenizer::tokenizerJson(model));
   if (!json.ok())
     return json.status();
   if (absl::Status status = config->commit(); !status.ok())

@@ -21,6 +21,7 @@ static void addCompilerCommand(CLI::App &app, Invocation &invocation, const char
 int main(int argc, char **argv) {
   return runProgram(argc, argv, [](CLI::App &app, Invocation &invocation) {
     addCompilerCommand(app, invocation, "compile", "Turn a checkpoint into an artifact");
+    addCompilerCommand(app, invocation, "convert", "Write a checkpoint in another format or element type");
     addCompilerCommand(app, invocation, "train", "Turn a recipe into a program that trains");
     addCompilerCommand(app, invocation, "tokenizer", "Learn how text becomes tokens");
     addCompilerCommand(app, invocation, "data", "Prepare texts for training");

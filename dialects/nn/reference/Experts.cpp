@@ -2,6 +2,8 @@
 
 #include "dialects/nn/reference/Frame.h"
 #include "dialects/nn/reference/Parallel.h"
+#include "dialects/nn/reference/Rounding.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <cmath>
 #include <numeric>
 
@@ -24,6 +26,11 @@ template <typename T> std::vector<Choice<T>> choose(ExpertsOp op, const T *route
   T total = 0;
   for (int64_t e = 0; e < experts; ++e)
     total += probability[e] = std::exp(router[e] - largest);
+  if (op.getSigmoid()) {
+    total = 1;
+    for (int64_t e = 0; e < experts; ++e)
+      probability[e] = 1 / (1 + std::exp(-router[e]));
+  }
   std::vector<int64_t> order(experts);
   std::iota(order.begin(), order.end(), 0);
   std::partial_sort(order.begin(), order.begin() + topK, order.end(), [&](int64_t a, int64_t b) {
@@ -62,18 +69,25 @@ template <typename T> LogicalResult evaluate(ExpertsOp op, Frame<T> &frame) {
   if (input.rows() != router.rows())
     return op.emitOpError() << "has " << input.rows() << " input rows but " << router.rows()
                             << " router rows";
-  const int64_t width = input.width(), inner = down.width();
-  Tensor<T> result({input.rows(), width});
-  parallelFor(input.rows(), 6.0 * input.rows() * op.getTopK() * width * inner, [&](int64_t t) {
-    std::vector<T> hidden(inner);
-    for (const Choice<T> &choice : choose(op, router.row(t))) {
+  const int64_t width = input.width(), inner = down.width(), topK = op.getTopK();
+  const double operations = 2.0 * input.rows() * topK * width * inner;
+  std::vector<std::vector<Choice<T>>> choices(input.rows());
+  Tensor<T> hidden({input.rows() * topK, inner}), result({input.rows(), width});
+  parallelFor(input.rows(), 2 * operations, [&](int64_t t) {
+    choices[t] = choose(op, router.row(t));
+    for (auto [k, choice] : llvm::enumerate(choices[t]))
       for (int64_t i = 0; i < inner; ++i)
-        hidden[i] =
+        hidden.row(t * topK + k)[i] =
             activate(op.getActivation(), dot(input.row(t), gate.row(choice.expert * inner + i), width)) *
             dot(input.row(t), up.row(choice.expert * inner + i), width);
+  });
+  if (llvm::Error error = roundTo<T>(getElementTypeOrSelf(op.getInput()), inner, hidden.values))
+    return op.emitOpError() << "multiplies by 'down': " << llvm::toString(std::move(error));
+  parallelFor(input.rows(), operations, [&](int64_t t) {
+    for (auto [k, choice] : llvm::enumerate(choices[t]))
       for (int64_t d = 0; d < width; ++d)
-        result.row(t)[d] += choice.weight * dot(hidden.data(), down.row(choice.expert * width + d), inner);
-    }
+        result.row(t)[d] +=
+            choice.weight * dot(hidden.row(t * topK + k), down.row(choice.expert * width + d), inner);
   });
   return frame.setComputed(op.getResult(), std::move(result));
 }

@@ -33,12 +33,22 @@ std::optional<llmc::blocks::StorageFormat> reference::storageFormatOf(Type type)
     return StorageFormat::Q5_0;
   case BlockFormat::Q5_1:
     return StorageFormat::Q5_1;
+  case BlockFormat::Q2_K:
+    return StorageFormat::Q2_K;
+  case BlockFormat::Q3_K:
+    return StorageFormat::Q3_K;
   case BlockFormat::Q4_K:
     return StorageFormat::Q4_K;
   case BlockFormat::Q5_K:
     return StorageFormat::Q5_K;
   case BlockFormat::Q6_K:
     return StorageFormat::Q6_K;
+  case BlockFormat::IQ4_NL:
+    return StorageFormat::IQ4_NL;
+  case BlockFormat::IQ4_XS:
+    return StorageFormat::IQ4_XS;
+  case BlockFormat::MXFP4:
+    return StorageFormat::MXFP4;
   case BlockFormat::Q16_K:
   case BlockFormat::Q8_K:
     return std::nullopt; // no storage has them

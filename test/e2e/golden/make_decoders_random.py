@@ -10,6 +10,10 @@
     gemma2-odd/    Gemma 2, soft limits, every other layer with a window of 5, heads of 18, the splitting of Gemma, bf16
     gemma3-odd/    Gemma 3, norms of heads of 20, a window in four of five layers, two rotations, linear scaling, f32
     gpt2-odd/      GPT-2, heads of 11, learned positions, f32
+    mixtral-odd/   Mixtral, 3 of 5 experts a token, grouped heads of 12, bf16
+    qwen2moe-odd/  Qwen2-MoE, 2 of 7 experts beside a shared one, f32
+    qwen3moe-odd/  Qwen3-MoE, 4 of 6 experts whose weights add up to one, norms of heads, f16
+    qwen3moe-dense/  Qwen3-MoE, experts in the second of three layers, whose weights do not add up to one, f32
 
 The files are those of make_llama_random.py, as transformers 5 writes them.
 
@@ -30,12 +34,18 @@ from transformers import (
     GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    MixtralConfig,
+    MixtralForCausalLM,
     Phi3Config,
     Phi3ForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 GPT2_TOKENS = {
@@ -241,6 +251,91 @@ def make_gpt2_odd(root):
     write(root / "gpt2-odd", GPT2LMHeadModel(config), 4, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
 
 
+def make_mixtral_odd(root):
+    config = MixtralConfig(
+        vocab_size=197,
+        hidden_size=36,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        intermediate_size=21,
+        num_local_experts=5,
+        num_experts_per_tok=3,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 9000.0},
+        rms_norm_eps=1e-4,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "mixtral-odd", MixtralForCausalLM(config), 12, torch.bfloat16, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_qwen2moe_odd(root):
+    config = Qwen2MoeConfig(
+        vocab_size=197,
+        hidden_size=28,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=37,
+        moe_intermediate_size=19,
+        shared_expert_intermediate_size=45,
+        num_experts=7,
+        num_experts_per_tok=2,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen2moe-odd", Qwen2MoeForCausalLM(config), 14, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_qwen3moe_odd(root):
+    config = Qwen3MoeConfig(
+        vocab_size=197,
+        hidden_size=44,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=10,  # and not 44 / 6
+        intermediate_size=60,
+        moe_intermediate_size=26,
+        num_experts=6,
+        num_experts_per_tok=4,
+        norm_topk_prob=True,
+        num_hidden_layers=2,
+        max_position_embeddings=160,
+        rope_parameters={"rope_type": "default", "rope_theta": 20000.0},
+        rms_norm_eps=1e-3,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen3moe-odd", Qwen3MoeForCausalLM(config), 15, torch.float16, byte_level_gpt2(197), GPT2_TOKENS)
+
+
+def make_qwen3moe_dense(root):
+    config = Qwen3MoeConfig(
+        vocab_size=197,
+        hidden_size=20,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=10,
+        intermediate_size=36,
+        moe_intermediate_size=12,
+        num_experts=3,
+        num_experts_per_tok=2,
+        norm_topk_prob=False,
+        decoder_sparse_step=2,
+        mlp_only_layers=[0],
+        num_hidden_layers=3,
+        max_position_embeddings=160,
+        attention_bias=True,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    write(root / "qwen3moe-dense", Qwen3MoeForCausalLM(config), 16, torch.float32, byte_level_gpt2(197), GPT2_TOKENS)
+
+
 if __name__ == "__main__":
     output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)
@@ -253,3 +348,7 @@ if __name__ == "__main__":
     make_gemma2_odd(output)
     make_gemma3_odd(output)
     make_gpt2_odd(output)
+    make_mixtral_odd(output)
+    make_qwen2moe_odd(output)
+    make_qwen3moe_odd(output)
+    make_qwen3moe_dense(output)

@@ -227,6 +227,7 @@ def write(directory, model, seed, storage, tokenizer, tokenizer_config, shard_si
     finish(directory)
 
     reference = type(model).from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    reference.set_experts_implementation("eager")  # grouped products want sizes that a vector divides
     tokens = tokenizer.encode(PROMPT).ids
     tensors = golden(reference, tokens)
     save_file(tensors, directory / "golden.safetensors", metadata={"prompt": PROMPT})

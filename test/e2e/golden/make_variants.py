@@ -48,6 +48,21 @@ VARIANTS = [
     ("gemma3_windows", "gemma3-odd", {"layer_types": ["sliding_attention"] * 5}),
     ("gemma3_cap", "gemma3-odd", {"final_logit_softcapping": 2.0}),
     ("gemma3_rotations", "gemma3-odd", {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 3e4}}}),
+    ("gemma3_local_base", "gemma3-odd", {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 3e4}},
+        "rope_theta": 2e4,
+        "rope_local_base_freq": 700.0,
+    }),
+    ("phi3_longrope", "phi3-odd", {
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 3000.0,
+            "partial_rotary_factor": 0.5,
+            "short_factor": [1.0, 1.25, 2.5],
+            "long_factor": [1.5, 4.0, 9.0],
+        },
+        "original_max_position_embeddings": 80,
+    }),
     ("phi3_no_window", "phi3-odd", {"sliding_window": None}),
     ("phi3_rotates_whole", "phi3-odd", {"rope_parameters": {"rope_type": "default", "rope_theta": 3000.0}}),
     ("gpt2_gelu", "gpt2-odd", {"activation_function": "gelu"}),

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   const tokenizer::BytePairVocabulary vocabulary = std::move(*trainer).train([](int64_t) {});
   absl::StatusOr<text::TokenizerModel> model =
-      tokenizer::importTokenizerJson({tokenizer::tokenizerJson(vocabulary), {}});
+      tokenizer::importTokenizerJson({*tokenizer::tokenizerJson(tokenizer::modelOf(vocabulary)), {}});
   text::require(model.ok());
   absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::create(*model);
   text::require(tokenizer.ok());

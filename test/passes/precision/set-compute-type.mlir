@@ -61,10 +61,10 @@ func.func @vectors(%x: tensor<?x64xf32>, %g: tensor<64xf16> {nn.parameter}) -> t
 // CHECK-LABEL: func.func @experts
 // AUTO:          nn.experts {{.*}} tensor<?x2xf32>, tensor<16x8xf32>, tensor<16x8xf32>, tensor<16x8xbf16>
 // F32:           nn.experts {{.*}} tensor<?x2xf32>, tensor<16x8xf32>, tensor<16x8xf32>, tensor<16x8xf32>
-// BF16:          nn.experts {{.*}} tensor<?x2xf32>, tensor<16x8xbf16>, tensor<16x8xbf16>, tensor<16x8xbf16>
+// BF16:          nn.experts {{.*}} tensor<?x8xbf16>, tensor<?x2xf32>, tensor<16x8xbf16>, tensor<16x8xbf16>, tensor<16x8xbf16>
 func.func @experts(%x: tensor<?x8xf32>, %r: tensor<?x2xf32>, %g: tensor<16x8xf16> {nn.parameter}, %u: tensor<16x8xf16> {nn.parameter},
                    %d: tensor<16x8xbf16> {nn.parameter}) -> tensor<?x8xf32> {
   %y = nn.experts %x, %r, %g, %u, %d top_k 1 silu
-         : tensor<?x8xf32>, tensor<?x2xf32>, tensor<16x8xf16>, tensor<16x8xf16>, tensor<16x8xbf16>
+         : tensor<?x8xf32>, tensor<?x2xf32>, tensor<16x8xf16>, tensor<16x8xf16>, tensor<16x8xbf16> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }

@@ -11,9 +11,11 @@
 namespace llmc::blocks {
 namespace {
 
-constexpr std::array<StorageFormat, 8> kFormats = {
-    StorageFormat::Q8_0, StorageFormat::Q4_0, StorageFormat::Q4_1, StorageFormat::Q5_0,
-    StorageFormat::Q5_1, StorageFormat::Q4_K, StorageFormat::Q5_K, StorageFormat::Q6_K};
+constexpr std::array<StorageFormat, 13> kFormats = {
+    StorageFormat::Q8_0, StorageFormat::Q4_0, StorageFormat::Q4_1,   StorageFormat::Q5_0,
+    StorageFormat::Q5_1, StorageFormat::Q2_K, StorageFormat::Q3_K,   StorageFormat::Q4_K,
+    StorageFormat::Q5_K, StorageFormat::Q6_K, StorageFormat::IQ4_NL, StorageFormat::IQ4_XS,
+    StorageFormat::MXFP4};
 
 class AlignedScalesTest : public ::testing::TestWithParam<StorageFormat> {
 protected:

@@ -31,6 +31,11 @@ func.func @forward$ARGUMENTS -> tensor<?x$Nxf32> {
                  {"$BTYPE", bias ? absl::StrCat(", tensor<", n, "xf32>") : ""}});
 }
 
+/// Whether blocks of `element` have 256 elements.
+bool hasLongBlocks(const std::string &element) {
+  return element.find("_k") != std::string::npos || element.find("_xs") != std::string::npos;
+}
+
 struct ProductCase {
   const char *cpu;
   const char *element;
@@ -42,8 +47,7 @@ class ProductTest : public testing::TestWithParam<ProductCase> {};
 
 TEST_P(ProductTest, AgreesWithTheReference) {
   const std::string element = GetParam().element;
-  const bool isNative = std::string(GetParam().cpu) == "native",
-             isK = element.find("_k") != std::string::npos;
+  const bool isNative = std::string(GetParam().cpu) == "native", isK = hasLongBlocks(element);
   std::vector<std::array<int64_t, 2>> sizes = {{32, 1}, {96, 17}, {256, 33}, {96, 100}, {32, 16}, {256, 5}};
   if (isK)
     sizes = {{256, 1}, {512, 33}, {256, 100}, {256, 5}};
@@ -78,7 +82,7 @@ TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
   std::vector<int64_t> inputs = {256, 2304};
   if (isBf16)
     inputs.push_back(1043);
-  else if (std::string(GetParam()).find("_k") == std::string::npos)
+  else if (!hasLongBlocks(GetParam()))
     inputs.push_back(736);
   for (int64_t k : inputs) {
     SCOPED_TRACE(absl::StrCat("K ", k));
@@ -87,7 +91,10 @@ TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
     ASSERT_TRUE(program);
     const std::vector<int32_t> tokens = someTokens(most, kVocabulary);
     const std::vector<float> all = program->runStep("prefill", tokens, 2);
-    expectNear(all, program->reference(tokens), 2e-6, "against the reference");
+    // The numbers of MXFP4 fill fewer bits of an integer of 3 bytes than others, whose lowest bits are
+    // dropped.
+    const double tolerance = std::string(GetParam()).find("mxfp4") != std::string::npos ? 6e-6 : 2e-6;
+    expectNear(all, program->reference(tokens), tolerance, "against the reference");
     for (int64_t row = 0; row < most; row += 13) {
       const auto begin = all.begin() + row * program->width();
       expectSameBits(program->runStep("decode", {tokens[row]}, 1), {begin, begin + program->width()},
@@ -103,10 +110,12 @@ TEST_P(MatrixUnit, AgreesWithTheOtherKernels) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, MatrixUnit,
                          testing::Values("bf16", "!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q8_0>",
-                                         "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>"),
+                                         "!nn.block<q2_k>", "!nn.block<q3_k>", "!nn.block<q4_k>",
+                                         "!nn.block<q5_k>", "!nn.block<q6_k>", "!nn.block<iq4_nl>",
+                                         "!nn.block<iq4_xs>", "!nn.block<mxfp4>"),
                          [](const auto &info) {
                            const std::string element = info.param;
-                           return element[0] == '!' ? element.substr(10, 4) : element;
+                           return element[0] == '!' ? element.substr(10, element.size() - 11) : element;
                          });
 
 std::vector<ProductCase> productCases() {
@@ -114,7 +123,8 @@ std::vector<ProductCase> productCases() {
   for (const char *cpu : {"native", "x86-64-v3", "x86-64"})
     for (const char *element :
          {"f32", "f16", "bf16", "!nn.block<q8_0>", "!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q5_0>",
-          "!nn.block<q5_1>", "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>"})
+          "!nn.block<q5_1>", "!nn.block<q2_k>", "!nn.block<q3_k>", "!nn.block<q4_k>", "!nn.block<q5_k>",
+          "!nn.block<q6_k>", "!nn.block<iq4_nl>", "!nn.block<iq4_xs>", "!nn.block<mxfp4>"})
       cases.push_back({cpu, element});
   return cases;
 }

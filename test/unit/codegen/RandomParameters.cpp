@@ -39,6 +39,18 @@ public:
     case StorageFormat::Q5_1:
       setHalf(block, 0, scale * 2 / 31);
       return setHalf(block, 2, -scale);
+    case StorageFormat::Q2_K: // 4-bit scales and minima
+      setHalf(block, 80, scale * 2 / (3 * 8));
+      return setHalf(block, 82, scale / 8);
+    case StorageFormat::Q3_K: // signed 6-bit scales
+      return setHalf(block, 108, scale / (4 * 16));
+    case StorageFormat::IQ4_NL:
+      return setHalf(block, 0, scale / 127);
+    case StorageFormat::IQ4_XS: // signed 6-bit scales
+      return setHalf(block, 0, scale / (127 * 16));
+    case StorageFormat::MXFP4: // an exponent, of up to 12 times what it says
+      block[0] = static_cast<uint8_t>(128 + (kind == 0 ? -60 : std::ilogb(size / 12)));
+      return;
     case StorageFormat::Q4_K: // 6-bit scales and minima
       setHalf(block, 0, scale * 2 / (15 * 32));
       return setHalf(block, 2, scale / 32);

@@ -292,7 +292,9 @@ class EmbeddingTest : public testing::TestWithParam<std::tuple<const char *, con
 TEST_P(EmbeddingTest, RowsAreExact) {
   auto [cpu, element] = GetParam();
   const std::string name = element;
-  const int64_t width = name[0] != '!' ? 33 : name.find("_k") != std::string::npos ? 512 : 96;
+  const int64_t width = name[0] != '!'                                                                  ? 33
+                        : name.find("_k") != std::string::npos || name.find("_xs") != std::string::npos ? 512
+                                                                                                        : 96;
   check(filled(R"(
 nn.param @table : tensor<37x$Wx$E>
 func.func @forward$ARGUMENTS -> tensor<?x$Wxf32> {
@@ -309,7 +311,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"),
                      testing::Values("f32", "f16", "bf16", "!nn.block<q8_0>", "!nn.block<q4_0>",
                                      "!nn.block<q4_1>", "!nn.block<q5_0>", "!nn.block<q5_1>",
-                                     "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>")),
+                                     "!nn.block<q2_k>", "!nn.block<q3_k>", "!nn.block<q4_k>",
+                                     "!nn.block<q5_k>", "!nn.block<q6_k>", "!nn.block<iq4_nl>",
+                                     "!nn.block<iq4_xs>", "!nn.block<mxfp4>")),
     [](const auto &info) {
       return alphanumeric(absl::StrCat(std::get<0>(info.param), std::get<1>(info.param)));
     });

@@ -35,7 +35,7 @@ const std::string kHeadTypes = " : tensor<?x12xf32>, tensor<?x6xf32>, tensor<?x8
                   kCrossTypes = " : tensor<?x12xf32>, tensor<5x6xf32>, tensor<5x8xf32> -> tensor<?x16xf32>";
 const std::string kExperts =
     "nn.experts %x, %r, %g, %g, %d top_k 2 silu : tensor<?x6xf32>, tensor<?x4xf32>, tensor<20x6xf32>, "
-    "tensor<20x6xf32>, tensor<24x5xf32>";
+    "tensor<20x6xf32>, tensor<24x5xf32> -> tensor<?x6xf32>";
 const std::string kExpertArguments = "%x: tensor<?x6xf32>, %r: tensor<?x4xf32>, %g: tensor<20x6xf32> "
                                      "{nn.parameter}, %d: tensor<24x5xf32> {nn.parameter}";
 const std::string kCache = "%q: tensor<?x8xf32>, %c: !nn.kv_cache<1x4xf32>, %p: tensor<?xi32>";
@@ -163,7 +163,7 @@ const std::map<std::string, FusionRole> kRoles = {
     {"nn.cached_attention", FusionRole::Attention},
     {"nn.cache_append", FusionRole::Store},
     {"nn.relative_position_bias", FusionRole::Gather},
-    {"nn.experts", FusionRole::Contraction},
+    {"nn.experts", FusionRole::Attention},
     {"nn.split", FusionRole::Layout},
     {"nn.concat", FusionRole::Layout},
     {"nn.select_rows", FusionRole::Gather},

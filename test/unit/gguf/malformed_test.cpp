@@ -129,11 +129,11 @@ TEST(MalformedGgufTest, Arrays) {
 TEST(MalformedGgufTest, TensorNamesAndTypes) {
   EXPECT_EQ(errorAfter([](GgufWriter &w) { w.tensors[1].name = ""; }), "tensor 2 of 2: name is empty");
   EXPECT_EQ(errorAfter([](GgufWriter &w) { w.tensors[1].name = "a"; }), "tensor 'a' appears twice");
-  EXPECT_EQ(errorAfter([](GgufWriter &w) { w.tensors[1].type = 23; }),
-            "tensor 'b': type IQ4_XS is not supported; supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
-            "Q5_1, Q4_K, Q5_K, Q6_K");
-  EXPECT_THAT(errorAfter([](GgufWriter &w) { w.tensors[1].type = 39; }),
-              HasSubstr("type MXFP4 is not supported"));
+  EXPECT_EQ(errorAfter([](GgufWriter &w) { w.tensors[1].type = 21; }),
+            "tensor 'b': type IQ3_S is not supported; supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
+            "Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4");
+  EXPECT_THAT(errorAfter([](GgufWriter &w) { w.tensors[1].type = 40; }),
+              HasSubstr("type NVFP4 is not supported"));
   EXPECT_THAT(errorAfter([](GgufWriter &w) { w.tensors[1].type = 4000000000; }),
               HasSubstr("tensor 'b': type number 4000000000 is unknown; supported are F32"));
 }

@@ -61,6 +61,28 @@ public:
 
   std::string file() const { return writer.file(); }
 
+  /// The same as `count` files, of which the first has all metadata.
+  std::vector<std::string> parts(size_t count) const {
+    std::vector<gguf::testing::GgufWriter> files(count);
+    files[0].entries = writer.entries;
+    for (size_t part = 0; part < count; ++part) {
+      files[part].u32Entry("split.no", part).u32Entry("split.count", count);
+      files[part].u32Entry("split.tensors.count", writer.tensors.size());
+    }
+    for (size_t i = 0; i < writer.tensors.size(); ++i) {
+      gguf::testing::GgufWriter &file = files[i % count];
+      const size_t begin = writer.tensors[i].offset;
+      const size_t end = i + 1 < writer.tensors.size() ? writer.tensors[i + 1].offset : writer.data.size();
+      file.tensors.push_back(writer.tensors[i]);
+      file.tensors.back().offset = file.data.size();
+      file.data += writer.data.substr(begin, end - begin);
+    }
+    std::vector<std::string> contents;
+    for (const gguf::testing::GgufWriter &file : files)
+      contents.push_back(file.file());
+    return contents;
+  }
+
   nlohmann::json config;
 
 private:

@@ -22,6 +22,13 @@ TEST(GgufLlama, RowsOfHeadsAreNeighbours) {
   expectGoldenLogits(folder.write("m.gguf", GgufConversion("llama-odd").file()), "llama-odd");
 }
 
+TEST(GgufLlama, MayBeSplit) {
+  TemporaryFolder folder;
+  std::vector<std::string> parts = GgufConversion("llama-odd").parts(2);
+  folder.write("m-00002-of-00002.gguf", parts[1]);
+  expectGoldenLogits(folder.write("m-00001-of-00002.gguf", parts[0]), "llama-odd");
+}
+
 TEST(GgufLlama, HasItsWindow) {
   TemporaryFolder folder;
   expectGoldenLogits(folder.write("m.gguf", GgufConversion("mistral-window").file()), "mistral-window");

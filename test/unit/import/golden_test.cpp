@@ -36,12 +36,22 @@ TEST_P(DecoderGolden, OutputIdsChooseRows) {
 INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
                          testing::Values("llama-odd", "llama-tied", "mistral-window", "qwen2-odd",
                                          "qwen2-window", "qwen3-odd", "qwen3-window", "gemma-odd",
-                                         "gemma2-odd", "gemma3-odd", "phi3-odd", "gpt2-odd"),
+                                         "gemma2-odd", "gemma3-odd", "phi3-odd", "gpt2-odd", "mixtral-odd",
+                                         "qwen2moe-odd", "qwen3moe-odd", "qwen3moe-dense"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+/// Frequencies change beyond the context that a model was made for, where llmc does not go.
+TEST(DecoderVariants, DynamicScalingIsNoneWithinTheContext) {
+  ChangedCheckpoint changed("llama-odd", {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}});
+  auto tokens = goldenOf("llama-odd").read<int32_t>("tokens");
+  std::vector<IntegerTensor> inputs = {ids(tokens), range(tokens.size()), range(tokens.size())};
+  Model model(changed.path()), plain(goldenFolder + std::string("llama-odd"));
+  EXPECT_EQ(model.run<float>(inputs), plain.run<float>(inputs));
+}
 
 class EncoderGolden : public testing::TestWithParam<const char *> {};
 

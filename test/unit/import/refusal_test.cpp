@@ -49,7 +49,8 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
       refusal("llama-odd", {{"architectures", {"FalconForCausalLM"}}}),
       testing::EndsWith(
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
-          "MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
+          "MistralForCausalLM, MixtralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Qwen2MoeForCausalLM, "
+          "Qwen3MoeForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
           "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
           "BertForPreTraining, BertForSequenceClassification, BertForTokenClassification, "
           "BertForQuestionAnswering, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification, "
@@ -62,7 +63,8 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
   TemporaryFolder folder;
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.stringEntry("general.architecture", "mamba").file()),
                       folder.path()),
-            "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, gemma, "
+            "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, qwen2moe, "
+            "qwen3moe, gemma, "
             "gemma2, gemma3, phi3, gpt2, bert)");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
             "m.gguf: general.architecture is missing, expected the name of an architecture");
@@ -81,7 +83,7 @@ TEST(Refusal, OfPartsOfAModel) {
   TemporaryFolder folder;
   writer.stringEntry("general.architecture", "llama").u32Entry("split.count", 3);
   EXPECT_EQ(refusalOf(folder.write("m.gguf", writer.file()), folder.path()),
-            "m.gguf: split.count is 3, which is not supported (supported: 0, 1)");
+            "m.gguf: is part 1 of 3 by its metadata, expected a name that ends with '-00001-of-00003.gguf'");
   llmc::gguf::testing::GgufWriter adapter;
   adapter.stringEntry("general.architecture", "llama").stringEntry("general.type", "adapter");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", adapter.file()), folder.path()),
@@ -135,7 +137,8 @@ TEST(Refusal, OfElementTypesThatNoGraphComputesWith) {
   });
   EXPECT_EQ(refusalOf(changed.path(), changed.path()),
             "model.safetensors: tensor 'model.norm.weight' has elements of type I32, which is not supported "
-            "(supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K)");
+            "(supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, "
+            "IQ4_XS, MXFP4)");
 }
 
 TEST(Refusal, OfOptionsThatTheGraphHasNot) {
@@ -162,7 +165,7 @@ TEST(Refusal, OfOptionsThatTheGraphHasNot) {
   EXPECT_THAT(refusal("bert-odd", {{"hidden_act", "quick_gelu"}}),
               testing::StartsWith("config.json: hidden_act is 'quick_gelu', which is not supported"));
   EXPECT_EQ(refusal(GgufConversion("llama-odd").integer("expert_count", 8)),
-            "m.gguf: llama.expert_count is 8, which is not supported (supported: 0)");
+            "m.gguf: llama.expert_used_count is missing, expected an integer from 1 to 16777216");
   EXPECT_EQ(refusal("llama-odd", {{"residual_multiplier", 0.22}}),
             "config.json: residual_multiplier is 0.22, which is not supported (supported: 1)");
   EXPECT_EQ(refusal(GgufConversion("llama-odd").number("logit_scale", 8)),
@@ -220,10 +223,16 @@ TEST(Refusal, OfWhatGemmaHasNot) {
 }
 
 TEST(Refusal, OfWhatPhi3HasNot) {
+  EXPECT_EQ(refusal("phi3-odd", {{"rope_scaling", {{"type", "longrope"}}}}, "rope_parameters"),
+            "config.json: rope_scaling.short_factor is missing, expected a list of finite numbers");
+  nlohmann::json longRope = {{"type", "longrope"}, {"short_factor", {1, 1, 1}}, {"long_factor", {1, 1, 1}}};
   EXPECT_EQ(
-      refusal("phi3-odd", {{"rope_scaling", {{"type", "longrope"}}}}, "rope_parameters"),
-      "config.json: rope_scaling.type is 'longrope', which is not supported (supported: default, linear, "
-      "llama3, yarn)");
+      refusal("phi3-odd", {{"rope_scaling", longRope}}, "rope_parameters"),
+      "config.json: rope_scaling.short_factor is a list of 3 numbers, expected 6: half of the dimensions "
+      "that rotate");
+  longRope["short_factor"] = longRope["long_factor"] = {1, 1.5, 2, 0, 1, 1};
+  EXPECT_EQ(refusal("phi3-odd", {{"rope_scaling", longRope}}, "rope_parameters"),
+            "config.json: rope_scaling.short_factor has 0, expected numbers from 1e-06 to 1e+06");
   const std::string rotates = ", expected an even number above 0";
   EXPECT_EQ(refusal("phi3-odd", {{"rope_parameters", {{"partial_rotary_factor", 0.25}}}}),
             "config.json: 3 of 12 dimensions of a head ((hidden_size / num_attention_heads)) rotate" +
@@ -241,9 +250,10 @@ TEST(Refusal, OfWhatPhi3HasNot) {
       "[180, 60] of config.json");
   EXPECT_EQ(refusal("phi3-odd", {{"attention_bias", true}}),
             "config.json: attention_bias is true, which is not supported (supported: false)");
-  EXPECT_EQ(
-      refusal(GgufConversion("phi3-odd").tensor("rope_factors_long.weight", {3}, {1, 1, 1})),
-      "m.gguf: tensor 'rope_factors_long.weight' is of the rope scaling longrope, which is not supported");
+  EXPECT_EQ(refusal(GgufConversion("phi3-odd").tensor("rope_factors_long.weight", {3}, {1, 1, 1})),
+            "m.gguf: tensor 'rope_factors_long.weight' (and 0 others) has no place in architecture 'phi3' as "
+            "m.gguf "
+            "describes it");
 }
 
 TEST(Refusal, OfWhatGpt2HasNot) {
@@ -280,12 +290,12 @@ TEST(Refusal, OfRopeScalings) {
                                     {"high_freq_factor", 4},
                                     {"original_max_position_embeddings", 64}}}}),
             "config.json: rope_scaling.high_freq_factor is 4, expected more than low_freq_factor (4)");
-  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}}),
-            "config.json: rope_scaling.rope_type is 'dynamic', which is not supported "
-            "(supported: default, linear, llama3, yarn)");
-  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "su"}}}}),
-            "config.json: rope_scaling.type is 'su', which is not supported "
-            "(supported: default, linear, llama3, yarn)");
+  EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"rope_type", "proportional"}, {"factor", 2.0}}}}),
+            "config.json: rope_scaling.rope_type is 'proportional', which is not supported "
+            "(supported: default, dynamic, linear, llama3, yarn, longrope)");
+  EXPECT_EQ(
+      refusal("llama-odd", {{"rope_scaling", {{"type", "su"}}}}),
+      "config.json: original_max_position_embeddings is missing, expected an integer from 1 to 16777216");
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}}}}),
             "config.json: rope_scaling.factor is missing, expected a finite number");
   EXPECT_EQ(refusal("llama-odd", {{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}),

@@ -103,7 +103,7 @@ const Case kRefused[] = {
     {"nn.relative_position_bias %0, %0, %1 max_distance 8 ->",
      {"tensor<3xi32>", "tensor<4x2xf64>"},
      {"tensor<6x3xf64>"}},
-    {"nn.experts %0, %1, %2, %2, %3 top_k 1 silu",
+    {"nn.experts %0, %1, %2, %2, %3 top_k 1 silu ->",
      {"tensor<3x4xf64>", "tensor<3x2xf64>", "tensor<6x4xf64>", "tensor<8x3xf64>"},
      {"tensor<3x4xf64>"}},
 };

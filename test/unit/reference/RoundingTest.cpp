@@ -90,8 +90,8 @@ TEST_F(RoundingTest, SaysWhatBlocksCanNotHold) {
               HasSubstr("rows of 40 elements are no whole groups of 32"));
   EXPECT_THAT(fail<float>(block(BlockFormat::Q8_0), 5, std::vector<float>(5)),
               HasSubstr("rows of 5 elements are no whole blocks of Q8_0"));
-  EXPECT_THAT(fail<float>(block(BlockFormat::Q6_K), 256, std::vector<float>(256)),
-              HasSubstr("numbers can not be rounded to Q6_K"));
+  EXPECT_THAT(fail<float>(block(BlockFormat::Q5_K), 256, std::vector<float>(256)),
+              HasSubstr("numbers can not be rounded to Q5_K"));
   std::vector<float> values(64);
   values[40] = NAN;
   EXPECT_THAT(fail<float>(block(BlockFormat::Q4_0), 32, values),

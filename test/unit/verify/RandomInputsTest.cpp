@@ -43,7 +43,8 @@ protected:
 TEST_F(RandomInputsTest, WeightsOfEveryFormatKeepTheSizeOfActivations) {
   for (const char *element :
        {"f32", "f16", "bf16", "f64", "!nn.block<q8_0>", "!nn.block<q4_0>", "!nn.block<q4_1>",
-        "!nn.block<q5_0>", "!nn.block<q5_1>", "!nn.block<q4_k>", "!nn.block<q5_k>", "!nn.block<q6_k>"}) {
+        "!nn.block<q5_0>", "!nn.block<q5_1>", "!nn.block<q2_k>", "!nn.block<q3_k>", "!nn.block<q4_k>",
+        "!nn.block<q5_k>", "!nn.block<q6_k>", "!nn.block<iq4_nl>", "!nn.block<iq4_xs>", "!nn.block<mxfp4>"}) {
     auto type = cast<RankedTensorType>(parseType("tensor<64x512x" + std::string(element) + ">", &context));
     RandomParameters parameters(7);
     auto contents = parameters.getContents("w", type);

@@ -437,7 +437,7 @@ func.func @experts() -> tensor<5x12xf32> {
   %router = call @router() : () -> tensor<5x2xf32>
   %gate = call @gate() : () -> tensor<6x12xf32>
   %down = call @down() : () -> tensor<24x3xf32>
-  %r = nn.experts %x, %router, %gate, %gate, %down top_k 1 silu {tile = "rows"} : tensor<5x12xf32>, tensor<5x2xf32>, tensor<6x12xf32>, tensor<6x12xf32>, tensor<24x3xf32>
+  %r = nn.experts %x, %router, %gate, %gate, %down top_k 1 silu {tile = "rows"} : tensor<5x12xf32>, tensor<5x2xf32>, tensor<6x12xf32>, tensor<6x12xf32>, tensor<24x3xf32> -> tensor<5x12xf32>
   return %r : tensor<5x12xf32>
 }
 func.func @experts.expected() -> tensor<5x12xf32> {
@@ -445,7 +445,7 @@ func.func @experts.expected() -> tensor<5x12xf32> {
   %router = call @router() : () -> tensor<5x2xf32>
   %gate = call @gate() : () -> tensor<6x12xf32>
   %down = call @down() : () -> tensor<24x3xf32>
-  %r = nn.experts %x, %router, %gate, %gate, %down top_k 1 silu  : tensor<5x12xf32>, tensor<5x2xf32>, tensor<6x12xf32>, tensor<6x12xf32>, tensor<24x3xf32>
+  %r = nn.experts %x, %router, %gate, %gate, %down top_k 1 silu  : tensor<5x12xf32>, tensor<5x2xf32>, tensor<6x12xf32>, tensor<6x12xf32>, tensor<24x3xf32> -> tensor<5x12xf32>
   return %r : tensor<5x12xf32>
 }
 
