@@ -178,16 +178,8 @@ void BytePairEncoding::encode(absl::string_view piece, std::vector<int32_t> &ids
   encodeWords(piece.substr(done), done, ids, ranges);
 }
 
-void BytePairEncoding::encodeWords(absl::string_view text, size_t begin, std::vector<int32_t> &ids,
+void BytePairEncoding::encodeWords(absl::string_view text, size_t at, std::vector<int32_t> &ids,
                                    std::vector<ByteRange> *ranges) const {
-  auto encodeNext = [&](size_t length) {
-    const size_t before = ranges ? ranges->size() : 0;
-    encodePiece(text.substr(0, length), ids, ranges);
-    for (size_t i = before; ranges && i < ranges->size(); ++i)
-      (*ranges)[i] = {(*ranges)[i].begin + begin, (*ranges)[i].end + begin};
-    text.remove_prefix(length);
-    begin += length;
-  };
   while (wordsStandAlone) {
     size_t end = 0;
     while (absl::StartsWith(text.substr(end), kSpace))
@@ -195,13 +187,15 @@ void BytePairEncoding::encodeWords(absl::string_view text, size_t begin, std::ve
     end = text.find(kSpace, end);
     if (end == absl::string_view::npos)
       break;
-    encodeNext(end);
+    encodePiece(text.substr(0, end), at, ids, ranges);
+    text.remove_prefix(end);
+    at += end;
   }
   if (!text.empty())
-    encodeNext(text.size());
+    encodePiece(text, at, ids, ranges);
 }
 
-void BytePairEncoding::encodePiece(absl::string_view piece, std::vector<int32_t> &ids,
+void BytePairEncoding::encodePiece(absl::string_view piece, size_t at, std::vector<int32_t> &ids,
                                    std::vector<ByteRange> *ranges) const {
   // The cache knows tokens only.
   if (!ranges && cache->find(piece, ids))
@@ -217,7 +211,7 @@ void BytePairEncoding::encodePiece(absl::string_view piece, std::vector<int32_t>
       auto id = static_cast<int32_t>(*whole);
       ids.push_back(id);
       if (ranges)
-        ranges->push_back({0, piece.size()});
+        ranges->push_back({at, at + piece.size()});
       cache->insert(piece, &id, 1);
       return;
     }
@@ -227,8 +221,8 @@ void BytePairEncoding::encodePiece(absl::string_view piece, std::vector<int32_t>
     symbols.reserve(piece.size());
     for (char byte : piece)
       symbols.push_back(byteTokens[static_cast<unsigned char>(byte)]);
-    for (size_t at = 0; ranges && at < piece.size(); ++at)
-      parts.push_back({at, at + 1});
+    for (size_t byte = 0; ranges && byte < piece.size(); ++byte)
+      parts.push_back({byte, byte + 1});
   } else {
     initialSymbols(text, symbols, partsIfWanted);
     if (ranges && kind == Symbols::Bytes)
@@ -239,8 +233,8 @@ void BytePairEncoding::encodePiece(absl::string_view piece, std::vector<int32_t>
   else
     mergeLong(symbols, partsIfWanted);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
-  if (ranges)
-    ranges->insert(ranges->end(), parts.begin(), parts.end());
+  for (ByteRange part : parts)
+    ranges->push_back({at + part.begin, at + part.end});
   cache->insert(piece, symbols.data(), symbols.size());
 }
 

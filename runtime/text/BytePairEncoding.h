@@ -53,10 +53,11 @@ private:
   void findByteTokens();
   absl::Status findWholeTokens(const BytePairEncodingModel &model);
   void findOutWhetherWordsStandAlone(const BytePairEncodingModel &model);
-  /// `text` begins at byte `begin` of its piece.
-  void encodeWords(absl::string_view text, size_t begin, std::vector<int32_t> &ids,
+  // The bytes of the tokens of a part that lies `at` bytes behind the beginning, or null.
+  void encodeWords(absl::string_view text, size_t at, std::vector<int32_t> &ids,
                    std::vector<ByteRange> *ranges) const;
-  void encodePiece(absl::string_view piece, std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const;
+  void encodePiece(absl::string_view piece, size_t at, std::vector<int32_t> &ids,
+                   std::vector<ByteRange> *ranges) const;
   const Merge &findMerge(uint32_t left, uint32_t right) const;
   // `ranges` is null, or holds the bytes of each symbol.
   void initialSymbols(absl::string_view piece, std::vector<int32_t> &symbols,

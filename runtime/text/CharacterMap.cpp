@@ -83,26 +83,26 @@ std::optional<CharacterMap::Rule> CharacterMap::shortestRule(absl::string_view t
 
 void CharacterMap::applyToClusters(absl::string_view text, Rewriting &out) const {
   out.text.reserve(text.size());
-  auto replace = [&](absl::string_view part) {
-    std::optional<Rule> rule = shortestRule(part);
+  auto replace = [&](size_t begin, size_t end) {
+    std::optional<Rule> rule = shortestRule(text.substr(begin, end - begin));
     if (rule)
       absl::StrAppend(&out.text, rule->replacement);
+    if (rule)
+      out.cameFrom(begin, end);
     return rule.has_value();
   };
   for (size_t at = 0; at < text.size();) {
     const size_t end = at + graphemeClusterLength(text.substr(at));
     // As in the reference, all of the cluster goes, however short the rule.
-    if (end - at < 6 && replace(text.substr(at, end - at))) {
-      out.cameFrom(at, end);
+    if (end - at < 6 && replace(at, end)) {
       at = end;
       continue;
     }
     while (at < end) {
-      const size_t length = decodeFront(text.substr(at)).length;
-      if (!replace(text.substr(at, length)))
-        absl::StrAppend(&out.text, text.substr(at, length));
-      out.cameFrom(at, at + length);
-      at += length;
+      const size_t next = at + decodeFront(text.substr(at)).length;
+      if (!replace(at, next))
+        out.copy(text, at, next);
+      at = next;
     }
   }
 }

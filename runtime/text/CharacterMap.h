@@ -43,7 +43,7 @@ public:
   /// The shortest one.
   std::optional<Rule> shortestRule(absl::string_view text) const;
 
-  /// Writes `text` (valid UTF-8) after the `tokenizers` library's reading of the rules; see
+  /// `text` (valid UTF-8) after the `tokenizers` library's reading of the rules; see
   /// NormalizerStep.Precompiled.
   void applyToClusters(absl::string_view text, Rewriting &out) const;
 

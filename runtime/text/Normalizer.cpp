@@ -96,7 +96,7 @@ void prepend(absl::string_view content, absl::string_view text, Rewriting &out) 
 }
 
 template <typename Step> auto neverFails(Step step) {
-  return [step](absl::string_view text, bool, Rewriting &out) {
+  return [step](absl::string_view text, bool /*atTextStart*/, Rewriting &out) {
     step(text, out);
     return absl::OkStatus();
   };
@@ -107,10 +107,10 @@ template <typename Step> auto neverFails(Step step) {
 absl::StatusOr<Normalizer>
 Normalizer::create(const google::protobuf::RepeatedPtrField<NormalizerStep> &protoSteps) {
   Normalizer normalizer;
-  normalizer.brokenUtf8 = !protoSteps.empty() && protoSteps[0].has_sentence_piece();
-  for (const NormalizerStep &proto : protoSteps)
+  for (const NormalizerStep &proto : protoSteps) {
     if (absl::Status status = normalizer.addStep(proto); !status.ok())
       return absl::Status(status.code(), absl::StrCat("normalizer: ", status.message()));
+  }
   return normalizer;
 }
 
@@ -122,7 +122,7 @@ absl::Status Normalizer::addStep(const NormalizerStep &proto) {
     return absl::OkStatus();
   case NormalizerStep::kUnicodeForm: {
     if (proto.unicode_form() < NormalizerStep::NFC || proto.unicode_form() > NormalizerStep::NFKD)
-      return absl::InvalidArgumentError("a step of unknown kind");
+      break;
     const auto form = static_cast<UnicodeForm>(proto.unicode_form() - NormalizerStep::NFC);
     add([form](absl::string_view text, Rewriting &out) { normalizeTo(form, text, out); });
     return absl::OkStatus();
@@ -133,10 +133,8 @@ absl::Status Normalizer::addStep(const NormalizerStep &proto) {
   case NormalizerStep::kBert:
     addBert(proto.bert());
     return absl::OkStatus();
-  case NormalizerStep::kReplace: {
-    absl::Status status = addReplace(proto.replace());
-    return status.ok() ? status : absl::Status(status.code(), absl::StrCat("Replace: ", status.message()));
-  }
+  case NormalizerStep::kReplace:
+    return addReplace(proto.replace());
   case NormalizerStep::kPrepend:
     add([content = proto.prepend().content()](absl::string_view text, Rewriting &out) {
       prepend(content, text, out);
@@ -145,40 +143,47 @@ absl::Status Normalizer::addStep(const NormalizerStep &proto) {
   case NormalizerStep::kStrip:
     add([sides = proto.strip()](absl::string_view text, Rewriting &out) { strip(sides, text, out); });
     return absl::OkStatus();
-  case NormalizerStep::kPrecompiled: {
-    absl::StatusOr<CharacterMap> rules = CharacterMap::create(proto.precompiled().charsmap());
-    if (!rules.ok())
-      return rules.status();
-    add([rules = std::make_shared<CharacterMap>(*std::move(rules))](absl::string_view text, Rewriting &out) {
-      rules->applyToClusters(text, out);
-    });
-    return absl::OkStatus();
-  }
-  case NormalizerStep::kSentencePiece: {
-    absl::StatusOr<SentencePieceNormalizer> created = SentencePieceNormalizer::create(proto.sentence_piece());
-    if (!created.ok())
-      return created.status();
-    steps.push_back([normalizer = std::make_shared<SentencePieceNormalizer>(*std::move(created))](
-                        absl::string_view text, bool atTextStart, Rewriting &out) {
-      normalizer->normalize(text, atTextStart, out);
-      return absl::OkStatus();
-    });
-    return absl::OkStatus();
-  }
+  case NormalizerStep::kPrecompiled:
+    return addPrecompiled(proto.precompiled());
+  case NormalizerStep::kSentencePiece:
+    return addSentencePiece(proto.sentence_piece());
   case NormalizerStep::KIND_NOT_SET:
     break;
   }
   return absl::InvalidArgumentError("a step of unknown kind");
 }
 
+absl::Status Normalizer::addPrecompiled(const NormalizerStep::Precompiled &precompiled) {
+  absl::StatusOr<CharacterMap> rules = CharacterMap::create(precompiled.charsmap());
+  if (!rules.ok())
+    return rules.status();
+  steps.push_back(
+      neverFails([rules = std::make_shared<CharacterMap>(*std::move(rules))](
+                     absl::string_view text, Rewriting &out) { rules->applyToClusters(text, out); }));
+  return absl::OkStatus();
+}
+
+absl::Status Normalizer::addSentencePiece(const NormalizerStep::SentencePiece &sentencePiece) {
+  absl::StatusOr<SentencePieceNormalizer> normalizer = SentencePieceNormalizer::create(sentencePiece);
+  if (!normalizer.ok())
+    return normalizer.status();
+  brokenUtf8 |= steps.empty();
+  steps.push_back([normalizer = std::make_shared<SentencePieceNormalizer>(*std::move(normalizer))](
+                      absl::string_view text, bool atTextStart, Rewriting &out) {
+    normalizer->normalize(text, atTextStart, out);
+    return absl::OkStatus();
+  });
+  return absl::OkStatus();
+}
+
 absl::Status Normalizer::addReplace(const NormalizerStep::Replace &replace) {
   const Pattern &pattern = replace.pattern();
   if (pattern.literal().empty() && pattern.regex().empty())
-    return absl::InvalidArgumentError("has an empty pattern");
+    return absl::InvalidArgumentError("Replace has an empty pattern");
   absl::StatusOr<Regex> regex =
       pattern.has_regex() ? Regex::create(pattern.regex()) : Regex::createLiteral(pattern.literal());
   if (!regex.ok())
-    return regex.status();
+    return absl::Status(regex.status().code(), absl::StrCat("Replace: ", regex.status().message()));
   steps.push_back([regex = std::make_shared<Regex>(*std::move(regex)),
                    content = replace.content()](absl::string_view text, bool, Rewriting &out) {
     return replaceAll(*regex, content, text, out);

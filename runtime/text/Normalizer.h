@@ -41,8 +41,10 @@ public:
 private:
   using Step = std::function<absl::Status(absl::string_view text, bool atTextStart, Rewriting &out)>;
   absl::StatusOr<std::string> normalize(absl::string_view text, bool atTextStart, Origins *origins) const;
-  absl::Status addStep(const NormalizerStep &step);
+  absl::Status addStep(const NormalizerStep &proto);
   absl::Status addReplace(const NormalizerStep::Replace &replace);
+  absl::Status addPrecompiled(const NormalizerStep::Precompiled &precompiled);
+  absl::Status addSentencePiece(const NormalizerStep::SentencePiece &sentencePiece);
   void addBert(const NormalizerStep::Bert &bert);
 
   bool brokenUtf8 = false;

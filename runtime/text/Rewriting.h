@@ -53,6 +53,13 @@ struct Rewriting {
         origins.push_back({at, at + 1});
   }
 
+  /// Takes all but the first `size` bytes away again.
+  void truncate(size_t size) {
+    text.resize(size);
+    if (tracking == Tracking::On)
+      origins.resize(size);
+  }
+
   std::string text;
   Origins origins; ///< of each byte, with Tracking::On
 

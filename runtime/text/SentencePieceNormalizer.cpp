@@ -79,8 +79,8 @@ void SentencePieceNormalizer::normalize(absl::string_view text, bool atTextStart
       at += length;
       afterSpace = false;
     }
-    auto [length, replacement] = front(text.substr(at));
     const size_t begin = at;
+    auto [length, replacement] = front(text.substr(at));
     at += length;
     while (afterSpace && absl::ConsumePrefix(&replacement, " ")) {
     }
@@ -96,8 +96,7 @@ void SentencePieceNormalizer::normalize(absl::string_view text, bool atTextStart
   }
   if (removeExtraSpaces)
     while (absl::EndsWith(out.text, space))
-      out.text.resize(out.text.size() - space.size());
-  out.cameFrom(text.size(), text.size());
+      out.truncate(out.text.size() - space.size());
 }
 
 } // namespace llmc::text

@@ -10,7 +10,6 @@
 
 #include "runtime/text/CharacterMap.h"
 #include "runtime/text/DoubleArray.h"
-#include "runtime/text/Rewriting.h"
 #include "runtime/text/tokenizer.pb.h"
 
 namespace llmc::text {

@@ -69,16 +69,16 @@ void Unigram::encode(absl::string_view piece, std::vector<int32_t> &ids,
   if (piece.empty() || (!ranges && cache->find(piece, ids)))
     return;
   size_t before = ids.size();
+  Tokens tokens{ids, ranges};
   if (floatScores.empty())
-    findBest(piece, doubleScores, ids, ranges);
+    findBest(piece, doubleScores, tokens);
   else
-    findBest(piece, floatScores, ids, ranges);
+    findBest(piece, floatScores, tokens);
   cache->insert(piece, ids.data() + before, ids.size() - before);
 }
 
 template <typename Sum>
-void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores, std::vector<int32_t> &ids,
-                       std::vector<ByteRange> *ranges) const {
+void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores, Tokens &tokens) const {
   // The best ways to positions from `base` on, before which everything is decided.
   std::vector<Best<Sum>> bestTo;
   size_t base = 0, reached = 0;
@@ -86,7 +86,7 @@ void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores, 
   for (size_t start = 0; start < piece.size();) {
     // What ends where no token goes on is the only way, except that unknown characters may still join.
     if (start == reached && start > base && bestTo[start - base].token != unkId) {
-      appendPath<Sum>(piece, {base, start}, bestTo, ids, ranges);
+      appendPath<Sum>(piece.substr(base, start - base), base, bestTo, tokens);
       sumToBase = bestTo[start - base].sum;
       std::fill_n(bestTo.begin(), start - base + 1, Best<Sum>());
       base = start;
@@ -114,43 +114,42 @@ void Unigram::findBest(absl::string_view piece, const std::vector<Sum> &scores, 
       offer(ownLength, scores.back(), unkId);
     start += ownLength;
   }
-  appendPath<Sum>(piece, {base, piece.size()}, bestTo, ids, ranges);
+  appendPath<Sum>(piece.substr(base), base, bestTo, tokens);
 }
 
-/// Appends the tokens of the best way through `part` of a piece.
+/// Appends the tokens of the best way to the end of `part`, which lies `at` bytes behind the beginning.
 template <typename Sum>
-void Unigram::appendPath(absl::string_view piece, ByteRange part, const std::vector<Best<Sum>> &bestTo,
-                         std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const {
-  const size_t firstId = ids.size(), firstRange = ranges ? ranges->size() : 0;
+void Unigram::appendPath(absl::string_view part, size_t at, const std::vector<Best<Sum>> &bestTo,
+                         Tokens &tokens) const {
+  const auto firstId = static_cast<ptrdiff_t>(tokens.ids.size());
+  const auto firstRange = static_cast<ptrdiff_t>(tokens.ranges ? tokens.ranges->size() : 0);
   // From the end, so that tokens come last first.
-  for (size_t end = part.end - part.begin; end > 0;) {
+  for (size_t end = part.size(); end > 0;) {
     size_t start = bestTo[end].start;
     if (const int32_t token = bestTo[end].token; token != unkId) {
-      ids.push_back(token);
+      tokens.append(token, at + start, at + end);
     } else {
       while (start > 0 && bestTo[start].token == unkId)
         start = bestTo[start].start;
-      appendUnknown(piece.substr(part.begin + start, end - start), ids);
+      appendUnknown(part.substr(start, end - start), at + start, tokens);
     }
-    // Each byte of unknown characters stands for all of them.
-    if (ranges)
-      ranges->resize(firstRange + ids.size() - firstId, {part.begin + start, part.begin + end});
     end = start;
   }
-  std::reverse(ids.begin() + static_cast<ptrdiff_t>(firstId), ids.end());
-  if (ranges)
-    std::reverse(ranges->begin() + static_cast<ptrdiff_t>(firstRange), ranges->end());
+  std::reverse(tokens.ids.begin() + firstId, tokens.ids.end());
+  if (tokens.ranges)
+    std::reverse(tokens.ranges->begin() + firstRange, tokens.ranges->end());
 }
 
 /// Appends what stands for a run of unknown characters, from its end.
-void Unigram::appendUnknown(absl::string_view run, std::vector<int32_t> &ids) const {
+void Unigram::appendUnknown(absl::string_view run, size_t at, Tokens &tokens) const {
   // The text of the unknown token may itself be part of a segmentation.
   if (DoubleArray::Match whole = trie.longestPrefix(run); whole.length == run.size())
-    return ids.push_back(static_cast<int32_t>(whole.value));
+    return tokens.append(static_cast<int32_t>(whole.value), at, at + run.size());
   auto tokenOf = [&](char byte) { return byteTokens[static_cast<unsigned char>(byte)]; };
   if (!std::all_of(run.begin(), run.end(), [&](char byte) { return tokenOf(byte) >= 0; }))
-    return ids.push_back(unkId);
-  std::transform(run.rbegin(), run.rend(), std::back_inserter(ids), tokenOf);
+    return tokens.append(unkId, at, at + run.size());
+  for (size_t i = run.size(); i-- > 0;)
+    tokens.append(tokenOf(run[i]), at + i, at + i + 1);
 }
 
 } // namespace llmc::text

@@ -45,13 +45,24 @@ private:
   };
 
   Unigram();
+  /// Tokens as they are found. `ranges` is null if nobody asks for their bytes.
+  struct Tokens {
+    std::vector<int32_t> &ids;
+    std::vector<ByteRange> *ranges;
+
+    void append(int32_t id, size_t begin, size_t end) {
+      ids.push_back(id);
+      if (ranges)
+        ranges->push_back({begin, end});
+    }
+  };
+
   template <typename Sum>
-  void findBest(absl::string_view piece, const std::vector<Sum> &scores, std::vector<int32_t> &ids,
-                std::vector<ByteRange> *ranges) const;
+  void findBest(absl::string_view piece, const std::vector<Sum> &scores, Tokens &tokens) const;
   template <typename Sum>
-  void appendPath(absl::string_view piece, ByteRange part, const std::vector<Best<Sum>> &bestTo,
-                  std::vector<int32_t> &ids, std::vector<ByteRange> *ranges) const;
-  void appendUnknown(absl::string_view run, std::vector<int32_t> &ids) const;
+  void appendPath(absl::string_view part, size_t at, const std::vector<Best<Sum>> &bestTo,
+                  Tokens &tokens) const;
+  void appendUnknown(absl::string_view run, size_t at, Tokens &tokens) const;
 
   DoubleArray trie;
   size_t longestToken = 0; // bytes, at least those of a character
