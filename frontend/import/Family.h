@@ -15,9 +15,9 @@ namespace llmc::frontend {
 struct Graph {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   ModelSizes sizes;
-  std::optional<Head> head = {}; ///< if it was built with one
   /// The model for files of the other format; without an architecture, its family is not written there.
   Description description = {};
+  std::optional<Head> head = {}; ///< if it was built with one
 };
 
 /// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
