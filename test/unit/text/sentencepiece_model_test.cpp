@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 #include "frontend/tokenizer/sentencepiece.pb.h"
 #include "runtime/text/Tokenizer.h"
+#include "runtime/text/Unicode.h"
 #include "test/unit/text/TestFiles.h"
 
 namespace llmc::tokenizer {
@@ -43,6 +45,44 @@ TEST_P(Layout, HasTheIdsOfTransformers) {
     ASSERT_TRUE(ids.ok()) << ids.status();
     EXPECT_EQ(*ids, row["ids"].get<std::vector<int32_t>>()) << row.dump();
   }
+}
+
+TEST_P(Layout, PlacesTokensInTheText) {
+  const std::string file = readTestFile(absl::StrCat("layouts/", GetParam(), ".model"));
+  auto tokenizer = make({"tokenizer.model", file, GetParam(), {R"({"legacy": false})", {}, {}}, {}});
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  size_t placedTokens = 0;
+  const auto cases = text::readTestJson("sentencepiece_layouts.json")[GetParam()];
+  for (const auto &row : cases) {
+    const auto text = row["text"].get<std::string>();
+    if (row.contains("pair") || !text::isValidUtf8(text))
+      continue;
+    const absl::string_view texts[] = {text};
+    auto placed = (*tokenizer)->place(texts);
+    ASSERT_TRUE(placed.ok()) << placed.status();
+    ASSERT_EQ(placed->size(), row["ids"].size()) << row.dump();
+    size_t end = 0; // of the tokens so far
+    for (size_t i = 0; i < placed->size(); ++i) {
+      const text::PlacedToken &token = (*placed)[i];
+      EXPECT_EQ(token.id, row["ids"][i].get<int32_t>());
+      if (token.text < 0 || token.bytes.begin == token.bytes.end)
+        continue;
+      EXPECT_GE(token.bytes.end, end) << row.dump() << " token " << i;
+      end = token.bytes.end;
+      // Where nothing was normalized, the place holds what the token says.
+      absl::string_view said = (*tokenizer)->tokenText(token.id);
+      while (absl::ConsumePrefix(&said, "\u2581")) {
+      }
+      const absl::string_view found =
+          absl::string_view(text).substr(token.bytes.begin, token.bytes.end - token.bytes.begin);
+      if (found.size() == said.size() &&
+          std::all_of(found.begin(), found.end(), [](char c) { return c > 0; })) {
+        EXPECT_EQ(found, said) << row.dump() << " token " << i;
+        ++placedTokens;
+      }
+    }
+  }
+  EXPECT_GT(placedTokens, 20U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Classes, Layout,
