@@ -47,7 +47,7 @@ void storeIndex(KernelBuilder &b, Value number, Value memref, Value place) {
 }
 
 /// A value of nn that exists only while a kernel is emitted, which gets what it stands for from elsewhere.
-Value placeholder(KernelBuilder &b, Type type) {
+Value standIn(KernelBuilder &b, Type type) {
   return UnrealizedConversionCastOp::create(b, TypeRange{type}, ValueRange{}).getResult(0);
 }
 
@@ -327,7 +327,7 @@ private:
 
   /// act(gate) * up, computed as every other kernel computes it.
   Value gated(KernelBuilder &b, RankedTensorType type, Value gate, Value up) {
-    Value g = placeholder(b, type), u = placeholder(b, type);
+    Value g = standIn(b, type), u = standIn(b, type);
     Operation *act = op.getActivation() == nn::GateActivation::Silu
                          ? nn::SiluOp::create(b, g).getOperation()
                          : nn::GeluOp::create(b, g, nn::GeluKindAttr::get(b.getContext(), nn::GeluKind::Tanh))
@@ -350,7 +350,7 @@ private:
     });
     auto emit = [&](KernelScope &scope, Value begin, Value end) {
       KernelBuilder &b = scope.b;
-      Value source = placeholder(b, type);
+      Value source = standIn(b, type);
       auto conversion = nn::ConvertOp::create(b, source, element);
       TileEmitter tile(b);
       tile.buffers[source] = scope.import(rows.memrefs[0]);
