@@ -85,14 +85,17 @@ private:
 
   void attendByWarps(SmallVectorImpl<Value> &state) {
     const SmallVector<Value> start(state.begin(), state.end());
+    WarpProduct scoreProduct(gpu, 1, kKeys / kColumns), valueProduct(gpu, 1, valueBlocks);
     state = b.loop(begin, end, kKeys, start, [&](Value block, ValueRange now) {
       nvgpu::DeviceAsyncWaitOp::create(b, token, b.getI32IntegerAttr(kStages - 2));
       gpu.barrier();
       copyBlock(b.add(block, (kStages - 1) * kKeys), stageOf(block, kStages - 1));
       keyTile.stage = valueTile.stage = stageOf(block, 0);
-      SmallVector<Value> next(now), scores = products();
+      SmallVector<Value> next(now), scores = scoreProduct.zeros();
+      scoreProduct.multiplyAdd(queries, {keyTile, false, b.index(0)}, scores);
       SmallVector<Value> weights = weigh(block, scores, next);
-      addValues(weights, next);
+      valueProduct.multiplyAdd(weights, {valueTile, true, b.index(0)},
+                               MutableArrayRef(next).drop_front(kState));
       return next;
     });
   }
@@ -100,11 +103,9 @@ private:
   void attendByWarpgroups(SmallVectorImpl<Value> &state) {
     const SmallVector<Value> zeros(kKeys / kColumns * kSums, b.f32(0));
     auto startScores = [&](Value stage) {
-      SmallVector<Value> scores(zeros), words;
-      for (const SmallVector<Value, 4> &query : queries)
-        llvm::append_range(words, query);
+      SmallVector<Value> scores(zeros);
       keyTile.stage = stage;
-      WarpgroupProduct product{{}, words, keyTile.operand(false, b.index(0)), k.alignedQuery, scores};
+      WarpgroupProduct product{{}, queries, keyTile.operand(false, b.index(0)), k.alignedQuery, scores};
       startWarpgroupProducts(b, product);
       return scores;
     };
@@ -138,21 +139,12 @@ private:
     state = carried;
   }
 
-  Value toWord(Value low, Value high) {
-    Value pair =
-        vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
-    Value rounded = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), pair);
-    Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), rounded);
-    return vector::ExtractOp::create(b, word, 0);
-  }
-
   /// Queries as operand A, scaled so that powers of two of the products are the weights, unless something is
   /// done to the products first.
   void loadQueries(Value lastRow) {
     const double factor = k.op.getScale().convertToDouble() * (k.op.getSoftcap() ? 1 : kLog2E);
     auto pairs = VectorType::get({2}, b.getF32Type());
     for (int64_t step = 0; step < k.alignedQuery / kStep; ++step) {
-      SmallVector<Value, 4> operand;
       for (int64_t r = 0; r < 4; ++r) {
         Value column =
             b.add(b.add(b.mul(head, k.alignedQuery), step * kStep + r / 2 * 8), b.mul(b.rem(lane, 4), 2));
@@ -162,9 +154,8 @@ private:
         auto element = [&](int64_t i) {
           return b.mulf(vector::ExtractOp::create(b, pair, i), b.f32(factor));
         };
-        operand.push_back(toWord(element(0), element(1)));
+        queries.push_back(packPair(b, element(0), element(1)));
       }
-      queries.push_back(operand);
     }
   }
 
@@ -219,13 +210,7 @@ private:
       state[2 + high] = sum;
       forRow(high, valueBlocks, [&](int64_t at) { state[kState + at] = b.mulf(state[kState + at], decay); });
     }
-    SmallVector<Value> words;
-    for (int64_t step = 0; step < kKeys / kStep; ++step)
-      for (int64_t r = 0; r < 4; ++r) {
-        const int64_t at = (2 * step + r / 2) * kSums + r % 2 * 2;
-        words.push_back(toWord(scores[at], scores[at + 1]));
-      }
-    return words;
+    return WarpProduct::toOperand(b, scores);
   }
 
   /// The places of row g (high 0) or g + 8 in sums of `blocks` instructions.
@@ -233,20 +218,6 @@ private:
     for (int64_t n = 0; n < blocks; ++n)
       for (int64_t i = 0; i < 2; ++i)
         body(n * kSums + 2 * high + i);
-  }
-
-  SmallVector<Value> products() {
-    SmallVector<Value> sums(kKeys / kColumns * kSums, b.f32(0));
-    Value matrix = b.div(lane, 8), key = b.mul(b.div(matrix, 2), 8), upper = b.rem(matrix, 2);
-    for (auto [step, query] : llvm::enumerate(queries))
-      for (int64_t n = 0; n < kKeys / kColumns; n += 2) {
-        SmallVector<Value, 4> words = loadMatrices(b, keyTile, lane, b.add(key, n * kColumns),
-                                                   b.add(upper, static_cast<int64_t>(step) * 2), false);
-        for (int64_t j = 0; j < 2; ++j)
-          multiplyAdd(b, query, ArrayRef(words).slice(2 * j, 2),
-                      MutableArrayRef(sums).slice((n + j) * kSums, kSums));
-      }
-    return sums;
   }
 
   Value finishScore(Value score, Value key, Value position) {
@@ -264,19 +235,6 @@ private:
       seen = arith::AndIOp::create(b, seen, compare(arith::CmpIPredicate::sgt, key, first));
     }
     return arith::SelectOp::create(b, seen, score, b.f32(-std::numeric_limits<double>::infinity()));
-  }
-
-  /// Adds weights times values to the state.
-  void addValues(ArrayRef<Value> weights, SmallVectorImpl<Value> &state) {
-    Value matrix = b.div(lane, 8), key = b.mul(b.rem(matrix, 2), 8), right = b.div(matrix, 2);
-    for (int64_t step = 0; step < kKeys / kStep; ++step)
-      for (int64_t n = 0; n < valueBlocks; n += 2) {
-        SmallVector<Value, 4> words =
-            loadMatrices(b, valueTile, lane, b.add(key, step * kStep), b.add(right, n), true);
-        for (int64_t j = 0; j < 2; ++j)
-          multiplyAdd(b, weights.slice(4 * step, 4), ArrayRef(words).slice(2 * j, 2),
-                      MutableArrayRef(state).slice(kState + (n + j) * kSums, kSums));
-      }
   }
 
   void storeResult(ArrayRef<Value> state) {
@@ -313,8 +271,8 @@ private:
   const int64_t valueBlocks; ///< instructions side by side for the dimensions of a value
   SharedMatrix keyTile, valueTile;
   Value thread, lane, kvHead, head, begin, end, token;
-  Value rows[2], positions[2];                ///< of this thread: g and g + 8 of its warp's
-  SmallVector<SmallVector<Value, 4>> queries; ///< operand A of each step
+  Value rows[2], positions[2]; ///< of this thread: g and g + 8 of its warp's
+  SmallVector<Value> queries;  ///< operand A: four words for each 16 dimensions
 };
 
 } // namespace

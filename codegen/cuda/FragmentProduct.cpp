@@ -428,6 +428,7 @@ private:
   }
 
   /// Asks for the products of a record: `operands` are the weights', in the order of steps, then of panels.
+  /// Products of the record before go on, so that sums may not be touched, as startWarpgroupProducts() does.
   void startProducts(SmallVector<Value> operands, Value stage, size_t panels, MutableArrayRef<Value> totals) {
     constexpr size_t kOperand = 4;
     Value base = arith::IndexCastOp::create(b, b.getI64Type(),

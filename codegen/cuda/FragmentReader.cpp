@@ -2,6 +2,7 @@
 
 #include "codegen/cuda/FragmentReader.h"
 
+#include "codegen/cuda/TensorCore.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -84,8 +85,10 @@ SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step
     }
     return registers;
   }
-  for (int64_t r = 0; r < 4; ++r)
-    registers.push_back(packPair(numbers(record, step, r)));
+  for (int64_t r = 0; r < 4; ++r) {
+    SmallVector<Value, 2> pair = numbers(record, step, r);
+    registers.push_back(packPair(b, pair[0], pair[1]));
+  }
   return registers;
 }
 
@@ -106,13 +109,6 @@ SmallVector<Value, 2> FragmentReader::numbers(const Record &record, int64_t step
   return numbers;
 }
 
-Value FragmentReader::packPair(ArrayRef<Value> numbers) {
-  Value both = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), numbers);
-  Value pair = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), both);
-  Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
-  return vector::ExtractOp::create(b, word, 0);
-}
-
 SmallVector<Value, 4> FragmentReader::scaledOperand(const Record &record, int64_t step) {
   if (!layout.isQuantized())
     return operand(record, step);
@@ -123,7 +119,7 @@ SmallVector<Value, 4> FragmentReader::scaledOperand(const Record &record, int64_
     SmallVector<Value, 2> pair = numbers(record, step, r);
     for (Value &number : pair)
       number = minimum ? Value(LLVM::FMAOp::create(b, number, scale, minimum)) : b.mulf(number, scale);
-    registers.push_back(packPair(pair));
+    registers.push_back(packPair(b, pair[0], pair[1]));
   }
   return registers;
 }

@@ -41,7 +41,6 @@ private:
   mlir::Value words(mlir::Value tile, mlir::Value offset, int64_t count);
   /// The two codes of register `r` of step `step` in f32, less zeroCode.
   llvm::SmallVector<mlir::Value, 2> numbers(const Record &record, int64_t step, int64_t r);
-  mlir::Value packPair(llvm::ArrayRef<mlir::Value> numbers);
   mlir::Value scaleNumber(llvm::ArrayRef<mlir::Value> words, int64_t index);
 
   KernelBuilder &b;

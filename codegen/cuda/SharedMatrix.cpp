@@ -118,6 +118,14 @@ void WarpProduct::multiplyAdd(const WarpOperand &left, const WarpOperand &right,
   }
 }
 
+SmallVector<Value> WarpProduct::toOperand(KernelBuilder &b, ArrayRef<Value> sums) {
+  // A word has two columns of a row: rows g and g + 8 of a column tile, then of its neighbour.
+  SmallVector<Value> words;
+  for (size_t at = 0; at < sums.size(); at += 2)
+    words.push_back(packPair(b, sums[at], sums[at + 1]));
+  return words;
+}
+
 void WarpProduct::multiplyAdd(ArrayRef<Value> left, const WarpOperand &right, MutableArrayRef<Value> sums) {
   const int64_t perStep = kWords * rowTiles, size = static_cast<int64_t>(left.size());
   for (int64_t i = 0; i < size; i += perStep)

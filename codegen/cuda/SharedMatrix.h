@@ -71,6 +71,8 @@ public:
   mlir::Value rowOf(int64_t tile, int64_t high) { return b.add(group, tile * 16 + high * 8); }
   mlir::Value columnOf(int64_t tile) { return b.add(b.mul(inGroup, 2), tile * 8); }
   static int64_t place(int64_t high, int64_t column) { return 2 * high + column; }
+  /// Sums of one row tile, rounded to bf16, as a left operand in registers: they lie where it wants them.
+  static llvm::SmallVector<mlir::Value> toOperand(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums);
 
   const int64_t rowTiles, columnTiles;
 

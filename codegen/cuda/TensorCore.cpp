@@ -105,6 +105,13 @@ Value matrixDescriptor(KernelBuilder &b, Value address, int64_t panelBytes) {
   return arith::OrIOp::create(b, place, number(kSwizzle128 | kEightRows >> 4 << 32 | panelBytes >> 4 << 16));
 }
 
+Value packPair(KernelBuilder &b, Value low, Value high) {
+  Value both = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
+  Value pair = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), both);
+  Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
+  return vector::ExtractOp::create(b, word, 0);
+}
+
 Value exp2(KernelBuilder &builder, Value x) {
   return LLVM::CallIntrinsicOp::create(builder, builder.getF32Type(),
                                        builder.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"), ValueRange{x})

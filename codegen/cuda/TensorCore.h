@@ -43,6 +43,9 @@ mlir::Value matrixDescriptor(KernelBuilder &builder, mlir::Value address, int64_
 inline constexpr llvm::StringLiteral kWarpgroupProduct =
     "{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.mma_async";
 
+/// Two numbers of f32 rounded to bf16, in a word; the first one is the lower half.
+mlir::Value packPair(KernelBuilder &builder, mlir::Value low, mlir::Value high);
+
 /// 2^x by the special function unit, off by 2 ulps; 0 from -126 down.
 mlir::Value exp2(KernelBuilder &builder, mlir::Value x);
 

@@ -18,14 +18,6 @@ Value lessOrEqual(KernelBuilder &b, Value x, Value y) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, x, y);
 }
 
-/// Two numbers rounded to bf16, in a word.
-Value toWord(KernelBuilder &b, Value low, Value high) {
-  Value pair = vector::FromElementsOp::create(b, VectorType::get({2}, b.getF32Type()), ValueRange{low, high});
-  Value rounded = arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), pair);
-  Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), rounded);
-  return vector::ExtractOp::create(b, word, 0);
-}
-
 } // namespace
 
 //===--------------------------------------------------------------------===//
@@ -64,13 +56,7 @@ void BlockProducts::multiplyAdd(ArrayRef<OfScores> products) {
       output.multiplyAdd({*scoreTile, false, first}, {of.right, true, zero}, rows, of.sums);
       continue;
     }
-    // Sums lie where the next product wants its left operand.
-    SmallVector<Value> words;
-    for (int64_t step = 0; step < rows / 16; ++step)
-      for (int64_t r = 0; r < 4; ++r) {
-        const int64_t at = (2 * step + r / 2) * kSums + r % 2 * 2;
-        words.push_back(toWord(b, of.scores[at], of.scores[at + 1]));
-      }
+    SmallVector<Value> words = WarpProduct::toOperand(b, of.scores);
     if (warpgroups)
       started.push_back({{}, words, of.right.operand(true, zero), rows, of.sums});
     else
