@@ -77,14 +77,18 @@ absl::Status Device::copyOut(const void *host) {
   return queue->takeStatus();
 }
 
-absl::Status Device::record(LlmcStepFunction function, Recorded &step) {
-  const cuda::Driver &driver = program->driver();
+void Device::launch(LlmcStepFunction function, const Recorded &step) {
   LlmcStep inputs = {};
   inputs.arena = arena.as<uint8_t>();
   inputs.operands = step.operands.data();
+  function(&inputs, reinterpret_cast<LlmcWorker *>(queue.get()));
+}
+
+absl::Status Device::record(LlmcStepFunction function, Recorded &step) {
+  const cuda::Driver &driver = program->driver();
   queue->note(driver.StreamBeginCapture(queue->stream(), static_cast<int>(cuda::CaptureMode::ThreadLocal)),
               "recording a step");
-  function(&inputs, reinterpret_cast<LlmcWorker *>(queue.get()));
+  launch(function, step);
   cuda::Graph graph = nullptr;
   queue->note(driver.StreamEndCapture(queue->stream(), &graph), "recording a step");
   if (absl::Status status = queue->takeStatus(); !status.ok())
@@ -100,15 +104,17 @@ absl::Status Device::run(LlmcStepFunction function, const std::vector<void *> &o
     if (absl::Status status = copyIn(staged); !status.ok())
       return status;
   Recorded &step = steps[function];
-  if (step.graph == nullptr) {
-    step.operands.clear();
+  if (step.operands.empty())
     for (const void *operand : operands)
       step.operands.push_back(addressOf(operand));
+  if (step.graph == nullptr && !queue->isProfiling())
     if (absl::Status status = record(function, step); !status.ok())
       return status;
-  }
   const cuda::Driver &driver = program->driver();
-  queue->note(driver.GraphLaunch(step.graph, queue->stream()), "launching a recorded step");
+  if (queue->isProfiling())
+    launch(function, step);
+  else
+    queue->note(driver.GraphLaunch(step.graph, queue->stream()), "launching a recorded step");
   queue->note(driver.StreamSynchronize(queue->stream()), "running a step");
   if (absl::Status status = queue->takeStatus(); !status.ok())
     return status;

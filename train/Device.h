@@ -32,6 +32,10 @@ public:
   /// device before, and back afterwards; null: nothing is.
   absl::Status run(LlmcStepFunction function, const std::vector<void *> &operands, const void *staged);
 
+  /// Takes the times of kernels from now on. Steps are not recorded then.
+  void startProfile() { queue->startProfile(); }
+  absl::StatusOr<std::vector<runtime::cuda::KernelTime>> takeProfile() { return queue->takeProfile(); }
+
   const std::string &name() const { return program->deviceName(); }
 
 private:
@@ -47,6 +51,7 @@ private:
 
   Device() = default;
   const Piece &pieceOf(const void *host) const;
+  void launch(LlmcStepFunction function, const Recorded &step);
   absl::Status record(LlmcStepFunction function, Recorded &step);
 
   std::unique_ptr<runtime::cuda::Program> program;

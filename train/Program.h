@@ -54,6 +54,8 @@ public:
 
   /// The GPU's name, or nothing.
   std::string deviceName() const { return device == nullptr ? "" : device->name(); }
+  /// The GPU that steps run on, or null.
+  Device *gpu() const { return device.get(); }
 
   /// Bytes of all sections, of which frozen parameters use the first only (on a GPU: all), and of
   /// activations.

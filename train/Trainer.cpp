@@ -48,6 +48,8 @@ public:
   absl::StatusOr<Ending> run() {
     if (absl::Status status = begin(); !status.ok())
       return status;
+    if (options.profiledSteps > 0)
+      return profile();
     while (progress.step < settings.steps()) {
       if (absl::Status status = makeStep(); !status.ok())
         return status;
@@ -192,6 +194,37 @@ private:
   //===--------------------------------------------------------------------===//
   // Steps
   //===--------------------------------------------------------------------===//
+
+  /// Prints where the time of a GPU's steps goes.
+  absl::StatusOr<Ending> profile() {
+    Device *gpu = program.gpu();
+    if (gpu == nullptr)
+      return absl::UnimplementedError("--profile: shows the kernels of GPUs, but this trainer is for CPUs");
+    for (uint64_t step = 0; step <= options.profiledSteps; ++step) {
+      if (step == 1) // what happens once is over
+        gpu->startProfile();
+      if (absl::Status status = makeStep(); !status.ok())
+        return status;
+    }
+    absl::StatusOr<std::vector<runtime::cuda::KernelTime>> times = gpu->takeProfile();
+    if (!times.ok())
+      return times.status();
+    double all = 0;
+    int64_t launches = 0;
+    for (const runtime::cuda::KernelTime &time : *times) {
+      all += time.seconds;
+      launches += time.launches;
+    }
+    const auto steps = static_cast<double>(options.profiledSteps);
+    absl::PrintF("%s: %.3f ms of kernels in a step, %.0f launches\n", program.deviceName(), 1e3 * all / steps,
+                 static_cast<double>(launches) / steps);
+    absl::PrintF("%10s %6s %9s %10s  %s\n", "ms", "%", "launches", "us each", "kernel");
+    for (const runtime::cuda::KernelTime &time : *times)
+      absl::PrintF("%10.3f %6.2f %9.0f %10.1f  %s\n", 1e3 * time.seconds / steps, 100 * time.seconds / all,
+                   static_cast<double>(time.launches) / steps,
+                   1e6 * time.seconds / static_cast<double>(time.launches), time.kernel);
+    return Ending::Complete;
+  }
 
   /// Compiled code looks tokens up without a look at them. Targets are tokens too, of this batch or the next.
   absl::Status checkTokens(const Batch &batch, const std::string &path) const {

@@ -14,6 +14,8 @@ namespace llmc::train {
 struct RunOptions {
   bool restart = false; ///< begin anew where there are checkpoints
   bool quiet = false;   ///< no progress on the terminal
+  /// Steps whose kernels' times are printed; nothing is saved then. 0: none.
+  uint64_t profiledSteps = 0;
 };
 
 /// Why a run ended.

@@ -58,6 +58,8 @@ absl::StatusOr<std::vector<KernelImage>> makeKernelImages(ModuleOp program, std:
       return cubin.status();
     images.push_back({KernelImage::Kind::Cubin, arch, *std::move(cubin)});
   }
+  for (KernelImage &image : images)
+    image.leftOut = kernelsLeftOut(program, image.arch);
   return images;
 }
 
@@ -73,6 +75,7 @@ void describeKernels(runtime::Manifest &manifest, ModuleOp program, const std::v
     described->set_arch(image.arch);
     described->set_symbol(imageSymbol(i));
     described->set_size(image.contents.size());
+    described->mutable_left_out()->Assign(image.leftOut.begin(), image.leftOut.end());
   }
 }
 

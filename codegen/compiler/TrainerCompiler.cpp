@@ -120,7 +120,10 @@ private:
     std::string text;
     llvm::raw_string_ostream stream(text);
     module->print(stream);
-    text += "\n";
+    return writeText(text + "\n");
+  }
+
+  absl::Status writeText(const std::string &text) {
     if (outputPath == "-") {
       llvm::outs() << text;
       return absl::OkStatus();
@@ -177,10 +180,13 @@ private:
   absl::Status writeTrainer() {
     progress("generating machine code", -1);
     if (isCuda()) {
+      const bool isPtx = options.emit == Level::Ptx;
       absl::StatusOr<std::vector<KernelImage>> images =
-          makeKernelImages(*module, options.gpuArchs, ImageForm::All);
+          makeKernelImages(*module, options.gpuArchs, isPtx ? ImageForm::Ptx : ImageForm::All);
       if (!images.ok())
         return images.status();
+      if (isPtx)
+        return writeText(images->back().contents);
       describeKernels(manifest, *module, *images);
       embedImages(*module, *images);
     }

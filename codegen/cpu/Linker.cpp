@@ -24,7 +24,7 @@ namespace llmc::codegen {
 namespace {
 
 /// In the program that loads an artifact.
-constexpr StringLiteral kHostFunctions[] = {"llmc_gpu_launch", "llmc_region_next"};
+constexpr StringLiteral kHostFunctions[] = {"llmc_gpu_launch", "llmc_gpu_tensor_map", "llmc_region_next"};
 
 /// A library that artifacts may need where they run, and what they may call in it.
 struct Library {

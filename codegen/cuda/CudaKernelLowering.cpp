@@ -9,6 +9,7 @@
 #include "codegen/cuda/FragmentProduct.h"
 #include "codegen/cuda/GatherKernels.h"
 #include "codegen/cuda/GpuAttention.h"
+#include "codegen/cuda/TensorCore.h"
 #include "passes/NotSupported.h"
 
 using namespace mlir;
@@ -276,6 +277,7 @@ private:
     }
     attention.rows = kernel.import(query->rows);
     if (onTensorCores) {
+      Value blocks = arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock()));
       flash.emit(kernel);
       if (flash.hasWarpgroups()) {
         GpuKernel special = makeKernel("attention", kernel.threads);
@@ -287,9 +289,10 @@ private:
              {&same.query, &same.keys, &same.values, &same.positions, &same.destination, &same.rows})
           *argument = arguments.lookup(*argument);
         again.emit(special);
-        special.replaces(kernel, "sm_90a");
+        special.keepOnlyFor(kWarpgroupArch);
+        special.launch(builder, index(op.getKvHeads()), blocks);
+        kernel.leaveOutFor(kWarpgroupArch);
       }
-      Value blocks = arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock()));
       kernel.launch(builder, index(op.getKvHeads()), blocks);
     } else {
       attention.emit(kernel);
@@ -401,22 +404,23 @@ private:
         return failure();
     product.panelsPerTile = fewRows ? 1 : std::max<int64_t>(1, 2 / panelsNeeded(product, tile));
     product.emit(kernel, tile);
-    if (product.staged)
-      emitForWarpgroups(kernel, product, tile);
     Value rowBlocks =
         isDecode()
             ? index(1)
             : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(product.rowsPerBlock)));
     Value outputBlocks = index(product.blocks());
-    if (product.staged)
+    if (product.staged) {
+      launchForWarpgroups(kernel, product, tile, rowBlocks, outputBlocks);
       kernel.launch(builder, rowBlocks, outputBlocks);
-    else
+    } else {
       kernel.launch(builder, outputBlocks, rowBlocks);
+    }
     return success();
   }
 
   /// The kernel of a staged product again, by the matrix instructions of sm_90a.
-  void emitForWarpgroups(GpuKernel &kernel, const FragmentProduct &product, const TileEmitter &tile) {
+  void launchForWarpgroups(GpuKernel &kernel, const FragmentProduct &product, const TileEmitter &tile,
+                           Value rowBlocks, Value outputBlocks) {
     GpuKernel special = makeKernel("product", kernel.threads);
     const IRMapping arguments = special.takeArgumentsOf(kernel);
     FragmentProduct again = product;
@@ -430,7 +434,9 @@ private:
     for (auto [inner, buffer] : tile.buffers)
       values.buffers[inner] = arguments.lookup(buffer);
     again.emit(special, values);
-    special.replaces(kernel, "sm_90a");
+    special.keepOnlyFor(kWarpgroupArch);
+    special.launch(builder, rowBlocks, outputBlocks);
+    kernel.leaveOutFor(kWarpgroupArch);
   }
 
   /// Panels of the product that a panel of a store needs: two for a gated activation.

@@ -2,6 +2,8 @@
 
 #include "codegen/cuda/GpuKernel.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 
 namespace llmc::codegen {
@@ -69,12 +71,14 @@ IRMapping GpuKernel::takeArgumentsOf(GpuKernel &other) {
   return arguments;
 }
 
-void GpuKernel::replaces(GpuKernel &other, StringRef arch) {
-  function.setFunctionType(b.getFunctionType(function.getBody().front().getArgumentTypes(), {}));
-  assert(operands == other.operands && threads == other.threads && sharedBytes == other.sharedBytes &&
-         "both are launched alike");
-  function->setAttr(kArchAttribute, b.getStringAttr(arch));
-  function->setAttr(kReplacesAttribute, b.getStringAttr(other.function.getName()));
+Value GpuKernel::importTensorMap(Value matrix, int64_t boxRows) {
+  Value argument = function.getBody().front().addArgument(matrix.getType(), matrix.getLoc());
+  tensorMaps.push_back(b.getDenseI64ArrayAttr({static_cast<int64_t>(operands.size()), boxRows}));
+  operands.push_back(matrix);
+  function->setAttr(kTensorMapsAttribute, b.getArrayAttr(tensorMaps));
+  Value address = arith::IndexCastOp::create(b, b.getI64Type(),
+                                             memref::ExtractAlignedPointerAsIndexOp::create(b, argument));
+  return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address);
 }
 
 Value GpuKernel::shared(MemRefType contents) {
@@ -85,6 +89,15 @@ Value GpuKernel::shared(MemRefType contents) {
   Value view = memref::ViewOp::create(b, contents, all, b.index(sharedBytes), ValueRange{});
   sharedBytes += padTo(contents.getNumElements() * contents.getElementTypeBitWidth() / 8, 16);
   return view;
+}
+
+void GpuKernel::forEachWork(int64_t count, ValueRange start,
+                            llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  Value blocks = gpu::GridDimOp::create(b, gpu::Dimension::x, b.getIndexAttr(count + 1));
+  auto loop = scf::ForOp::create(b, block(), b.index(count), blocks, start);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(b, body(loop.getInductionVar(), loop.getRegionIterArgs()));
 }
 
 Value GpuKernel::reduceWarp(Value value, llvm::function_ref<Value(Value, Value)> combine, int64_t lanes) {

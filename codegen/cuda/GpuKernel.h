@@ -15,6 +15,16 @@ inline constexpr int64_t kGpuVector = 4;
 /// What the emitters that CPUs and GPUs share see of a GPU: each thread works on `elements` at a time.
 const Target &gpuThread(int64_t elements = 1);
 
+/// On a kernel: the only architecture that it is for, or the one that it is not for.
+inline constexpr llvm::StringLiteral kOnlyAttribute = "llmc.only", kExceptAttribute = "llmc.except";
+/// On a kernel: for each argument that it takes as a tensor map its number and the rows of a box. Launches
+/// give it the matrix.
+inline constexpr llvm::StringLiteral kTensorMapsAttribute = "llmc.tensor_maps";
+/// On a kernel whose blocks in the first dimension share the work, however many a device has.
+inline constexpr llvm::StringLiteral kPersistentAttribute = "llmc.persistent";
+/// The size of a tensor map, in words of 64 bits.
+inline constexpr int64_t kTensorMapWords = 16;
+
 /// A function of the module `@kernels` that all threads of a grid run. Memrefs and numbers of the host become
 /// arguments on demand.
 class GpuKernel {
@@ -43,11 +53,21 @@ public:
   void barrier() { mlir::gpu::BarrierOp::create(b); }
   /// Gets the arguments of `other`, in their order. Returns its own for each of them.
   mlir::IRMapping takeArgumentsOf(GpuKernel &other);
-  /// Makes it the form of kernel `other` for an architecture: it takes its place there, with its arguments
-  /// and launches.
-  void replaces(GpuKernel &other, llvm::StringRef arch);
+  /// Makes it a kernel of the image for `arch` alone, or of all others. Where an image has not a kernel, its
+  /// launches do nothing.
+  void keepOnlyFor(llvm::StringRef arch) { function->setAttr(kOnlyAttribute, b.getStringAttr(arch)); }
+  void leaveOutFor(llvm::StringRef arch) { function->setAttr(kExceptAttribute, b.getStringAttr(arch)); }
+  /// Has blocks of the first dimension share the work: no more are launched than there are multiprocessors.
+  void setPersistent() { function->setAttr(kPersistentAttribute, b.getUnitAttr()); }
+  /// for (i = the block's number; i < count; i += blocks) body(i), in a persistent kernel, with values that
+  /// are carried from one iteration to the next.
+  void forEachWork(int64_t count, mlir::ValueRange start,
+                   llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
   /// Shared memory of a block, `bytes` of it from a multiple of 16 on that no other call has got.
   mlir::Value shared(mlir::MemRefType contents);
+  /// The address of a tensor map (PTX ISA, "Tensor maps") of `matrix`, a matrix of the host, whose boxes are
+  /// `boxRows` rows of 128 bytes, which the copy engine swizzles as SharedMatrix lies.
+  mlir::Value importTensorMap(mlir::Value matrix, int64_t boxRows);
 
   /// The values of all lanes of a warp, combined; every lane gets the result.
   mlir::Value reduceWarp(mlir::Value value, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine,
@@ -63,6 +83,7 @@ private:
   mlir::gpu::GPUFuncOp function;
   llvm::DenseMap<mlir::Value, mlir::Value> imported;
   llvm::SmallVector<mlir::Value> operands;
+  llvm::SmallVector<mlir::Attribute> tensorMaps;
   int64_t sharedBytes = 0;
 };
 
@@ -71,9 +92,6 @@ inline mlir::MemRefType sharedType(llvm::ArrayRef<int64_t> shape, mlir::Type ele
   auto space = mlir::gpu::AddressSpaceAttr::get(element.getContext(), mlir::gpu::AddressSpace::Workgroup);
   return mlir::MemRefType::get(shape, element, mlir::MemRefLayoutAttrInterface(), space);
 }
-
-/// On a kernel: the architecture that it is for, and the kernel that it replaces there.
-inline constexpr llvm::StringLiteral kArchAttribute = "llmc.arch", kReplacesAttribute = "llmc.replaces";
 
 /// The name of the module of kernels.
 inline constexpr llvm::StringLiteral kKernelModule = "kernels";

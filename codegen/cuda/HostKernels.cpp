@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
+#include "codegen/cuda/GpuKernel.h"
 #include "codegen/cuda/KernelImages.h"
 #include "codegen/cuda/SimtAbi.h"
 #include "codegen/cuda/TensorCore.h"
@@ -30,6 +31,7 @@ public:
         i64(IntegerType::get(host.getContext(), 64)) {}
 
   absl::Status convert() {
+    findTensorMaps();
     forgetDevice();
     OpBuilder builder(host.getContext());
     builder.setInsertionPointToStart(&kernel.getBody().front());
@@ -60,6 +62,12 @@ public:
 private:
   static Value constant(OpBuilder &builder, Location loc, int64_t value) {
     return LLVM::ConstantOp::create(builder, loc, IntegerType::get(builder.getContext(), 64), value);
+  }
+
+  void findTensorMaps() {
+    if (auto maps = kernel->getAttrOfType<ArrayAttr>(kTensorMapsAttribute))
+      for (auto map : maps.getAsRange<DenseI64ArrayAttr>())
+        tensorMaps.insert(map[0]);
   }
 
   /// Attributes mean something to GPUs only.
@@ -111,6 +119,10 @@ private:
     rounded = LLVM::TruncOp::create(builder, loc, like(builder.getI16Type()), rounded);
     op->getResult(0).replaceAllUsesWith(LLVM::BitcastOp::create(builder, loc, half, rounded));
     op->erase();
+  }
+
+  Value widen(OpBuilder &builder, Value number) {
+    return LLVM::SExtOp::create(builder, number.getLoc(), i64, number);
   }
 
   Value cell(OpBuilder &builder, Location loc, int64_t i) {
@@ -167,6 +179,8 @@ private:
       return replaceByCall(op, simt::BlockX, {}), absl::OkStatus();
     if (isa<NVVM::BlockIdYOp>(op))
       return replaceByCall(op, simt::BlockY, {}), absl::OkStatus();
+    if (isa<NVVM::GridDimXOp>(op))
+      return replaceByCall(op, simt::BlocksX, {}), absl::OkStatus();
     if (isa<NVVM::Barrier0Op, NVVM::BarrierOp>(op))
       return replaceByCall(op, simt::Barrier, {}), absl::OkStatus();
     OpBuilder builder(op);
@@ -200,6 +214,28 @@ private:
     if (auto wait = dyn_cast<NVVM::WgmmaWaitGroupSyncOp>(op))
       return replaceByCall(op, simt::WarpgroupWait, {constant(builder, op->getLoc(), wait.getGroup())}),
              absl::OkStatus();
+    if (auto barrier = dyn_cast<NVVM::MBarrierInitOp>(op))
+      return replaceByCall(op, simt::BarrierInit, {barrier.getAddr(), widen(builder, barrier.getCount())}),
+             absl::OkStatus();
+    if (auto barrier = dyn_cast<NVVM::MBarrierArriveOp>(op); barrier && op->use_empty())
+      return replaceByCall(op, simt::BarrierArrive, {barrier.getAddr()}), absl::OkStatus();
+    if (auto barrier = dyn_cast<NVVM::MBarrierArriveExpectTxOp>(op))
+      return replaceByCall(op, simt::BarrierExpect,
+                           {barrier.getAddr(), widen(builder, barrier.getTxcount())}),
+             absl::OkStatus();
+    if (auto wait = dyn_cast<NVVM::MBarrierTryWaitParityOp>(op))
+      return replaceByCall(op, simt::BarrierWait, {wait.getAddr(), widen(builder, wait.getPhase())}),
+             absl::OkStatus();
+    if (auto copy = dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op);
+        copy && copy.getCoordinates().size() == 2 && copy.getIsCTAOnly())
+      return replaceByCall(op, simt::CopyBox,
+                           {copy.getDstMem(), copy.getTmaDescriptor(),
+                            widen(builder, copy.getCoordinates()[0]),
+                            widen(builder, copy.getCoordinates()[1]), copy.getMbar()}),
+             absl::OkStatus();
+    // A barrier of the block follows; registers are the host's.
+    if (isa<NVVM::FenceMbarrierInitOp, NVVM::SetMaxRegisterOp>(op))
+      return op->erase(), absl::OkStatus();
     if (isa<NVVM::FenceProxyOp>(op))
       return replaceByCall(op, simt::FenceProxy, {}), absl::OkStatus();
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op);
@@ -279,9 +315,14 @@ private:
   void addEntry() {
     OpBuilder builder = OpBuilder::atBlockEnd(host.getBody());
     Location loc = kernel.getLoc();
-    LLVM::GlobalOp::create(builder, loc, i64, true, LLVM::Linkage::External,
-                           absl::StrCat(simt::kArgumentsPrefix, kernel.getName().str()),
-                           builder.getI64IntegerAttr(kernel.getNumArguments()));
+    SmallVector<int64_t> sizes{kernel.getNumArguments()};
+    for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
+      sizes.push_back(tensorMaps.contains(i) ? simt::TensorMap::kBytes : 8);
+    const auto count = static_cast<int64_t>(sizes.size());
+    LLVM::GlobalOp::create(
+        builder, loc, LLVM::LLVMArrayType::get(i64, sizes.size()), true, LLVM::Linkage::External,
+        absl::StrCat(simt::kArgumentsPrefix, kernel.getName().str()),
+        DenseElementsAttr::get(RankedTensorType::get({count}, i64), ArrayRef<int64_t>(sizes)));
     auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(host.getContext()), {pointer});
     auto entry = LLVM::LLVMFuncOp::create(builder, loc,
                                           absl::StrCat(simt::kKernelPrefix, kernel.getName().str()), type);
@@ -291,7 +332,10 @@ private:
       Value place = LLVM::GEPOp::create(builder, loc, pointer, pointer, entry.getArgument(0),
                                         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
       Value address = LLVM::LoadOp::create(builder, loc, pointer, place);
-      arguments.push_back(LLVM::LoadOp::create(builder, loc, argument, address));
+      if (tensorMaps.contains(i))
+        arguments.push_back(address);
+      else
+        arguments.push_back(LLVM::LoadOp::create(builder, loc, argument, address));
     }
     LLVM::CallOp::create(builder, loc, kernel, arguments);
     LLVM::ReturnOp::create(builder, loc, ValueRange{});
@@ -300,7 +344,8 @@ private:
   ModuleOp host;
   LLVM::LLVMFuncOp kernel;
   Type pointer, i64;
-  Value cells; ///< memory of the running thread for calls
+  Value cells;                             ///< memory of the running thread for calls
+  llvm::SmallDenseSet<int64_t> tensorMaps; ///< arguments
   int64_t accessCount = 0;
 };
 
@@ -321,12 +366,10 @@ absl::StatusOr<std::string> emitHostKernels(ModuleOp program, const std::string 
   LLVM::ReturnOp::create(builder, program.getLoc(),
                          ValueRange{LLVM::ZeroOp::create(builder, program.getLoc(), tableType)});
   builder.setInsertionPointToEnd(host->getBody());
-  for (auto module : program.getOps<gpu::GPUModuleOp>()) {
-    OwningOpRef<gpu::GPUModuleOp> kernels = module.clone();
-    chooseKernels(*kernels, arch);
-    for (auto kernel : kernels->getOps<LLVM::LLVMFuncOp>())
-      builder.clone(*kernel);
-  }
+  for (auto module : program.getOps<gpu::GPUModuleOp>())
+    for (auto kernel : module.getOps<LLVM::LLVMFuncOp>())
+      if (isKernelFor(kernel, arch))
+        builder.clone(*kernel);
   for (auto kernel : llvm::to_vector(host->getOps<LLVM::LLVMFuncOp>()))
     if (absl::Status status = HostKernel(*host, kernel).convert(); !status.ok())
       return status;

@@ -8,8 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "codegen/common/TemporaryFiles.h"
 #include "codegen/cpu/MachineCode.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -95,25 +97,31 @@ std::string findCudaTool(const std::string &tool) {
   return "";
 }
 
-void chooseKernels(Operation *kernels, StringRef arch) {
-  SymbolTable symbols(kernels);
-  for (auto kernel : llvm::make_early_inc_range(kernels->getRegion(0).getOps<LLVM::LLVMFuncOp>())) {
-    auto made = kernel->getAttrOfType<StringAttr>(kArchAttribute);
-    if (!made)
-      continue;
-    if (!arch.ends_with(made.getValue())) {
-      symbols.erase(kernel);
-      continue;
-    }
-    StringAttr name = kernel->getAttrOfType<StringAttr>(kReplacesAttribute);
-    symbols.erase(symbols.lookup(name));
-    (void)symbols.rename(kernel, name);
-  }
+bool isKernelFor(Operation *kernel, StringRef arch) {
+  auto only = kernel->getAttrOfType<StringAttr>(kOnlyAttribute),
+       except = kernel->getAttrOfType<StringAttr>(kExceptAttribute);
+  return (!only || arch.ends_with(only.getValue())) && (!except || !arch.ends_with(except.getValue()));
+}
+
+std::vector<std::string> kernelsLeftOut(ModuleOp program, StringRef arch) {
+  std::vector<std::string> names;
+  for (auto module : program.getOps<gpu::GPUModuleOp>())
+    for (auto kernel : module.getOps<LLVM::LLVMFuncOp>())
+      if (!isKernelFor(kernel, arch))
+        names.push_back(kernel.getName().str());
+  return names;
 }
 
 absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
   OwningOpRef<gpu::GPUModuleOp> kernels = (*program.getOps<gpu::GPUModuleOp>().begin()).clone();
-  chooseKernels(*kernels, arch);
+  for (auto kernel : llvm::make_early_inc_range(kernels->getOps<LLVM::LLVMFuncOp>()))
+    if (!isKernelFor(kernel, arch))
+      kernel.erase();
+  // Operations that have no intrinsics become assembly.
+  PassManager manager(program.getContext(), gpu::GPUModuleOp::getOperationName());
+  manager.addPass(createConvertNVVMToLLVMPass());
+  if (failed(manager.run(*kernels)))
+    return absl::InternalError("the kernels could not be lowered to LLVM");
   LLVMInitializeNVPTXTargetInfo();
   LLVMInitializeNVPTXTarget();
   LLVMInitializeNVPTXTargetMC();

@@ -20,6 +20,7 @@ struct KernelImage {
   Kind kind;
   std::string arch; ///< e.g. "sm_90"
   std::string contents;
+  std::vector<std::string> leftOut = {}; ///< kernels for other architectures
 };
 
 /// What ptxas says of one kernel.
@@ -41,8 +42,10 @@ absl::Status checkGpuArchs(const std::vector<std::string> &archs);
 /// Where `tool` of the CUDA toolkit is: on the PATH or in CUDA_HOME; empty if nowhere.
 std::string findCudaTool(const std::string &tool);
 
-/// Of each kernel of `kernels`, a copy that the caller may change, the form for `arch` alone.
-void chooseKernels(mlir::Operation *kernels, llvm::StringRef arch);
+/// Whether the image for `arch` has `kernel`.
+bool isKernelFor(mlir::Operation *kernel, llvm::StringRef arch);
+/// The kernels of `program` that images for `arch` have not.
+std::vector<std::string> kernelsLeftOut(mlir::ModuleOp program, llvm::StringRef arch);
 
 /// The kernels of `program`, after lower-kernels, in PTX.
 absl::StatusOr<std::string> emitPtx(mlir::ModuleOp program, const std::string &arch);

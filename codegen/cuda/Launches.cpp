@@ -1,5 +1,6 @@
 //===- Launches.cpp - from kernel launches to calls of the runtime -------------------------------------===//
 
+#include "codegen/cuda/GpuKernel.h"
 #include "codegen/cuda/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,12 +19,16 @@ namespace llmc::codegen {
 
 namespace {
 
-constexpr StringLiteral kLaunch = "llmc_gpu_launch";
+constexpr StringLiteral kLaunch = "llmc_gpu_launch", kTensorMap = "llmc_gpu_tensor_map";
 /// On a launcher: its kernel, and how blocks of it are.
 constexpr StringLiteral kKernelAttribute = "llmc.kernel", kThreadsAttribute = "llmc.threads",
                         kSharedBytesAttribute = "llmc.shared_bytes";
 /// Arguments of a launcher before those of its kernel: worker, blocks.
 constexpr unsigned kLauncherArguments = 3;
+/// On an argument of a launcher that its kernel takes as a tensor map: where the matrix begins, in bytes
+/// behind the address, its rows, columns and bytes of a row, the rows of a box.
+constexpr StringLiteral kMapAttribute = "llmc.tensor_map";
+constexpr int64_t kMapAlignment = 64;
 
 class LaunchesToCalls : public impl::LaunchesToCallsBase<LaunchesToCalls>, public NumericallyBounded {
 public:
@@ -94,9 +99,35 @@ private:
       launcher->setAttr(kKernelAttribute, builder.getStringAttr(kernel));
       launcher->setAttr(kThreadsAttribute, builder.getI64IntegerAttr(*threads));
       launcher->setAttr(kSharedBytesAttribute, builder.getI64IntegerAttr(*bytes));
+      Operation *function = SymbolTable::lookupSymbolIn(module, op.getKernel());
+      if (function->hasAttr(kPersistentAttribute))
+        launcher->setAttr(kPersistentAttribute, builder.getUnitAttr());
+      if (failed(describeTensorMaps(op, function, launcher)))
+        return failure();
     }
     func::CallOp::create(builder, op.getLoc(), launcher, operands);
     op.erase();
+    return success();
+  }
+
+  static LogicalResult describeTensorMaps(gpu::LaunchFuncOp op, Operation *kernel, func::FuncOp launcher) {
+    auto maps = kernel->getAttrOfType<ArrayAttr>(kTensorMapsAttribute);
+    if (!maps)
+      return success();
+    for (auto map : maps.getAsRange<DenseI64ArrayAttr>()) {
+      const auto number = static_cast<unsigned>(map[0]);
+      auto type = cast<MemRefType>(op.getKernelOperands()[number].getType());
+      auto [strides, offset] = type.getStridesAndOffset();
+      if (!type.hasStaticShape() || type.getRank() != 2 || !type.getElementType().isBF16() ||
+          ShapedType::isDynamic(offset) || strides[1] != 1)
+        return op.emitOpError() << "has " << type << " where its kernel takes a tensor map: expected a "
+                                << "matrix of bf16 with a static shape";
+      constexpr int64_t kBytes = 2;
+      launcher.setArgAttr(
+          kLauncherArguments + number, kMapAttribute,
+          Builder(op).getDenseI64ArrayAttr(
+              {offset * kBytes, type.getDimSize(0), type.getDimSize(1), strides[0] * kBytes, map[1]}));
+    }
     return success();
   }
 };
@@ -123,25 +154,41 @@ private:
     Location loc = launcher.getLoc();
     Type i64 = builder.getI64Type();
     auto pointer = LLVM::LLVMPointerType::get(module.getContext());
-    auto launch = module.lookupSymbol<LLVM::LLVMFuncOp>(kLaunch);
-    if (!launch) {
-      SmallVector<Type> types{pointer, i64, i64, i64, i64, i64, pointer, i64};
-      launch = LLVM::LLVMFuncOp::create(
-          builder, loc, kLaunch,
-          LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()), types));
-    }
+    LLVM::LLVMFuncOp launch =
+        hostFunction(builder, loc, kLaunch, {pointer, i64, i64, i64, i64, i64, i64, pointer});
+    LLVM::LLVMFuncOp makeMap =
+        hostFunction(builder, loc, kTensorMap, {pointer, i64, pointer, pointer, i64, i64, i64, i64});
     builder.setInsertionPointToStart(launcher.addEntryBlock(builder));
     auto constant = [&](int64_t value) -> Value {
       return LLVM::ConstantOp::create(builder, loc, i64, value);
     };
+    auto memory = [&](Type of, int64_t count, int64_t alignment) -> Value {
+      return LLVM::AllocaOp::create(builder, loc, pointer, of, constant(std::max<int64_t>(count, 1)),
+                                    static_cast<unsigned>(alignment));
+    };
+    auto at = [&](Value base, Type of, int64_t i) -> Value {
+      return LLVM::GEPOp::create(builder, loc, pointer, of, base,
+                                 ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    };
     auto arguments = launcher.getArguments().drop_front(kLauncherArguments);
     const auto count = static_cast<int64_t>(arguments.size());
-    Value memory =
-        LLVM::AllocaOp::create(builder, loc, pointer, i64, constant(std::max<int64_t>(count, 1)), 8);
+    Value words = memory(i64, count, 8), places = memory(pointer, count, 8);
     for (auto [i, argument] : llvm::enumerate(arguments)) {
-      Value place = LLVM::GEPOp::create(builder, loc, pointer, i64, memory,
-                                        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(builder, loc, argument, place);
+      const auto place64 = static_cast<int64_t>(i);
+      Value place = at(words, i64, place64);
+      const auto argumentNumber = static_cast<unsigned>(kLauncherArguments + i);
+      if (auto map = launcher.getArgAttrOfType<DenseI64ArrayAttr>(argumentNumber, kMapAttribute)) {
+        place = memory(i64, kTensorMapWords, kMapAlignment);
+        Value matrix = at(argument, builder.getI8Type(), map[0]);
+        LLVM::CallOp::create(builder, loc, makeMap,
+                             ValueRange{launcher.getArgument(0), constant(number), place, matrix,
+                                        constant(map[1]), constant(map[2]), constant(map[3]),
+                                        constant(map[4])});
+        launcher.removeArgAttr(argumentNumber, kMapAttribute);
+      } else {
+        LLVM::StoreOp::create(builder, loc, argument, place);
+      }
+      LLVM::StoreOp::create(builder, loc, place, at(places, pointer, place64));
     }
     auto number64 = [&](StringRef name) {
       return constant(launcher->getAttrOfType<IntegerAttr>(name).getInt());
@@ -149,8 +196,17 @@ private:
     LLVM::CallOp::create(builder, loc, launch,
                          ValueRange{launcher.getArgument(0), constant(number), launcher.getArgument(1),
                                     launcher.getArgument(2), number64(kThreadsAttribute),
-                                    number64(kSharedBytesAttribute), memory, constant(count)});
+                                    number64(kSharedBytesAttribute),
+                                    constant(launcher->hasAttr(kPersistentAttribute)), places});
     LLVM::ReturnOp::create(builder, loc, ValueRange{});
+  }
+
+  /// A function of the runtime (runtime/core/StepAbi.h).
+  LLVM::LLVMFuncOp hostFunction(OpBuilder &builder, Location loc, StringRef name, ArrayRef<Type> types) {
+    if (auto function = getOperation().lookupSymbol<LLVM::LLVMFuncOp>(name))
+      return function;
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), types);
+    return LLVM::LLVMFuncOp::create(builder, loc, name, type);
   }
 };
 

@@ -1,5 +1,6 @@
 //===- LowerKernels.cpp - from kernels on memrefs to NVVM ----------------------------------------------===//
 
+#include "codegen/cuda/GpuKernel.h"
 #include "codegen/cuda/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -84,6 +85,8 @@ public:
     for (auto module : getOperation().getOps<gpu::GPUModuleOp>()) {
       if (failed(runPipeline(kernels, module)))
         return signalPassFailure();
+      for (auto kernel : module.getOps<LLVM::LLVMFuncOp>())
+        takeTensorMaps(kernel);
       // Upstream makes shared memory of launches a variable without a size, beside which others could lie. It
       // is the only one here, and matrix instructions of warpgroups want multiples of 1024 bytes.
       constexpr int64_t kAlignment = 1024;
@@ -91,6 +94,23 @@ public:
         global.setLinkage(LLVM::Linkage::External);
         global.setAlignment(kAlignment);
       }
+    }
+  }
+
+private:
+  /// Tensor maps are arguments by value, which the copy engine reads where they are.
+  static void takeTensorMaps(LLVM::LLVMFuncOp kernel) {
+    auto maps = kernel->getAttrOfType<ArrayAttr>(kTensorMapsAttribute);
+    if (!maps)
+      return;
+    constexpr int64_t kAlignment = 64;
+    Builder builder(kernel.getContext());
+    auto type = LLVM::LLVMArrayType::get(builder.getI64Type(), kTensorMapWords);
+    for (auto map : maps.getAsRange<DenseI64ArrayAttr>()) {
+      const auto number = static_cast<unsigned>(map[0]);
+      kernel.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+      kernel.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(kAlignment));
+      kernel.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(), builder.getUnitAttr());
     }
   }
 };

@@ -28,8 +28,6 @@ public:
     std::unordered_map<std::string, StringAttr> names; ///< by what a kernel does
     llvm::DenseMap<StringAttr, StringAttr> replacements;
     for (auto kernel : llvm::make_early_inc_range(kernels.getOps<gpu::GPUFuncOp>())) {
-      if (kernel->hasAttr(kReplacesAttribute))
-        continue; // it goes by the name of another one
       StringAttr name = kernel.getNameAttr();
       auto [first, isNew] = names.try_emplace(textOf(kernel), name);
       if (isNew)
@@ -42,9 +40,6 @@ public:
       if (StringAttr name = replacements.lookup(launch.getKernelName()))
         launch.setKernelAttr(SymbolRefAttr::get(launch.getKernelModuleName(), FlatSymbolRefAttr::get(name)));
     });
-    for (auto kernel : llvm::make_early_inc_range(kernels.getOps<gpu::GPUFuncOp>()))
-      if (auto of = kernel->getAttrOfType<StringAttr>(kReplacesAttribute); of && replacements.contains(of))
-        kernel.erase();
     count(merged, "kernels merged");
   }
 

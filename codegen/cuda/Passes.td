@@ -91,7 +91,8 @@ def DefineLaunchers : Pass<"define-launchers", "::mlir::ModuleOp"> {
   let summary = "give launchers their bodies";
   let description = [{
     A launcher puts the arguments of its kernel into memory and calls `llmc_gpu_launch` (runtime/core/StepAbi.h) with the kernel's number in
-    `llmc.kernels`, a list that this pass adds to the module.
+    `llmc.kernels`, a list that this pass adds to the module. Of matrices that the kernel copies by the device's copy engine it makes tensor
+    maps first (`llmc_gpu_tensor_map`).
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

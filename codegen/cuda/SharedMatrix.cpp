@@ -49,16 +49,26 @@ MatrixOperand SharedMatrix::operand(bool transposed, Value first) const {
           transposed, panelBytes};
 }
 
+Value SharedMatrix::panelPointer(int64_t panel) const {
+  KernelBuilder &b = kernel.b;
+  const int64_t panelBytes = rows * kPanelBytes, panels = columns / panelColumns;
+  Value offset = b.index(panel * panelBytes);
+  if (stage)
+    offset = b.add(b.mul(stage, panels * panelBytes), offset);
+  return sharedPointer(b, b.add(memref::ExtractAlignedPointerAsIndexOp::create(b, memory), offset));
+}
+
 //===--------------------------------------------------------------------===//
 // Products of warpgroups
 //===--------------------------------------------------------------------===//
 
-void startWarpgroupProducts(KernelBuilder &b, MutableArrayRef<WarpgroupProduct> products) {
+void startWarpgroupProducts(KernelBuilder &b, MutableArrayRef<WarpgroupProduct> products, bool areHeld) {
   // What compilers leave for later, zeros of sums above all, would be written while products go on.
   for (WarpgroupProduct &product : products) {
     if (!product.leftWords.empty())
       holdInRegisters(b, product.leftWords);
-    holdInRegisters(b, product.sums);
+    if (!areHeld)
+      holdInRegisters(b, product.sums);
   }
   NVVM::WgmmaFenceAlignedOp::create(b);
   for (WarpgroupProduct &product : products)

@@ -23,6 +23,8 @@ public:
   /// The matrix of bf16 from row `first` on, or, `transposed`, from column `first` on, a multiple of 64, as
   /// warpgroups find it.
   MatrixOperand operand(bool transposed, mlir::Value first) const;
+  /// Where a panel begins.
+  mlir::Value panelPointer(int64_t panel) const;
 
   const int64_t rows, columns;
   const mlir::Type element;
@@ -105,8 +107,10 @@ struct WarpgroupProduct {
 };
 
 /// Asks for products, which are added to sums when they are waited for. Until then neither sums nor operands
-/// may be touched, nor new sums be made.
-void startWarpgroupProducts(KernelBuilder &b, llvm::MutableArrayRef<WarpgroupProduct> products);
+/// may be touched, nor new sums be made. `areHeld`: sums are in registers already, and products that were
+/// asked for before may still be added to them.
+void startWarpgroupProducts(KernelBuilder &b, llvm::MutableArrayRef<WarpgroupProduct> products,
+                            bool areHeld = false);
 /// Waits until all products but the last `pending` that were asked for are there.
 void waitForWarpgroupProducts(KernelBuilder &b, int64_t pending, llvm::MutableArrayRef<mlir::Value> sums);
 /// Makes copies to shared memory that this thread has waited for seen by products of warpgroups, after the

@@ -18,6 +18,7 @@ enum Call : int64_t {
   ThreadX,   ///< -> index
   BlockX,    ///< -> index
   BlockY,    ///< -> index
+  BlocksX,   ///< -> their number
   Shared,    ///< -> address of the block's shared memory
   Barrier,   ///< waits for all threads of the block
   Shuffle,   ///< value, lane offset -> the value of the lane whose number differs by it (exclusive or)
@@ -34,13 +35,25 @@ enum Call : int64_t {
   WarpgroupCommit,
   WarpgroupWait, ///< groups that may be on their way still
   FenceProxy,    ///< what this thread copied is seen by products of warpgroups from now on
+  BarrierInit,   ///< address of a barrier in shared memory, threads that a phase expects
+  BarrierArrive, ///< address -> nothing that can be used
+  BarrierExpect, ///< address, bytes of copies that it expects too; arrives
+  BarrierWait,   ///< address, parity of the phase whose end is waited for
+  CopyBox,       ///< target, tensor map, column, row, barrier
   CheckLoad,     ///< address, bytes, name of the place (text), what the address is a multiple of
   CheckStore,    ///< the same
   kCalls
 };
 
-/// Names in an image: of the table, of a kernel, which takes the addresses of its arguments, and of the
-/// number of these, an int64_t.
+/// A tensor map of the simulator, in the 128 bytes that one has.
+struct TensorMap {
+  uint64_t magic, address, rows, columns, rowBytes, boxRows, boxColumns;
+  static constexpr uint64_t kMagic = 0x70616d726f736e65;
+  static constexpr int64_t kBytes = 128;
+};
+
+/// Names in an image: of the table, of a kernel, which takes the addresses of its arguments, and of their
+/// number and the bytes of each, int64_t's.
 inline constexpr char kTable[] = "llmc_simt";
 inline constexpr char kKernelPrefix[] = "llmc_kernel_";
 inline constexpr char kArgumentsPrefix[] = "llmc_arguments_";

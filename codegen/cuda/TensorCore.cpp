@@ -8,6 +8,13 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
+Value sharedPointer(KernelBuilder &builder, Value address) {
+  auto type =
+      LLVM::LLVMPointerType::get(builder.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  Value number = arith::IndexCastOp::create(builder, builder.getI64Type(), address);
+  return LLVM::IntToPtrOp::create(builder, type, number);
+}
+
 void multiplyAdd(KernelBuilder &builder, ArrayRef<Value> a, ArrayRef<Value> b, MutableArrayRef<Value> sums) {
   Type f32 = builder.getF32Type();
   auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), SmallVector<Type>(sums.size(), f32));

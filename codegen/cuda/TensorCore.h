@@ -6,6 +6,12 @@
 
 namespace llmc::codegen {
 
+/// The architecture that has the matrix instructions of warpgroups.
+inline constexpr llvm::StringLiteral kWarpgroupArch = "sm_90a";
+
+/// The pointer to shared memory at `address`, an index.
+mlir::Value sharedPointer(KernelBuilder &builder, mlir::Value address);
+
 /// Adds the product of m16n8k16 in bf16 to `sums`, four f32. `a` are four words of two bf16, `b` two: PTX
 /// ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
 void multiplyAdd(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,

@@ -47,10 +47,18 @@ int64_t llmc_region_next(LlmcWorker *worker, int64_t chunks);
 
 /// Of artifacts for GPUs: launches kernel `kernel` (its number in the manifest) on blocks_x times blocks_y
 /// blocks of `threads` threads, after all that was launched before, and returns at once. A grid without
-/// blocks does nothing. `arguments` are `count` words of 64 bits, copied by this call. All pointers of the
-/// step are the device's. Errors are told by whoever runs the step.
+/// blocks does nothing, nor does a kernel for other architectures. If `is_persistent`, there are no more
+/// blocks in the first dimension than the device has multiprocessors: those share the work. `arguments` say
+/// where each argument is, which this call copies. All pointers of the step are the device's. Errors are
+/// told by whoever runs the step.
 void llmc_gpu_launch(LlmcWorker *worker, int64_t kernel, int64_t blocks_x, int64_t blocks_y, int64_t threads,
-                     int64_t shared_bytes, const uint64_t *arguments, int64_t count);
+                     int64_t shared_bytes, int64_t is_persistent, void **arguments);
+
+/// Makes the tensor map of a matrix of `rows` x `columns` bf16 at `matrix` on the device, a row every
+/// `row_bytes`, with boxes of `box_rows` x 128 bytes, in the 128 bytes at `map`, a multiple of 64: an
+/// argument of kernel `kernel`, which copies by it.
+void llmc_gpu_tensor_map(LlmcWorker *worker, int64_t kernel, void *map, void *matrix, int64_t rows,
+                         int64_t columns, int64_t row_bytes, int64_t box_rows);
 
 #ifdef __cplusplus
 }

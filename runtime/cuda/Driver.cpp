@@ -54,12 +54,17 @@ absl::StatusOr<Driver> load() {
                            ENTRY(StreamCreate, "cuStreamCreate"),
                            ENTRY(StreamDestroy, "cuStreamDestroy_v2"),
                            ENTRY(StreamSynchronize, "cuStreamSynchronize"),
+                           ENTRY(EventCreate, "cuEventCreate"),
+                           ENTRY(EventDestroy, "cuEventDestroy_v2"),
+                           ENTRY(EventRecord, "cuEventRecord"),
+                           ENTRY(EventElapsedTime, "cuEventElapsedTime"),
                            ENTRY(StreamBeginCapture, "cuStreamBeginCapture_v2"),
                            ENTRY(StreamEndCapture, "cuStreamEndCapture"),
                            ENTRY(GraphInstantiate, "cuGraphInstantiateWithFlags"),
                            ENTRY(GraphLaunch, "cuGraphLaunch"),
                            ENTRY(GraphExecDestroy, "cuGraphExecDestroy"),
                            ENTRY(GraphDestroy, "cuGraphDestroy"),
+                           ENTRY(TensorMapEncodeTiled, "cuTensorMapEncodeTiled"),
                            ENTRY(LaunchKernel, "cuLaunchKernel")};
 #undef ENTRY
   for (const Entry &entry : entries) {

@@ -28,7 +28,11 @@ using Graph = struct GraphState *;
 using GraphExec = struct GraphExecState *;
 
 /// CUdevice_attribute.
-enum class DeviceAttribute : int { ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76 };
+enum class DeviceAttribute : int {
+  MultiprocessorCount = 16,
+  ComputeCapabilityMajor = 75,
+  ComputeCapabilityMinor = 76
+};
 /// CUfunction_attribute.
 enum class FunctionAttribute : int { MaxDynamicSharedBytes = 8 };
 /// CUstreamCaptureMode.
@@ -59,12 +63,18 @@ struct Driver {
   Result (*StreamCreate)(Stream *, unsigned);
   Result (*StreamDestroy)(Stream);
   Result (*StreamSynchronize)(Stream);
+  Result (*EventCreate)(Event *, unsigned);
+  Result (*EventDestroy)(Event);
+  Result (*EventRecord)(Event, Stream);
+  Result (*EventElapsedTime)(float *, Event, Event);
   Result (*StreamBeginCapture)(Stream, int);
   Result (*StreamEndCapture)(Stream, Graph *);
   Result (*GraphInstantiate)(GraphExec *, Graph, unsigned long long);
   Result (*GraphLaunch)(GraphExec, Stream);
   Result (*GraphExecDestroy)(GraphExec);
   Result (*GraphDestroy)(Graph);
+  Result (*TensorMapEncodeTiled)(void *, int, unsigned, void *, const uint64_t *, const uint64_t *,
+                                 const unsigned *, const unsigned *, int, int, int, int);
   Result (*LaunchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
                          Stream, void **, void **);
 

@@ -1,6 +1,8 @@
 #include "runtime/cuda/Program.h"
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -107,6 +109,12 @@ absl::Status Program::openDevice() {
   cuda->DeviceGetName(text, sizeof(text) - 1, device);
   cuda->DeviceGetAttribute(&major, static_cast<int>(DeviceAttribute::ComputeCapabilityMajor), device);
   cuda->DeviceGetAttribute(&minor, static_cast<int>(DeviceAttribute::ComputeCapabilityMinor), device);
+  if (absl::Status status =
+          cuda->check(cuda->DeviceGetAttribute(
+                          &processors, static_cast<int>(DeviceAttribute::MultiprocessorCount), device),
+                      "counting multiprocessors");
+      !status.ok())
+    return status;
   name = text;
   capability = major * 10 + minor;
   Context retained = nullptr;
@@ -156,8 +164,14 @@ absl::Status Program::loadKernels(const Gpu &gpu,
                                         absl::StrCat("loading the kernels for ", best->arch()));
       !status.ok())
     return status;
-  for (const std::string &kernel : gpu.kernels()) {
+  const absl::flat_hash_set<std::string> leftOut(best->left_out().begin(), best->left_out().end());
+  names.assign(gpu.kernels().begin(), gpu.kernels().end());
+  for (const std::string &kernel : names) {
     Function function = nullptr;
+    if (leftOut.contains(kernel)) {
+      functions.push_back(function);
+      continue;
+    }
     if (absl::Status status = cuda->check(cuda->ModuleGetFunction(&function, module, kernel.c_str()),
                                           absl::StrCat("finding kernel '", kernel, "'"));
         !status.ok())
@@ -233,29 +247,87 @@ void Queue::note(Result result, absl::string_view doing) {
 absl::Status Queue::takeStatus() { return std::exchange(failure, absl::OkStatus()); }
 
 void Queue::launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t threads, int64_t sharedBytes,
-                   const uint64_t *arguments, int64_t count) {
-  if (blocksX == 0 || blocksY == 0 || !failure.ok())
-    return;
-  pointers.resize(count);
-  for (int64_t i = 0; i < count; ++i)
-    pointers[i] = const_cast<uint64_t *>(arguments + i);
+                   bool isPersistent, void **arguments) {
   const Function function = owner.kernels()[kernel];
+  if (isPersistent)
+    blocksX = std::min(blocksX, owner.multiprocessors());
+  if (function == nullptr || blocksX == 0 || blocksY == 0 || !failure.ok())
+    return;
   constexpr int64_t kSharedWithoutAsking = 48 << 10;
   if (sharedBytes > kSharedWithoutAsking)
     note(owner.driver().FuncSetAttribute(function, static_cast<int>(FunctionAttribute::MaxDynamicSharedBytes),
                                          static_cast<int>(sharedBytes)),
          "asking for shared memory");
+  const Event before = profiles ? recordEvent() : nullptr;
   note(owner.driver().LaunchKernel(function, static_cast<unsigned>(blocksX), static_cast<unsigned>(blocksY),
                                    1, static_cast<unsigned>(threads), 1, 1,
-                                   static_cast<unsigned>(sharedBytes), order, pointers.data(), nullptr),
+                                   static_cast<unsigned>(sharedBytes), order, arguments, nullptr),
        "launching a kernel");
+  if (profiles)
+    timed.push_back({kernel, before, recordEvent()});
+}
+
+Event Queue::recordEvent() {
+  Event event = nullptr;
+  note(owner.driver().EventCreate(&event, 0), "making an event");
+  if (event != nullptr)
+    note(owner.driver().EventRecord(event, order), "recording an event");
+  return event;
+}
+
+absl::StatusOr<std::vector<KernelTime>> Queue::takeProfile() {
+  const Driver &driver = owner.driver();
+  note(driver.StreamSynchronize(order), "running kernels");
+  absl::flat_hash_map<int64_t, KernelTime> times;
+  for (const Timed &launch : std::exchange(timed, {})) {
+    float milliseconds = 0;
+    if (failure.ok())
+      note(driver.EventElapsedTime(&milliseconds, launch.before, launch.after),
+           "taking the time of a kernel");
+    for (Event event : {launch.before, launch.after})
+      if (event != nullptr)
+        driver.EventDestroy(event);
+    KernelTime &time = times[launch.kernel];
+    time.kernel = owner.kernelNames()[launch.kernel];
+    ++time.launches;
+    time.seconds += milliseconds / 1e3;
+  }
+  if (absl::Status status = takeStatus(); !status.ok())
+    return status;
+  std::vector<KernelTime> sorted;
+  for (auto &[kernel, time] : times)
+    sorted.push_back(std::move(time));
+  std::sort(sorted.begin(), sorted.end(), [](const KernelTime &x, const KernelTime &y) {
+    return x.seconds != y.seconds ? x.seconds > y.seconds : x.kernel < y.kernel;
+  });
+  return sorted;
+}
+
+void Queue::makeTensorMap(int64_t kernel, void *map, void *matrix, int64_t rows, int64_t columns,
+                          int64_t rowBytes, int64_t boxRows) {
+  if (owner.kernels()[kernel] == nullptr)
+    return;
+  constexpr int kBf16 = 9, kNoInterleave = 0, kSwizzle128 = 3, kPromoteTo256 = 3, kZerosOutside = 0;
+  constexpr unsigned kRank = 2, kBoxColumns = 64;
+  const uint64_t sizes[kRank] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)},
+                 strides[kRank - 1] = {static_cast<uint64_t>(rowBytes)};
+  const unsigned box[kRank] = {kBoxColumns, static_cast<unsigned>(boxRows)}, steps[kRank] = {1, 1};
+  note(owner.driver().TensorMapEncodeTiled(map, kBf16, kRank, matrix, sizes, strides, box, steps,
+                                           kNoInterleave, kSwizzle128, kPromoteTo256, kZerosOutside),
+       "making a tensor map");
 }
 
 } // namespace llmc::runtime::cuda
 
 extern "C" void llmc_gpu_launch(LlmcWorker *worker, int64_t kernel, int64_t blocks_x, int64_t blocks_y,
-                                int64_t threads, int64_t shared_bytes, const uint64_t *arguments,
-                                int64_t count) {
+                                int64_t threads, int64_t shared_bytes, int64_t is_persistent,
+                                void **arguments) {
   reinterpret_cast<llmc::runtime::cuda::Queue *>(worker)->launch(kernel, blocks_x, blocks_y, threads,
-                                                                 shared_bytes, arguments, count);
+                                                                 shared_bytes, is_persistent != 0, arguments);
+}
+
+extern "C" void llmc_gpu_tensor_map(LlmcWorker *worker, int64_t kernel, void *map, void *matrix, int64_t rows,
+                                    int64_t columns, int64_t row_bytes, int64_t box_rows) {
+  reinterpret_cast<llmc::runtime::cuda::Queue *>(worker)->makeTensorMap(kernel, map, matrix, rows, columns,
+                                                                        row_bytes, box_rows);
 }

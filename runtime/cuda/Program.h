@@ -67,6 +67,10 @@ public:
 
   const Driver &driver() const { return *cuda; }
   const std::string &deviceName() const { return name; }
+  /// In the order of kernels().
+  const std::vector<std::string> &kernelNames() const { return names; }
+  int64_t multiprocessors() const { return processors; }
+  /// Null where the device has no use for a kernel.
   const std::vector<Function> &kernels() const { return functions; }
   const DeviceMemory &weights() const { return parameters; }
   /// Makes the device that of the calling thread.
@@ -81,11 +85,20 @@ private:
   const Driver *cuda = nullptr;
   Device device = 0;
   int capability = 0; ///< e.g. 90
+  int processors = 0;
   std::string name;
   Context context = nullptr;
   Module module = nullptr;
+  std::vector<std::string> names;
   std::vector<Function> functions;
   DeviceMemory parameters;
+};
+
+/// What launches of a kernel took.
+struct KernelTime {
+  std::string kernel;
+  int64_t launches;
+  double seconds; ///< of all of them
 };
 
 /// The order in which a session's launches and copies happen on the device. What compiled steps know as their
@@ -103,16 +116,32 @@ public:
   /// The first failure since the last call.
   absl::Status takeStatus();
   void launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t threads, int64_t sharedBytes,
-              const uint64_t *arguments, int64_t count);
+              bool isPersistent, void **arguments);
+  void makeTensorMap(int64_t kernel, void *map, void *matrix, int64_t rows, int64_t columns, int64_t rowBytes,
+                     int64_t boxRows);
   const Program &program() const { return owner; }
 
+  /// Takes the time of each launch from now on, which cannot be recorded then.
+  void startProfile() { profiles = true; }
+  bool isProfiling() const { return profiles; }
+  /// The times of all launches since the last call, by kernel, the longest first. Waits for them.
+  absl::StatusOr<std::vector<KernelTime>> takeProfile();
+
 private:
+  /// A launch, between two events.
+  struct Timed {
+    int64_t kernel;
+    Event before, after;
+  };
+
   explicit Queue(const Program &program) : owner(program) {}
+  Event recordEvent();
 
   const Program &owner;
   Stream order = nullptr;
   absl::Status failure;
-  std::vector<void *> pointers;
+  bool profiles = false;
+  std::vector<Timed> timed;
 };
 
 } // namespace llmc::runtime::cuda

@@ -1,5 +1,6 @@
 """Trains small models on a simulated GPU. Each parameter's gradient is held to what the processor computes (after one step
-AdamW's first moment is a tenth of it), and so are the losses of some steps.
+AdamW's first moment is a tenth of it), and so are the losses of some steps. Then faults are planted, each of which has to be
+found; and ptxas, where there is one, has to accept all kernels without spilling registers.
 
     python3 simulate_training.py LLMC TOKENIZER SIMULATOR
 """
@@ -13,9 +14,12 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e" / "training"))
+import ptxas  # noqa: E402
 import runs  # noqa: E402
 
 STEPS = 3
+# What the kernels do without, all of its kind at once.
+FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
 SCHEDULES = ["1", "2,0"]
 # Of the largest number of a gradient: sums in another order, and operands of products rounded to bf16.
 BOUNDS = {"F32": 2e-4, "BF16": 0.05}
@@ -49,11 +53,11 @@ class Simulation(runs.Workshop):
     def make(self, family, name, precision, *options):
         return self.trainer(family, name, "checkpoint_every: 1 keep_checkpoints: 9", f"precision: {precision}", options)
 
-    def run_steps(self, trainer, output, schedule="0"):
-        """First moments after one step and the losses of STEPS steps, or None if the run fails."""
-        environment = {**os.environ, "LLMC_CUDA_DRIVER": self.simulator, "LLMC_SIMT_SCHEDULE": schedule}
+    def run_steps(self, trainer, output, schedule="0", omitted="", steps=STEPS):
+        """First moments after one step and the losses of all steps, or None if the run fails."""
+        environment = {**os.environ, "LLMC_CUDA_DRIVER": self.simulator, "LLMC_SIMT_SCHEDULE": schedule, "LLMC_SIMT_OMIT": omitted}
         folder = self.folder / output
-        command = [trainer, "-q", "--restart", "--override", f"steps={STEPS}", "--override", f"output={folder}"]
+        command = [trainer, "-q", "--restart", "--override", f"steps={steps}", "--override", f"output={folder}"]
         result = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
         self.said = result.stderr.strip()
         if result.returncode != 0:
@@ -69,10 +73,27 @@ def disagreement(found, expected, bound):
         error = max(abs(x - y) for x, y in zip(values, found[0][name]))
         if not error <= bound * largest:
             return f"the gradient of {name} is off by {error / largest} of its largest number"
-    for step, (x, y) in enumerate(zip(found[1], expected[1]), start=1):
+    for step, (x, y) in enumerate(zip(found[1], expected[1]), start=1):  # of the shorter run
         if not abs(x - y) <= bound:
             return f"step {step}: the loss is {x}, expected {y}"
     return ""
+
+
+def check_faults(simulation, trainer, expected, bound):
+    for fault in FAULTS:
+        found = simulation.run_steps(trainer, "wrong", omitted=fault, steps=1)
+        if found is not None and not disagreement(found, expected, bound):
+            sys.exit(f"kernels without {fault} give right gradients: the fault was not found")
+
+
+def check_resources(simulation, family):
+    if ptxas.find() is None:
+        print("no ptxas: registers of kernels are not checked")
+        return
+    for arch in ptxas.ARCHS:
+        options = ["--target=cuda", f"--gpu-arch={arch}", "--emit=ptx"]
+        if found := ptxas.complaints(simulation.make(family, f"{family}-{arch}", "BF16", *options), arch):
+            sys.exit(f"{arch}: {found}")
 
 
 def main():
@@ -89,6 +110,9 @@ def main():
                         problem = simulation.said if found is None else disagreement(found, expected, bound)
                         if problem:
                             sys.exit(f"{family}, {precision}, {arch}, schedule {schedule}: {problem}")
+            if family == "gpt2":
+                check_faults(simulation, trainer, expected, bound)
+            check_resources(simulation, family)
 
 
 main()

@@ -240,7 +240,7 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
   command
       ->add_option("--emit", request->emit,
                    "What to make: imported (nn as the recipe says it), nn (with gradients), tiled (loops and "
-                   "vectors), llvm, or artifact: the trainer (the default)")
+                   "vectors), llvm, ptx (kernels of GPUs), or artifact: the trainer (the default)")
       ->option_text("LEVEL");
   command
       ->add_flag_function("--list-presets", listPresetsAndExit,

@@ -185,10 +185,12 @@ ExitCode compileRecipe(const TrainRequest &request) {
   absl::StatusOr<codegen::Level> level = codegen::parseLevel(request.emit);
   if (!level.ok())
     return fail(level.status(), ExitCode::Usage);
-  const bool isText = *level <= codegen::Level::Llvm;
+  const bool isText = *level <= codegen::Level::Ptx;
   if (!isText && *level != codegen::Level::Artifact)
     return failUsage(
-        absl::StrCat("--emit: is ", request.emit, ", expected imported, nn, tiled, llvm or artifact"));
+        absl::StrCat("--emit: is ", request.emit, ", expected imported, nn, tiled, llvm, ptx or artifact"));
+  if (*level == codegen::Level::Ptx && request.target != "cuda")
+    return failUsage("--emit=ptx: is of kernels of GPUs, expected --target=cuda");
   if (request.output.empty() && !isText)
     return failUsage("-o FILE is required, for the trainer; see llmc train --help");
   const absl::Time start = absl::Now();

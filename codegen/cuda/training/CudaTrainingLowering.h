@@ -18,9 +18,7 @@ public:
       : TrainingLowering(module, step, builder), attentionType(attentionType) {}
 
   /// A kernel whose threads work on `elements` elements at a time.
-  GpuKernel kernel(llvm::StringRef name, mlir::Location loc, int64_t threads, int64_t elements = 1) {
-    return GpuKernel(module, kernelName(name), loc, builder, threads, elements);
-  }
+  GpuKernel kernel(llvm::StringRef name, mlir::Location loc, int64_t threads, int64_t elements = 1);
   mlir::Value index(mlir::Location loc, int64_t value) {
     return mlir::arith::ConstantIndexOp::create(builder, loc, value);
   }
@@ -28,8 +26,11 @@ public:
     kernel.launch(builder, index(loc, blocksX), index(loc, blocksY));
   }
 
-  /// Makes a kernel and launches it. If `hasWarpgroups`, `emit` is asked for a second form, by the matrix
-  /// instructions of warpgroups, which takes its place on sm_90a.
+  /// Makes kernels and launches them with `lower`. If `hasWarpgroups` it is asked for a second form too, by
+  /// the matrix instructions of warpgroups: images for architectures that have these have this form, all
+  /// others the first.
+  void inForms(bool hasWarpgroups, llvm::function_ref<void(bool warpgroups)> lower);
+  /// The same for one kernel, whose forms are launched alike.
   void launchForms(llvm::StringRef name, mlir::Location loc, int64_t threads, bool hasWarpgroups,
                    llvm::function_ref<void(GpuKernel &, bool warpgroups)> emit, int64_t blocksX,
                    int64_t blocksY);
@@ -64,6 +65,7 @@ private:
   mlir::Value linkEqualRows(mlir::Location loc, mlir::Value ids);
 
   const mlir::Type attentionType;
+  std::optional<bool> form; ///< whether kernels are for architectures that have warpgroups, if that matters
   llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> productOperands;
   llvm::DenseMap<mlir::Operation *, mlir::Value> normalizers; ///< of attention whose gradient is wanted
 };

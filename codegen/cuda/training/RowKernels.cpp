@@ -1,6 +1,7 @@
 //===- RowKernels.cpp - gathers, rotations and copies in training, on GPUs ------------------------------===//
 
 #include "codegen/cuda/GatherKernels.h"
+#include "codegen/cuda/TensorCore.h"
 #include "codegen/cuda/training/CudaTrainingLowering.h"
 #include "passes/NotSupported.h"
 
@@ -43,18 +44,31 @@ Value CudaTrainingLowering::allocate(Location loc, ArrayRef<int64_t> shape, Type
   return memref::SubViewOp::create(builder, loc, padded, offsets, sizes, strides);
 }
 
+GpuKernel CudaTrainingLowering::kernel(StringRef name, Location loc, int64_t threads, int64_t elements) {
+  GpuKernel made(module, kernelName(name), loc, builder, threads, elements);
+  if (form)
+    *form ? made.keepOnlyFor(kWarpgroupArch) : made.leaveOutFor(kWarpgroupArch);
+  return made;
+}
+
+void CudaTrainingLowering::inForms(bool hasWarpgroups, llvm::function_ref<void(bool)> lower) {
+  if (!hasWarpgroups)
+    return lower(false);
+  for (bool warpgroups : {false, true}) {
+    form = warpgroups;
+    lower(warpgroups);
+  }
+  form.reset();
+}
+
 void CudaTrainingLowering::launchForms(StringRef name, Location loc, int64_t threads, bool hasWarpgroups,
                                        llvm::function_ref<void(GpuKernel &, bool)> emit, int64_t blocksX,
                                        int64_t blocksY) {
-  GpuKernel k = kernel(name, loc, threads);
-  emit(k, false);
-  if (hasWarpgroups) {
-    GpuKernel special = kernel(name, loc, threads);
-    (void)special.takeArgumentsOf(k);
-    emit(special, true);
-    special.replaces(k, "sm_90a");
-  }
-  launch(k, loc, blocksX, blocksY);
+  inForms(hasWarpgroups, [&](bool warpgroups) {
+    GpuKernel made = kernel(name, loc, threads);
+    emit(made, warpgroups);
+    launch(made, loc, blocksX, blocksY);
+  });
 }
 
 void CudaTrainingLowering::forEach(StringRef name, Location loc, Value buffer,

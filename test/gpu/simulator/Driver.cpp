@@ -1,13 +1,15 @@
 //===- Driver.cpp - a CUDA driver whose device is the host ---------------------------------------------===//
 //
 // What runtime/cuda/Driver.h uses of the driver's interface. The environment chooses: LLMC_SIMT_SCHEDULE=seed
-// or seed,starved warp. Errors of kernels go to the standard error stream and come back as launch failures.
+// or seed,starved warp; LLMC_SIMT_OMIT=what no kernel gets, a fault. Errors of kernels go to the standard
+// error stream and come back as launch failures.
 //
 //===------------------------------------------------------------------------------------------------===//
 
 #include "codegen/cuda/SimtAbi.h"
 #include "test/gpu/simulator/Simulator.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -29,7 +31,7 @@ constexpr int kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidImage =
 struct Function {
   void (*entry)(void **);
   std::string name;
-  int64_t arguments;
+  std::vector<int64_t> argumentBytes;
 };
 
 struct Graph {
@@ -77,7 +79,11 @@ int cuInit(unsigned) { return kSuccess; }
 int cuDeviceGetCount(int *count) { return *count = 1, kSuccess; }
 int cuDeviceGet(int *device, int) { return *device = 0, kSuccess; }
 int cuDeviceGetName(char *name, int size, int) { return std::snprintf(name, size, "simulator"), kSuccess; }
-int cuDeviceGetAttribute(int *value, int, int) { return *value = 0, kSuccess; }
+/// A device of two multiprocessors, whatever else it is asked for.
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+  constexpr int kMultiprocessorCount = 16;
+  return *value = attribute == kMultiprocessorCount ? 2 : 0, kSuccess;
+}
 int cuDevicePrimaryCtxRetain(void **context, int) { return *context = &deviceMemory(), kSuccess; }
 int cuDevicePrimaryCtxRelease_v2(int) { return kSuccess; }
 int cuCtxSetCurrent(void *) { return kSuccess; }
@@ -116,8 +122,9 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   const void *count = dlsym(module, (std::string(simt::kArgumentsPrefix) + name).c_str());
   if (entry == nullptr || count == nullptr)
     return kNotFound;
+  const auto *sizes = static_cast<const int64_t *>(count);
   *function =
-      new Function{reinterpret_cast<void (*)(void **)>(entry), name, *static_cast<const int64_t *>(count)};
+      new Function{reinterpret_cast<void (*)(void **)>(entry), name, {sizes + 1, sizes + 1 + sizes[0]}};
   return kSuccess;
 }
 int cuFuncSetAttribute(void *, int, int) { return kSuccess; }
@@ -155,6 +162,23 @@ int cuMemcpyDtoHAsync_v2(void *target, uint64_t source, size_t bytes, void *stre
 int cuStreamCreate(void **stream, unsigned) { return *stream = new Stream, kSuccess; }
 int cuStreamDestroy_v2(void *stream) { return delete static_cast<Stream *>(stream), kSuccess; }
 int cuStreamSynchronize(void *) { return kSuccess; }
+int cuEventCreate(void **event, unsigned) {
+  return *event = new std::chrono::steady_clock::time_point, kSuccess;
+}
+int cuEventDestroy_v2(void *event) {
+  return delete static_cast<std::chrono::steady_clock::time_point *>(event), kSuccess;
+}
+int cuEventRecord(void *event, void *stream) {
+  if (static_cast<Stream *>(stream)->capture != nullptr)
+    return kInvalidValue;
+  *static_cast<std::chrono::steady_clock::time_point *>(event) = std::chrono::steady_clock::now();
+  return kSuccess;
+}
+int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
+  const auto taken = *static_cast<std::chrono::steady_clock::time_point *>(to) -
+                     *static_cast<std::chrono::steady_clock::time_point *>(from);
+  return *milliseconds = std::chrono::duration<float, std::milli>(taken).count(), kSuccess;
+}
 int cuStreamBeginCapture_v2(void *stream, int) {
   static_cast<Stream *>(stream)->capture = new Graph;
   return kSuccess;
@@ -175,6 +199,22 @@ int cuGraphLaunch(void *executable, void *) {
 int cuGraphExecDestroy(void *executable) { return delete static_cast<Graph *>(executable), kSuccess; }
 int cuGraphDestroy(void *graph) { return delete static_cast<Graph *>(graph), kSuccess; }
 
+int cuTensorMapEncodeTiled(void *map, int, unsigned rank, void *matrix, const uint64_t *sizes,
+                           const uint64_t *strides, const unsigned *box, const unsigned *, int, int swizzle,
+                           int, int) {
+  constexpr unsigned kMostBoxRows = 256;
+  constexpr int kSwizzle128 = 3;
+  const auto address = reinterpret_cast<uint64_t>(matrix);
+  if (reinterpret_cast<uint64_t>(map) % 64 != 0 || rank != 2 || address % 16 != 0 || strides[0] % 16 != 0 ||
+      box[0] != 64 || box[1] == 0 || box[1] > kMostBoxRows || swizzle != kSwizzle128)
+    return kInvalidValue;
+  std::memset(map, 0, simt::TensorMap::kBytes);
+  const simt::TensorMap made{
+      simt::TensorMap::kMagic, address, sizes[1], sizes[0], strides[0], box[1], box[0]};
+  std::memcpy(map, &made, sizeof(made));
+  return kSuccess;
+}
+
 int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned blocksZ, unsigned threadsX,
                    unsigned threadsY, unsigned threadsZ, unsigned sharedBytes, void *stream, void **arguments,
                    void **) {
@@ -184,13 +224,15 @@ int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned 
     return kInvalidValue;
   // Arguments are copied when a kernel is launched.
   const auto *kernel = static_cast<const Function *>(function);
-  std::vector<uint64_t> values(kernel->arguments);
-  for (size_t i = 0; i < values.size(); ++i)
-    std::memcpy(&values[i], arguments[i], sizeof(uint64_t));
+  std::vector<std::vector<uint8_t>> values;
+  for (size_t i = 0; i < kernel->argumentBytes.size(); ++i) {
+    const auto *bytes = static_cast<const uint8_t *>(arguments[i]);
+    values.emplace_back(bytes, bytes + kernel->argumentBytes[i]);
+  }
   return static_cast<Stream *>(stream)->order([=]() mutable {
     std::vector<void *> pointers(values.size());
     for (size_t i = 0; i < values.size(); ++i)
-      pointers[i] = &values[i];
+      pointers[i] = values[i].data();
     const simt::Launch launch{kernel->entry, kernel->name, blocksX,        blocksY,
                               threadsX,      sharedBytes,  pointers.data()};
     const std::string problem = simt::run(launch, deviceMemory(), schedule());

@@ -3,7 +3,7 @@
 // A thread of a block is a fiber: it runs until it waits for others. Operations of a warp (shuffles, matrix
 // products) happen when the last of its lanes arrives. What is copied asynchronously arrives when it is
 // waited for, and shared memory holds no numbers before it is written, so that a missing wait or barrier
-// shows in results.
+// shows in results. Memory that products of warpgroups read may not be written before they are waited for.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -21,6 +21,7 @@
 #include <memory>
 #include <random>
 #include <sys/mman.h>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -102,6 +103,14 @@ constexpr unsigned kWarp = 32;
 constexpr size_t kStackBytes = 256 << 10;
 constexpr size_t kSharedWindow = 256 << 10;
 
+/// A part of shared memory.
+struct Range {
+  uint32_t first, bytes;
+  bool meets(const Range &other) const {
+    return first < other.first + other.bytes && other.first < first + bytes;
+  }
+};
+
 struct Copy {
   uint8_t *target;
   const uint8_t *source;
@@ -116,8 +125,23 @@ struct Fiber {
   std::vector<std::vector<Copy>> groups; ///< that nobody has waited for
   std::vector<Copy> unfenced;            ///< that products of warpgroups do not see
   bool isFenced = false;                 ///< products of warpgroups may use its registers
-  unsigned products = 0;                 ///< of warpgroups, that are not in a group
-  std::vector<unsigned> productGroups;
+  std::vector<Range> products;           ///< what products of warpgroups read that are not in a group
+  std::vector<std::vector<Range>> productGroups;
+};
+
+/// A copy of a box of a matrix, and a barrier that it arrives at.
+struct BoxCopy {
+  TensorMap map;
+  uint8_t *target;
+  int64_t row, column;
+  uint32_t bytes() const { return static_cast<uint32_t>(map.boxRows * map.boxColumns * 2); }
+};
+
+struct PhaseBarrier {
+  uint64_t expected = 0, pending = 0; ///< threads
+  int64_t bytes = 0;                  ///< that were announced and are not there
+  uint64_t phase = 0;
+  std::vector<BoxCopy> copies;
 };
 
 /// Four warps whose products happen together, and are seen only when they are waited for.
@@ -159,6 +183,7 @@ public:
     waiting = 0;
     alive = launch.threads;
     warpgroups.assign(warpgroups.size(), {});
+    phaseBarriers.clear();
     for (unsigned w = 0; w < warps.size(); ++w) {
       warps[w] = {};
       warps[w].alive = std::min(kWarp, launch.threads - w * kWarp);
@@ -176,14 +201,18 @@ public:
       if (problem.empty() && (!fiber.pending.empty() || !fiber.groups.empty()))
         fail("ends before its asynchronous copies are waited for");
     for (const Fiber &fiber : fibers)
-      if (problem.empty() && (fiber.products != 0 || !fiber.productGroups.empty()))
+      if (problem.empty() && (!fiber.products.empty() || !fiber.productGroups.empty()))
         fail("ends before its products of warpgroups are waited for");
+    for (const auto &[place, barrier] : phaseBarriers)
+      if (problem.empty() && !barrier.copies.empty())
+        fail("ends before its copies of boxes are waited for");
     return problem;
   }
 
   //===--- Calls of the kernel, on the stack of the current fiber ---===//
 
   unsigned thread() const { return current; }
+  unsigned blocksX() const { return launch.blocksX; }
   unsigned blockX = 0, blockY = 0;
   uint8_t *shared;
 
@@ -240,7 +269,64 @@ public:
   void copyLater(uint8_t *target, const uint8_t *source, size_t bytes, size_t given) {
     check(reinterpret_cast<uint64_t>(target), bytes, "target of an asynchronous copy", bytes);
     check(reinterpret_cast<uint64_t>(source), given, "source of an asynchronous copy", bytes);
+    checkUnread(target, bytes);
     fibers[current].pending.push_back({target, source, bytes, std::min(bytes, given)});
+  }
+
+  //===--- Barriers with phases, and copies of boxes ---===//
+
+  void initBarrier(uint64_t address, uint64_t threads) {
+    check(address, 8, "barrier", 8);
+    PhaseBarrier &made = phaseBarriers[address];
+    made.expected = made.pending = threads;
+  }
+  void arriveAt(uint64_t address, int64_t bytes) {
+    PhaseBarrier &barrier = barrierAt(address);
+    if (barrier.pending == 0)
+      stop("more threads arrive at a barrier than it expects");
+    --barrier.pending;
+    barrier.bytes += bytes;
+    ++progress;
+    endPhase(barrier);
+  }
+  void waitAt(uint64_t address, uint64_t parity) {
+    barrierAt(address);
+    while (phaseBarriers[address].phase % 2 == parity) {
+      // What is copied comes as late as it can: when somebody waits.
+      PhaseBarrier &barrier = phaseBarriers[address];
+      for (const BoxCopy &copy : std::exchange(barrier.copies, {})) {
+        copyNow(copy);
+        barrier.bytes -= copy.bytes();
+        ++progress;
+      }
+      endPhase(barrier);
+      if (barrier.phase % 2 == parity)
+        yield();
+    }
+  }
+  void copyBox(uint8_t *target, const TensorMap &map, int64_t row, int64_t column, uint64_t address) {
+    if (map.magic != TensorMap::kMagic)
+      stop("copy of a box without a tensor map");
+    const BoxCopy copy{map, target, row, column};
+    check(reinterpret_cast<uint64_t>(target), copy.bytes(), "target of a copy of a box", 1024);
+    checkUnread(target, copy.bytes());
+    std::memset(target, kPoison, copy.bytes());
+    barrierAt(address).copies.push_back(copy);
+  }
+  /// Nobody may write what products of warpgroups still read.
+  void checkUnread(const uint8_t *target, size_t bytes) {
+    if (target < shared || target >= shared + kSharedWindow)
+      return;
+    const Range range{static_cast<uint32_t>(target - shared), static_cast<uint32_t>(bytes)};
+    auto meets = [&](const Range &other) { return range.meets(other); };
+    for (unsigned t = 0; t < fibers.size(); t += kWarp) { // warps wait as one
+      const Fiber &reader = fibers[t];
+      bool read = std::any_of(reader.products.begin(), reader.products.end(), meets);
+      for (const std::vector<Range> &group : reader.productGroups)
+        read |= std::any_of(group.begin(), group.end(), meets);
+      if (read)
+        stop("copy to shared memory that products of warpgroups read");
+    }
   }
   void commitGroup() { fibers[current].groups.push_back(std::exchange(fibers[current].pending, {})); }
   void waitGroup(size_t left) {
@@ -280,6 +366,42 @@ public:
   }
 
 private:
+  PhaseBarrier &barrierAt(uint64_t address) {
+    auto found = phaseBarriers.find(address);
+    if (found == phaseBarriers.end())
+      stop("barrier that was not initialized");
+    return found->second;
+  }
+  static void endPhase(PhaseBarrier &barrier) {
+    if (barrier.pending > 0 || barrier.bytes != 0)
+      return;
+    ++barrier.phase;
+    barrier.pending = barrier.expected;
+  }
+  /// Rows of 128 bytes, whose chunks of 16 bytes lie at places that follow from their address (PTX ISA,
+  /// "Swizzling Modes"). Outside of the matrix there are zeros.
+  void copyNow(const BoxCopy &copy) {
+    constexpr uint64_t kRowBytes = 128;
+    const TensorMap &map = copy.map;
+    for (uint64_t r = 0; r < map.boxRows; ++r)
+      for (uint64_t c = 0; c < map.boxColumns; ++c) {
+        const int64_t row = copy.row + static_cast<int64_t>(r),
+                      column = copy.column + static_cast<int64_t>(c);
+        uint16_t element = 0;
+        if (row >= 0 && row < static_cast<int64_t>(map.rows) && column >= 0 &&
+            column < static_cast<int64_t>(map.columns)) {
+          const uint64_t from =
+              map.address + static_cast<uint64_t>(row) * map.rowBytes + 2 * static_cast<uint64_t>(column);
+          if (!memory.holds(from, 2))
+            stop("out of bounds: matrix of a tensor map");
+          std::memcpy(&element, reinterpret_cast<const void *>(from), 2);
+        }
+        uint64_t place = static_cast<uint64_t>(copy.target - shared) + r * kRowBytes + 2 * c;
+        place ^= (place >> 7 & 7) << 4;
+        std::memcpy(shared + place, &element, 2);
+      }
+  }
+
   static void entry() {
     Block &block = *running;
     block.launch.kernel(block.launch.arguments);
@@ -294,7 +416,7 @@ private:
     fiber.groups.clear();
     fiber.unfenced.clear();
     fiber.isFenced = false;
-    fiber.products = 0;
+    fiber.products.clear();
     fiber.productGroups.clear();
     auto *top = reinterpret_cast<void **>(fiber.memory + kStackBytes);
     top -= 2; // the stack is a multiple of 16 before a call
@@ -356,6 +478,7 @@ private:
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
   std::vector<Warpgroup> warpgroups;
+  std::unordered_map<uint64_t, PhaseBarrier> phaseBarriers; ///< by their addresses
   std::mt19937 random;
   uint8_t *stacks;
   void *scheduler = nullptr;
@@ -375,6 +498,7 @@ float bf16Of(uint32_t half) { return std::bit_cast<float>(half << 16); }
 void threadX(uint64_t *cells) { cells[0] = running->thread(); }
 void blockX(uint64_t *cells) { cells[0] = running->blockX; }
 void blockY(uint64_t *cells) { cells[0] = running->blockY; }
+void blocksX(uint64_t *cells) { cells[0] = running->blocksX(); }
 void sharedMemory(uint64_t *cells) { cells[0] = reinterpret_cast<uint64_t>(running->shared); }
 void barrier(uint64_t *) { running->barrier(); }
 void exp2Of(uint64_t *cells) { cells[0] = cellOf(std::exp2(floatOf(cells[0]))); }
@@ -454,14 +578,16 @@ public:
     if (descriptor >> 62 != 1 || (descriptor >> 32 & 0x3fff) * 16 != kEightRows)
       running->stop("descriptor of a matrix without the swizzle of 128 bytes");
     const uint32_t first = start / kEightRows * kEightRows;
-    bool unfenced = false;
     if (!transposed)
-      unfenced = running->hasUnfencedCopies(first, rows * kRowBytes);
+      ranges.push_back({first, rows * kRowBytes});
     for (unsigned panel = 0; transposed && panel * kPanel < rows; ++panel)
-      unfenced |= running->hasUnfencedCopies(first + panel * panelStride, kInputs * kRowBytes);
-    if (unfenced)
-      running->stop("product of a warpgroup of copies that no fence.proxy.async has made seen");
+      ranges.push_back({first + panel * panelStride, kInputs * kRowBytes});
+    for (const Range &range : ranges)
+      if (running->hasUnfencedCopies(range.first, range.bytes))
+        running->stop("product of a warpgroup of copies that no fence.proxy.async has made seen");
   }
+
+  const std::vector<Range> &memory() const { return ranges; }
 
   float at(unsigned row, unsigned k) const {
     uint32_t place = start;
@@ -481,6 +607,7 @@ private:
   static constexpr uint32_t kRowBytes = 128, kEightRows = 1024, kPanel = 64;
   const uint32_t start, panelStride;
   const bool transposed;
+  std::vector<Range> ranges;
 };
 
 using GroupThreads = std::array<uint64_t *, 4 * kWarp>;
@@ -505,15 +632,22 @@ void warpgroupProduct(GroupThreads &threads, const std::vector<float> &a, const 
   }
 }
 
-void noteWarpgroupProduct() {
+void checkFenced() {
   if (!running->fiber().isFenced)
     running->stop("product of a warpgroup without wgmma.fence before it");
-  ++running->fiber().products;
+}
+
+/// Notes that this thread's warp reads `matrix` until it waits.
+void noteReader(const DescribedMatrix &matrix) {
+  std::vector<Range> &products = running->fiber().products;
+  products.insert(products.end(), matrix.memory().begin(), matrix.memory().end());
 }
 
 /// A in registers, B in shared memory.
 void warpgroupBf16(uint64_t *cells) {
-  noteWarpgroupProduct();
+  checkFenced();
+  if (running->thread() % kWarp == 0)
+    noteReader(DescribedMatrix(cells[6], cells[1] != 0, static_cast<unsigned>(cells[0])));
   running->togetherInWarpgroup(cells, [](GroupThreads &threads) {
     const auto columns = static_cast<unsigned>(threads[0][0]);
     const DescribedMatrix b(threads[0][6], threads[0][1] != 0, columns);
@@ -531,7 +665,11 @@ void warpgroupBf16(uint64_t *cells) {
 
 /// Both in shared memory.
 void warpgroupBf16Shared(uint64_t *cells) {
-  noteWarpgroupProduct();
+  checkFenced();
+  if (running->thread() % kWarp == 0) {
+    noteReader(DescribedMatrix(cells[2], cells[1] & 1, 64));
+    noteReader(DescribedMatrix(cells[3], cells[1] & 2, static_cast<unsigned>(cells[0])));
+  }
   running->togetherInWarpgroup(cells, [](GroupThreads &threads) {
     const auto columns = static_cast<unsigned>(threads[0][0]);
     const uint64_t transposed = threads[0][1];
@@ -547,7 +685,7 @@ void warpgroupBf16Shared(uint64_t *cells) {
 
 void warpgroupFence(uint64_t *) { running->fiber().isFenced = true; }
 void warpgroupCommit(uint64_t *) {
-  running->fiber().productGroups.push_back(std::exchange(running->fiber().products, 0));
+  running->fiber().productGroups.push_back(std::exchange(running->fiber().products, {}));
 }
 void warpgroupWait(uint64_t *cells) {
   Fiber &fiber = running->fiber();
@@ -556,6 +694,15 @@ void warpgroupWait(uint64_t *cells) {
   fiber.isFenced = false; // registers may be written again
 }
 void fenceProxy(uint64_t *) { running->fenceProxy(); }
+
+void barrierInit(uint64_t *cells) { running->initBarrier(cells[0], cells[1]); }
+void barrierArrive(uint64_t *cells) { running->arriveAt(cells[0], 0); }
+void barrierExpect(uint64_t *cells) { running->arriveAt(cells[0], static_cast<int64_t>(cells[1])); }
+void barrierWait(uint64_t *cells) { running->waitAt(cells[0], cells[1]); }
+void copyBox(uint64_t *cells) {
+  running->copyBox(reinterpret_cast<uint8_t *>(cells[0]), *reinterpret_cast<const TensorMap *>(cells[1]),
+                   static_cast<int64_t>(cells[3]), static_cast<int64_t>(cells[2]), cells[4]);
+}
 
 void copyAsync(uint64_t *cells) {
   running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]),
@@ -573,6 +720,7 @@ void fillTable(void **table) {
   const std::pair<Call, void (*)(uint64_t *)> entries[] = {{ThreadX, threadX},
                                                            {BlockX, blockX},
                                                            {BlockY, blockY},
+                                                           {BlocksX, blocksX},
                                                            {Shared, sharedMemory},
                                                            {Barrier, barrier},
                                                            {Shuffle, shuffle},
@@ -588,11 +736,30 @@ void fillTable(void **table) {
                                                            {WarpgroupCommit, warpgroupCommit},
                                                            {WarpgroupWait, warpgroupWait},
                                                            {FenceProxy, fenceProxy},
+                                                           {BarrierInit, barrierInit},
+                                                           {BarrierArrive, barrierArrive},
+                                                           {BarrierExpect, barrierExpect},
+                                                           {BarrierWait, barrierWait},
+                                                           {CopyBox, copyBox},
                                                            {CheckLoad, checkAccess},
                                                            {CheckStore, checkAccess}};
   static_assert(std::size(entries) == kCalls);
   for (auto [call, function] : entries)
     table[call] = reinterpret_cast<void *>(function);
+  // A fault, to see that it is found: what is asked for does not happen.
+  const std::pair<const char *, Call> omissible[] = {{"barrier", Barrier},
+                                                     {"copy-wait", WaitGroup},
+                                                     {"proxy-fence", FenceProxy},
+                                                     {"product-fence", WarpgroupFence},
+                                                     {"product-wait", WarpgroupWait},
+                                                     {"phase-wait", BarrierWait},
+                                                     {"phase-arrival", BarrierArrive},
+                                                     {"phase-bytes", BarrierExpect},
+                                                     {"phase-start", BarrierInit}};
+  if (const char *omitted = std::getenv("LLMC_SIMT_OMIT"))
+    for (auto [name, call] : omissible)
+      if (std::strcmp(name, omitted) == 0)
+        table[call] = reinterpret_cast<void *>(+[](uint64_t *) {});
 }
 
 std::string run(const Launch &launch, const Memory &memory, const Schedule &schedule) {

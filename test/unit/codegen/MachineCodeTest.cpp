@@ -114,7 +114,7 @@ TEST_F(MachineCodeTest, RefusesCallsOfWhatNoArtifactFinds) {
   EXPECT_THAT(
       std::string(shared.status().message()),
       StartsWith("the code calls __extendhfsf2, which no artifact finds where it runs: expected one of "
-                 "llmc_gpu_launch, llmc_region_next, cos, "));
+                 "llmc_gpu_launch, llmc_gpu_tensor_map, llmc_region_next, cos, "));
 }
 
 } // namespace

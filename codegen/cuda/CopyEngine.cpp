@@ -1,0 +1,52 @@
+//===- CopyEngine.cpp - copies to shared memory that no thread waits for ---------------------------------===//
+
+#include "codegen/cuda/CopyEngine.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+static Value toI32(KernelBuilder &b, Value index) {
+  return arith::IndexCastOp::create(b, b.getI32Type(), index);
+}
+
+StageBarriers::StageBarriers(GpuKernel &kernel, int64_t stages, int64_t arrivals)
+    : b(kernel.b), stages(stages), arrivals(arrivals),
+      memory(kernel.shared(sharedType({stages}, kernel.b.getI64Type()))) {}
+
+Value StageBarriers::at(Value stage) {
+  constexpr int64_t kBytes = 8;
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, memory);
+  return sharedPointer(b, b.add(base, b.mul(stage, kBytes)));
+}
+
+void StageBarriers::initialize() {
+  for (int64_t stage = 0; stage < stages; ++stage)
+    NVVM::MBarrierInitOp::create(b, at(b.index(stage)), b.i32(static_cast<int32_t>(arrivals)), Value());
+  NVVM::FenceMbarrierInitOp::create(b);
+}
+
+void StageBarriers::arrive(Value stage) {
+  NVVM::MBarrierArriveOp::create(b, b.getI64Type(), at(stage), Value());
+}
+
+void StageBarriers::expect(Value stage, int64_t bytes) {
+  NVVM::MBarrierArriveExpectTxOp::create(b, Type(), at(stage), b.i32(static_cast<int32_t>(bytes)),
+                                         NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
+}
+
+void StageBarriers::wait(Value stage, Value parity) {
+  constexpr int32_t kNanoseconds = 10'000'000; // until the wait asks again
+  NVVM::MBarrierTryWaitParityOp::create(b, at(stage), toI32(b, parity), b.i32(kNanoseconds));
+}
+
+void StageBarriers::copyBox(Value map, Value row, Value column, const SharedMatrix &to, int64_t panel) {
+  NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+      b, to.panelPointer(panel), map, ValueRange{toI32(b, column), toI32(b, row)}, at(to.stage), ValueRange{},
+      Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/true, NVVM::CTAGroupKindAttr(), Value());
+}
+
+} // namespace llmc::codegen
