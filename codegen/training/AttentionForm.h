@@ -20,6 +20,7 @@ struct AttentionForm {
   std::optional<double> softcap;
 
   int64_t sequences() const { return rows / sequence; }
+  bool operator==(const AttentionForm &) const = default;
 };
 
 /// The form of `op`; refuses what training has no kernels for.

@@ -196,12 +196,12 @@ private:
     if (!empty)
       return nullptr;
     for (size_t i = 0; i < parts.size(); ++i) {
-      if (!parts[i].getDest().hasOneUse() ||
+      if ((i > 0 && !parts[i].getDest().hasOneUse()) ||
           llvm::any_of(ArrayRef(parts).take_front(i),
                        [&](tensor::InsertSliceOp other) { return overlap(parts[i], other); }))
         return nullptr;
     }
-    Value &whole = lowering.buffers[empty.getResult()];
+    Value &whole = wholes[parts.front()];
     if (!whole)
       whole = allocateFor(empty.getResult());
     computedInPlace.insert(value);
@@ -350,13 +350,17 @@ private:
 
   /// A part of a tensor that nothing else reads changes in place.
   LogicalResult lowerInsert(tensor::InsertSliceOp insert) {
-    Value whole = bufferOfValue(insert.getDest());
-    if (!whole || !insert.getDest().hasOneUse()) {
+    Value whole = wholes.lookup(insert);
+    if (!whole)
+      whole = bufferOfValue(insert.getDest());
+    if (!whole || (!wholes.contains(insert) && !insert.getDest().hasOneUse())) {
       Destination copy = destinationOf(insert);
       if (whole)
         lowering.lowerCopy(insert.getLoc(), whole, copy);
       whole = copy.buffer;
     }
+    if (insert.getDest().getDefiningOp<tensor::EmptyOp>())
+      wholes[insert] = whole; // parts that are computed later go there too
     lowering.buffers[insert] = whole;
     if (computedInPlace.contains(insert.getSource()))
       return success();
@@ -379,7 +383,8 @@ private:
   OpBuilder builder;
   const std::unique_ptr<TrainingLowering> made;
   TrainingLowering &lowering;
-  llvm::DenseSet<Value> computedInPlace; ///< parts of tensors that are computed there
+  llvm::DenseSet<Value> computedInPlace;     ///< parts of tensors that are computed there
+  llvm::DenseMap<Operation *, Value> wholes; ///< buffers of these tensors, by what inserts their first part
   std::vector<std::string> operandNames;
   llvm::StringMap<Value> sections;
   SmallVector<Destination> results;

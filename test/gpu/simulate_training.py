@@ -18,6 +18,7 @@ import ptxas  # noqa: E402
 import runs  # noqa: E402
 
 STEPS = 3
+TIMEOUT = 120  # seconds: kernels without barriers may loop for ever
 # What the kernels do without, all of its kind at once.
 FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
 SCHEDULES = ["1", "2,0"]
@@ -58,7 +59,11 @@ class Simulation(runs.Workshop):
         environment = {**os.environ, "LLMC_CUDA_DRIVER": self.simulator, "LLMC_SIMT_SCHEDULE": schedule, "LLMC_SIMT_OMIT": omitted}
         folder = self.folder / output
         command = [trainer, "-q", "--restart", "--override", f"steps={steps}", "--override", f"output={folder}"]
-        result = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
+        try:
+            result = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.said = f"no end after {TIMEOUT} s"
+            return None
         self.said = result.stderr.strip()
         if result.returncode != 0:
             return None

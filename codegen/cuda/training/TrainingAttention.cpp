@@ -299,13 +299,15 @@ void emitKeyGradient(GpuKernel &k, const AttentionForm &form, Type element, bool
 
 /// The attention whose gradient `gradient` is, if it comes before.
 nn::AttentionOp forwardOf(nn::AttentionGradientOp gradient) {
+  const FailureOr<AttentionForm> form = attentionFormOf(gradient);
   for (Operation *user : gradient.getQuery().getUsers())
     if (auto op = dyn_cast<nn::AttentionOp>(user);
         op && op->getBlock() == gradient->getBlock() && op->isBeforeInBlock(gradient) &&
-        op->getAttrDictionary() == gradient->getAttrDictionary() && op.getQuery() == gradient.getQuery() &&
-        op.getKey() == gradient.getKey() && op.getValue() == gradient.getValue() &&
-        op.getSegments() == gradient.getSegments())
-      return op;
+        op.getQuery() == gradient.getQuery() && op.getKey() == gradient.getKey() &&
+        op.getValue() == gradient.getValue() && op.getSegments() == gradient.getSegments())
+      if (FailureOr<AttentionForm> same = attentionFormOf(op);
+          succeeded(form) && succeeded(same) && *same == *form)
+        return op;
   return nullptr;
 }
 

@@ -6,12 +6,13 @@
 // CHECK-LABEL: nn.param @w.kernel
 // CHECK:         nn.pack %{{.+}} lanes 16 fragments : tensor<32x64xbf16> -> tensor<2x2048xi8>
 // CHECK:       func.func @prefill
+// CHECK:         gpu.launch_func @kernels::@[[SPECIAL:product_prefill.*]] blocks
 // CHECK:         gpu.launch_func @kernels::@product_prefill
 // CHECK-SAME:      threads in (%{{.+}}, %{{.+}}, %{{.+}}) dynamic_shared_memory_size
-// CHECK:       gpu.func @product_prefill
+// CHECK:       gpu.func @product_prefill{{.*}} llmc.except = "sm_90a"
 // CHECK:         nvgpu.ldmatrix
 // CHECK:         nvvm.mma.sync
-// CHECK:       llmc.arch = "sm_90a", llmc.replaces = "product_prefill"
+// CHECK:       gpu.func @[[SPECIAL]]{{.*}} llmc.only = "sm_90a"
 // CHECK-NOT:     nvvm.mma.sync
 // CHECK:         nvvm.fence.proxy
 // CHECK:         wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16

@@ -52,3 +52,28 @@ func.func @residual(%x: tensor<8x16xf32>, %y: tensor<8x16xf32>, %z: tensor<8x16x
   } -> tensor<8x16xf32>
   return %2, %3 : tensor<8x16xf32>, tensor<8x16xf32>
 }
+
+// What a product reads rounded, and others as it is, is rounded where it is computed.
+// CHECK-LABEL: @rounded
+func.func @rounded(%x: tensor<8x16xf32>) -> (tensor<8x16xf32>, tensor<8x16xbf16>) {
+  %e = tensor.empty() : tensor<8x16xf32>
+  %n = tensor.empty() : tensor<8x16xbf16>
+  // CHECK: %[[BOTH:.*]]:2 = linalg.generic
+  // CHECK: %[[EXP:.*]] = math.exp
+  // CHECK: %[[NARROW:.*]] = arith.truncf %[[EXP]] : f32 to bf16
+  // CHECK: linalg.yield %[[EXP]], %[[NARROW]] : f32, bf16
+  // CHECK: return %[[BOTH]]#0, %[[BOTH]]#1
+  %0 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<8x16xf32>) outs(%e : tensor<8x16xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %1 = math.exp %a : f32
+      linalg.yield %1 : f32
+  } -> tensor<8x16xf32>
+  %2 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%0 : tensor<8x16xf32>) outs(%n : tensor<8x16xbf16>) {
+    ^bb0(%a: f32, %o: bf16):
+      %1 = arith.truncf %a : f32 to bf16
+      linalg.yield %1 : bf16
+  } -> tensor<8x16xbf16>
+  return %0, %2 : tensor<8x16xf32>, tensor<8x16xbf16>
+}
