@@ -6,6 +6,9 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
+/// Parts of a row that are loaded before the first of them is stored.
+static constexpr size_t kPartsAtATime = 16;
+
 ProductSums::ProductSums(CudaTrainingLowering &lowering, Location loc, const ProductForm &form,
                          const Destination &destination, int64_t splits, int64_t tileRows,
                          int64_t tileColumns)
@@ -19,51 +22,60 @@ void ProductSums::store(GpuKernel &kernel, WarpProduct &product, ArrayRef<Value>
                         Value column) {
   KernelBuilder &b = kernel.b;
   Value to = kernel.import(target.buffer);
-  const bool pairs = hasAlignedRows(cast<MemRefType>(to.getType()), 2) && form.n % 2 == 0;
-  const bool accumulates = target.update == Update::Accumulate;
-  auto pairType = VectorType::get({2}, b.getF32Type());
+  const bool hasTail = form.n % tileColumns != 0, accumulates = target.update == Update::Accumulate;
+  const bool isOdd = form.n % 2 != 0;
+  const bool inPairs = hasAlignedRows(cast<MemRefType>(to.getType()), 2) && !(isOdd && accumulates);
+  const int64_t width = inPairs ? 2 : 1;
+  auto type = VectorType::get({width}, b.getF32Type());
+  const llvm::MaybeAlign alignment(width * sizeof(float));
+  // `width` sums side by side, of column tile `tile`, from the `first` on.
+  struct Part {
+    int64_t tile, first;
+  };
+  SmallVector<Part> parts;
+  for (int64_t tile = 0; tile < product.columnTiles; ++tile)
+    for (int64_t first = 0; first < 2; first += width)
+      parts.push_back({tile, first});
   for (int64_t rowTile = 0; rowTile < product.rowTiles; ++rowTile)
     for (int64_t high = 0; high < 2; ++high) {
       Value r = b.add(row, product.rowOf(rowTile, high));
-      auto storeRow = [&] {
-        for (int64_t tile = 0; tile < product.columnTiles; ++tile) {
-          Value c = b.add(column, product.columnOf(tile));
-          ArrayRef<Value> ofTile = sums.slice(
-              (rowTile * product.columnTiles + tile) * WarpProduct::sumsPerTile, WarpProduct::sumsPerTile);
-          auto indices = [&](int64_t i) {
-            SmallVector<Value> result;
-            if (splits > 1)
-              result.push_back(split);
-            result.append({r, b.add(c, i)});
-            return result;
-          };
-          auto storePair = [&] {
-            Value pair = vector::FromElementsOp::create(
-                b, pairType,
-                ValueRange{ofTile[WarpProduct::place(high, 0)], ofTile[WarpProduct::place(high, 1)]});
-            const llvm::MaybeAlign kPair(8);
-            if (accumulates)
-              pair = b.addf(vector::LoadOp::create(b, pairType, to, indices(0), false, kPair), pair);
-            vector::StoreOp::create(b, pair, to, indices(0), false, kPair);
-          };
-          auto storeOne = [&](int64_t i) {
-            Value sum = ofTile[WarpProduct::place(high, i)];
-            if (accumulates)
-              sum = b.addf(b.load(to, indices(i)), sum);
-            b.store(sum, to, indices(i));
-          };
-          auto inside = [&](int64_t i, llvm::function_ref<void()> body) {
-            if (form.n % tileColumns == 0)
-              body();
-            else
-              b.ifThen(b.less(b.add(c, i), b.index(form.n)), body);
-          };
-          if (pairs)
-            inside(0, storePair);
-          else
-            for (int64_t i = 0; i < 2; ++i)
-              inside(i, [&] { storeOne(i); });
+      auto indices = [&](Value c) {
+        return splits > 1 ? SmallVector<Value>{split, r, c} : SmallVector<Value>{r, c};
+      };
+      auto storeSome = [&](ArrayRef<Part> some) {
+        SmallVector<std::pair<Value, Value>> results; // and their columns
+        for (const Part &part : some) {
+          Value c = b.add(column, b.add(product.columnOf(part.tile), part.first));
+          const int64_t place = (rowTile * product.columnTiles + part.tile) * WarpProduct::sumsPerTile +
+                                WarpProduct::place(high, part.first);
+          Value sum = vector::FromElementsOp::create(b, type, ValueRange(sums.slice(place, width)));
+          if (accumulates) {
+            Value inside = hasTail ? b.min(c, b.index(form.n - width)) : c;
+            sum = b.addf(vector::LoadOp::create(b, type, to, indices(inside), false, alignment), sum);
+          }
+          results.push_back({sum, c});
         }
+        for (auto [sum, c] : results) {
+          auto store = [&, sum = sum, c = c] {
+            vector::StoreOp::create(b, sum, to, indices(c), false, alignment);
+          };
+          if (!hasTail) {
+            store();
+            continue;
+          }
+          b.ifThen(b.less(c, b.index(form.n - width + 1)), store);
+          if (isOdd && inPairs) { // the last column has no other
+            Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, c, b.index(form.n - 1));
+            b.ifThen(isLast, [&, sum = sum, c = c] {
+              b.store(vector::ExtractOp::create(b, sum, 0), to, indices(c));
+            });
+          }
+        }
+      };
+      auto storeRow = [&] {
+        // What is there already is asked for some at a time, before any of it is used.
+        for (size_t at = 0; at < parts.size(); at += kPartsAtATime)
+          storeSome(ArrayRef(parts).slice(at, std::min<size_t>(kPartsAtATime, parts.size() - at)));
       };
       if (form.m % tileRows == 0)
         storeRow();

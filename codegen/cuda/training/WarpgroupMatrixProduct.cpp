@@ -82,7 +82,7 @@ void WarpgroupMatrixProduct::chooseTiles() {
   constexpr double kTurn = 0.6e-6, kBandwidth = 4e12, kLaunch = 5e-6;
   constexpr int64_t kTurnsToStore = 6; // and until the first inputs are there
   double best = std::numeric_limits<double>::infinity();
-  for (auto [columns, turn] : {std::pair<int64_t, double>(256, 1), {128, 0.85}}) {
+  for (auto [columns, turn] : {std::pair<int64_t, double>(256, 1), {128, 0.6}}) {
     const int64_t across = (form.n + columns - 1) / columns;
     for (int64_t wanted = 1; wanted <= std::max<int64_t>(pieces / kStages, 1); ++wanted) {
       const int64_t perSplit = (pieces + wanted - 1) / wanted, parts = (pieces + perSplit - 1) / perSplit;
