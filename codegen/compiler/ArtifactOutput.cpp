@@ -58,6 +58,7 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     step->set_name(name.getValue().str());
     step->set_symbol(stepSymbol(name.getValue()));
     step->set_max_rows(integerAttribute(&function, kMaxRowsAttribute));
+    step->set_reads_source(function.hasAttr(kReadsSourceAttribute));
     manifest.set_arena_bytes(
         std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
     manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));
@@ -66,6 +67,10 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     return absl::InvalidArgumentError(
         "the program has no steps: expected functions with the attribute llmc.step");
   manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
+  if (model.info.startToken) {
+    manifest.mutable_source()->set_start_token(*model.info.startToken);
+    manifest.mutable_source()->set_cache_bytes(integerAttribute(program, kSourceCacheBytesAttribute));
+  }
   describeModel();
   return absl::OkStatus();
 }

@@ -4,6 +4,19 @@
 
 namespace llmc::codegen {
 
+/// Of models that read a source: for others nobody means it.
+static void recommendBeams(const frontend::SamplingDefaults &sampling, runtime::GenerationDefaults &defaults) {
+  using EarlyStopping = frontend::SamplingDefaults::EarlyStopping;
+  if (sampling.beams)
+    defaults.set_beams(static_cast<uint32_t>(*sampling.beams));
+  if (sampling.lengthPenalty)
+    defaults.set_length_penalty(static_cast<float>(*sampling.lengthPenalty));
+  if (sampling.earlyStopping != EarlyStopping::No)
+    defaults.set_early_stopping(sampling.earlyStopping == EarlyStopping::Yes
+                                    ? runtime::GenerationDefaults::YES
+                                    : runtime::GenerationDefaults::NEVER);
+}
+
 runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) {
   const frontend::SamplingDefaults &sampling = info.sampling;
   runtime::GenerationDefaults defaults;
@@ -22,6 +35,8 @@ runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) 
     defaults.set_min_p(static_cast<float>(*sampling.minP));
   if (sampling.repetitionPenalty)
     defaults.set_repetition_penalty(static_cast<float>(*sampling.repetitionPenalty));
+  if (info.startToken)
+    recommendBeams(sampling, defaults);
   return defaults;
 }
 

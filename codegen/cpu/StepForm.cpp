@@ -50,7 +50,8 @@ public:
 
   LogicalResult verify() {
     if (failed(readNumber(module, kContextAttribute, 1, runtime::kMaxCount, Presence::Optional)) ||
-        failed(readNumber(module, kCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)))
+        failed(readNumber(module, kCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)) ||
+        failed(readNumber(module, kSourceCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)))
       return failure();
     if (failed(verifyTarget()))
       return failure();

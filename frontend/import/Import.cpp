@@ -39,6 +39,15 @@ absl::Status verifyModule(const std::string &path, ModuleOp module) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": makes an invalid graph: ", message));
 }
 
+/// Of a field that is a flag or "never".
+SamplingDefaults::EarlyStopping readEarlyStopping(const Hyperparameters &found, Name name) {
+  Hyperparameters fields = found;
+  const bool isFlag = fields.flagOr(name, false);
+  if (!fields.ok())
+    return SamplingDefaults::EarlyStopping::Never;
+  return isFlag ? SamplingDefaults::EarlyStopping::Yes : SamplingDefaults::EarlyStopping::No;
+}
+
 absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampling) {
   Hyperparameters fields = checkpoint.generationDefaults();
   auto number = [&](Name name) {
@@ -52,6 +61,13 @@ absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampli
     sampling.topK = fields.integerOr(topK, 0, -1, INT32_MAX);
   if (constexpr Name sample = {"do_sample", ""}; fields.has(sample))
     sampling.sample = fields.flagOr(sample, false);
+  if (constexpr Name beams = {"num_beams", ""}; fields.has(beams))
+    sampling.beams = fields.integerOr(beams, 1, 1, 64);
+  sampling.lengthPenalty = number({"length_penalty", ""});
+  constexpr Name stopping = {"early_stopping", ""};
+  fields.expect(stopping, {true, false, std::string("never")});
+  if (fields.ok() && fields.has(stopping))
+    sampling.earlyStopping = readEarlyStopping(fields, stopping);
   return fields.status();
 }
 
@@ -154,6 +170,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   model.info.architecture = (*checkpoint)->architecture();
   model.info.kind = graph->head ? ModelKind::Predict : (*family)->kind;
   model.info.head = graph->head;
+  model.info.startToken = graph->startToken;
   model.info.sizes = graph->sizes;
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;

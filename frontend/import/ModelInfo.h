@@ -33,6 +33,10 @@ struct SamplingDefaults {
   std::optional<double> topP;
   std::optional<double> minP;
   std::optional<double> repetitionPenalty;
+  // Of beam search.
+  std::optional<int64_t> beams;
+  std::optional<double> lengthPenalty;
+  enum class EarlyStopping { No, Yes, Never } earlyStopping = EarlyStopping::No;
 };
 
 /// How an encoder's hidden states become the embedding of a text.
@@ -83,6 +87,8 @@ struct ModelInfo {
   /// Of ModelKind::Embed. Files that do not say: the normalized mean.
   std::optional<Pooling> pooling;
   std::optional<Head> head; ///< of ModelKind::Predict
+  /// Of a model that reads a source before it writes: the token that its own text begins with.
+  std::optional<int64_t> startToken;
 };
 
 } // namespace llmc::frontend

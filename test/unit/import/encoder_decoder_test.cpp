@@ -1,0 +1,80 @@
+// Imported models with an encoder and a decoder, against what transformers computes for the same files.
+
+#include "dialects/nn/reference/ForwardPass.h"
+#include "passes/Passes.h"
+#include "test/unit/import/ImportTest.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace llmc;
+using namespace llmc::frontend::testing;
+
+namespace {
+
+class EncoderDecoderGolden : public testing::TestWithParam<const char *> {
+protected:
+  EncoderDecoderGolden()
+      : golden(goldenOf(GetParam())), model(goldenFolder + GetParam()), source(golden.read<int32_t>("source")),
+        tokens(golden.read<int32_t>("tokens")), logits(golden.read<float>("logits")) {}
+
+  TensorFile golden;
+  Model model;
+  std::vector<int32_t> source, tokens;
+  std::vector<float> logits;
+};
+
+TEST_P(EncoderDecoderGolden, LogitsAgreeWithTransformers) {
+  nn::reference::ForwardPass<float> forward(model.module(), &model.parameters());
+  ASSERT_TRUE(succeeded(forward.readSource(source)));
+  auto found = forward.feed({tokens, {}, range(tokens.size()).values});
+  ASSERT_TRUE(succeeded(found));
+  EXPECT_LT(relativeError<float>(found->values, logits), 1e-5);
+}
+
+TEST_P(EncoderDecoderGolden, KeysOfTheSourceAgreeWithTransformers) {
+  const auto keys = golden.read<float>("cross_keys");
+  auto encode = model.module().lookupSymbol<mlir::func::FuncOp>("encode");
+  ASSERT_TRUE(encode);
+  llvm::SmallVector<RuntimeValue<double>> arguments = {ids(source), range(source.size())};
+  for (mlir::Type type : encode.getArgumentTypes().drop_front(2)) {
+    auto cache = llvm::cast<nn::KvCacheType>(type);
+    arguments.push_back(nn::reference::KvCache<double>{cache.getHeads(), cache.getHeadDim(), {}});
+  }
+  nn::reference::Interpreter<double> interpreter(model.module(), &model.parameters());
+  auto caches = interpreter.call("encode", arguments);
+  ASSERT_TRUE(succeeded(caches));
+  std::vector<double> found;
+  for (const auto &[position, row] : caches->front().getCache()->rows)
+    found.insert(found.end(), row->key.begin(), row->key.end());
+  EXPECT_LT(relativeError<double>(found, keys), 1e-5);
+}
+
+TEST_P(EncoderDecoderGolden, StepsWithCachesGiveTheSame) {
+  mlir::PassManager passes(model.module().getContext());
+  passes.addPass(passes::createAddKvCache());
+  ASSERT_TRUE(succeeded(passes.run(model.module())));
+  nn::reference::ForwardPass<float> forward(model.module(), &model.parameters());
+  ASSERT_TRUE(succeeded(forward.readSource(source)));
+  std::vector<float> found;
+  for (int32_t token : tokens) {
+    auto row = forward.feed({token, {}, 0});
+    ASSERT_TRUE(succeeded(row));
+    found.insert(found.end(), row->values.begin(), row->values.end());
+  }
+  EXPECT_LT(relativeError<float>(found, logits), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(, EncoderDecoderGolden, testing::Values("t5-odd", "t5-gated"), [](const auto &info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(EncoderDecoderForms, HeadMayBeATensorBesideATiedOne) {
+  // What tools write that save all parameters: the shared table under all of its names.
+  ChangedCheckpoint changed("t5-odd", {});
+  changed.addTensor("encoder.embed_tokens.weight", {131, 28});
+  Model model(changed.path());
+  EXPECT_EQ(model.info().startToken, 0);
+}
+
+} // namespace
