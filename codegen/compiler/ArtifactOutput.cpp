@@ -68,8 +68,8 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
         "the program has no steps: expected functions with the attribute llmc.step");
   manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
   if (model.info.startToken) {
-    manifest.mutable_source()->set_start_token(*model.info.startToken);
-    manifest.mutable_source()->set_cache_bytes(integerAttribute(program, kSourceCacheBytesAttribute));
+    manifest.mutable_encoder()->set_start_token(*model.info.startToken);
+    manifest.mutable_encoder()->set_cache_bytes(integerAttribute(program, kSourceCacheBytesAttribute));
   }
   describeModel();
   return absl::OkStatus();

@@ -4,8 +4,8 @@
 
 namespace llmc::codegen {
 
-/// Of models that read a source: for others nobody means it.
-static void recommendBeams(const frontend::SamplingDefaults &sampling, runtime::GenerationDefaults &defaults) {
+/// Of models with an encoder and a decoder.
+static void describeSearch(const frontend::SamplingDefaults &sampling, runtime::GenerationDefaults &defaults) {
   using EarlyStopping = frontend::SamplingDefaults::EarlyStopping;
   if (sampling.beams)
     defaults.set_beams(static_cast<uint32_t>(*sampling.beams));
@@ -15,6 +15,14 @@ static void recommendBeams(const frontend::SamplingDefaults &sampling, runtime::
     defaults.set_early_stopping(sampling.earlyStopping == EarlyStopping::Yes
                                     ? runtime::GenerationDefaults::YES
                                     : runtime::GenerationDefaults::NEVER);
+  for (int64_t id : sampling.suppressed)
+    defaults.add_suppressed_ids(static_cast<uint32_t>(id));
+  if (sampling.first)
+    defaults.set_first_id(static_cast<uint32_t>(*sampling.first));
+  if (sampling.last)
+    defaults.set_last_id(static_cast<uint32_t>(*sampling.last));
+  defaults.set_no_repeat(static_cast<uint32_t>(sampling.noRepeat));
+  defaults.set_min_tokens(static_cast<uint32_t>(sampling.minTokens));
 }
 
 runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) {
@@ -36,7 +44,7 @@ runtime::GenerationDefaults generationDefaults(const frontend::ModelInfo &info) 
   if (sampling.repetitionPenalty)
     defaults.set_repetition_penalty(static_cast<float>(*sampling.repetitionPenalty));
   if (info.startToken)
-    recommendBeams(sampling, defaults);
+    describeSearch(sampling, defaults);
   return defaults;
 }
 

@@ -10,7 +10,7 @@ using namespace llmc::frontend;
 llvm::ArrayRef<const Family *> llmc::frontend::families() {
   static const Family *const all[] = {&kLlama, &kQwen2,   &kQwen3,     &kQwen2Moe, &kQwen3Moe,
                                       &kGemma, &kGemma2,  &kGemma3,    &kPhi3,     &kGpt2,
-                                      &kT5,    &kBert,  &kRoberta, &kDistilBert};
+                                      &kT5,    &kBart,    &kMarian,    &kBert,  &kRoberta, &kDistilBert};
   return all;
 }
 

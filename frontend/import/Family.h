@@ -49,6 +49,8 @@ extern const Family kGemma3;
 extern const Family kPhi3;
 extern const Family kGpt2;
 extern const Family kT5;
+extern const Family kBart;
+extern const Family kMarian;
 extern const Family kBert;
 extern const Family kRoberta;
 extern const Family kDistilBert;

@@ -61,13 +61,6 @@ absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampli
     sampling.topK = fields.integerOr(topK, 0, -1, INT32_MAX);
   if (constexpr Name sample = {"do_sample", ""}; fields.has(sample))
     sampling.sample = fields.flagOr(sample, false);
-  if (constexpr Name beams = {"num_beams", ""}; fields.has(beams))
-    sampling.beams = fields.integerOr(beams, 1, 1, 64);
-  sampling.lengthPenalty = number({"length_penalty", ""});
-  constexpr Name stopping = {"early_stopping", ""};
-  fields.expect(stopping, {true, false, std::string("never")});
-  if (fields.ok() && fields.has(stopping))
-    sampling.earlyStopping = readEarlyStopping(fields, stopping);
   return fields.status();
 }
 
@@ -109,6 +102,46 @@ absl::Status readPooling(const Checkpoint &checkpoint, ModelInfo &info) {
   return found.lowercase && !info.tokenizer.empty() ? lowercaseFirst(info.tokenizer) : absl::OkStatus();
 }
 
+/// How texts of a model with an encoder and a decoder are searched for, and what they must be like.
+absl::Status readSearch(const Checkpoint &checkpoint, SamplingDefaults &sampling) {
+  Hyperparameters fields = checkpoint.generationDefaults();
+  auto id = [&](Name name) {
+    return fields.has(name) ? std::optional(fields.integerOr(name, 0, 0, INT32_MAX)) : std::nullopt;
+  };
+  constexpr Name beams = {"num_beams", ""}, penalty = {"length_penalty", ""}, stopping = {"early_stopping", ""},
+                 words = {"bad_words_ids", ""};
+  if (fields.has(beams))
+    sampling.beams = fields.integerOr(beams, 1, 1, 64);
+  if (fields.has(penalty))
+    sampling.lengthPenalty = fields.number(penalty);
+  fields.expect(stopping, {true, false, std::string("never")});
+  if (fields.ok() && fields.has(stopping))
+    sampling.earlyStopping = readEarlyStopping(fields, stopping);
+  for (const std::vector<int64_t> &word : fields.integerLists(words)) {
+    if (word.size() != 1)
+      fields.fail(words, absl::StrCat("has a word of ", word.size(), " tokens, expected words of one token"));
+    sampling.suppressed.insert(sampling.suppressed.end(), word.begin(), word.end());
+  }
+  sampling.first = id({"forced_bos_token_id", ""});
+  sampling.last = id({"forced_eos_token_id", ""});
+  sampling.noRepeat = fields.integerOr({"no_repeat_ngram_size", ""}, 0, 0, INT32_MAX);
+  // These count the start token and the one that ends a text: the one or the other.
+  const int64_t length = fields.integerOr({"min_length", ""}, 0, 0, INT32_MAX);
+  sampling.minTokens = std::max(fields.integerOr({"min_new_tokens", ""}, 0, 0, INT32_MAX),
+                                std::max<int64_t>(length - 1, 0));
+  const std::pair<const char *, double> neutral[] = {{"num_beam_groups", 1},
+                                                     {"diversity_penalty", 0},
+                                                     {"encoder_no_repeat_ngram_size", 0},
+                                                     {"encoder_repetition_penalty", 1},
+                                                     {"guidance_scale", 1}};
+  for (auto [option, value] : neutral)
+    fields.expect({option, ""}, {value});
+  for (const char *option : {"exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
+                             "sequence_bias", "force_words_ids", "constraints"})
+    fields.refuse({option, ""}, "texts of this model are searched for without it");
+  return fields.status();
+}
+
 absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options, ModelInfo &info) {
   if (options.tokenizer) {
     absl::StatusOr<std::string> tokenizer = checkpoint.readTokenizer();
@@ -117,8 +150,12 @@ absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options
     info.tokenizer = std::move(*tokenizer);
   }
   switch (info.kind) {
-  case ModelKind::Generate:
-    return readSampling(checkpoint, info.sampling);
+  case ModelKind::Generate: {
+    absl::Status status = readSampling(checkpoint, info.sampling);
+    if (info.startToken)
+      status.Update(readSearch(checkpoint, info.sampling));
+    return status;
+  }
   case ModelKind::Embed:
     return readPooling(checkpoint, info);
   case ModelKind::Predict:

@@ -37,6 +37,12 @@ struct SamplingDefaults {
   std::optional<int64_t> beams;
   std::optional<double> lengthPenalty;
   enum class EarlyStopping { No, Yes, Never } earlyStopping = EarlyStopping::No;
+  // What texts of a model with an encoder and a decoder must be like: tokens that they never have, the first
+  // one, the last one of those that become as long as they may, how many tokens in a row come only once (0:
+  // any), and how many tokens they have at least.
+  std::vector<int64_t> suppressed;
+  std::optional<int64_t> first, last;
+  int64_t noRepeat = 0, minTokens = 0;
 };
 
 /// How an encoder's hidden states become the embedding of a text.

@@ -157,10 +157,10 @@ static absl::Status checkSteps(const Manifest &manifest) {
   }
   if (!writes)
     return absl::InvalidArgumentError("has no step beside the one that reads a source");
-  if (readsSource != manifest.has_source())
+  if (readsSource != manifest.has_encoder())
     return absl::InvalidArgumentError(absl::StrCat("has ", readsSource ? "a" : "no",
                                                    " step that reads a source, expected ",
-                                                   manifest.has_source() ? "one" : "none"));
+                                                   manifest.has_encoder() ? "one" : "none"));
   return absl::OkStatus();
 }
 
@@ -197,13 +197,13 @@ static absl::Status checkHead(const Manifest &manifest) {
   return absl::OkStatus();
 }
 
-static absl::Status checkSource(const Manifest &manifest) {
-  const Source &source = manifest.source();
-  if (source.start_token() >= manifest.vocabulary_size())
-    return absl::InvalidArgumentError(absl::StrCat("source.start_token is ", source.start_token(),
+static absl::Status checkEncoder(const Manifest &manifest) {
+  const Encoder &encoder = manifest.encoder();
+  if (encoder.start_token() >= manifest.vocabulary_size())
+    return absl::InvalidArgumentError(absl::StrCat("encoder.start_token is ", encoder.start_token(),
                                                    ", expected 0 to ", manifest.vocabulary_size() - 1));
-  if (source.cache_bytes() > manifest.cache_bytes())
-    return absl::InvalidArgumentError(absl::StrCat("source.cache_bytes is ", source.cache_bytes(),
+  if (encoder.cache_bytes() > manifest.cache_bytes())
+    return absl::InvalidArgumentError(absl::StrCat("encoder.cache_bytes is ", encoder.cache_bytes(),
                                                    ", expected at most ", manifest.cache_bytes(),
                                                    ", which all caches take"));
   return absl::OkStatus();
@@ -215,9 +215,9 @@ static absl::Status checkKind(const Manifest &manifest) {
       return absl::InvalidArgumentError(absl::StrCat("output_width is ", manifest.output_width(),
                                                      ", expected a logit for each of ",
                                                      manifest.vocabulary_size(), " tokens"));
-    return checkSource(manifest);
+    return checkEncoder(manifest);
   }
-  if (manifest.has_source())
+  if (manifest.has_encoder())
     return absl::InvalidArgumentError("reads a source, but is no generator");
   if (manifest.kind() == TRAIN) {
     const Training &training = manifest.training();

@@ -52,10 +52,8 @@ struct Finished {
 
 class Search {
 public:
-  Search(TokenSequence &sequence, const BeamOptions &options, int64_t maxTokens, float repetitionPenalty,
-         absl::Span<const int32_t> stopTokens)
-      : options(options), maxTokens(maxTokens), repetitionPenalty(repetitionPenalty), stopTokens(stopTokens),
-        vocabulary(sequence.vocabularySize()), beams(1) {
+  Search(TokenSequence &sequence, const BeamTask &task)
+      : task(task), options(task.options), vocabulary(sequence.vocabularySize()), beams(1) {
     beams[0].sequence = &sequence;
   }
 
@@ -63,7 +61,7 @@ public:
     const size_t count = options.count;
     beams[0].logits.assign(logits.begin(), logits.begin() + vocabulary);
     // Each stop token may end all beams, so that others must be left to go on with.
-    const size_t kept = std::max<size_t>(2, 1 + stopTokens.size()) * count;
+    const size_t kept = std::max<size_t>(2, 1 + task.stopTokens.size()) * count;
     for (int64_t length = 1;; ++length) {
       candidates.clear();
       for (size_t beam = 0; beam < beams.size(); ++beam)
@@ -73,13 +71,15 @@ public:
       std::partial_sort(candidates.begin(), candidates.begin() + best, candidates.end(),
                         [](const Candidate &a, const Candidate &b) { return a.isBetterThan(b); });
       candidates.resize(best);
+      if (candidates.empty())
+        return absl::DataLossError("no token may come next, expected one that is possible");
 
       std::vector<Candidate> going;
       for (const Candidate &candidate : candidates)
         if (going.size() < count && !isStop(candidate.token))
           going.push_back(candidate);
       finish(length);
-      if (length == maxTokens || going.empty() || isOver(length, going.front().score))
+      if (length == task.maxTokens || going.empty() || isOver(length, going.front().score))
         break;
       if (absl::Status status = goOn(going); !status.ok())
         return status;
@@ -88,7 +88,7 @@ public:
   }
 
 private:
-  bool isStop(int32_t token) const { return absl::c_linear_search(stopTokens, token); }
+  bool isStop(int32_t token) const { return absl::c_linear_search(task.stopTokens, token); }
 
   /// What a text of `length` tokens with this log probability is worth.
   float worth(float score, int64_t length) const {
@@ -105,17 +105,19 @@ private:
     if (!std::isfinite(largest) || !std::isfinite(sum))
       return absl::DataLossError("the model computes logits that are not finite, expected numbers");
     const double normalizer = largest + std::log(sum);
-    const size_t first = candidates.size();
-    for (int32_t token = 0; token < vocabulary; ++token)
-      candidates.push_back({static_cast<float>(text.logits[token] - normalizer), beam, token});
-    if (repetitionPenalty != 1) {
-      const absl::Span<const int32_t> history = text.sequence->history();
+    std::vector<float> scores(vocabulary);
+    for (int64_t token = 0; token < vocabulary; ++token)
+      scores[token] = static_cast<float>(text.logits[token] - normalizer);
+    const absl::Span<const int32_t> history = text.sequence->history();
+    if (task.repetitionPenalty != 1)
       for (int32_t token : absl::flat_hash_set<int32_t>(history.begin(), history.end()))
         if (token >= 0 && token < vocabulary)
-          candidates[first + token].score *= repetitionPenalty;
-    }
-    for (size_t i = first; i < candidates.size(); ++i)
-      candidates[i].score += text.score;
+          scores[token] *= task.repetitionPenalty;
+    task.rules.apply(absl::MakeSpan(scores), history, static_cast<int64_t>(text.tokens.size()),
+                     task.maxTokens, task.stopTokens);
+    for (int32_t token = 0; token < vocabulary; ++token)
+      if (std::isfinite(scores[token]))
+        candidates.push_back({scores[token] + text.score, beam, token});
     return absl::OkStatus();
   }
 
@@ -127,7 +129,7 @@ private:
     for (size_t i = 0; i < std::min(count, candidates.size()); ++i) {
       const Candidate &candidate = candidates[i];
       const bool ends = isStop(candidate.token);
-      if (!ends && length != maxTokens)
+      if (!ends && length != task.maxTokens)
         continue;
       Finished text{beams[candidate.beam].tokens, ends, worth(candidate.score, length)};
       if (!ends)
@@ -148,7 +150,7 @@ private:
     if (options.earlyStopping == EarlyStopping::Yes)
       return true;
     const bool mayGrow = options.earlyStopping == EarlyStopping::Never && options.lengthPenalty > 0;
-    return worth(score, mayGrow ? maxTokens : length) <= finished.back().worth;
+    return worth(score, mayGrow ? task.maxTokens : length) <= finished.back().worth;
   }
 
   /// Makes beams of the candidates and feeds them their tokens.
@@ -198,10 +200,8 @@ private:
     return absl::OkStatus();
   }
 
-  const BeamOptions options;
-  const int64_t maxTokens;
-  const float repetitionPenalty;
-  const absl::Span<const int32_t> stopTokens;
+  const BeamTask &task;
+  const BeamOptions &options;
   const int64_t vocabulary;
   std::vector<std::unique_ptr<TokenSequence>> forks;
   std::vector<TokenSequence *> spare; ///< of no beam
@@ -214,9 +214,8 @@ private:
 } // namespace
 
 absl::StatusOr<BeamResult> searchBeams(TokenSequence &sequence, absl::Span<const float> logits,
-                                       const BeamOptions &options, int64_t maxTokens, float repetitionPenalty,
-                                       absl::Span<const int32_t> stopTokens) {
-  return Search(sequence, options, maxTokens, repetitionPenalty, stopTokens).run(logits);
+                                       const BeamTask &task) {
+  return Search(sequence, task).run(logits);
 }
 
 } // namespace llmc::runtime

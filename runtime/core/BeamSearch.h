@@ -2,6 +2,7 @@
 #ifndef LLMC_RUNTIME_CORE_BEAMSEARCH_H
 #define LLMC_RUNTIME_CORE_BEAMSEARCH_H
 
+#include "runtime/core/TokenRules.h"
 #include "runtime/core/TokenSequence.h"
 
 #include <cstdint>
@@ -26,6 +27,17 @@ struct BeamOptions {
   EarlyStopping earlyStopping = EarlyStopping::No;
 };
 
+/// What is searched for.
+struct BeamTask {
+  BeamOptions options;
+  /// Tokens that the text may have, the one that ends it included.
+  int64_t maxTokens = 1;
+  std::vector<int32_t> stopTokens; ///< what ends a text
+  /// Multiplies log probabilities of tokens that the sequence already has.
+  float repetitionPenalty = 1;
+  TokenRules rules;
+};
+
 /// Most beams that a search may have.
 inline constexpr int32_t kMostBeams = 64;
 
@@ -39,12 +51,10 @@ struct BeamResult {
   int64_t steps = 0;           ///< rows that were computed after the prompt
 };
 
-/// Continues `sequence`, which has been fed and gives `logits` next, by the text of at most `maxTokens` tokens
-/// that is worth most. What is fed to `sequence` meanwhile is not said. `repetitionPenalty` multiplies log
-/// probabilities of tokens that a text already has. Fails where forks do, and if logits are not finite.
+/// Continues `sequence`, which has been fed and gives `logits` next, by the text that is worth most. What is
+/// fed to `sequence` meanwhile is not said. Fails where forks do, and if logits are not finite.
 absl::StatusOr<BeamResult> searchBeams(TokenSequence &sequence, absl::Span<const float> logits,
-                                       const BeamOptions &options, int64_t maxTokens, float repetitionPenalty,
-                                       absl::Span<const int32_t> stopTokens);
+                                       const BeamTask &task);
 
 } // namespace llmc::runtime
 

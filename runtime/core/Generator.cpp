@@ -43,6 +43,18 @@ BeamOptions recommendedBeams(const GenerationDefaults &defaults) {
   return options;
 }
 
+TokenRules demandedRules(const GenerationDefaults &defaults) {
+  TokenRules rules;
+  rules.suppressed.assign(defaults.suppressed_ids().begin(), defaults.suppressed_ids().end());
+  if (defaults.has_first_id())
+    rules.first = static_cast<int32_t>(defaults.first_id());
+  if (defaults.has_last_id())
+    rules.last = static_cast<int32_t>(defaults.last_id());
+  rules.noRepeat = static_cast<int32_t>(std::min<uint32_t>(defaults.no_repeat(), INT32_MAX));
+  rules.minTokens = defaults.min_tokens();
+  return rules;
+}
+
 absl::string_view nameOf(FinishReason reason) {
   switch (reason) {
   case FinishReason::StopToken:
@@ -103,8 +115,9 @@ static absl::Status generateByBeams(TokenSequence &sequence, absl::Span<const fl
   if (!endsByContext)
     most = options.maxTokens;
   const auto start = Clock::now();
-  absl::StatusOr<BeamResult> found = searchBeams(
-      sequence, logits, options.beams, most, options.sampling.repetitionPenalty, options.stopTokens);
+  absl::StatusOr<BeamResult> found =
+      searchBeams(sequence, logits,
+                  {options.beams, most, options.stopTokens, options.sampling.repetitionPenalty, options.rules});
   if (!found.ok())
     return found.status();
   result.stats.decodedTokens = static_cast<int64_t>(found->tokens.size());
@@ -153,9 +166,17 @@ absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const in
   }
 
   Clock::time_point firstToken;
+  std::vector<float> allowed;
   for (bool isFirst = true;; isFirst = false) {
     // Widths beyond the vocabulary are padding.
-    absl::StatusOr<int32_t> token = sampler.sample(logits->first(vocabulary), sequence.history());
+    absl::Span<const float> scores = logits->first(vocabulary);
+    if (!options.rules.isEmpty()) {
+      allowed.assign(scores.begin(), scores.end());
+      options.rules.apply(absl::MakeSpan(allowed), sequence.history(),
+                          static_cast<int64_t>(result.tokens.size()), options.maxTokens, options.stopTokens);
+      scores = allowed;
+    }
+    absl::StatusOr<int32_t> token = sampler.sample(scores, sequence.history());
     if (!token.ok())
       return token.status();
     if (isFirst) {

@@ -21,6 +21,7 @@ struct GenerationOptions {
   /// With more than one beam nothing is sampled: the temperature is 0, and of the other options of sampling
   /// only the repetition penalty has an effect.
   BeamOptions beams;
+  TokenRules rules;
   /// At most so many new tokens. 0: until a stop token or the end of the context.
   int64_t maxTokens = 0;
   /// Ids that end the generation; they are neither reported nor part of the result.
@@ -39,6 +40,8 @@ enum class FinishReason {
 SamplingOptions recommendedSampling(const GenerationDefaults &defaults);
 /// The same of beams; one where they recommend no number.
 BeamOptions recommendedBeams(const GenerationDefaults &defaults);
+/// What a model's authors demand.
+TokenRules demandedRules(const GenerationDefaults &defaults);
 
 /// "stop", "length", "context", "cancelled".
 absl::string_view nameOf(FinishReason reason);

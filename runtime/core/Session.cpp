@@ -80,7 +80,7 @@ absl::StatusOr<std::unique_ptr<TokenSequence>> Session::fork() {
   other->tokenTypes = tokenTypes;
   other->rowIds = rowIds;
   other->sourceTokens = sourceTokens;
-  std::copy_n(cache.data(), loaded->manifest().source().cache_bytes(), other->cache.data());
+  std::copy_n(cache.data(), loaded->manifest().encoder().cache_bytes(), other->cache.data());
   if (absl::Status status = other->copyFrom(*this); !status.ok())
     return status;
   return other;
@@ -91,7 +91,7 @@ absl::Status Session::copyFrom(const TokenSequence &other) {
   if (session == nullptr || session->loaded != loaded)
     return absl::InvalidArgumentError("a session is copied from one of another model");
   tokens = session->tokens;
-  const uint64_t source = loaded->manifest().source().cache_bytes();
+  const uint64_t source = loaded->manifest().encoder().cache_bytes();
   std::copy(session->cache.data() + source, session->cache.data() + cache.size(), cache.data() + source);
   return absl::OkStatus();
 }
@@ -169,7 +169,7 @@ absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const i
     return TokenSequence::feedSequence(sequence);
   if (absl::Status status = readSource(sequence); !status.ok())
     return status;
-  const auto start = static_cast<int32_t>(loaded->manifest().source().start_token());
+  const auto start = static_cast<int32_t>(loaded->manifest().encoder().start_token());
   return feed(absl::MakeConstSpan(&start, 1));
 }
 

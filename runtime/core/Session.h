@@ -47,7 +47,7 @@ public:
   /// Whether the model reads a source before it writes.
   bool readsSource() const { return loaded->sourceStep() != nullptr; }
   /// Starts anew with `source` for the model to read; feed() comes next, with what its text begins with. Fails
-  /// as feed() does. Only for artifacts whose manifest has a source.
+  /// as feed() does. Only for artifacts whose manifest has an encoder.
   absl::Status readSource(absl::Span<const int32_t> source);
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
   int64_t reusableTokens(absl::Span<const int32_t> sequence) const override;

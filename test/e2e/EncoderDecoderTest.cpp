@@ -21,6 +21,28 @@ codegen::CompileOptions optionsFor(const char *cpu) {
   return options;
 }
 
+/// What the arguments of transformers' generate() are called here.
+runtime::GenerationOptions optionsOf(const nlohmann::json &arguments) {
+  runtime::GenerationOptions options;
+  options.maxTokens = arguments["max_new_tokens"];
+  options.stopTokens = {arguments["eos_token_id"]};
+  options.sampling.repetitionPenalty = arguments.value("repetition_penalty", 1.0f);
+  options.beams.count = arguments["num_beams"];
+  options.beams.lengthPenalty = arguments.value("length_penalty", 1.0f);
+  if (arguments.contains("early_stopping"))
+    options.beams.earlyStopping = arguments["early_stopping"].is_boolean() ? runtime::EarlyStopping::Yes
+                                                                           : runtime::EarlyStopping::Never;
+  options.rules.noRepeat = arguments.value("no_repeat_ngram_size", 0);
+  options.rules.minTokens = arguments.value("min_new_tokens", 0);
+  for (const auto &word : arguments.value("bad_words_ids", nlohmann::json::array()))
+    options.rules.suppressed.push_back(word[0]);
+  if (arguments.contains("forced_bos_token_id"))
+    options.rules.first = arguments["forced_bos_token_id"];
+  if (arguments.contains("forced_eos_token_id"))
+    options.rules.last = arguments["forced_eos_token_id"];
+  return options;
+}
+
 class EncoderDecoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
 
 TEST_P(EncoderDecoderGolden, LogitsAgreeWithTransformers) {
@@ -68,15 +90,7 @@ TEST_P(EncoderDecoderGolden, TextsAreThoseOfTransformers) {
   for (const auto &text : texts) {
     SCOPED_TRACE(text.dump());
     const auto &arguments = text["arguments"];
-    runtime::GenerationOptions options;
-    options.maxTokens = arguments["max_new_tokens"];
-    options.stopTokens = {arguments["eos_token_id"]};
-    options.sampling.repetitionPenalty = arguments.value("repetition_penalty", 1.0f);
-    options.beams.count = arguments["num_beams"];
-    options.beams.lengthPenalty = arguments.value("length_penalty", 1.0f);
-    if (arguments.contains("early_stopping"))
-      options.beams.earlyStopping = arguments["early_stopping"].is_boolean() ? runtime::EarlyStopping::Yes
-                                                                             : runtime::EarlyStopping::Never;
+    const runtime::GenerationOptions options = optionsOf(arguments);
     auto made = runtime::generate(*session, source, options, [](int32_t) { return true; });
     ASSERT_TRUE(made.ok()) << made.status().message();
     EXPECT_EQ(made->tokens, text["tokens"].get<std::vector<int32_t>>());
@@ -84,7 +98,7 @@ TEST_P(EncoderDecoderGolden, TextsAreThoseOfTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, EncoderDecoderGolden,
-                         testing::Combine(testing::Values("t5-odd", "t5-gated"),
+                         testing::Combine(testing::Values("t5-odd", "t5-gated", "bart-odd", "marian-odd"),
                                           testing::Values("native", "x86-64-v3", "x86-64")),
                          [](const auto &info) {
                            std::string name =

@@ -150,6 +150,7 @@ absl::StatusOr<generate::TextOptions> textOptions(const RunOptions &options,
     return status;
   text.generation.maxTokens = options.maxTokens;
   text.generation.stopTokens.assign(defaults.stop_ids().begin(), defaults.stop_ids().end());
+  text.generation.rules = runtime::demandedRules(defaults);
   text.stopStrings = options.stopStrings;
   return text;
 }

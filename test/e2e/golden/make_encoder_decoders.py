@@ -3,6 +3,8 @@
 
     t5-odd/    T5, relu, tied head, heads of 10 and not hidden/heads, distances beyond the largest bucket, f16
     t5-gated/  T5 version 1.1, gated gelu, a head of its own, more layers in the encoder, bf16
+    bart-odd/  BART, learned positions, biases, heads of 7 and of 14, a bias of logits, f32
+    marian-odd/  Marian, sines and cosines for positions, scaled embeddings, an odd number of heads, silu, f16
 
 Each directory is a complete Hugging Face checkpoint. Beside it `golden.safetensors`:
 
@@ -29,9 +31,21 @@ import tempfile
 
 import sentencepiece
 import torch
+from make_encoders_random import byte_level_roberta
 from make_llama_random import TRAINING_LINES, randomize
 from safetensors.torch import save_file
-from transformers import AutoModelForSeq2SeqLM, T5Config, T5ForConditionalGeneration, T5Tokenizer
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    MarianConfig,
+    MarianMTModel,
+    MarianTokenizer,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+    T5Tokenizer,
+)
 
 SOURCE = "the query reads the columns of the small matrix, and the mean had no answer: 21 34 55"
 
@@ -45,6 +59,11 @@ GENERATIONS = [
     {"num_beams": 5, "early_stopping": True},
     {"num_beams": 2, "length_penalty": 1.5, "early_stopping": "never"},
     {"num_beams": 4, "max_new_tokens": 3},
+    {"num_beams": 1, "no_repeat_ngram_size": 2},
+    {"num_beams": 3, "no_repeat_ngram_size": 2, "repetition_penalty": 1.3},
+    {"num_beams": 3, "min_new_tokens": 6},
+    {"num_beams": 1, "bad_words_ids": [[26], [126]]},
+    {"num_beams": 3, "forced_bos_token_id": 9, "forced_eos_token_id": 11, "max_new_tokens": 5},
 ]
 
 
@@ -80,10 +99,9 @@ def soften(model):
 
 
 @torch.no_grad()
-def golden(model, source, start, steps):
-    sequence = model.generate(
-        torch.tensor([source]), do_sample=False, use_cache=False, max_new_tokens=steps, min_new_tokens=steps, eos_token_id=model.config.vocab_size - 1
-    )[0].tolist()
+def golden(model, source, start, steps, usual):
+    lengths = {"max_new_tokens": steps, "min_new_tokens": steps, "eos_token_id": model.config.vocab_size - 1}
+    sequence = model.generate(torch.tensor([source]), do_sample=False, use_cache=False, **lengths, **usual)[0].tolist()
     tokens = [start] + sequence[1:]
     outputs = model(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([tokens]), use_cache=False)
     encoded = outputs.encoder_last_hidden_state[0]
@@ -96,16 +114,18 @@ def golden(model, source, start, steps):
 
 
 def cross_key(model):
-    return model.decoder.block[0].layer[1].EncDecAttention.k
+    if model.config.model_type == "t5":
+        return model.decoder.block[0].layer[1].EncDecAttention.k
+    return model.model.decoder.layers[0].encoder_attn.k_proj
 
 
 @torch.no_grad()
-def generations(model, source, favourites):
+def generations(model, source, favourites, usual):
     """Ends of texts are tokens that a greedy text has, early and late, and one that it has not."""
     made = []
     for eos in [favourites[4], favourites[5], model.config.eos_token_id]:
         for arguments in GENERATIONS:
-            arguments = {"max_new_tokens": 14, "eos_token_id": eos} | arguments
+            arguments = {"max_new_tokens": 14, "eos_token_id": eos} | usual | arguments
             sequence = model.generate(torch.tensor([source]), do_sample=False, use_cache=False, **arguments)[0].tolist()[1:]
             if eos in sequence:
                 sequence = sequence[: sequence.index(eos)]
@@ -113,8 +133,13 @@ def generations(model, source, favourites):
     return made
 
 
-def write(directory, model, seed, storage, make_tokenizer, prepare=lambda model: None):
+def write(directory, model, seed, storage, make_tokenizer, prepare=lambda model: None, usual={}):
+    """`usual` are arguments of all generations: those of models that would say the same again and again."""
+    sinusoids = {name: value.clone() for name, value in model.named_parameters() if not value.requires_grad}
     randomize(model, seed)
+    for name, value in model.named_parameters():
+        if name in sinusoids:
+            value.data.copy_(sinusoids[name])
     prepare(model)
     directory.mkdir(parents=True, exist_ok=True)
     for stale in directory.glob("*"):
@@ -124,9 +149,9 @@ def write(directory, model, seed, storage, make_tokenizer, prepare=lambda model:
     assert len(tokenizer) <= model.config.vocab_size, len(tokenizer)
     reference = AutoModelForSeq2SeqLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
     source = tokenizer(SOURCE)["input_ids"]
-    tokens, tensors = golden(reference, source, model.config.decoder_start_token_id, 16)
+    tokens, tensors = golden(reference, source, model.config.decoder_start_token_id, 16, usual)
     save_file(tensors, directory / "golden.safetensors")
-    lines = [json.dumps(made) for made in generations(reference, source, tokens[1:])]
+    lines = [json.dumps(made) for made in generations(reference, source, tokens[1:], usual)]
     (directory / "generation.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
@@ -177,8 +202,100 @@ def make_t5_gated(root):
     path.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")
 
 
+def train_sentencepiece(lines, vocab_size):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines * 2),
+        model_writer=model,
+        model_type="unigram",
+        vocab_size=vocab_size,
+        hard_vocab_limit=False,
+        normalization_rule_name="identity",
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+def marian_tokenizer(directory):
+    """Two SentencePiece models, and a vocabulary of both in an order of its own: its last token is the padding."""
+    pieces = []
+    for side, lines in (("source", TRAINING_LINES[:4]), ("target", TRAINING_LINES[3:])):
+        model = train_sentencepiece(lines, 78)
+        (directory / f"{side}.spm").write_bytes(model)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        pieces += [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    pieces = sorted(set(pieces) - {"<s>", "</s>", "<unk>"}, key=lambda piece: (len(piece), piece))
+    assert len(pieces) <= 128, len(pieces)
+    words = ["</s>", "<unk>"] + pieces[:127]
+    words += [f"unused{i}" for i in range(130 - len(words))] + ["<pad>"]
+    (directory / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}, indent=1) + "\n")
+    fields = {"tokenizer_class": "MarianTokenizer", "source_lang": "en", "target_lang": "de", "separate_vocabs": False}
+    (directory / "tokenizer_config.json").write_text(json.dumps(fields, indent=2) + "\n")
+    return MarianTokenizer.from_pretrained(directory)
+
+
+def bart_tokenizer(directory):
+    tokenizer = byte_level_roberta()
+    tokenizer.save(str(directory / "tokenizer.json"))
+    fields = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 64,
+    }
+    (directory / "tokenizer_config.json").write_text(json.dumps(fields, indent=2) + "\n")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+def make_bart_odd(root):
+    config = BartConfig(
+        vocab_size=151,
+        d_model=28,
+        encoder_layers=2,
+        decoder_layers=3,
+        encoder_attention_heads=4,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=37,
+        decoder_ffn_dim=45,
+        max_position_embeddings=64,
+        forced_eos_token_id=None,
+    )
+    model = BartForConditionalGeneration(config)
+
+    def prepare(model):
+        model.final_logits_bias.copy_(torch.randn(model.final_logits_bias.shape, generator=torch.Generator().manual_seed(1)) * 0.3)
+
+    write(root / "bart-odd", model, 34, torch.float32, bart_tokenizer, prepare, {"no_repeat_ngram_size": 2})
+
+
+def make_marian_odd(root):
+    config = MarianConfig(
+        vocab_size=131,
+        d_model=30,
+        encoder_layers=3,
+        decoder_layers=2,
+        encoder_attention_heads=3,
+        decoder_attention_heads=5,
+        encoder_ffn_dim=41,
+        decoder_ffn_dim=33,
+        max_position_embeddings=72,
+        activation_function="swish",
+        scale_embedding=True,
+        pad_token_id=130,
+        eos_token_id=0,
+        decoder_start_token_id=130,
+        forced_eos_token_id=None,
+    )
+    write(root / "marian-odd", MarianMTModel(config), 43, torch.float16, marian_tokenizer, usual={"no_repeat_ngram_size": 2})
+
+
 if __name__ == "__main__":
     output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)
     make_t5_odd(output)
     make_t5_gated(output)
+    make_bart_odd(output)
+    make_marian_odd(output)

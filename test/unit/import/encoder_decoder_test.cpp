@@ -6,6 +6,7 @@
 #include "mlir/Pass/PassManager.h"
 
 using namespace llmc;
+using namespace llmc::frontend;
 using namespace llmc::frontend::testing;
 
 namespace {
@@ -63,11 +64,13 @@ TEST_P(EncoderDecoderGolden, StepsWithCachesGiveTheSame) {
   EXPECT_LT(relativeError<float>(found, logits), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(, EncoderDecoderGolden, testing::Values("t5-odd", "t5-gated"), [](const auto &info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(, EncoderDecoderGolden,
+                         testing::Values("t5-odd", "t5-gated", "bart-odd", "marian-odd"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(EncoderDecoderForms, HeadMayBeATensorBesideATiedOne) {
   // What tools write that save all parameters: the shared table under all of its names.
@@ -75,6 +78,32 @@ TEST(EncoderDecoderForms, HeadMayBeATensorBesideATiedOne) {
   changed.addTensor("encoder.embed_tokens.weight", {131, 28});
   Model model(changed.path());
   EXPECT_EQ(model.info().startToken, 0);
+}
+
+TEST(EncoderDecoderForms, PositionsOfMarianMayBeInTheFile) {
+  // As files have them that were made of PyTorch's; they are what is computed otherwise.
+  ChangedCheckpoint changed("marian-odd", {});
+  changed.addTensor("model.encoder.embed_positions.weight", {72, 30});
+  changed.addTensor("model.decoder.embed_positions.weight", {72, 30});
+  Model model(changed.path());
+  EXPECT_EQ(model.info().startToken, 130);
+}
+
+TEST(EncoderDecoderForms, WhatTextsMustBeLikeIsRead) {
+  ChangedCheckpoint changed("bart-odd", {});
+  changed.write("generation_config.json", R"({"num_beams": 4, "length_penalty": 2.0, "early_stopping": true,
+    "no_repeat_ngram_size": 3, "min_length": 5, "forced_bos_token_id": 0, "forced_eos_token_id": 2,
+    "bad_words_ids": [[7], [9]]})");
+  Model model(changed.path());
+  const SamplingDefaults &defaults = model.info().sampling;
+  EXPECT_EQ(defaults.beams, 4);
+  EXPECT_EQ(defaults.lengthPenalty, 2.0);
+  EXPECT_EQ(defaults.earlyStopping, SamplingDefaults::EarlyStopping::Yes);
+  EXPECT_EQ(defaults.noRepeat, 3);
+  EXPECT_EQ(defaults.minTokens, 4) << "the start token counts";
+  EXPECT_EQ(defaults.first, 0);
+  EXPECT_EQ(defaults.last, 2);
+  EXPECT_THAT(defaults.suppressed, testing::ElementsAre(7, 9));
 }
 
 } // namespace
