@@ -413,8 +413,8 @@ void FunctionLowering::placeCache(BlockArgument cache, func::FuncOp callee, size
   Location loc = cache.getLoc();
   const std::string name = nameOfCache(cache);
   SmallVector<Value, 2> memrefs;
-  for (auto [i, part] : llvm::enumerate({".keys", ".values"})) {
-    auto type = cast<MemRefType>(callee.getArgument(position + i).getType());
+  for (const char *part : {".keys", ".values"}) {
+    auto type = cast<MemRefType>(callee.getArgument(position++).getType());
     Value offset = arith::ConstantIndexOp::create(builder, loc, caches.place(name + part, type));
     memrefs.push_back(
         memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));

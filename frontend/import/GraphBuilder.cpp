@@ -147,7 +147,9 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
   layerFunction.setPrivate();
   Block *block = layerFunction.addEntryBlock();
   builder.setInsertionPointToEnd(block);
-  Value result = body(block->getArguments());
+  // Parameters become further arguments, which moves the list of the block.
+  const SmallVector<Value> inputs(block->getArguments().begin(), block->getArguments().end());
+  Value result = body(inputs);
   func::ReturnOp::create(builder, here, result);
   layerFunction.setFunctionType(builder.getFunctionType(block->getArgumentTypes(), result.getType()));
   for (unsigned i = operands.size(); i < block->getNumArguments(); ++i)

@@ -134,10 +134,11 @@ private:
       Finished text{beams[candidate.beam].tokens, ends, worth(candidate.score, length)};
       if (!ends)
         text.tokens.push_back(candidate.token);
-      finished.push_back(std::move(text));
+      // Behind those that are worth as much.
+      auto place = std::upper_bound(finished.begin(), finished.end(), text,
+                                    [](const Finished &a, const Finished &b) { return a.worth > b.worth; });
+      finished.insert(place, std::move(text));
     }
-    std::stable_sort(finished.begin(), finished.end(),
-                     [](const Finished &a, const Finished &b) { return a.worth > b.worth; });
     if (finished.size() > count)
       finished.resize(count);
   }

@@ -89,7 +89,7 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
                       folder.path()),
             "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, qwen2moe, "
             "qwen3moe, gemma, "
-            "gemma2, gemma3, phi3, gpt2, bert)");
+            "gemma2, gemma3, phi3, gpt2, t5, bert)");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
@@ -287,9 +287,9 @@ TEST(Refusal, OfWhatGpt2HasNot) {
   EXPECT_EQ(refusal("gpt2-odd", {{"scale_attn_weights", false}}),
             "config.json: scale_attn_weights is false, which is not supported (supported: true)");
   EXPECT_EQ(
-      refusal("gpt2-odd", {{"activation_function", "swish"}}),
-      "config.json: activation_function is 'swish', which is not supported (supported: 'gelu', 'gelu_new', "
-      "'gelu_pytorch_tanh', 'relu', 'silu')");
+      refusal("gpt2-odd", {{"activation_function", "mish"}}),
+      "config.json: activation_function is 'mish', which is not supported (supported: 'gelu', 'gelu_new', "
+      "'gelu_pytorch_tanh', 'relu', 'silu', 'swish')");
   EXPECT_EQ(refusal("gpt2-odd", {{"n_head", 5}}),
             "config.json: n_head is 5, expected a divisor of n_embd (33)");
   EXPECT_EQ(refusal("gpt2-odd", {{"n_inner", 100}}),
