@@ -35,7 +35,8 @@ void TokenRules::apply(absl::Span<float> scores, absl::Span<const int32_t> histo
   if (noRepeat > 0)
     suppressRepetitions(scores, history, noRepeat);
   for (int32_t token : suppressed)
-    suppress(scores, token);
+    if (!absl::c_linear_search(stopTokens, token))
+      suppress(scores, token);
   if (made < minTokens)
     for (int32_t token : stopTokens)
       suppress(scores, token);

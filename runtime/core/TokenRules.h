@@ -12,7 +12,7 @@ namespace llmc::runtime {
 
 /// What a model's authors demand of its texts, whatever its logits say. By default nothing.
 struct TokenRules {
-  std::vector<int32_t> suppressed; ///< tokens that no text has
+  std::vector<int32_t> suppressed; ///< tokens that no text has, unless they end it
   std::optional<int32_t> first;    ///< what all texts begin with
   std::optional<int32_t> last;     ///< what texts end with that become as long as they may
   /// No so many tokens in a row come twice. 0: they may.

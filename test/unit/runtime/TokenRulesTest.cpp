@@ -27,6 +27,7 @@ TEST(TokenRulesTest, EmptyOnesChangeNothing) {
 
 TEST(TokenRulesTest, SuppressedTokensNeverCome) {
   EXPECT_THAT(after({.suppressed = {3, 0, 77, -1}}, {}, 0), ElementsAre(kNever, 2, 3, kNever, 5));
+  EXPECT_THAT(after({.suppressed = {4}}, {}, 0), ElementsAre(1, 2, 3, 4, 5)) << "it ends texts";
 }
 
 TEST(TokenRulesTest, SeveralTokensInARowComeOnce) {
