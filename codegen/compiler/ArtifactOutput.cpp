@@ -67,6 +67,13 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     return absl::InvalidArgumentError(
         "the program has no steps: expected functions with the attribute llmc.step");
   manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
+  if (auto runs = program->getAttrOfType<DenseI64ArrayAttr>(kCacheRunsAttribute))
+    for (int64_t i = 0; i < runs.size(); i += 3) {
+      runtime::CachePart *part = manifest.add_cache_parts();
+      part->set_offset(runs[i]);
+      part->set_runs(runs[i + 1]);
+      part->set_run_bytes(runs[i + 2]);
+    }
   if (model.info.startToken) {
     manifest.mutable_encoder()->set_start_token(*model.info.startToken);
     manifest.mutable_encoder()->set_cache_bytes(integerAttribute(program, kSourceCacheBytesAttribute));

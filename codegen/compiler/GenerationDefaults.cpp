@@ -5,7 +5,8 @@
 namespace llmc::codegen {
 
 /// Of models with an encoder and a decoder.
-static void describeSearch(const frontend::SamplingDefaults &sampling, runtime::GenerationDefaults &defaults) {
+static void describeSearch(const frontend::SamplingDefaults &sampling,
+                           runtime::GenerationDefaults &defaults) {
   using EarlyStopping = frontend::SamplingDefaults::EarlyStopping;
   if (sampling.beams)
     defaults.set_beams(static_cast<uint32_t>(*sampling.beams));

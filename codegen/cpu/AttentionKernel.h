@@ -19,11 +19,11 @@ struct AttentionKernel {
   int64_t alignedValue; ///< size of a value's head in memory
 
   /// Arguments of the kernel.
-  mlir::Value query;       ///< `memref<rows x (heads * alignedQuery) x f32>`
-  mlir::Value keys;        ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
-  mlir::Value values;      ///< `memref<kvHeads x positions x alignedValue x f32>`
-  mlir::Value positions;   ///< `memref<rows x i32>`
-  mlir::Value bias;        ///< of distances, `[heads, 2 * reach + 1]` packed (PanelLayout of f32); may be null
+  mlir::Value query;     ///< `memref<rows x (heads * alignedQuery) x f32>`
+  mlir::Value keys;      ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
+  mlir::Value values;    ///< `memref<kvHeads x positions x alignedValue x f32>`
+  mlir::Value positions; ///< `memref<rows x i32>`
+  mlir::Value bias;      ///< of distances, `[heads, 2 * reach + 1]` packed (PanelLayout of f32); may be null
   mlir::Value destination; ///< `memref<rows x padded (heads * headDim) x f32>`
   mlir::Value rows, chunk;
 

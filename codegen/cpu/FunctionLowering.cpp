@@ -262,9 +262,9 @@ LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
                      .Cases({"output_ids", "output_rows"}, kOutputIds)
                      .Default(-1);
     if (place < 0)
-      return emitNotSupported(function)
-             << "has argument " << argument.getArgNumber()
-             << " without a known nn.input: expected tokens, positions, token_types, source_ends or output_ids";
+      return emitNotSupported(function) << "has argument " << argument.getArgNumber()
+                                        << " without a known nn.input: expected tokens, positions, "
+                                           "token_types, source_ends or output_ids";
     Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
     values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
   }
@@ -390,8 +390,11 @@ LogicalResult FunctionLowering::lowerOperation(Operation *op) {
 
 int64_t CacheSection::place(const std::string &name, MemRefType type) {
   auto [it, isNew] = offsets.try_emplace(name, size);
-  if (isNew)
-    size += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
+  if (!isNew)
+    return it->second;
+  const int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8, heads = type.getDimSize(0);
+  runsOfParts.append({size, heads, bytes / heads});
+  size += padTo(bytes, 64);
   return it->second;
 }
 
@@ -403,9 +406,9 @@ static std::string nameOfCache(BlockArgument cache) {
     return input ? input.getValue() : StringRef("cache");
   };
   const StringRef mark = markOf(cache);
-  auto before = llvm::count_if(function.getArguments().take_front(cache.getArgNumber()), [&](BlockArgument a) {
-    return isa<nn::KvCacheType>(a.getType()) && markOf(a) == mark;
-  });
+  auto before =
+      llvm::count_if(function.getArguments().take_front(cache.getArgNumber()),
+                     [&](BlockArgument a) { return isa<nn::KvCacheType>(a.getType()) && markOf(a) == mark; });
   return (mark + "." + Twine(before)).str();
 }
 

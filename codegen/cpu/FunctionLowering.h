@@ -65,9 +65,12 @@ public:
   /// The byte offset of a part of a cache, the same for the same `name` each time.
   int64_t place(const std::string &name, mlir::MemRefType type);
   int64_t bytes() const { return size; }
+  /// What kCacheRunsAttribute holds.
+  llvm::ArrayRef<int64_t> runs() const { return runsOfParts; }
 
 private:
   std::map<std::string, int64_t> offsets;
+  llvm::SmallVector<int64_t> runsOfParts;
   int64_t size = 0;
 };
 

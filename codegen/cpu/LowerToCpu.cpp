@@ -159,8 +159,7 @@ LogicalResult lowerToSteps(ModuleOp module, KernelLowering &kernels, const Targe
   CacheSection caches;
   auto lower = [&](ArrayRef<func::FuncOp> functions, StringRef name, int64_t maxRows) {
     FunctionLowering lowering(module, kernels, target, sizes, weights, caches, *outputWidth, maxRows, name);
-    return success(
-        llvm::all_of(functions, [&](func::FuncOp f) { return succeeded(lowering.lower(f)); }));
+    return success(llvm::all_of(functions, [&](func::FuncOp f) { return succeeded(lowering.lower(f)); }));
   };
   Builder builder(module.getContext());
   if (functions->encode) {
@@ -176,6 +175,8 @@ LogicalResult lowerToSteps(ModuleOp module, KernelLowering &kernels, const Targe
   for (func::FuncOp function : llvm::reverse(all))
     function.erase();
   module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(caches.bytes()));
+  if (!caches.runs().empty())
+    module->setAttr(kCacheRunsAttribute, builder.getDenseI64ArrayAttr(caches.runs()));
   module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
   module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
   SmallVector<StringRef> features(target.features.begin(), target.features.end());

@@ -1,8 +1,8 @@
 //===- Bart.cpp - BART and Marian ---------------------------------------------------------------------===//
 //
-// An encoder and a decoder with layer norm after each residual and biases everywhere, as the first Transformers
-// had them (Vaswani et al., 2017). BART's positions are learned (Lewis et al., 2020), Marian's are sines and
-// cosines (Junczys-Dowmunt et al., 2018).
+// An encoder and a decoder with layer norm after each residual and biases everywhere, as the first
+// Transformers had them (Vaswani et al., 2017). BART's positions are learned (Lewis et al., 2020), Marian's
+// are sines and cosines (Junczys-Dowmunt et al., 2018).
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -124,8 +124,8 @@ private:
       x = graph.scale(x, std::sqrt(double(hidden.value)));
     const std::string table = (isLearned ? stack : "model.encoder.") + "embed_positions";
     const Size rows = isLearned ? context + Size{kFirstPosition, absl::StrCat(kFirstPosition)} : context;
-    x = graph.add(x, graph.embedding(positions, {table.c_str(), ""}, rows, hidden,
-                                     isLearned ? kFirstPosition : 0));
+    x = graph.add(
+        x, graph.embedding(positions, {table.c_str(), ""}, rows, hidden, isLearned ? kFirstPosition : 0));
     if (!isLearned)
       return x;
     const std::string normName = stack + "layernorm_embedding";
@@ -139,7 +139,8 @@ private:
     Value query = product(x, "self_attn.q_proj"), key = product(x, "self_attn.k_proj");
     Value value = product(x, "self_attn.v_proj");
     const double scale = 1 / std::sqrt(double(hidden.value) / double(count.value));
-    Value mixed = graph.attention(query, key, value, {count.value, count.value, scale, causal, /*window=*/{}});
+    Value mixed =
+        graph.attention(query, key, value, {count.value, count.value, scale, causal, /*window=*/{}});
     return norm(graph, graph.add(x, product(mixed, "self_attn.out_proj")), {"self_attn_layer_norm", ""});
   }
 

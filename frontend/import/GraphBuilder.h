@@ -87,8 +87,7 @@ public:
   /// In `body`, names of tensors are completed by `prefix` and the number of the layer ("model.layers." +
   /// "3."), and parameters become arguments.
   mlir::Value layer(int64_t index, Name prefix, mlir::ValueRange operands,
-                    llvm::function_ref<mlir::Value(mlir::ValueRange)> body,
-                    llvm::StringRef kind = "layer");
+                    llvm::function_ref<mlir::Value(mlir::ValueRange)> body, llvm::StringRef kind = "layer");
 
   // Each takes the name of a tensor without its suffix ".weight" or ".bias", and sizes of the weight [out,
   // in].
@@ -147,8 +146,8 @@ public:
   /// The tensors that were asked for so far, in order.
   const std::vector<NamedTensor> &tensors() const { return named; }
 
-  /// Ends @forward with `result`, which is marked as its output. Fails with the first error, and if the checkpoint has a tensor that the
-  /// graph does not use: a model of another kind than its name says.
+  /// Ends @forward with `result`, which is marked as its output. Fails with the first error, and if the
+  /// checkpoint has a tensor that the graph does not use: a model of another kind than its name says.
   absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> finish(mlir::Value result);
 
 private:

@@ -45,8 +45,8 @@ struct OtherField {
 /// A field that is not there.
 struct MissingField {};
 using Field = std::variant<MissingField, NullField, bool, int64_t, double, std::string, std::vector<int64_t>,
-                           std::vector<double>, std::vector<std::string>,
-                           std::vector<std::vector<int64_t>>, ObjectField, OtherField>;
+                           std::vector<double>, std::vector<std::string>, std::vector<std::vector<int64_t>>,
+                           ObjectField, OtherField>;
 
 /// Typed access to config.json or to GGUF metadata. The first error is kept and the accessors go on with a
 /// default, so that a family reads all its fields and asks for the status once.

@@ -108,8 +108,8 @@ absl::Status readSearch(const Checkpoint &checkpoint, SamplingDefaults &sampling
   auto id = [&](Name name) {
     return fields.has(name) ? std::optional(fields.integerOr(name, 0, 0, INT32_MAX)) : std::nullopt;
   };
-  constexpr Name beams = {"num_beams", ""}, penalty = {"length_penalty", ""}, stopping = {"early_stopping", ""},
-                 words = {"bad_words_ids", ""};
+  constexpr Name beams = {"num_beams", ""}, penalty = {"length_penalty", ""},
+                 stopping = {"early_stopping", ""}, words = {"bad_words_ids", ""};
   if (fields.has(beams))
     sampling.beams = fields.integerOr(beams, 1, 1, 64);
   if (fields.has(penalty))
@@ -127,8 +127,8 @@ absl::Status readSearch(const Checkpoint &checkpoint, SamplingDefaults &sampling
   sampling.noRepeat = fields.integerOr({"no_repeat_ngram_size", ""}, 0, 0, INT32_MAX);
   // These count the start token and the one that ends a text: the one or the other.
   const int64_t length = fields.integerOr({"min_length", ""}, 0, 0, INT32_MAX);
-  sampling.minTokens = std::max(fields.integerOr({"min_new_tokens", ""}, 0, 0, INT32_MAX),
-                                std::max<int64_t>(length - 1, 0));
+  sampling.minTokens =
+      std::max(fields.integerOr({"min_new_tokens", ""}, 0, 0, INT32_MAX), std::max<int64_t>(length - 1, 0));
   const std::pair<const char *, double> neutral[] = {{"num_beam_groups", 1},
                                                      {"diversity_penalty", 0},
                                                      {"encoder_no_repeat_ngram_size", 0},

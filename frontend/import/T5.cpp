@@ -33,7 +33,8 @@ public:
     inner = fields.size({"d_ff", "feed_forward_length"});
     // Distances have no end; this is how long the texts were that the model was trained with.
     context = fields.sizeOr({"n_positions", "context_length"}, {512, "512"});
-    buckets = fields.sizeOr({"relative_attention_num_buckets", "attention.relative_buckets_count"}, {32, "32"});
+    buckets =
+        fields.sizeOr({"relative_attention_num_buckets", "attention.relative_buckets_count"}, {32, "32"});
     maxDistance = fields.sizeOr({"relative_attention_max_distance", ""}, {128, "128"}).value;
     checkBuckets(fields);
     epsilon = fields.epsilon({"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"}, 1e-6);
@@ -41,8 +42,8 @@ public:
       readGguf(checkpoint, fields);
     else
       readHuggingFace(checkpoint, fields);
-    startToken = fields.integerOr({"decoder_start_token_id", "decoder_start_token_id"}, 0, 0,
-                                  vocabulary.value - 1);
+    startToken =
+        fields.integerOr({"decoder_start_token_id", "decoder_start_token_id"}, 0, 0, vocabulary.value - 1);
   }
 
   Name encoderLayer() const override { return {"encoder.block.", "enc.blk."}; }
@@ -70,8 +71,10 @@ public:
                function_ref<Value(Value)> attend) const override {
     x = addSelfAttention(graph, x, positions, /*causal=*/true, {"decoder.block.0.", "dec.blk.0."});
     Value normed = norm(graph, x, kNormOfCross);
-    Value mixed = attend(graph.linear(normed, {"layer.1.EncDecAttention.q", "cross_attn_q"}, heads * headDim, hidden));
-    x = graph.add(x, graph.linear(mixed, {"layer.1.EncDecAttention.o", "cross_attn_o"}, hidden, heads * headDim));
+    Value mixed =
+        attend(graph.linear(normed, {"layer.1.EncDecAttention.q", "cross_attn_q"}, heads * headDim, hidden));
+    x = graph.add(
+        x, graph.linear(mixed, {"layer.1.EncDecAttention.o", "cross_attn_o"}, hidden, heads * headDim));
     return addFeedForward(graph, x, "layer.2.");
   }
   Value head(GraphBuilder &graph, Value x) const override {
@@ -99,8 +102,8 @@ private:
   /// GGUF files say by their tensors which version the model is of.
   void readGguf(const Checkpoint &checkpoint, Hyperparameters &fields) {
     const StoredTensor *table = checkpoint.find("token_embd.weight");
-    vocabulary = fields.sizeOr({"", "vocab_size"}, {table && !table->shape.empty() ? table->shape[0] : 1,
-                                                    "vocabulary"});
+    vocabulary = fields.sizeOr({"", "vocab_size"},
+                               {table && !table->shape.empty() ? table->shape[0] : 1, "vocabulary"});
     fields.expect({"", "attention.value_length"}, {headDim.value});
     fields.expect({"", "attention.head_count_kv"}, {heads.value});
     isGated = checkpoint.find("enc.blk.0.ffn_gate.weight");
@@ -182,12 +185,11 @@ absl::StatusOr<Graph> buildT5(Checkpoint &checkpoint, MLIRContext *context) {
   T5 model(checkpoint, fields);
   // Copies of the shared table, and a bias of cross attention that the first checkpoints have and nothing
   // reads.
-  return buildEncoderDecoder(
-      checkpoint, fields, model,
-      {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
-       "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
-       "dec.blk.0.cross_attn_rel_b.weight"},
-      context);
+  return buildEncoderDecoder(checkpoint, fields, model,
+                             {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+                              "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+                              "dec.blk.0.cross_attn_rel_b.weight"},
+                             context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"T5ForConditionalGeneration", "MT5ForConditionalGeneration"};

@@ -117,8 +117,8 @@ absl::Status finishXlmRoberta(const JsonField &, const TokenIds &ids, TokenizerM
   return status;
 }
 
-/// The type of a token of Marian that is no piece of the source: a control token, which may be the language to
-/// translate to (`>>fra<<`), or one that only the other side has.
+/// The type of a token of Marian that is no piece of the source: a control token, which may be the language
+/// to translate to (`>>fra<<`), or one that only the other side has.
 PieceType typeBeside(absl::string_view token) {
   if (token == "<unk>")
     return PieceType::Unknown;
@@ -127,8 +127,8 @@ PieceType typeBeside(absl::string_view token) {
   return isControl ? PieceType::Control : PieceType::Unused;
 }
 
-/// The ids of both languages are those of vocab.json (Junczys-Dowmunt et al., 2018). Pieces that it lacks have
-/// none, and no text is cut into them.
+/// The ids of both languages are those of vocab.json (Junczys-Dowmunt et al., 2018). Pieces that it lacks
+/// have none, and no text is cut into them.
 absl::Status arrangeMarian(const JsonField &config, const JsonField &vocabulary, SentencePieces &pieces) {
   absl::StatusOr<bool> separate = config["separate_vocabs"].booleanOr(false);
   if (!separate.ok())

@@ -80,8 +80,8 @@ bool CacheInsertion::isPositions(Value value) const {
     return input.getValue() == "positions";
   auto calling = calls.getCallsOf(function);
   return function.isPrivate() && !calling.empty() && llvm::all_of(calling, [&](func::CallOp call) {
-    return isPositions(call.getOperand(argument.getArgNumber()));
-  });
+           return isPositions(call.getOperand(argument.getArgNumber()));
+         });
 }
 
 std::string CacheInsertion::whyNot(AttentionOp op, func::FuncOp function) const {
@@ -183,7 +183,8 @@ Value CacheInsertion::biasOfDistances(OpBuilder &builder, RelativePositionBiasOp
 Value CacheInsertion::cacheAttention(AttentionOp op, Value cache, Value positions) {
   OpBuilder builder(op);
   Value appended = CacheAppendOp::create(builder, op.getLoc(), cache, op.getKey(), op.getValue(), positions);
-  auto relative = op.getBias() ? op.getBias().getDefiningOp<RelativePositionBiasOp>() : RelativePositionBiasOp();
+  auto relative =
+      op.getBias() ? op.getBias().getDefiningOp<RelativePositionBiasOp>() : RelativePositionBiasOp();
   Value bias = relative ? biasOfDistances(builder, relative) : Value();
   auto cached =
       CachedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), appended, positions, bias,

@@ -176,6 +176,12 @@ static absl::Status checkSizes(const Manifest &manifest) {
   for (auto [field, bytes] : sizes)
     if (bytes > kMaxBytes)
       return absl::InvalidArgumentError(absl::StrCat(field, " is ", bytes, ", expected at most ", kMaxBytes));
+  for (const CachePart &part : manifest.cache_parts())
+    if (part.runs() == 0 || part.run_bytes() == 0 || part.offset() > manifest.cache_bytes() ||
+        part.run_bytes() > (manifest.cache_bytes() - part.offset()) / part.runs())
+      return absl::InvalidArgumentError(absl::StrCat("a part of a cache has ", part.runs(), " runs of ",
+                                                     part.run_bytes(), " bytes at byte ", part.offset(),
+                                                     ", expected an end by ", manifest.cache_bytes()));
   return absl::OkStatus();
 }
 

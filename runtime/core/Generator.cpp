@@ -115,9 +115,9 @@ static absl::Status generateByBeams(TokenSequence &sequence, absl::Span<const fl
   if (!endsByContext)
     most = options.maxTokens;
   const auto start = Clock::now();
-  absl::StatusOr<BeamResult> found =
-      searchBeams(sequence, logits,
-                  {options.beams, most, options.stopTokens, options.sampling.repetitionPenalty, options.rules});
+  absl::StatusOr<BeamResult> found = searchBeams(
+      sequence, logits,
+      {options.beams, most, options.stopTokens, options.sampling.repetitionPenalty, options.rules});
   if (!found.ok())
     return found.status();
   result.stats.decodedTokens = static_cast<int64_t>(found->tokens.size());

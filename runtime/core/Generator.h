@@ -67,8 +67,8 @@ struct Generation {
 };
 
 /// Makes `prompt` the tokens of `sequence` (TokenSequence::feedSequence) and continues them. `onToken` is
-/// called for each new token as soon as it is known (with beams: when all are), and ends the generation by returning false. The last
-/// token made is not fed.
+/// called for each new token as soon as it is known (with beams: when all are), and ends the generation by
+/// returning false. The last token made is not fed.
 absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
                                     const GenerationOptions &options,
                                     absl::FunctionRef<bool(int32_t token)> onToken);

@@ -91,8 +91,20 @@ absl::Status Session::copyFrom(const TokenSequence &other) {
   if (session == nullptr || session->loaded != loaded)
     return absl::InvalidArgumentError("a session is copied from one of another model");
   tokens = session->tokens;
-  const uint64_t source = loaded->manifest().encoder().cache_bytes();
-  std::copy(session->cache.data() + source, session->cache.data() + cache.size(), cache.data() + source);
+  const Manifest &manifest = loaded->manifest();
+  const uint64_t source = manifest.encoder().cache_bytes();
+  const auto copy = [&](uint64_t offset, uint64_t bytes) {
+    std::copy_n(session->cache.data() + offset, bytes, cache.data() + offset);
+  };
+  if (manifest.cache_parts().empty())
+    copy(source, cache.size() - source);
+  // Only what was written, in whole blocks: most of a cache is room for later.
+  constexpr uint64_t kBlock = 64;
+  const uint64_t context = manifest.context_length(), positions = tokens.size() + kBlock;
+  for (const CachePart &part : manifest.cache_parts())
+    for (uint64_t run = 0; part.offset() >= source && run < part.runs(); ++run)
+      copy(part.offset() + run * part.run_bytes(),
+           positions < context ? part.run_bytes() / context * positions : part.run_bytes());
   return absl::OkStatus();
 }
 

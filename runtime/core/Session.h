@@ -46,8 +46,8 @@ public:
 
   /// Whether the model reads a source before it writes.
   bool readsSource() const { return loaded->sourceStep() != nullptr; }
-  /// Starts anew with `source` for the model to read; feed() comes next, with what its text begins with. Fails
-  /// as feed() does. Only for artifacts whose manifest has an encoder.
+  /// Starts anew with `source` for the model to read; feed() comes next, with what its text begins with.
+  /// Fails as feed() does. Only for artifacts whose manifest has an encoder.
   absl::Status readSource(absl::Span<const int32_t> source);
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
   int64_t reusableTokens(absl::Span<const int32_t> sequence) const override;
@@ -95,7 +95,7 @@ private:
   PrivateMemory cache;                   ///< the same
   std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
-  int64_t sourceTokens = 0; ///< of the source that was read; 0: none was
+  int64_t sourceTokens = 0;                           ///< of the source that was read; 0: none was
   std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step
   PrivateMemory output;      ///< [rows that were asked for at most, output_width], floats
   std::vector<float> pooled; ///< [output_width]

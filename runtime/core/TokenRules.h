@@ -20,9 +20,7 @@ struct TokenRules {
   /// No text ends with fewer tokens.
   int64_t minTokens = 0;
 
-  bool isEmpty() const {
-    return suppressed.empty() && !first && !last && noRepeat == 0 && minTokens == 0;
-  }
+  bool isEmpty() const { return suppressed.empty() && !first && !last && noRepeat == 0 && minTokens == 0; }
 
   /// Sets the scores of tokens that may not come next to minus infinity, and of one that must come to 0.
   /// `history` are the tokens of the sequence, of which the text so far has `made`; it may have `maxTokens`

@@ -85,8 +85,7 @@ TEST_P(EncoderDecoderGolden, TextsAreThoseOfTransformers) {
   auto artifact = compileAndLoad(kGolden + model, optionsFor(cpu));
   ASSERT_TRUE(artifact);
   auto session = makeSession(artifact, 2);
-  const auto texts =
-      nlohmann::json::parse(std::ifstream(absl::StrCat(kGolden, model, "/generation.json")));
+  const auto texts = nlohmann::json::parse(std::ifstream(absl::StrCat(kGolden, model, "/generation.json")));
   for (const auto &text : texts) {
     SCOPED_TRACE(text.dump());
     const auto &arguments = text["arguments"];

@@ -84,8 +84,8 @@ absl::StatusOr<absl::Span<const float>> Interpretation::feedSequence(absl::Span<
     return TokenSequence::feedSequence(tokens);
   reset();
   if (tokens.empty() || static_cast<int64_t>(tokens.size()) > contextLength())
-    return absl::OutOfRangeError(absl::StrCat("the source has ", tokens.size(), " tokens, expected 1 to ",
-                                              contextLength()));
+    return absl::OutOfRangeError(
+        absl::StrCat("the source has ", tokens.size(), " tokens, expected 1 to ", contextLength()));
   std::string error;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (error.empty())

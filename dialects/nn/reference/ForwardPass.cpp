@@ -49,7 +49,8 @@ template <typename T> LogicalResult ForwardPass<T>::readSource(ArrayRef<int32_t>
     if (isa<KvCacheType>(type))
       arguments.push_back(caches[nextCache++]);
     else
-      arguments.push_back(integers(markOf(encode, index) == "positions" ? ArrayRef<int32_t>(positions) : source));
+      arguments.push_back(
+          integers(markOf(encode, index) == "positions" ? ArrayRef<int32_t>(positions) : source));
   }
   auto results = interpreter.call(kEncode, arguments);
   if (failed(results))
@@ -78,8 +79,9 @@ FailureOr<RuntimeValue<T>> ForwardPass<T>::argument(unsigned index, const Forwar
   if (input == "token_types")
     return RuntimeValue<T>(
         integers(inputs.tokenTypes.empty() ? ArrayRef<int32_t>(numbers) : inputs.tokenTypes));
-  return function.emitOpError() << "takes argument " << index << " marked '" << input
-                                << "', expected tokens, positions, token_types, output_ids, source_ends or a cache";
+  return function.emitOpError()
+         << "takes argument " << index << " marked '" << input
+         << "', expected tokens, positions, token_types, output_ids, source_ends or a cache";
 }
 
 template <typename T> FailureOr<Tensor<T>> ForwardPass<T>::feed(const ForwardInputs &inputs) {

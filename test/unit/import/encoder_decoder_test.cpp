@@ -1,9 +1,9 @@
 // Imported models with an encoder and a decoder, against what transformers computes for the same files.
 
 #include "dialects/nn/reference/ForwardPass.h"
+#include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
 #include "test/unit/import/GgufConversion.h"
-#include "mlir/Pass/PassManager.h"
 
 using namespace llmc;
 using llmc::frontend::SamplingDefaults;
@@ -23,8 +23,9 @@ std::vector<float> logitsOf(Model &model, const std::vector<int32_t> &source,
 class EncoderDecoderGolden : public testing::TestWithParam<const char *> {
 protected:
   EncoderDecoderGolden()
-      : golden(goldenOf(GetParam())), model(goldenFolder + GetParam()), source(golden.read<int32_t>("source")),
-        tokens(golden.read<int32_t>("tokens")), logits(golden.read<float>("logits")) {}
+      : golden(goldenOf(GetParam())), model(goldenFolder + GetParam()),
+        source(golden.read<int32_t>("source")), tokens(golden.read<int32_t>("tokens")),
+        logits(golden.read<float>("logits")) {}
 
   TensorFile golden;
   Model model;

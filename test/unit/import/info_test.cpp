@@ -64,7 +64,8 @@ TEST(ModelInfo, TokenizerOfASentencePieceModel) {
 
 /// The tokens that transformers makes of the source of make_encoder_decoders.py.
 TEST(ModelInfo, TokenizersOfEncodersWithDecodersAreRead) {
-  const std::string source = "the query reads the columns of the small matrix, and the mean had no answer: 21 34 55";
+  const std::string source =
+      "the query reads the columns of the small matrix, and the mean had no answer: 21 34 55";
   for (const char *checkpoint : {"t5-odd", "t5-gated", "bart-odd", "marian-odd"}) {
     SCOPED_TRACE(checkpoint);
     llmc::text::TokenizerModel model;
