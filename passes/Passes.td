@@ -23,8 +23,10 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
     The positions of the new keys are the public function's argument marked `nn.input = "positions"`, which is passed down where a
     function has not got it.
 
-    Attention that a cache cannot serve is left alone, with a remark: attention over packed sequences (`segments`), with a `bias`, between
-    different sequences (cross attention), or in a nested region.
+    A bias of relative positions becomes one of distances, which depends on parameters only.
+
+    Attention that a cache cannot serve is left alone, with a remark: attention over packed sequences (`segments`), with another `bias`,
+    between different sequences (cross attention), or in a nested region.
 
     Results are the same to the bit: a sequence in steps gives what it gives as a whole. With caches in f16 or bf16, keys and values are
     rounded.
@@ -46,7 +48,7 @@ def AddKvCache : Pass<"nn-add-kv-cache", "::mlir::ModuleOp"> {
           return %y, %c : tensor<?x64xf32>, !nn.kv_cache<1x32xf32>
         }
   }];
-  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::func::FuncDialect"];
+  let dependentDialects = ["::llmc::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
   let options = [
     Option<"elementType", "element-type", "std::string", "\"f32\"", "Precision in which keys and values are kept beyond a step: f32, f16 or bf16">,
   ];

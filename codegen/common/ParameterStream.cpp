@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/common/FragmentLayout.h"
 #include "codegen/common/PanelLayout.h"
+#include "mlir/IR/Matchers.h"
 #include <cmath>
 #include <cstring>
 
@@ -69,6 +70,29 @@ absl::Status ParameterStream::readNumbers(Value value, int64_t row, std::vector<
   return readRow(value, row, reinterpret_cast<uint8_t *>(numbers.data()));
 }
 
+/// Rows are heads and queries at once.
+absl::Status ParameterStream::readBiasRow(nn::RelativePositionBiasOp op, int64_t row, float *target) {
+  DenseIntElementsAttr queries, keys;
+  RankedTensorType table = typeOf(op.getTable());
+  if (!matchPattern(op.getQueryPositions(), m_Constant(&queries)) ||
+      !matchPattern(op.getKeyPositions(), m_Constant(&keys)) ||
+      !typeOf(op.getResult()).getElementType().isF32())
+    return absl::UnimplementedError("a parameter is computed with nn.relative_position_bias, expected one in "
+                                    "f32 of constant positions");
+  const int64_t head = row / queries.getNumElements(), elements = table.getDimSize(1);
+  const auto query = queries.getValues<APInt>()[row % queries.getNumElements()].getSExtValue();
+  std::vector<uint8_t> stored(rowBytes(table));
+  std::vector<float> values(elements);
+  for (const APInt &key : keys.getValues<APInt>()) {
+    const int64_t bucket = op.getBucket(query - key.getSExtValue());
+    if (absl::Status status = readRow(op.getTable(), bucket, stored.data()); !status.ok())
+      return status;
+    blocks::dequantize(storageFormatOf(table.getElementType()), stored.data(), elements, values.data());
+    *target++ = values[head];
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target) {
   Operation *op = value.getDefiningOp();
   if (auto load = dyn_cast<nn::LoadOp>(op))
@@ -123,10 +147,12 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
       numbers[i] = isa<arith::AddFOp>(op) ? left[i] + right[i] : left[i] * right[i];
     return absl::OkStatus();
   }
+  if (auto bias = dyn_cast<nn::RelativePositionBiasOp>(op))
+    return readBiasRow(bias, row, reinterpret_cast<float *>(target));
   return absl::UnimplementedError(
       absl::StrCat("a parameter is computed with ", op->getName().getStringRef().str(),
-                   ", expected nn.load, nn.concat, nn.convert, nn.align_heads, nn.pack, or arith.addf or "
-                   "arith.mulf of f32"));
+                   ", expected nn.load, nn.concat, nn.convert, nn.align_heads, nn.pack, "
+                   "nn.relative_position_bias, or arith.addf or arith.mulf of f32"));
 }
 
 absl::Status ParameterStream::streamPacked(nn::PackOp op,

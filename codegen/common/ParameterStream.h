@@ -14,7 +14,8 @@ namespace llmc::codegen {
 
 /// Evaluates parameters in the form in which they are stored, a few rows at a time: memory is bounded by a
 /// panel of rows whatever the size of the tensor. Initializers may use nn.load, nn.concat, nn.convert,
-/// nn.align_heads, sums and products of f32 and, last, nn.pack.
+/// nn.align_heads, nn.relative_position_bias of constant positions, sums and products of f32 and, last,
+/// nn.pack.
 class ParameterStream {
 public:
   ParameterStream(mlir::ModuleOp module, nn::ParameterSource &source) : symbols(module), source(source) {}
@@ -26,6 +27,7 @@ private:
   /// Writes row `row` of `value` (element `row` of a vector) to `target`.
   absl::Status readRow(mlir::Value value, int64_t row, uint8_t *target);
   absl::Status readParamRow(llvm::StringRef symbol, int64_t row, uint8_t *target);
+  absl::Status readBiasRow(nn::RelativePositionBiasOp op, int64_t row, float *target);
   absl::Status readNumbers(mlir::Value value, int64_t row, std::vector<float> &numbers);
   absl::Status streamPacked(nn::PackOp op, absl::FunctionRef<absl::Status(absl::Span<const uint8_t>)> sink);
 

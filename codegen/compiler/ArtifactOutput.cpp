@@ -58,6 +58,7 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     step->set_name(name.getValue().str());
     step->set_symbol(stepSymbol(name.getValue()));
     step->set_max_rows(integerAttribute(&function, kMaxRowsAttribute));
+    step->set_reads_source(function.hasAttr(kReadsSourceAttribute));
     manifest.set_arena_bytes(
         std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
     manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));
@@ -66,6 +67,17 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     return absl::InvalidArgumentError(
         "the program has no steps: expected functions with the attribute llmc.step");
   manifest.set_cache_bytes(integerAttribute(program, kCacheBytesAttribute));
+  if (auto runs = program->getAttrOfType<DenseI64ArrayAttr>(kCacheRunsAttribute))
+    for (int64_t i = 0; i < runs.size(); i += 3) {
+      runtime::CachePart *part = manifest.add_cache_parts();
+      part->set_offset(runs[i]);
+      part->set_runs(runs[i + 1]);
+      part->set_run_bytes(runs[i + 2]);
+    }
+  if (model.info.startToken) {
+    manifest.mutable_encoder()->set_start_token(*model.info.startToken);
+    manifest.mutable_encoder()->set_cache_bytes(integerAttribute(program, kSourceCacheBytesAttribute));
+  }
   describeModel();
   return absl::OkStatus();
 }

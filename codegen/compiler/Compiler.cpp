@@ -149,6 +149,9 @@ private:
     if (!isCuda() && (wantsKernels || !options.gpuArchs.empty()))
       return absl::InvalidArgumentError(absl::StrCat(wantsKernels ? "--emit" : "--gpu-arch",
                                                      ": is for kernels of GPUs, expected --target=cuda"));
+    if (isCuda() && model.info.startToken)
+      return absl::UnimplementedError(absl::StrCat("--target: ", model.info.architecture,
+                                                   " has an encoder and a decoder, which run on CPUs only"));
     return checkGpuArchs(options.gpuArchs);
   }
 

@@ -8,6 +8,7 @@
 
 #include "codegen/cpu/AttentionKernel.h"
 
+#include "codegen/cpu/PanelReader.h"
 #include "codegen/cpu/TileEmitter.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <limits>
@@ -21,6 +22,8 @@ namespace {
 constexpr int64_t kVectorsPerBlock = AttentionKernel::keysPerBlock(1);
 /// A running maximum before any key was seen: finite, so that the difference of two of them is a number.
 constexpr double kNoMaximum = -1e30;
+
+} // namespace
 
 class AttentionEmitter {
 public:
@@ -114,7 +117,15 @@ private:
 
   Value toInt(Value index) { return arith::IndexCastOp::create(b, b.getI32Type(), index); }
 
-  /// Scale, soft cap, slope and mask.
+  /// The bias of the keys from `key` on for row r.
+  Value biasOf(Value key, int64_t r) {
+    const int64_t most = k.reach, least = -k.reach - b.lanes;
+    Value distance = arith::SubIOp::create(b, key, positions[r]);
+    distance = arith::MaxSIOp::create(b, b.min(distance, b.index(most)), b.index(least));
+    return b.loadVector(k.distances, {b.add(distance, -least)});
+  }
+
+  /// Scale, soft cap, slope, bias and mask.
   Value finishScores(Value score, Value block, int64_t j, int64_t r, Value end) {
     score = b.mulf(score, b.splat(k.op.getScale().convertToDouble()));
     if (auto cap = k.op.getSoftcap()) {
@@ -130,6 +141,8 @@ private:
           arith::SIToFPOp::create(b, b.f32Vector, Value(arith::SubIOp::create(b, key, position)));
       score = b.fma(distance, b.broadcast(slope()), score);
     }
+    if (k.bias)
+      score = b.addf(score, biasOf(b.add(block, j * b.lanes), r));
     auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {
       return arith::CmpIOp::create(b, predicate, x, y);
     };
@@ -209,11 +222,27 @@ private:
   SmallVector<Value> rows, positions;
 };
 
-} // namespace
+/// Makes the bias of `head` a row of numbers, with those of the reach a vector further at both ends, so that
+/// any run of keys reads one vector of it.
+void AttentionKernel::copyBias(KernelBuilder &b, Value head) {
+  const int64_t width = cast<RankedTensorType>(op.getBias().getType()).getDimSize(1);
+  const PanelLayout layout = PanelLayout::get(b.getF32Type(), b.lanes);
+  reach = width / 2;
+  distances = b.scratch(bufferType({width + 2 * b.lanes}, b.getF32Type()));
+  Value panel = b.div(head, b.lanes), lane = b.mul(b.rem(head, b.lanes), 4);
+  b.loop(b.index(0), b.index(width + 2 * b.lanes), 1, [&](Value i) {
+    Value distance = arith::MaxSIOp::create(b, arith::SubIOp::create(b, i, b.index(b.lanes)), b.index(0));
+    PanelReader record(b, bias, layout, width, panel, b.min(distance, b.index(width - 1)));
+    Value number = vector::BitCastOp::create(b, VectorType::get({1}, b.getF32Type()), record.bytes(lane, 4));
+    b.store(vector::ExtractOp::create(b, number, 0), distances, {i});
+  });
+}
 
 void AttentionKernel::emit(KernelBuilder &b) {
   const int64_t heads = op.getHeads();
   Value head = b.rem(chunk, heads), block = b.div(chunk, heads);
+  if (bias)
+    copyBias(b, head);
   Value begin = b.mul(block, rowsPerChunk), end = b.min(b.add(begin, rowsPerChunk), rows);
   if (rowsPerTile > 1) {
     AttentionEmitter tiles(b, *this, rowsPerTile, head);

@@ -19,10 +19,11 @@ struct AttentionKernel {
   int64_t alignedValue; ///< size of a value's head in memory
 
   /// Arguments of the kernel.
-  mlir::Value query;       ///< `memref<rows x (heads * alignedQuery) x f32>`
-  mlir::Value keys;        ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
-  mlir::Value values;      ///< `memref<kvHeads x positions x alignedValue x f32>`
-  mlir::Value positions;   ///< `memref<rows x i32>`
+  mlir::Value query;     ///< `memref<rows x (heads * alignedQuery) x f32>`
+  mlir::Value keys;      ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
+  mlir::Value values;    ///< `memref<kvHeads x positions x alignedValue x f32>`
+  mlir::Value positions; ///< `memref<rows x i32>`
+  mlir::Value bias;      ///< of distances, `[heads, 2 * reach + 1]` packed (PanelLayout of f32); may be null
   mlir::Value destination; ///< `memref<rows x padded (heads * headDim) x f32>`
   mlir::Value rows, chunk;
 
@@ -31,6 +32,13 @@ struct AttentionKernel {
 
   /// Emits the kernel's body.
   void emit(KernelBuilder &b);
+
+private:
+  friend class AttentionEmitter;
+  void copyBias(KernelBuilder &b, mlir::Value head);
+
+  int64_t reach = 0;
+  mlir::Value distances; ///< `memref<(2 * (reach + lanes) + 1) x f32>`: the bias of this head
 };
 
 } // namespace llmc::codegen

@@ -57,6 +57,11 @@ Value outerValue(Value value) {
   return fusion ? fusion.getInputs()[argument.getArgNumber()] : Value();
 }
 
+bool readsSource(func::FuncOp function) {
+  return function.getNumResults() > 0 &&
+         llvm::all_of(function.getResultTypes(), llvm::IsaPred<nn::KvCacheType>);
+}
+
 WidthLayout layoutOf(Value value) {
   const int64_t width = widthOf(value);
   if (auto rotation = value.getDefiningOp<nn::RotateOp>())
@@ -243,11 +248,7 @@ LogicalResult FunctionLowering::lowerEmptyCache(nn::EmptyCacheOp op) {
 LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
   Location loc = function.getLoc();
   Block &entry = created.front();
-  auto result =
-      dyn_cast<RankedTensorType>(function.getResultTypes().empty() ? Type() : function.getResultTypes()[0]);
-  if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
-    return emitNotSupported(function) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
-  for (Type type : stepArgumentTypes(builder.getContext(), maxRows, result.getDimSize(1)))
+  for (Type type : stepArgumentTypes(builder.getContext(), maxRows, outputWidth))
     entry.addArgument(type, loc);
   rows = entry.getArgument(kRows);
   for (BlockArgument argument : function.getArguments()) {
@@ -257,13 +258,13 @@ LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
     auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
                      .Case("tokens", kTokens)
                      .Case("positions", kPositions)
-                     .Case("token_types", kTokenTypes)
+                     .Cases({"token_types", "source_ends"}, kTokenTypes)
                      .Cases({"output_ids", "output_rows"}, kOutputIds)
                      .Default(-1);
     if (place < 0)
-      return emitNotSupported(function)
-             << "has argument " << argument.getArgNumber()
-             << " without a known nn.input: expected tokens, positions, token_types or output_ids";
+      return emitNotSupported(function) << "has argument " << argument.getArgNumber()
+                                        << " without a known nn.input: expected tokens, positions, "
+                                           "token_types, source_ends or output_ids";
     Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
     values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
   }
@@ -365,6 +366,8 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
     created->setAttr(kMaxRowsAttribute, builder.getI64IntegerAttr(maxRows));
     auto outputType = cast<MemRefType>(created.getArgument(kOutput).getType());
     created->setAttr(kOutputWidthAttribute, builder.getI64IntegerAttr(outputType.getDimSize(1)));
+    if (readsSource(function))
+      created->setAttr(kReadsSourceAttribute, builder.getUnitAttr());
   } else {
     callees[function.getName()] = {created, parameterUses};
   }
@@ -385,15 +388,39 @@ LogicalResult FunctionLowering::lowerOperation(Operation *op) {
   return emitNotSupported(op) << "is not supported by the CPU code generator";
 }
 
-void FunctionLowering::placeCache(Value cache, func::FuncOp callee, size_t position) {
+int64_t CacheSection::place(const std::string &name, MemRefType type) {
+  auto [it, isNew] = offsets.try_emplace(name, size);
+  if (!isNew)
+    return it->second;
+  const int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8, heads = type.getDimSize(0);
+  runsOfParts.append({size, heads, bytes / heads});
+  size += padTo(bytes, 64);
+  return it->second;
+}
+
+/// What a cache of a step is known by in others: its mark, and how many there are with it before.
+static std::string nameOfCache(BlockArgument cache) {
+  auto function = cast<func::FuncOp>(cache.getOwner()->getParentOp());
+  auto markOf = [&](BlockArgument argument) {
+    auto input = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
+    return input ? input.getValue() : StringRef("cache");
+  };
+  const StringRef mark = markOf(cache);
+  auto before =
+      llvm::count_if(function.getArguments().take_front(cache.getArgNumber()),
+                     [&](BlockArgument a) { return isa<nn::KvCacheType>(a.getType()) && markOf(a) == mark; });
+  return (mark + "." + Twine(before)).str();
+}
+
+void FunctionLowering::placeCache(BlockArgument cache, func::FuncOp callee, size_t position) {
   Location loc = cache.getLoc();
+  const std::string name = nameOfCache(cache);
   SmallVector<Value, 2> memrefs;
-  for (size_t i = 0; i < 2; ++i) {
-    auto type = cast<MemRefType>(callee.getArgument(position + i).getType());
-    Value offset = arith::ConstantIndexOp::create(builder, loc, cacheSize);
+  for (const char *part : {".keys", ".values"}) {
+    auto type = cast<MemRefType>(callee.getArgument(position++).getType());
+    Value offset = arith::ConstantIndexOp::create(builder, loc, caches.place(name + part, type));
     memrefs.push_back(
         memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
-    cacheSize += padTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
   }
   values[cache] = {Lowered::Kind::Cache, memrefs, {}, {}};
 }
@@ -424,8 +451,9 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   for (auto [operand, argument] : llvm::zip(op.getOperands(), original.getArguments())) {
     if (nn::isParameter(argument))
       continue;
-    if (isa<nn::KvCacheType>(operand.getType()) && !values.contains(operand))
-      placeCache(operand, callee.function, operands.size());
+    if (auto cache = dyn_cast<BlockArgument>(operand);
+        cache && isa<nn::KvCacheType>(cache.getType()) && !values.contains(cache))
+      placeCache(cache, callee.function, operands.size());
     if (!values.contains(operand))
       return emitNotSupported(op) << "has an operand that is not lowered";
     const Lowered &lowered = values[operand];

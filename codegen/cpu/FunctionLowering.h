@@ -59,6 +59,21 @@ private:
   std::map<std::pair<std::string, std::vector<int64_t>>, int64_t> offsets;
 };
 
+/// The places of caches in the cache section, which all steps share.
+class CacheSection {
+public:
+  /// The byte offset of a part of a cache, the same for the same `name` each time.
+  int64_t place(const std::string &name, mlir::MemRefType type);
+  int64_t bytes() const { return size; }
+  /// What kCacheRunsAttribute holds.
+  llvm::ArrayRef<int64_t> runs() const { return runsOfParts; }
+
+private:
+  std::map<std::string, int64_t> offsets;
+  llvm::SmallVector<int64_t> runsOfParts;
+  int64_t size = 0;
+};
+
 class FunctionLowering;
 
 /// What targets do each in their own way: kernels, and what only kernels read.
@@ -83,15 +98,13 @@ public:
 class FunctionLowering {
 public:
   FunctionLowering(mlir::ModuleOp module, KernelLowering &kernels, const Target &target,
-                   const StepSizes &sizes, WeightLayout &weights, int64_t maxRows, llvm::StringRef stepName)
-      : module(module), kernels(kernels), target(target), sizes(sizes), weights(weights), maxRows(maxRows),
-        stepName(stepName) {}
+                   const StepSizes &sizes, WeightLayout &weights, CacheSection &caches, int64_t outputWidth,
+                   int64_t maxRows, llvm::StringRef stepName)
+      : module(module), kernels(kernels), target(target), sizes(sizes), weights(weights), caches(caches),
+        outputWidth(outputWidth), maxRows(maxRows), stepName(stepName) {}
 
   /// Lowers a function; the result has the name of the original with the step's name behind it.
   mlir::LogicalResult lower(mlir::func::FuncOp function);
-
-  /// Bytes of all caches of the public function.
-  int64_t cacheBytes() const { return cacheSize; }
 
 private:
   friend class FusionValues;
@@ -113,7 +126,7 @@ private:
   mlir::LogicalResult lowerOperation(mlir::Operation *op);
   mlir::LogicalResult lowerCall(mlir::func::CallOp op);
   /// Gives a cache of the step its place in the cache section, laid out as `callee` takes it at `position`.
-  void placeCache(mlir::Value cache, mlir::func::FuncOp callee, size_t position);
+  void placeCache(mlir::BlockArgument cache, mlir::func::FuncOp callee, size_t position);
   mlir::LogicalResult lowerReturn(mlir::func::ReturnOp op);
   mlir::LogicalResult lowerEmptyCache(nn::EmptyCacheOp op);
 
@@ -132,10 +145,10 @@ private:
   const Target &target;
   const StepSizes &sizes;
   WeightLayout &weights;
-  const int64_t maxRows;
+  CacheSection &caches;
+  const int64_t outputWidth, maxRows;
   const std::string stepName;
   llvm::StringMap<Callee> callees;
-  int64_t cacheSize = 0;
 
   // Of the function being lowered.
   mlir::func::FuncOp created;
@@ -148,6 +161,9 @@ private:
   /// Where values go that the function returns.
   llvm::DenseMap<mlir::Value, mlir::Value> destinations;
 };
+
+/// Whether `function` returns caches only: what they hold of a source is all that becomes of it.
+bool readsSource(mlir::func::FuncOp function);
 
 /// The layout of the width of `value`, defined in a fusion, from who reads it: rotation, caches and attention
 /// want heads.

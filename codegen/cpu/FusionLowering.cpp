@@ -262,6 +262,14 @@ private:
     kernel.positions = scope.import(positions->memrefs[0]);
     kernel.destination = scope.import(result.memrefs[0]);
     kernel.rows = scope.import(query->rows);
+    if (Value bias = op.getBias()) {
+      if (!cast<RankedTensorType>(bias.getType()).getElementType().isF32())
+        return emitNotSupported(op) << "has a bias of " << bias.getType() << ", expected one of f32";
+      FailureOr<Value> packed = parameter(bias, {});
+      if (failed(packed))
+        return failure();
+      kernel.bias = scope.import(*packed);
+    }
     kernel.chunk = scope.addChunk();
     kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
     kernel.rowsPerChunk = isDecode() ? 1 : 32;

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
 #include "passes/NumericBound.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -39,8 +40,10 @@ void wrapInFusions(func::FuncOp function) {
   }
 }
 
-/// Callees before callers. Calls do not recurse: a model has a finite number of layers.
-SmallVector<func::FuncOp> inCallOrder(ModuleOp module) {
+/// `root` and what it calls, callees before callers. Calls do not recurse: a model has a finite number of
+/// layers.
+SmallVector<func::FuncOp> inCallOrder(func::FuncOp root) {
+  auto module = root->getParentOfType<ModuleOp>();
   SmallVector<func::FuncOp> order;
   llvm::SmallPtrSet<Operation *, 8> seen;
   std::function<void(func::FuncOp)> visit = [&](func::FuncOp function) {
@@ -52,10 +55,40 @@ SmallVector<func::FuncOp> inCallOrder(ModuleOp module) {
     });
     order.push_back(function);
   };
-  for (auto function : module.getOps<func::FuncOp>())
-    if (function.isPublic())
-      visit(function);
+  visit(root);
   return order;
+}
+
+/// The function that reads a source, if there is one, and the forward pass.
+struct PublicFunctions {
+  func::FuncOp encode, forward;
+};
+
+FailureOr<PublicFunctions> findPublicFunctions(ModuleOp module) {
+  PublicFunctions found;
+  SmallVector<func::FuncOp> others;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function.isPublic() || function.isDeclaration())
+      continue;
+    if (readsSource(function) && !found.encode)
+      found.encode = function;
+    else
+      others.push_back(function);
+  }
+  if (others.size() != 1)
+    return emitNotSupported(module.getLoc())
+           << "has " << others.size() << " public functions, expected one: the forward pass";
+  found.forward = others.front();
+  return found;
+}
+
+/// The width of the outputs of a step.
+FailureOr<int64_t> outputWidthOf(func::FuncOp forward) {
+  auto result =
+      dyn_cast<RankedTensorType>(forward.getNumResults() == 0 ? Type() : forward.getResultTypes()[0]);
+  if (!result || result.getRank() != 2 || !result.getElementType().isF32() || result.isDynamicDim(1))
+    return emitNotSupported(forward) << "is a step and needs a result of type tensor<?xWIDTHxf32>";
+  return result.getDimSize(1);
 }
 
 /// Whether values of `type` that are no parameters have a form in memory.
@@ -104,35 +137,46 @@ LogicalResult checkForm(func::FuncOp function) {
 
 LogicalResult lowerToSteps(ModuleOp module, KernelLowering &kernels, const Target &target,
                            const StepSizes &sizes) {
-  SmallVector<func::FuncOp> functions = inCallOrder(module);
-  auto steps = llvm::count_if(functions, [](func::FuncOp f) { return f.isPublic(); });
-  if (steps != 1)
-    return emitNotSupported(module.getLoc())
-           << "has " << steps << " public functions, expected one: the forward pass";
-  for (func::FuncOp function : functions) {
+  FailureOr<PublicFunctions> functions = findPublicFunctions(module);
+  if (failed(functions))
+    return failure();
+  const SmallVector<func::FuncOp> forward = inCallOrder(functions->forward);
+  SmallVector<func::FuncOp> encode;
+  if (functions->encode)
+    encode = inCallOrder(functions->encode);
+  llvm::SetVector<func::FuncOp> all(forward.begin(), forward.end());
+  all.insert(encode.begin(), encode.end());
+  for (func::FuncOp function : all) {
     if (failed(checkForm(function)))
       return failure();
     wrapInFusions(function);
   }
-  func::FuncOp forward = functions.back();
-  bool hasCache = llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
+  FailureOr<int64_t> outputWidth = outputWidthOf(functions->forward);
+  if (failed(outputWidth))
+    return failure();
 
   WeightLayout weights(module, target.lanes, kernels.weightOrder());
-  int64_t cacheBytes = 0;
-  std::vector<std::pair<StringRef, int64_t>> modes{{"prefill", sizes.maxRows}};
-  if (hasCache)
-    modes.emplace_back("decode", 1);
-  for (auto [name, maxRows] : modes) {
-    FunctionLowering lowering(module, kernels, target, sizes, weights, maxRows, name);
-    for (func::FuncOp function : functions)
-      if (failed(lowering.lower(function)))
-        return failure();
-    cacheBytes = lowering.cacheBytes();
-  }
-  for (func::FuncOp function : llvm::reverse(functions))
-    function.erase();
+  CacheSection caches;
+  auto lower = [&](ArrayRef<func::FuncOp> functions, StringRef name, int64_t maxRows) {
+    FunctionLowering lowering(module, kernels, target, sizes, weights, caches, *outputWidth, maxRows, name);
+    return success(llvm::all_of(functions, [&](func::FuncOp f) { return succeeded(lowering.lower(f)); }));
+  };
   Builder builder(module.getContext());
-  module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(cacheBytes));
+  if (functions->encode) {
+    if (failed(lower(encode, "source", sizes.context)))
+      return failure();
+    module->setAttr(kSourceCacheBytesAttribute, builder.getI64IntegerAttr(caches.bytes()));
+  }
+  if (failed(lower(forward, "prefill", sizes.maxRows)))
+    return failure();
+  if (llvm::any_of(functions->forward.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>) &&
+      failed(lower(forward, "decode", 1)))
+    return failure();
+  for (func::FuncOp function : llvm::reverse(all))
+    function.erase();
+  module->setAttr(kCacheBytesAttribute, builder.getI64IntegerAttr(caches.bytes()));
+  if (!caches.runs().empty())
+    module->setAttr(kCacheRunsAttribute, builder.getDenseI64ArrayAttr(caches.runs()));
   module->setAttr(kContextAttribute, builder.getI64IntegerAttr(sizes.context));
   module->setAttr(kTargetAttribute, builder.getStringAttr(target.cpu));
   SmallVector<StringRef> features(target.features.begin(), target.features.end());

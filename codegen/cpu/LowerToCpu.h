@@ -15,10 +15,18 @@ struct StepSizes {
 };
 
 /// Attributes of the module and its functions that say how compiled steps are used.
-inline constexpr llvm::StringLiteral kStepAttribute = "llmc.step";                  ///< on a step: its name
-inline constexpr llvm::StringLiteral kMaxRowsAttribute = "llmc.max_rows";           ///< on a step
-inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width";   ///< on a step
-inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";     ///< on the module
+inline constexpr llvm::StringLiteral kStepAttribute = "llmc.step";                ///< on a step: its name
+inline constexpr llvm::StringLiteral kMaxRowsAttribute = "llmc.max_rows";         ///< on a step
+inline constexpr llvm::StringLiteral kOutputWidthAttribute = "llmc.output_width"; ///< on a step
+inline constexpr llvm::StringLiteral kCacheBytesAttribute = "llmc.cache_bytes";   ///< on the module
+inline constexpr llvm::StringLiteral kCacheRunsAttribute =
+    "llmc.cache_runs"; ///< on the module: for each part of a cache its place, the number of its runs and the
+                       ///< bytes of one, which holds all positions in order, in blocks of 64 at most
+inline constexpr llvm::StringLiteral kSourceCacheBytesAttribute =
+    "llmc.source_cache_bytes"; ///< on a module with a step that reads a source: of caches that it fills,
+                               ///< which come first
+inline constexpr llvm::StringLiteral kReadsSourceAttribute =
+    "llmc.reads_source"; ///< on a step that has no output but the caches of a source
 inline constexpr llvm::StringLiteral kArenaBytesAttribute = "llmc.arena_bytes";     ///< on a function
 inline constexpr llvm::StringLiteral kWeightsBytesAttribute = "llmc.weights_bytes"; ///< on the module
 inline constexpr llvm::StringLiteral kContextAttribute =
@@ -52,7 +60,9 @@ enum StepArgument : unsigned {
 
 /// Lowers every function from nn to kernels (private functions on memrefs) and calls of them within
 /// scf.forall. The public function becomes steps: `prefill` for up to maxRows rows and, with caches, `decode`
-/// for one. Adds to nn.param what the kernels read: packed weights with their place in the weights section.
+/// for one. One that returns caches only becomes the step `source` for as many rows as there are positions:
+/// it reads a source, and fills caches for the other steps. Adds to nn.param what the kernels read: packed
+/// weights with their place in the weights section.
 std::unique_ptr<mlir::Pass> createLowerToCpuPass(const Target &target, const StepSizes &sizes);
 
 /// Lowers functions of training, of structured operations on tensors of known sizes, to steps

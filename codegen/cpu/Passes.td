@@ -13,8 +13,8 @@ def LowerToCpu : Pass<"lower-to-cpu", "::mlir::ModuleOp"> {
   let summary = "make kernels of fused nn, and the steps that run them";
   let description = [{
     Lowers every function from values to memory, for one number of rows at a time: the public function becomes the step `prefill` for up
-    to `max-rows` rows and, if it has a cache, the step `decode` for one; private functions get a version for each step. A step is marked
-    `llmc.step`; its arguments are the fields of LlmcStep (runtime/core/StepAbi.h).
+    to `max-rows` rows and, if it has a cache, the step `decode` for one; private functions get a version for each step. A public function that returns
+    caches only reads a source: it becomes the step `source`, for as many rows as there are positions. A step is marked `llmc.step`; its arguments are the fields of LlmcStep (runtime/core/StepAbi.h).
 
     Each `nn.fusion`, and each operation of nn outside of one, becomes a private function, the kernel, that does one chunk of the work,
     and an `scf.forall` over the chunks. All threads run the code outside of `scf.forall`. In a step of one row the operations before a
@@ -23,7 +23,7 @@ def LowerToCpu : Pass<"lower-to-cpu", "::mlir::ModuleOp"> {
     Results stay within 1e-5 of the largest: sums are taken in another order.
 
     Parameters get derived ones, `NAME.kernel`, that hold them as kernels read them (`nn.align_heads`, `nn.pack`), with their place in the
-    weights as `llmc.offset`. Caches are updated in place.
+    weights as `llmc.offset`. Caches are updated in place; steps share their places, those that a source fills first (`llmc.cache_runs`).
 
     Before:
 

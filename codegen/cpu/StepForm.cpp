@@ -50,9 +50,10 @@ public:
 
   LogicalResult verify() {
     if (failed(readNumber(module, kContextAttribute, 1, runtime::kMaxCount, Presence::Optional)) ||
-        failed(readNumber(module, kCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)))
+        failed(readNumber(module, kCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)) ||
+        failed(readNumber(module, kSourceCacheBytesAttribute, 0, runtime::kMaxBytes, Presence::Optional)))
       return failure();
-    if (failed(verifyTarget()))
+    if (failed(verifyTarget()) || failed(verifyCacheRuns()))
       return failure();
     for (Operation &op : *module.getBody())
       if (op.hasAttr(kStepAttribute) && failed(verifyStep(&op)))
@@ -78,6 +79,28 @@ private:
       return emitNotSupported(module)
              << "needs " << kTargetFeaturesAttribute << ", a list of strings, beside " << kTargetAttribute;
     return success();
+  }
+
+  /// Parts of caches lie in the cache section.
+  LogicalResult verifyCacheRuns() {
+    Attribute attribute = module->getAttr(kCacheRunsAttribute);
+    if (!attribute)
+      return success();
+    auto runs = dyn_cast<DenseI64ArrayAttr>(attribute);
+    auto bytes = module->getAttrOfType<IntegerAttr>(kCacheBytesAttribute);
+    bool isSound = runs && runs.size() % 3 == 0 && bytes;
+    for (int64_t i = 0; isSound && i < runs.size(); i += 3) {
+      const int64_t offset = runs[i], count = runs[i + 1], size = runs[i + 2];
+      isSound = offset >= 0 && count > 0 && size > 0 && offset <= bytes.getInt() &&
+                size <= (bytes.getInt() - offset) / count;
+    }
+    if (isSound)
+      return success();
+    return emitNotSupported(module)
+           << "has " << kCacheRunsAttribute << " = " << attribute
+           << ", expected a place, a number of runs and their bytes for each part of "
+              "a cache, within "
+           << kCacheBytesAttribute;
   }
 
   LogicalResult verifyStep(Operation *op) {

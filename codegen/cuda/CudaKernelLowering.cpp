@@ -237,6 +237,8 @@ private:
   //===--------------------------------------------------------------------===//
 
   LogicalResult lowerAttention(nn::CachedAttentionOp op) {
+    if (op.getBias())
+      return emitNotSupported(op) << "with a bias is not supported by the CUDA code generator";
     if (!llvm::hasSingleElement(fusion.getBody().front().without_terminator()))
       return emitNotSupported(op) << "is not supported together with other operations in one kernel";
     FailureOr<Lowered> query = operand(op.getQuery()), cache = operand(op.getCache()),

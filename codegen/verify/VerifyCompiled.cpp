@@ -91,6 +91,10 @@ constexpr uint64_t kSeed = 1;
 /// alone, a prompt that is continued, and one that is longer than a tile of any kernel.
 constexpr std::initializer_list<std::initializer_list<int64_t>> kSequences = {{1}, {5, 1}, {17}};
 
+/// Tokens of the source that a model reads before each of these, if it reads one.
+constexpr int64_t kSources[] = {1, 19, 7};
+constexpr llvm::StringLiteral kSourceStep = "source";
+
 /// One step of a sequence.
 struct Trial {
   std::string step;
@@ -112,17 +116,26 @@ std::vector<Trial> makeTrials(func::FuncOp forward, const LoadedProgram &program
   const int64_t tokens = limitOf(forward, "tokens"), types = limitOf(forward, "token_types");
   RandomNumbers numbers(kSeed, "tokens");
   std::vector<Trial> trials;
-  for (auto pieces : kSequences) {
-    int64_t position = 0;
+  for (auto [pieces, sourceSize] : llvm::zip_equal(kSequences, kSources)) {
+    int64_t position = 0, source = 0;
+    if (program.has(kSourceStep)) {
+      source = std::min(sourceSize, sizes.context);
+      Trial trial{kSourceStep.str(), {}, /*startsSequence=*/true};
+      for (int64_t row = 0; row < source; ++row)
+        trial.inputs.tokens.push_back(static_cast<int32_t>(numbers.below(tokens)));
+      trial.inputs.tokenTypes.assign(source, 0);
+      trials.push_back(std::move(trial));
+    }
     for (int64_t piece : pieces) {
       const bool isNext = position > 0, isDecode = piece == 1 && program.has("decode");
       const int64_t rows = std::min({piece, sizes.maxRows, sizes.context - position});
       if (rows < 1 || (isNext && !program.has("decode"))) // an encoder takes a text as a whole
         break;
-      Trial trial{isDecode ? "decode" : "prefill", {}, !isNext};
+      Trial trial{isDecode ? "decode" : "prefill", {}, !isNext && source == 0};
       for (int64_t row = 0; row < rows; ++row) {
         trial.inputs.tokens.push_back(static_cast<int32_t>(numbers.below(tokens)));
-        trial.inputs.tokenTypes.push_back(static_cast<int32_t>(numbers.below(types)));
+        trial.inputs.tokenTypes.push_back(
+            static_cast<int32_t>(source > 0 ? source - 1 : numbers.below(types)));
       }
       trial.inputs.firstPosition = position;
       trial.inputs.outputIds = countFrom(0, rows);
@@ -144,7 +157,7 @@ std::string describe(const Trial &trial) {
 absl::StatusOr<std::vector<float>> runCompiled(const LoadedProgram &program, ArrayRef<Trial> trials) {
   size_t elements = 0;
   for (const Trial &trial : trials)
-    elements += trial.inputs.tokens.size() * program.width();
+    elements += trial.inputs.outputIds.size() * program.width();
   return runInChild(elements, [&](ChildRun &run) {
     absl::StatusOr<std::unique_ptr<runtime::Team>> team = runtime::Team::create();
     if (!team.ok())
@@ -178,6 +191,11 @@ absl::StatusOr<std::vector<T>> runReference(ModuleOp fused, nn::ParameterSource 
   for (const Trial &trial : trials) {
     if (trial.startsSequence)
       forward.reset();
+    if (trial.step == kSourceStep) {
+      if (failed(forward.readSource(trial.inputs.tokens)))
+        return absl::UnavailableError(error);
+      continue;
+    }
     auto output = forward.feed({trial.inputs.tokens, trial.inputs.tokenTypes, trial.inputs.outputIds});
     if (failed(output))
       return absl::UnavailableError(error);
@@ -254,7 +272,7 @@ absl::Status verifyCompiled(ModuleOp fused, ModuleOp lowered, const std::string 
         absl::StrCat("the compiled code makes ", found->size(), " numbers, expected ", exact->size()));
   size_t at = 0;
   for (const Trial &trial : trials) {
-    const size_t count = trial.inputs.tokens.size() * (*program)->width();
+    const size_t count = trial.inputs.outputIds.size() * (*program)->width();
     std::string departure =
         findDeparture(ArrayRef(*found).slice(at, count),
                       {ArrayRef(*exact).slice(at, count), ArrayRef(*rounded).slice(at, count)},

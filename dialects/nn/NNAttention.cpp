@@ -233,6 +233,10 @@ LogicalResult CachedAttentionOp::verify() {
   if (!compatible(rows(getQuery()), rows(getPositions())))
     return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions())
                          << " positions";
+  if (getBias() && (!compatible(rows(getBias()), getHeads()) ||
+                    (!ShapedType::isDynamic(width(getBias())) && width(getBias()) % 2 == 0)))
+    return emitOpError() << "has a bias of type " << getBias().getType()
+                         << ", expected [heads, 2 * reach + 1] for " << getHeads() << " heads";
   return success();
 }
 

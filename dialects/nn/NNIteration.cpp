@@ -186,7 +186,10 @@ LogicalResult AttentionGradientOp::adaptToTile(const IterationSpace &space, Arra
 IterationSpace EmptyCacheOp::getIterationSpace() { return {{}, {}, {{}}}; }
 
 IterationSpace CachedAttentionOp::getIterationSpace() {
-  return {{kParallel}, {{by(0), kWhole}, {}, {by(0)}}, {{by(0), kWhole}}};
+  IterationSpace space{{kParallel}, {{by(0), kWhole}, {}, {by(0)}}, {{by(0), kWhole}}};
+  if (getBias())
+    space.operands.push_back({kWhole, kWhole});
+  return space;
 }
 
 // The cache is one value, which has all that a step appends.

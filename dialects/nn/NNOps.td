@@ -451,16 +451,22 @@ def NN_CachedAttentionOp : NN_TensorOp<"cached_attention", [NN_InferredShapes,
   let summary = "attention to the keys and values of a cache";
   let description = [{
     `nn.attention` whose keys and values are those that the cache holds: the query at position p sees, if `causal`, positions
-    j <= p and else all that were appended, and with a `window` w only those with p - j < w.
+    j <= p and else all that were appended, and with a `window` w only those with p - j < w. `bias` is that of each distance up to a
+    reach r, `[heads, 2 * r + 1]`; keys further off have that of the reach:
+
+        bias[h, p, j] = bias[h, r + min(max(j - p, -r), r)]
+
+    Keys and values of another sequence (cross attention) lie in a cache of their own; a query sees all of them if its position is that of
+    the last one.
 
         %y = nn.cached_attention %q, %cache at %positions heads 9 kv_heads 3 scale 0.125 causal
                : tensor<?x576xf32>, !nn.kv_cache<3x64xf32>, tensor<?xi32> -> tensor<?x576xf32>
   }];
-  let arguments = !con((ins NN_Activation:$query, NN_KvCacheType:$cache, NN_Ids:$positions, UnitAttr:$causal),
-    attentionArguments);
+  let arguments = !con((ins NN_Activation:$query, NN_KvCacheType:$cache, NN_Ids:$positions, Optional<NN_Activation>:$bias,
+    UnitAttr:$causal), attentionArguments);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = [{
-    $query `,` $cache `at` $positions `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)?
+    $query `,` $cache `at` $positions (`bias` $bias^ `:` type($bias))? `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)?
     (`window` $window^)? (`softcap` $softcap^)? (`alibi` $alibi^)? attr-dict
     `:` type($query) `,` type($cache) `,` type($positions) `->` type($result)
   }];

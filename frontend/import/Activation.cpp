@@ -7,14 +7,14 @@ using namespace llmc::frontend;
 
 Activation llmc::frontend::readActivation(Hyperparameters &fields, Name name, Activation missing) {
   const std::string gelu = "gelu", geluNew = "gelu_new", geluTanh = "gelu_pytorch_tanh", relu = "relu",
-                    silu = "silu";
-  fields.expect(name, {gelu, geluNew, geluTanh, relu, silu});
+                    silu = "silu", swish = "swish";
+  fields.expect(name, {gelu, geluNew, geluTanh, relu, silu, swish});
   if (!fields.ok() || !fields.has(name))
     return missing;
   const std::string found = fields.textOr(name, gelu);
   if (found == relu)
     return Activation::Relu;
-  if (found == silu)
+  if (found == silu || found == swish)
     return Activation::Silu;
   return found == gelu ? Activation::Gelu : Activation::GeluTanh;
 }

@@ -72,6 +72,23 @@ void Checkpoint::makeRow(llvm::StringRef name) {
     found->second.shape = {1, found->second.shape[0]};
 }
 
+void Checkpoint::flattenRow(llvm::StringRef name) {
+  auto found = stored.find(name);
+  if (found != stored.end() && found->second.shape.size() == 2 && found->second.shape[0] == 1)
+    found->second.shape = {found->second.shape[1]};
+}
+
+void Checkpoint::addTensor(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, std::vector<float> contents) {
+  added.push_back(std::make_unique<std::vector<float>>(std::move(contents)));
+  StoredTensor &tensor = stored[name];
+  tensor.file = filePath;
+  tensor.format = blocks::StorageFormat::F32;
+  tensor.typeName = "F32";
+  tensor.shape.assign(shape.begin(), shape.end());
+  tensor.bytes = {reinterpret_cast<const uint8_t *>(added.back()->data()),
+                  added.back()->size() * sizeof(float)};
+}
+
 void Checkpoint::mergeRows(llvm::StringRef name) {
   StoredTensor &tensor = stored.find(name)->second;
   tensor.shape = {tensor.shape[0] * tensor.shape[1], tensor.shape[2]};

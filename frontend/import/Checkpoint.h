@@ -82,6 +82,13 @@ public:
   /// such vector.
   void makeRow(llvm::StringRef name);
 
+  /// From now on tensor `name`, the matrix [1, n] in the file, is a vector [n]. Does nothing if there is no
+  /// such matrix.
+  void flattenRow(llvm::StringRef name);
+
+  /// Adds a tensor that is in no file.
+  void addTensor(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, std::vector<float> contents);
+
   /// From now on tensor `name`, [a, b, c] in the file, is the matrix [a * b, c].
   void mergeRows(llvm::StringRef name);
 
@@ -98,6 +105,7 @@ protected:
   llvm::StringMap<StoredTensor> stored;
 
 private:
+  std::vector<std::unique_ptr<std::vector<float>>> added; ///< contents of tensors that are in no file
   std::mutex transposing;
   llvm::StringMap<std::vector<uint8_t>> transposed;
 };

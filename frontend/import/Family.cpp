@@ -8,9 +8,9 @@
 using namespace llmc::frontend;
 
 llvm::ArrayRef<const Family *> llmc::frontend::families() {
-  static const Family *const all[] = {&kLlama, &kQwen2,   &kQwen3,     &kQwen2Moe, &kQwen3Moe,
-                                      &kGemma, &kGemma2,  &kGemma3,    &kPhi3,     &kGpt2,
-                                      &kBert,  &kRoberta, &kDistilBert};
+  static const Family *const all[] = {&kLlama,  &kQwen2,  &kQwen3,   &kQwen2Moe,  &kQwen3Moe, &kGemma,
+                                      &kGemma2, &kGemma3, &kPhi3,    &kGpt2,      &kT5,       &kBart,
+                                      &kMarian, &kBert,   &kRoberta, &kDistilBert};
   return all;
 }
 

@@ -18,6 +18,8 @@ struct Graph {
   /// The model for files of the other format; without an architecture, its family is not written there.
   Description description = {};
   std::optional<Head> head = {}; ///< if it was built with one
+  /// Of a model that reads a source first (EncoderDecoder.h): what its own text begins with.
+  std::optional<int64_t> startToken = {};
 };
 
 /// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
@@ -46,6 +48,9 @@ extern const Family kGemma2;
 extern const Family kGemma3;
 extern const Family kPhi3;
 extern const Family kGpt2;
+extern const Family kT5;
+extern const Family kBart;
+extern const Family kMarian;
 extern const Family kBert;
 extern const Family kRoberta;
 extern const Family kDistilBert;

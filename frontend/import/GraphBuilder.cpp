@@ -12,24 +12,47 @@ using namespace llmc;
 using namespace llmc::frontend;
 
 GraphBuilder::GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, MLIRContext *context,
-                           ArrayRef<StringRef> inputs)
+                           ArrayRef<StringRef> inputs, StringRef name)
     : checkpoint(checkpoint), fields(fields), context(context), builder(context),
       here(UnknownLoc::get(context)) {
   here = NameLoc::get(StringAttr::get(context, checkpoint.architecture()));
   module = ModuleOp::create(here);
-  builder.setInsertionPointToEnd(module->getBody());
-  auto ids = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
-  forward = func::FuncOp::create(builder, here, "forward",
-                                 builder.getFunctionType(SmallVector<Type>(inputs.size(), ids), {}));
-  Block *body = forward.addEntryBlock();
-  for (auto [index, name] : llvm::enumerate(inputs)) {
-    forward.setArgAttr(index, "nn.input", builder.getStringAttr(name));
-    body->getArgument(index).setLoc(NameLoc::get(builder.getStringAttr(name)));
-  }
-  builder.setInsertionPointToEnd(body);
+  beginFunction(name, inputs);
 }
 
-Value GraphBuilder::input(unsigned index) { return forward.getArgument(index); }
+void GraphBuilder::beginFunction(StringRef name, ArrayRef<StringRef> inputs) {
+  builder.setInsertionPointToEnd(module->getBody());
+  auto ids = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
+  function = func::FuncOp::create(builder, here, name,
+                                  builder.getFunctionType(SmallVector<Type>(inputs.size(), ids), {}));
+  Block *body = function.addEntryBlock();
+  for (auto [index, input] : llvm::enumerate(inputs)) {
+    function.setArgAttr(index, "nn.input", builder.getStringAttr(input));
+    body->getArgument(index).setLoc(NameLoc::get(builder.getStringAttr(input)));
+  }
+  builder.setInsertionPointToEnd(body);
+  loaded.clear();
+}
+
+void GraphBuilder::endFunction(ValueRange results) {
+  func::ReturnOp::create(builder, here, results);
+  function.setFunctionType(builder.getFunctionType(function.getArgumentTypes(), results.getTypes()));
+}
+
+void GraphBuilder::beginForward(ValueRange results, ArrayRef<StringRef> inputs) {
+  endFunction(results);
+  beginFunction("forward", inputs);
+}
+
+Value GraphBuilder::input(unsigned index) { return function.getArgument(index); }
+
+Value GraphBuilder::addSourceCache(int64_t heads, int64_t headDim) {
+  const unsigned index = function.getNumArguments();
+  auto type = nn::KvCacheType::get(context, heads, headDim, builder.getF32Type());
+  auto mark = builder.getNamedAttr("nn.input", builder.getStringAttr("source_cache"));
+  (void)function.insertArgument(index, type, builder.getDictionaryAttr(mark), here);
+  return function.getArgument(index);
+}
 
 NamedTensor GraphBuilder::fullName(Name name, const char *suffix) const {
   return {.huggingFace = namePrefix + huggingFaceLayer + name.huggingFace + suffix,
@@ -87,7 +110,7 @@ Value GraphBuilder::parameter(const NamedTensor &tensor, ArrayRef<Size> shape) {
   if (used.insert(name).second) {
     named.push_back(tensor);
     OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(module->getBody(), forward->getIterator());
+    builder.setInsertionPoint(*module->getOps<func::FuncOp>().begin());
     auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
     if (isNew)
       param->setAttr(kNewParameter, builder.getUnitAttr());
@@ -112,19 +135,21 @@ Value GraphBuilder::vector(const NamedTensor &tensor, const Size &size) {
 //===----------------------------------------------------------------------===//
 
 Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
-                          function_ref<Value(ValueRange)> body) {
+                          function_ref<Value(ValueRange)> body, StringRef kind) {
   OpBuilder::InsertPoint caller = builder.saveInsertionPoint();
   Location callerLocation = here;
   huggingFaceLayer = absl::StrCat(prefix.huggingFace, index, ".");
   ggufLayer = absl::StrCat(prefix.gguf, index, ".");
   here = locationOf(StringRef(fields.format() == Format::Gguf ? ggufLayer : huggingFaceLayer).drop_back());
   builder.setInsertionPointToEnd(module->getBody());
-  layerFunction = func::FuncOp::create(builder, here, absl::StrCat("layer_", index),
+  layerFunction = func::FuncOp::create(builder, here, (kind + "_" + Twine(index)).str(),
                                        builder.getFunctionType(operands.getTypes(), {}));
   layerFunction.setPrivate();
   Block *block = layerFunction.addEntryBlock();
   builder.setInsertionPointToEnd(block);
-  Value result = body(block->getArguments());
+  // Parameters become further arguments, which moves the list of the block.
+  const SmallVector<Value> inputs(block->getArguments().begin(), block->getArguments().end());
+  Value result = body(inputs);
   func::ReturnOp::create(builder, here, result);
   layerFunction.setFunctionType(builder.getFunctionType(block->getArgumentTypes(), result.getType()));
   for (unsigned i = operands.size(); i < block->getNumArguments(); ++i)
@@ -266,14 +291,33 @@ Value GraphBuilder::rope(Value x, Value positions, int64_t heads, const Rope &ro
                             nn::RopeStyleAttr::get(context, rope.style), rope.scaling);
 }
 
-Value GraphBuilder::attention(Value query, Value key, Value value, const AttentionShape &shape) {
+Value GraphBuilder::attention(Value query, Value key, Value value, const AttentionShape &shape, Value bias) {
   return nn::AttentionOp::create(
-      builder, here, query, key, value,
-      /*segments=*/Value(), /*bias=*/Value(), shape.causal ? builder.getUnitAttr() : UnitAttr(),
-      builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
-      builder.getF64FloatAttr(shape.scale),
+      builder, here, query, key, value, /*segments=*/Value(), bias,
+      shape.causal ? builder.getUnitAttr() : UnitAttr(), builder.getI64IntegerAttr(shape.heads),
+      builder.getI64IntegerAttr(shape.kvHeads), builder.getF64FloatAttr(shape.scale),
       shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(),
       shape.softcap ? builder.getF64FloatAttr(*shape.softcap) : FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
+}
+
+Value GraphBuilder::relativeBias(Value positions, const RelativeBias &bias) {
+  Value table = parameter(bias.table, {bias.buckets, bias.heads});
+  auto type = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic}, builder.getF32Type());
+  return nn::RelativePositionBiasOp::create(
+      builder, locationOf(bias.table.in(fields.format())), type, positions, positions, table,
+      builder.getI64IntegerAttr(bias.maxDistance), bias.bidirectional ? builder.getUnitAttr() : UnitAttr());
+}
+
+Value GraphBuilder::appendToCache(Value cache, Value key, Value value, Value positions) {
+  return nn::CacheAppendOp::create(builder, here, cache, key, value, positions);
+}
+
+Value GraphBuilder::crossAttention(Value query, Value cache, Value ends, const AttentionShape &shape) {
+  return nn::CachedAttentionOp::create(
+      builder, here, query.getType(), query, cache, ends, /*bias=*/Value(), /*causal=*/builder.getUnitAttr(),
+      builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
+      builder.getF64FloatAttr(shape.scale), /*window=*/IntegerAttr(), /*softcap=*/FloatAttr(),
+      /*alibi=*/DenseF64ArrayAttr());
 }
 
 Value GraphBuilder::experts(Value x, Value router, ArrayRef<Value> weights, int64_t perToken,
@@ -350,8 +394,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> GraphBuilder::finish(Value result) {
         checkpoint.path(), ": tensor ", io::quote(*std::min_element(unused.begin(), unused.end())), " (and ",
         unused.size() - 1, " others) has no place in architecture '", checkpoint.architecture(), "' as ",
         fields.file(), " describes it"));
-  func::ReturnOp::create(builder, here, result);
-  forward.setFunctionType(builder.getFunctionType(forward.getArgumentTypes(), result.getType()));
-  forward.setResultAttr(0, "nn.output", builder.getUnitAttr());
+  endFunction(result);
+  function.setResultAttr(0, "nn.output", builder.getUnitAttr());
   return std::move(module);
 }

@@ -38,17 +38,33 @@ struct AttentionShape {
   std::optional<double> softcap = {}; ///< of the scaled products
 };
 
+/// A learned bias for each range of distances of query and key (T5): the table [buckets, heads] has complete
+/// names, since all layers of a stack share it.
+struct RelativeBias {
+  NamedTensor table;
+  Size buckets, heads;
+  int64_t maxDistance;
+  bool bidirectional; ///< keys behind the query have buckets of their own
+};
+
 /// Builds the module of one model: `nn.param` for every tensor that is used, a public function @forward, and
 /// a private function for each layer. Activations are [tokens, width] in f32.
+///
+/// A model that reads a source before it writes has another public function first, @encode, which fills a
+/// cache for each layer whose attention reads the source.
 ///
 /// A tensor is asked for by name together with the shape that the hyperparameters give it. A tensor that is
 /// missing or has another shape is an error that names both; the first error is kept, and building goes on
 /// with a placeholder until finish() returns it.
 class GraphBuilder {
 public:
-  /// Begins @forward with an i32 argument [tokens] for each of `inputs`, which name fields of LlmcStep.
+  /// Begins @forward, or another public function, with an i32 argument [tokens] for each of `inputs`, which
+  /// name fields of LlmcStep.
   GraphBuilder(Checkpoint &checkpoint, Hyperparameters &fields, mlir::MLIRContext *context,
-               llvm::ArrayRef<llvm::StringRef> inputs);
+               llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef name = "forward");
+
+  /// Ends the public function with `results` and begins @forward.
+  void beginForward(mlir::ValueRange results, llvm::ArrayRef<llvm::StringRef> inputs);
 
   /// Puts `prefix` before the names of all tensors that follow in Hugging Face files ("bert.").
   void beginNamesWith(std::string prefix) { namePrefix = std::move(prefix); }
@@ -60,14 +76,18 @@ public:
   /// How Hugging Face files hold the weights of linear().
   void holdsWeightsAs(WeightOrder order) { weightOrder = order; }
 
-  /// The value of input `index` of @forward.
+  /// The value of input `index` of the public function.
   mlir::Value input(unsigned index);
 
-  /// Adds the function @layer_INDEX with the arguments `operands` and a call to it. In `body`, names of
-  /// tensors are completed by `prefix` and the number of the layer ("model.layers." + "3."), and parameters
-  /// become arguments.
+  /// One more argument of the public function: the keys and values of the source for a layer with `heads`
+  /// heads.
+  mlir::Value addSourceCache(int64_t heads, int64_t headDim);
+
+  /// Adds the function @layer_INDEX (or another KIND_INDEX) with the arguments `operands` and a call to it.
+  /// In `body`, names of tensors are completed by `prefix` and the number of the layer ("model.layers." +
+  /// "3."), and parameters become arguments.
   mlir::Value layer(int64_t index, Name prefix, mlir::ValueRange operands,
-                    llvm::function_ref<mlir::Value(mlir::ValueRange)> body);
+                    llvm::function_ref<mlir::Value(mlir::ValueRange)> body, llvm::StringRef kind = "layer");
 
   // Each takes the name of a tensor without its suffix ".weight" or ".bias", and sizes of the weight [out,
   // in].
@@ -94,7 +114,15 @@ public:
   mlir::Value layerNorm(mlir::Value x, Name name, const Size &width, double epsilon);
 
   mlir::Value rope(mlir::Value x, mlir::Value positions, int64_t heads, const Rope &rope);
-  mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape);
+  mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value, const AttentionShape &shape,
+                        mlir::Value bias = {});
+  /// The bias of attention of tokens at `positions` among themselves.
+  mlir::Value relativeBias(mlir::Value positions, const RelativeBias &bias);
+  /// Puts the keys and values of a source into a cache of addSourceCache().
+  mlir::Value appendToCache(mlir::Value cache, mlir::Value key, mlir::Value value, mlir::Value positions);
+  /// Attention to a source whose last token is at `ends`, the same for each query.
+  mlir::Value crossAttention(mlir::Value query, mlir::Value cache, mlir::Value ends,
+                             const AttentionShape &shape);
   /// `weights` are those of gate, up and down.
   mlir::Value experts(mlir::Value x, mlir::Value router, llvm::ArrayRef<mlir::Value> weights,
                       int64_t perToken, RouterScore score, bool renormalize);
@@ -118,11 +146,13 @@ public:
   /// The tensors that were asked for so far, in order.
   const std::vector<NamedTensor> &tensors() const { return named; }
 
-  /// Ends @forward with `result`. Fails with the first error, and if the checkpoint has a tensor that the
-  /// graph does not use: a model of another kind than its name says.
+  /// Ends @forward with `result`, which is marked as its output. Fails with the first error, and if the
+  /// checkpoint has a tensor that the graph does not use: a model of another kind than its name says.
   absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> finish(mlir::Value result);
 
 private:
+  void beginFunction(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> inputs);
+  void endFunction(mlir::ValueRange results);
   mlir::Value parameter(const NamedTensor &tensor, llvm::ArrayRef<Size> shape);
   mlir::Value vector(const NamedTensor &tensor, const Size &size);
   mlir::RankedTensorType newType(llvm::ArrayRef<Size> shape);
@@ -138,17 +168,17 @@ private:
   mlir::MLIRContext *context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OpBuilder builder;
-  mlir::func::FuncOp forward;
+  mlir::func::FuncOp function; ///< the public one that is being built
   std::string namePrefix;
   WeightOrder weightOrder = WeightOrder::OutIn;
   bool addsMissing = false;
-  /// What names of the layer that is being built begin with in both formats; nothing in @forward.
+  /// What names of the layer that is being built begin with in both formats; nothing in public functions.
   std::string huggingFaceLayer, ggufLayer;
   mlir::func::FuncOp layerFunction;
   /// Parameters that have become arguments of the layer, in order.
   llvm::SmallVector<std::string> layerParameters;
   llvm::StringMap<mlir::Value> layerArguments;
-  /// Parameters that @forward has loaded.
+  /// Parameters that the public function has loaded.
   llvm::StringMap<mlir::Value> loaded;
   llvm::StringSet<> used;
   std::vector<NamedTensor> named;

@@ -34,6 +34,17 @@ bool isInteger(const nlohmann::json &value) {
 bool isNumber(const nlohmann::json &value) { return value.is_number(); }
 bool isString(const nlohmann::json &value) { return value.is_string(); }
 
+std::optional<std::vector<std::vector<int64_t>>> listsOf(const nlohmann::json &list) {
+  std::vector<std::vector<int64_t>> lists;
+  for (const nlohmann::json &element : list) {
+    auto integers = element.is_array() ? listOf<int64_t>(element, isInteger) : std::nullopt;
+    if (!integers)
+      return std::nullopt;
+    lists.push_back(*std::move(integers));
+  }
+  return lists;
+}
+
 Field fieldOf(const nlohmann::json &value) {
   if (value.is_null())
     return NullField();
@@ -54,6 +65,8 @@ Field fieldOf(const nlohmann::json &value) {
       return *numbers;
     if (auto texts = listOf<std::string>(value, isString))
       return *texts;
+    if (auto lists = listsOf(value))
+      return *lists;
   }
   return OtherField{json::describe(value)};
 }

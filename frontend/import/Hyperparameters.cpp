@@ -33,6 +33,9 @@ std::string describe(const Field &field) {
     std::string operator()(const std::vector<std::string> &value) {
       return absl::StrCat("a list of ", value.size(), " strings");
     }
+    std::string operator()(const std::vector<std::vector<int64_t>> &value) {
+      return absl::StrCat("a list of ", value.size(), " lists");
+    }
     std::string operator()(const ObjectField &) { return "an object"; }
     std::string operator()(const OtherField &value) { return value.description; }
   };
@@ -191,6 +194,16 @@ std::vector<int64_t> Hyperparameters::integersOr(Name name, std::vector<int64_t>
     return *values;
   mismatch(name, field, "an integer or a list of integers");
   return missing;
+}
+
+std::vector<std::vector<int64_t>> Hyperparameters::integerLists(Name name) {
+  Field field = find(name);
+  if (auto *lists = std::get_if<std::vector<std::vector<int64_t>>>(&field))
+    return *lists;
+  auto *empty = std::get_if<std::vector<int64_t>>(&field);
+  if (isThere(field) && !(empty && empty->empty()))
+    mismatch(name, field, "a list of lists of integers");
+  return {};
 }
 
 std::vector<double> Hyperparameters::numbers(Name name) {

@@ -38,14 +38,15 @@ Size operator+(const Size &a, const Size &b);
 struct NullField {};
 /// A JSON object, whose fields have keys of their own.
 struct ObjectField {};
-/// A field whose value is none of the others (a list of lists), described for messages.
+/// A field whose value is none of the others (a list of unlike things), described for messages.
 struct OtherField {
   std::string description;
 };
 /// A field that is not there.
 struct MissingField {};
 using Field = std::variant<MissingField, NullField, bool, int64_t, double, std::string, std::vector<int64_t>,
-                           std::vector<double>, std::vector<std::string>, ObjectField, OtherField>;
+                           std::vector<double>, std::vector<std::string>, std::vector<std::vector<int64_t>>,
+                           ObjectField, OtherField>;
 
 /// Typed access to config.json or to GGUF metadata. The first error is kept and the accessors go on with a
 /// default, so that a family reads all its fields and asks for the status once.
@@ -78,6 +79,8 @@ public:
   std::string textOr(Name name, std::string missing);
   /// A list of integers; one integer stands for a list of one.
   std::vector<int64_t> integersOr(Name name, std::vector<int64_t> missing);
+  /// A list of lists of integers; none if it is missing or empty.
+  std::vector<std::vector<int64_t>> integerLists(Name name);
   /// A list of finite numbers, which must be there.
   std::vector<double> numbers(Name name);
   std::vector<std::string> textsOr(Name name, std::vector<std::string> missing);

@@ -39,6 +39,15 @@ absl::Status verifyModule(const std::string &path, ModuleOp module) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": makes an invalid graph: ", message));
 }
 
+/// Of a field that is a flag or "never".
+SamplingDefaults::EarlyStopping readEarlyStopping(const Hyperparameters &found, Name name) {
+  Hyperparameters fields = found;
+  const bool isFlag = fields.flagOr(name, false);
+  if (!fields.ok())
+    return SamplingDefaults::EarlyStopping::Never;
+  return isFlag ? SamplingDefaults::EarlyStopping::Yes : SamplingDefaults::EarlyStopping::No;
+}
+
 absl::Status readSampling(const Checkpoint &checkpoint, SamplingDefaults &sampling) {
   Hyperparameters fields = checkpoint.generationDefaults();
   auto number = [&](Name name) {
@@ -93,6 +102,46 @@ absl::Status readPooling(const Checkpoint &checkpoint, ModelInfo &info) {
   return found.lowercase && !info.tokenizer.empty() ? lowercaseFirst(info.tokenizer) : absl::OkStatus();
 }
 
+/// How texts of a model with an encoder and a decoder are searched for, and what they must be like.
+absl::Status readSearch(const Checkpoint &checkpoint, SamplingDefaults &sampling) {
+  Hyperparameters fields = checkpoint.generationDefaults();
+  auto id = [&](Name name) {
+    return fields.has(name) ? std::optional(fields.integerOr(name, 0, 0, INT32_MAX)) : std::nullopt;
+  };
+  constexpr Name beams = {"num_beams", ""}, penalty = {"length_penalty", ""},
+                 stopping = {"early_stopping", ""}, words = {"bad_words_ids", ""};
+  if (fields.has(beams))
+    sampling.beams = fields.integerOr(beams, 1, 1, 64);
+  if (fields.has(penalty))
+    sampling.lengthPenalty = fields.number(penalty);
+  fields.expect(stopping, {true, false, std::string("never")});
+  if (fields.ok() && fields.has(stopping))
+    sampling.earlyStopping = readEarlyStopping(fields, stopping);
+  for (const std::vector<int64_t> &word : fields.integerLists(words)) {
+    if (word.size() != 1)
+      fields.fail(words, absl::StrCat("has a word of ", word.size(), " tokens, expected words of one token"));
+    sampling.suppressed.insert(sampling.suppressed.end(), word.begin(), word.end());
+  }
+  sampling.first = id({"forced_bos_token_id", ""});
+  sampling.last = id({"forced_eos_token_id", ""});
+  sampling.noRepeat = fields.integerOr({"no_repeat_ngram_size", ""}, 0, 0, INT32_MAX);
+  // These count the start token and the one that ends a text: the one or the other.
+  const int64_t length = fields.integerOr({"min_length", ""}, 0, 0, INT32_MAX);
+  sampling.minTokens =
+      std::max(fields.integerOr({"min_new_tokens", ""}, 0, 0, INT32_MAX), std::max<int64_t>(length - 1, 0));
+  const std::pair<const char *, double> neutral[] = {{"num_beam_groups", 1},
+                                                     {"diversity_penalty", 0},
+                                                     {"encoder_no_repeat_ngram_size", 0},
+                                                     {"encoder_repetition_penalty", 1},
+                                                     {"guidance_scale", 1}};
+  for (auto [option, value] : neutral)
+    fields.expect({option, ""}, {value});
+  for (const char *option : {"exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
+                             "sequence_bias", "force_words_ids", "constraints"})
+    fields.refuse({option, ""}, "texts of this model are searched for without it");
+  return fields.status();
+}
+
 absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options, ModelInfo &info) {
   if (options.tokenizer) {
     absl::StatusOr<std::string> tokenizer = checkpoint.readTokenizer();
@@ -101,8 +150,12 @@ absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options
     info.tokenizer = std::move(*tokenizer);
   }
   switch (info.kind) {
-  case ModelKind::Generate:
-    return readSampling(checkpoint, info.sampling);
+  case ModelKind::Generate: {
+    absl::Status status = readSampling(checkpoint, info.sampling);
+    if (info.startToken)
+      status.Update(readSearch(checkpoint, info.sampling));
+    return status;
+  }
   case ModelKind::Embed:
     return readPooling(checkpoint, info);
   case ModelKind::Predict:
@@ -154,6 +207,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   model.info.architecture = (*checkpoint)->architecture();
   model.info.kind = graph->head ? ModelKind::Predict : (*family)->kind;
   model.info.head = graph->head;
+  model.info.startToken = graph->startToken;
   model.info.sizes = graph->sizes;
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;

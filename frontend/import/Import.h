@@ -33,9 +33,12 @@ struct ImportedModel {
   ///     decoders   (tokens, positions, output_ids) -> [output_rows, vocabulary], logits of the wanted rows
   ///     encoders   (tokens, positions, token_types) -> [rows, hidden size], the last hidden state
   ///     with heads (tokens, positions, token_types, output_ids) -> [output_rows, outputs]
+  ///     both       (tokens, positions, output_ids, source_ends, a source_cache for each layer) -> logits,
+  ///     and
+  ///                @encode (tokens, positions, the source_caches) -> the source_caches with the source
   ///
   /// It calls a private function for each layer, whose parameters are arguments marked `nn.parameter`. No
-  /// caches yet: the rows of one call are one sequence.
+  /// caches yet but those of a source: the rows of one call are one sequence.
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The tensors of the module's parameters: memory-mapped files.
   std::unique_ptr<Checkpoint> source;

@@ -33,6 +33,16 @@ struct SamplingDefaults {
   std::optional<double> topP;
   std::optional<double> minP;
   std::optional<double> repetitionPenalty;
+  // Of beam search.
+  std::optional<int64_t> beams;
+  std::optional<double> lengthPenalty;
+  enum class EarlyStopping { No, Yes, Never } earlyStopping = EarlyStopping::No;
+  // What texts of a model with an encoder and a decoder must be like: tokens that they never have, the first
+  // one, the last one of those that become as long as they may, how many tokens in a row come only once (0:
+  // any), and how many tokens they have at least.
+  std::vector<int64_t> suppressed;
+  std::optional<int64_t> first, last;
+  int64_t noRepeat = 0, minTokens = 0;
 };
 
 /// How an encoder's hidden states become the embedding of a text.
@@ -83,6 +93,8 @@ struct ModelInfo {
   /// Of ModelKind::Embed. Files that do not say: the normalized mean.
   std::optional<Pooling> pooling;
   std::optional<Head> head; ///< of ModelKind::Predict
+  /// Of a model that reads a source before it writes: the token that its own text begins with.
+  std::optional<int64_t> startToken;
 };
 
 } // namespace llmc::frontend

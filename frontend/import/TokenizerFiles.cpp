@@ -102,7 +102,7 @@ private:
 
 // What the classes of transformers call a SentencePiece model.
 constexpr absl::string_view kSentencePieceFiles[] = {"tokenizer.model", "spiece.model",
-                                                     "sentencepiece.bpe.model"};
+                                                     "sentencepiece.bpe.model", "source.spm"};
 
 /// The class that reads the SentencePiece model of a directory: as tokenizer_config.json says, else that of
 /// the kind of model.
@@ -112,6 +112,7 @@ absl::StatusOr<std::string> tokenizerClassOf(const hf::Directory &directory) {
       {"gemma2", "GemmaTokenizer"},
       {"gemma3_text", "GemmaTokenizer"},
       {"llama", "LlamaTokenizer"},
+      {"marian", "MarianTokenizer"},
       {"mistral", "LlamaTokenizer"},
       {"phi3", "LlamaTokenizer"},
       {"mt5", "T5Tokenizer"},
@@ -133,7 +134,7 @@ absl::StatusOr<std::string> tokenizerClassOf(const hf::Directory &directory) {
 
 /// The files of a directory that say how text becomes tokens.
 struct TokenizerTexts {
-  FileText tokenizer, sentencePiece, addedTokens, config, generation, chatTemplate;
+  FileText tokenizer, sentencePiece, vocabulary, addedTokens, config, generation, chatTemplate;
   std::string sentencePieceName;
 
   absl::Status open(const hf::Directory &directory) {
@@ -148,6 +149,8 @@ struct TokenizerTexts {
       }
     if (sentencePiece.text())
       status.Update(addedTokens.open(directory, "added_tokens.json"));
+    if (sentencePieceName == "source.spm")
+      status.Update(vocabulary.open(directory, "vocab.json"));
     if (status.ok() && !tokenizer.text() && !sentencePiece.text())
       return absl::NotFoundError(absl::StrCat(directory.path(), ": has no tokenizer.json, and none of ",
                                               absl::StrJoin(kSentencePieceFiles, ", ")));
@@ -162,7 +165,8 @@ absl::StatusOr<text::TokenizerModel> importTokenizer(const TokenizerTexts &texts
   if (texts.tokenizer.text())
     return tokenizer::importTokenizerJson({*texts.tokenizer.text(), config});
   return tokenizer::importSentencePieceModel({texts.sentencePieceName, *texts.sentencePiece.text(),
-                                              tokenizerClass, config, texts.addedTokens.text()});
+                                              tokenizerClass, config, texts.addedTokens.text(),
+                                              texts.vocabulary.text()});
 }
 
 } // namespace

@@ -32,6 +32,9 @@ public:
         b(module.getLoc(), module.getContext()) {}
 
   absl::Status take() {
+    if (model.info.startToken)
+      return refuse(
+          "has an encoder and a decoder, which can not be trained; expected a decoder or an encoder");
     const bool isNextToken = objective.kind_case() == train::Objective::KIND_NOT_SET;
     if (isNextToken && model.info.kind != frontend::ModelKind::Generate)
       return refuse("predicts no next token, expected an objective for an encoder");

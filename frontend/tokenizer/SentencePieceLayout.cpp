@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -19,7 +20,9 @@ namespace {
 using text::Template;
 using text::TokenizerModel;
 
-absl::Status arrangeNothing(const JsonField &, SentencePieces &) { return absl::OkStatus(); }
+absl::Status arrangeNothing(const JsonField &, const JsonField &, SentencePieces &) {
+  return absl::OkStatus();
+}
 absl::Status finishNothing(const JsonField &, const TokenIds &, TokenizerModel &) { return absl::OkStatus(); }
 
 /// A template of tokens by their texts, and of the texts themselves as A and B.
@@ -40,7 +43,7 @@ absl::Status setTemplate(std::initializer_list<absl::string_view> parts, const T
 }
 
 /// The ids of T5 go on with the marks of its gaps, the first of them last (Raffel et al., 2020).
-absl::Status arrangeT5(const JsonField &config, SentencePieces &pieces) {
+absl::Status arrangeT5(const JsonField &config, const JsonField &, SentencePieces &pieces) {
   uint32_t count = 100;
   if (JsonField field = config["extra_ids"]; !field.isNull()) {
     absl::StatusOr<uint32_t> given = field.id();
@@ -82,7 +85,7 @@ absl::Status finishLlama(const JsonField &config, const TokenIds &, TokenizerMod
 }
 
 /// Fairseq has four tokens of its own in place of SentencePiece's three (Conneau et al., 2020).
-absl::Status arrangeXlmRoberta(const JsonField &, SentencePieces &pieces) {
+absl::Status arrangeXlmRoberta(const JsonField &, const JsonField &, SentencePieces &pieces) {
   constexpr absl::string_view kReplaced[] = {"<unk>", "<s>", "</s>"};
   for (size_t id = 0; id < std::size(kReplaced); ++id)
     if (id >= pieces.texts.size() || pieces.texts[id] != kReplaced[id] ||
@@ -114,9 +117,64 @@ absl::Status finishXlmRoberta(const JsonField &, const TokenIds &ids, TokenizerM
   return status;
 }
 
+/// The type of a token of Marian that is no piece of the source: a control token, which may be the language
+/// to translate to (`>>fra<<`), or one that only the other side has.
+PieceType typeBeside(absl::string_view token) {
+  if (token == "<unk>")
+    return PieceType::Unknown;
+  const bool isControl = token == "</s>" || token == "<pad>" ||
+                         (absl::StartsWith(token, ">>") && absl::EndsWith(token, "<<") && token.size() > 4);
+  return isControl ? PieceType::Control : PieceType::Unused;
+}
+
+/// The ids of both languages are those of vocab.json (Junczys-Dowmunt et al., 2018). Pieces that it lacks
+/// have none, and no text is cut into them.
+absl::Status arrangeMarian(const JsonField &config, const JsonField &vocabulary, SentencePieces &pieces) {
+  absl::StatusOr<bool> separate = config["separate_vocabs"].booleanOr(false);
+  if (!separate.ok())
+    return separate.status();
+  if (*separate)
+    return config["separate_vocabs"].unsupported("a vocabulary of its own for each language");
+  if (vocabulary.value().empty())
+    return vocabulary.error("has no tokens, expected those of both languages");
+  if (pieces.algorithm != SentencePieces::Algorithm::Unigram)
+    return absl::UnimplementedError("MarianTokenizer with pieces of BPE is not supported, expected UNIGRAM");
+  std::vector<std::string> texts(vocabulary.value().size());
+  for (const auto &[text, value] : vocabulary.value().items()) {
+    const JsonField field(value, absl::StrCat(vocabulary.place(), ": ", io::quote(text)));
+    absl::StatusOr<uint32_t> id = field.id();
+    if (!id.ok())
+      return id.status();
+    if (*id >= texts.size() || !texts[*id].empty())
+      return field.error(absl::StrCat("is ", *id, ", expected each of 0 to ", texts.size() - 1, " once"));
+    texts[*id] = text;
+  }
+  const TokenIds ids(pieces.texts);
+  SentencePieces arranged = pieces;
+  arranged.texts.clear();
+  arranged.scores.clear();
+  arranged.types.clear();
+  for (std::string &text : texts) {
+    const std::optional<uint32_t> piece = ids.find(text);
+    const bool isPiece = piece && (pieces.types[*piece] == PieceType::Normal ||
+                                   pieces.types[*piece] == PieceType::UserDefined);
+    const PieceType type = isPiece ? pieces.types[*piece] : typeBeside(text);
+    arranged.add(std::move(text), isPiece ? pieces.scores[*piece] : 0, type);
+  }
+  pieces = std::move(arranged);
+  return checkPieces(pieces);
+}
+
+absl::Status finishMarian(const JsonField &, const TokenIds &ids, TokenizerModel &model) {
+  absl::Status status = setTemplate({"A", "</s>"}, ids, *model.mutable_single_template());
+  status.Update(setTemplate({"A", "B", "</s>"}, ids, *model.mutable_pair_template()));
+  return status;
+}
+
 constexpr SentencePieceLayout kLayouts[] = {
     {"GemmaTokenizer", arrangeNothing, finishLlama},
     {"LlamaTokenizer", arrangeNothing, finishLlama},
+    {"MarianTokenizer", arrangeMarian, finishMarian},
     {"MT5Tokenizer", arrangeT5, finishT5},
     {"T5Tokenizer", arrangeT5, finishT5},
     {"XLMRobertaTokenizer", arrangeXlmRoberta, finishXlmRoberta},

@@ -14,9 +14,9 @@ namespace llmc::tokenizer {
 /// What a class of transformers makes of a SentencePiece model.
 struct SentencePieceLayout {
   absl::string_view tokenizerClass;
-  /// Moves pieces to the ids that they have in the class, and adds those of its own. `config` is
-  /// tokenizer_config.json, an object without members where there is none.
-  absl::Status (*arrange)(const JsonField &config, SentencePieces &pieces);
+  /// Moves pieces to the ids that they have in the class, and adds those of its own. `config` and
+  /// `vocabulary` are tokenizer_config.json and vocab.json, objects without members where there are none.
+  absl::Status (*arrange)(const JsonField &config, const JsonField &vocabulary, SentencePieces &pieces);
   /// Sets what surrounds a text, and flags of tokens.
   absl::Status (*finish)(const JsonField &config, const TokenIds &ids, text::TokenizerModel &model);
 };

@@ -75,16 +75,19 @@ absl::StatusOr<TokenizerModel> importSentencePieceModel(const SentencePieceFiles
   absl::StatusOr<nlohmann::json> configJson =
       parseIfThere("tokenizer_config.json", files.config.tokenizerConfigJson);
   absl::StatusOr<nlohmann::json> addedJson = parseIfThere("added_tokens.json", files.addedTokensJson);
-  if (!configJson.ok() || !addedJson.ok())
-    return configJson.ok() ? addedJson.status() : configJson.status();
+  absl::StatusOr<nlohmann::json> vocabularyJson = parseIfThere("vocab.json", files.vocabularyJson);
+  for (const auto *json : {&configJson, &addedJson, &vocabularyJson})
+    if (!json->ok())
+      return json->status();
   const JsonField config(*configJson, "tokenizer_config.json"), added(*addedJson, "added_tokens.json");
+  const JsonField vocabulary(*vocabularyJson, "vocab.json");
   absl::StatusOr<SentencePieceLayout> layout = findSentencePieceLayout(files.tokenizerClass);
   if (!layout.ok())
     return io::withContext(files.name, layout.status());
   absl::StatusOr<SentencePieces> pieces = readPieces(file);
   if (!pieces.ok())
     return io::withContext(files.name, pieces.status());
-  if (absl::Status status = layout->arrange(config, *pieces); !status.ok())
+  if (absl::Status status = layout->arrange(config, vocabulary, *pieces); !status.ok())
     return io::withContext(files.name, status);
   TokenIds ids(pieces->texts);
   TokenizerModel model;

@@ -16,7 +16,8 @@ namespace llmc::tokenizer {
 
 /// The contents of the files of a Hugging Face directory whose tokenizer is a SentencePiece model.
 struct SentencePieceFiles {
-  /// The name of the model's file, for errors: tokenizer.model, spiece.model, sentencepiece.bpe.model.
+  /// The name of the model's file, for errors: tokenizer.model, spiece.model, sentencepiece.bpe.model,
+  /// source.spm.
   std::string name;
   absl::string_view model;
   /// The class of transformers that lays out ids around the pieces, e.g. T5Tokenizer. Empty: ids are those of
@@ -25,6 +26,8 @@ struct SentencePieceFiles {
   TokenizerConfigFiles config;
   /// added_tokens.json: tokens beside those of the model and their ids.
   std::optional<absl::string_view> addedTokensJson;
+  /// vocab.json: the ids of pieces, of classes that keep them there (MarianTokenizer).
+  std::optional<absl::string_view> vocabularyJson = {};
 };
 
 /// Reads a tokenizer. An error names the file and what is wrong with it; what is not supported is refused by

@@ -1,6 +1,7 @@
 //===- AddKvCache.cpp - keys and values of earlier steps ---------------------------------------------===//
 
 #include "dialects/nn/NN.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Remarks.h"
 #include "passes/Calls.h"
 #include "passes/NumericBound.h"
@@ -45,12 +46,14 @@ public:
 private:
   /// Why no cache can serve `op`, or nothing.
   std::string whyNot(AttentionOp op, func::FuncOp function) const;
+  bool isPositions(Value value) const;
   void findAttention();
   void findPositions();
   Value findPositionsArgument(func::FuncOp function) const;
   Value appendPositions(func::FuncOp function);
   void addCaches(func::FuncOp function);
-  Value cacheAttention(AttentionOp op, Value cache, Value positions);
+  static Value biasOfDistances(OpBuilder &builder, RelativePositionBiasOp relative);
+  static Value cacheAttention(AttentionOp op, Value cache, Value positions);
   ValueRange passCaches(func::CallOp call, ArrayRef<Value> caches);
 
   /// A cache that does not outlive the step keeps what is put into it.
@@ -67,11 +70,28 @@ private:
   DenseMap<Operation *, SmallVector<Type>> caches;           ///< the caches that a function was given
 };
 
+/// Whether `value` is the positions of the public function, as passed on to here.
+bool CacheInsertion::isPositions(Value value) const {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto function = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
+  if (!function)
+    return false;
+  if (auto input = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input"))
+    return input.getValue() == "positions";
+  auto calling = calls.getCallsOf(function);
+  return function.isPrivate() && !calling.empty() && llvm::all_of(calling, [&](func::CallOp call) {
+           return isPositions(call.getOperand(argument.getArgNumber()));
+         });
+}
+
 std::string CacheInsertion::whyNot(AttentionOp op, func::FuncOp function) const {
   if (op.getSegments())
     return "it attends within the segments of packed sequences";
-  if (op.getBias())
-    return "it has a bias";
+  if (Value bias = op.getBias()) {
+    auto relative = bias.getDefiningOp<RelativePositionBiasOp>();
+    if (!relative || !isPositions(relative.getQueryPositions()) || !isPositions(relative.getKeyPositions()))
+      return "it has a bias that is not one of the distances of its tokens";
+  }
   if (op->getParentOp() != function)
     return "it is in a nested region";
   if (!calls.areChangeable(function) || (function.isPrivate() && calls.getCallsOf(function).empty()))
@@ -143,16 +163,37 @@ Value CacheInsertion::appendPositions(func::FuncOp function) {
   return function.getArgument(index);
 }
 
+/// The bias of every distance that has one of its own, as nn.cached_attention takes it: that of a query at 0
+/// and keys around it. It depends on parameters only.
+Value CacheInsertion::biasOfDistances(OpBuilder &builder, RelativePositionBiasOp relative) {
+  const auto reach = static_cast<int32_t>(relative.getMaxDistance());
+  auto constant = [&](ArrayRef<int32_t> numbers) -> Value {
+    return arith::ConstantOp::create(builder, relative.getLoc(), builder.getI32TensorAttr(numbers));
+  };
+  const int32_t origin = 0;
+  Value here = constant(origin);
+  Value around = constant(llvm::to_vector(llvm::seq_inclusive<int32_t>(-reach, reach)));
+  auto type = RankedTensorType::get({relative.getTable().getType().getDimSize(1), 2 * reach + 1},
+                                    builder.getF32Type());
+  return RelativePositionBiasOp::create(builder, relative.getLoc(), type, here, around, relative.getTable(),
+                                        relative.getMaxDistanceAttr(), relative.getBidirectionalAttr());
+}
+
 /// Replaces `op` by attention to `cache` with its keys and values appended. Returns the new cache.
 Value CacheInsertion::cacheAttention(AttentionOp op, Value cache, Value positions) {
   OpBuilder builder(op);
   Value appended = CacheAppendOp::create(builder, op.getLoc(), cache, op.getKey(), op.getValue(), positions);
+  auto relative =
+      op.getBias() ? op.getBias().getDefiningOp<RelativePositionBiasOp>() : RelativePositionBiasOp();
+  Value bias = relative ? biasOfDistances(builder, relative) : Value();
   auto cached =
-      CachedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), appended, positions,
+      CachedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), appended, positions, bias,
                                 op.getCausalAttr(), op.getHeadsAttr(), op.getKvHeadsAttr(), op.getScaleAttr(),
                                 op.getWindowAttr(), op.getSoftcapAttr(), op.getAlibiAttr());
   op.replaceAllUsesWith(cached.getResult());
   op.erase();
+  if (relative && relative->use_empty())
+    relative.erase();
   return appended;
 }
 

@@ -84,11 +84,19 @@ private:
     return shape.empty() ? -1 : shape.front();
   }
 
+  static size_t countCaches(TypeRange types) { return llvm::count_if(types, llvm::IsaPred<nn::KvCacheType>); }
+
+  /// Caches that a step only reads come first.
+  size_t numReadOnly() {
+    return countCaches(function.getArgumentTypes()) - countCaches(function.getResultTypes());
+  }
+
   Values emptyCaches() {
     Values caches;
     for (Type type : function.getArgumentTypes())
       if (auto cache = dyn_cast<nn::KvCacheType>(type))
         caches.push_back(KvCache<float>{cache.getHeads(), cache.getHeadDim(), {}});
+    caches.erase(caches.begin(), caches.begin() + numReadOnly());
     return caches;
   }
 
@@ -97,10 +105,12 @@ private:
   std::optional<Values> run(int64_t first, int64_t count, const Values &caches, int64_t wanted,
                             int64_t wantedCount) {
     Execution<float> step = whole;
-    size_t nextCache = 0;
+    size_t nextCache = 0, readOnly = numReadOnly();
     for (auto [argument, value] : llvm::zip_equal(function.getArguments(), step.arguments)) {
       auto tensor = dyn_cast<RankedTensorType>(argument.getType());
-      if (!tensor)
+      if (!tensor && readOnly > 0)
+        --readOnly;
+      else if (!tensor)
         value = caches[nextCache++];
       else if (tensor.getRank() > 0 && tensor.isDynamicDim(0))
         value = findUse(argument).isRowIndex ? selection(wanted, wantedCount) : rowsOf(value, first, count);

@@ -95,7 +95,11 @@ absl::Status Artifact::loadCode() {
     if (symbol == nullptr)
       return absl::DataLossError(absl::StrCat("step '", absl::Utf8SafeCEscape(step.name()),
                                               "': code has no symbol '", step.symbol(), "'"));
-    stepFunctions.push_back({reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows()});
+    const Step loaded{reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows()};
+    if (step.reads_source())
+      reading = loaded;
+    else
+      stepFunctions.push_back(loaded);
   }
   std::sort(stepFunctions.begin(), stepFunctions.end(),
             [](const Step &a, const Step &b) { return a.maxRows < b.maxRows; });

@@ -8,6 +8,7 @@
 #include "runtime/cuda/Program.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace llmc::runtime {
@@ -44,8 +45,10 @@ public:
     return manifest().weights().absent() ? absl::MakeConstSpan(randomWeights.data(), randomWeights.size())
                                          : file.weights();
   }
-  /// The steps by rising maxRows.
+  /// The steps by rising maxRows, without the one that reads a source.
   absl::Span<const Step> steps() const { return stepFunctions; }
+  /// The step that reads a source; null if the model has none.
+  const Step *sourceStep() const { return reading ? &*reading : nullptr; }
   /// How long `load` took.
   double loadSeconds() const { return seconds; }
 
@@ -68,6 +71,7 @@ private:
   void *library = nullptr;
   std::unique_ptr<cuda::Program> onDevice;
   std::vector<Step> stepFunctions;
+  std::optional<Step> reading;
   double seconds = 0;
 };
 

@@ -141,7 +141,9 @@ static absl::Status checkWeights(const Manifest &manifest, uint64_t sectionsEnd)
 static absl::Status checkSteps(const Manifest &manifest) {
   if (manifest.steps_size() == 0)
     return absl::InvalidArgumentError("has no steps");
+  bool readsSource = false, writes = false;
   for (const Step &step : manifest.steps()) {
+    (step.reads_source() ? readsSource : writes) = true;
     if (step.max_rows() == 0 || step.max_rows() > kMaxCount)
       return absl::InvalidArgumentError(absl::StrCat("step ", quoted(step.name()), " has max_rows ",
                                                      step.max_rows(), ", expected 1 to ", kMaxCount));
@@ -153,6 +155,12 @@ static absl::Status checkSteps(const Manifest &manifest) {
       return absl::InvalidArgumentError(
           absl::StrCat("step ", quoted(step.name()), " has no symbol that a linker would accept"));
   }
+  if (!writes)
+    return absl::InvalidArgumentError("has no step beside the one that reads a source");
+  if (readsSource != manifest.has_encoder())
+    return absl::InvalidArgumentError(absl::StrCat("has ", readsSource ? "a" : "no",
+                                                   " step that reads a source, expected ",
+                                                   manifest.has_encoder() ? "one" : "none"));
   return absl::OkStatus();
 }
 
@@ -168,6 +176,12 @@ static absl::Status checkSizes(const Manifest &manifest) {
   for (auto [field, bytes] : sizes)
     if (bytes > kMaxBytes)
       return absl::InvalidArgumentError(absl::StrCat(field, " is ", bytes, ", expected at most ", kMaxBytes));
+  for (const CachePart &part : manifest.cache_parts())
+    if (part.runs() == 0 || part.run_bytes() == 0 || part.offset() > manifest.cache_bytes() ||
+        part.run_bytes() > (manifest.cache_bytes() - part.offset()) / part.runs())
+      return absl::InvalidArgumentError(absl::StrCat("a part of a cache has ", part.runs(), " runs of ",
+                                                     part.run_bytes(), " bytes at byte ", part.offset(),
+                                                     ", expected an end by ", manifest.cache_bytes()));
   return absl::OkStatus();
 }
 
@@ -189,14 +203,28 @@ static absl::Status checkHead(const Manifest &manifest) {
   return absl::OkStatus();
 }
 
+static absl::Status checkEncoder(const Manifest &manifest) {
+  const Encoder &encoder = manifest.encoder();
+  if (encoder.start_token() >= manifest.vocabulary_size())
+    return absl::InvalidArgumentError(absl::StrCat("encoder.start_token is ", encoder.start_token(),
+                                                   ", expected 0 to ", manifest.vocabulary_size() - 1));
+  if (encoder.cache_bytes() > manifest.cache_bytes())
+    return absl::InvalidArgumentError(absl::StrCat("encoder.cache_bytes is ", encoder.cache_bytes(),
+                                                   ", expected at most ", manifest.cache_bytes(),
+                                                   ", which all caches take"));
+  return absl::OkStatus();
+}
+
 static absl::Status checkKind(const Manifest &manifest) {
   if (manifest.kind() == GENERATE) {
     if (manifest.output_width() < manifest.vocabulary_size())
       return absl::InvalidArgumentError(absl::StrCat("output_width is ", manifest.output_width(),
                                                      ", expected a logit for each of ",
                                                      manifest.vocabulary_size(), " tokens"));
-    return absl::OkStatus();
+    return checkEncoder(manifest);
   }
+  if (manifest.has_encoder())
+    return absl::InvalidArgumentError("reads a source, but is no generator");
   if (manifest.kind() == TRAIN) {
     const Training &training = manifest.training();
     if (training.operands_size() != manifest.steps_size() ||

@@ -151,6 +151,15 @@ LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count, 
   });
 }
 
+LlmcStatus llmc_read_source(LlmcSession *session, const int32_t *tokens, size_t count) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}}); !status.ok())
+      return status;
+    absl::StatusOr<absl::Span<const int32_t>> source = tokensOf("tokens", tokens, count);
+    return source.ok() ? session->session->readSource(*source) : source.status();
+  });
+}
+
 LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"session", session}, {"embedding", embedding}}); !status.ok())

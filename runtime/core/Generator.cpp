@@ -3,6 +3,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 #include <algorithm>
@@ -27,6 +28,31 @@ SamplingOptions recommendedSampling(const GenerationDefaults &defaults) {
   if (defaults.has_repetition_penalty())
     options.repetitionPenalty = defaults.repetition_penalty();
   return options;
+}
+
+BeamOptions recommendedBeams(const GenerationDefaults &defaults) {
+  BeamOptions options;
+  if (defaults.has_beams())
+    options.count = static_cast<int32_t>(std::min<uint32_t>(defaults.beams(), kMostBeams));
+  if (defaults.has_length_penalty())
+    options.lengthPenalty = defaults.length_penalty();
+  if (defaults.early_stopping() == GenerationDefaults::YES)
+    options.earlyStopping = EarlyStopping::Yes;
+  else if (defaults.early_stopping() == GenerationDefaults::NEVER)
+    options.earlyStopping = EarlyStopping::Never;
+  return options;
+}
+
+TokenRules demandedRules(const GenerationDefaults &defaults) {
+  TokenRules rules;
+  rules.suppressed.assign(defaults.suppressed_ids().begin(), defaults.suppressed_ids().end());
+  if (defaults.has_first_id())
+    rules.first = static_cast<int32_t>(defaults.first_id());
+  if (defaults.has_last_id())
+    rules.last = static_cast<int32_t>(defaults.last_id());
+  rules.noRepeat = static_cast<int32_t>(std::min<uint32_t>(defaults.no_repeat(), INT32_MAX));
+  rules.minTokens = defaults.min_tokens();
+  return rules;
 }
 
 absl::string_view nameOf(FinishReason reason) {
@@ -78,11 +104,48 @@ static std::optional<FinishReason> accept(int32_t token, const GenerationOptions
   return std::nullopt;
 }
 
+/// Continues `sequence`, which gives `logits` next, by a search. Sets all of `result` but what is known of
+/// the prompt.
+static absl::Status generateByBeams(TokenSequence &sequence, absl::Span<const float> logits,
+                                    const GenerationOptions &options, Generation &result,
+                                    absl::FunctionRef<bool(int32_t token)> onToken) {
+  // The last token is not fed, so there may be one more than the context has room for.
+  int64_t most = sequence.contextLength() - static_cast<int64_t>(sequence.history().size()) + 1;
+  const bool endsByContext = options.maxTokens == 0 || most < options.maxTokens;
+  if (!endsByContext)
+    most = options.maxTokens;
+  const auto start = Clock::now();
+  absl::StatusOr<BeamResult> found = searchBeams(
+      sequence, logits,
+      {options.beams, most, options.stopTokens, options.sampling.repetitionPenalty, options.rules});
+  if (!found.ok())
+    return found.status();
+  result.stats.decodedTokens = static_cast<int64_t>(found->tokens.size());
+  result.stats.decodeSeconds = secondsSince(start);
+  result.reason = found->isEnded  ? FinishReason::StopToken
+                  : endsByContext ? FinishReason::Context
+                                  : FinishReason::MaxTokens;
+  for (int32_t token : found->tokens) {
+    result.tokens.push_back(token);
+    if (!onToken(token)) {
+      result.reason = FinishReason::Caller;
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
                                     const GenerationOptions &options,
                                     absl::FunctionRef<bool(int32_t token)> onToken) {
   if (absl::Status status = checkSamplingOptions(options.sampling); !status.ok())
     return status;
+  if (absl::Status status = checkBeamOptions(options.beams); !status.ok())
+    return status;
+  if (options.beams.count > 1 && options.sampling.temperature != 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", options.beams.count, " beams and a temperature of ",
+                     options.sampling.temperature, ", expected a temperature of 0: beams are not sampled"));
   const size_t vocabulary = sequence.vocabularySize();
   Sampler sampler(options.sampling);
   Generation result;
@@ -94,11 +157,26 @@ absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const in
   if (!logits.ok())
     return logits.status();
   stats.promptSeconds = secondsSince(start);
+  if (options.beams.count > 1) {
+    if (absl::Status status = generateByBeams(sequence, *logits, options, result, onToken); !status.ok())
+      return status;
+    stats.firstTokenSeconds = secondsSince(start);
+    stats.peakResidentBytes = peakResidentBytes();
+    return result;
+  }
 
   Clock::time_point firstToken;
+  std::vector<float> allowed;
   for (bool isFirst = true;; isFirst = false) {
     // Widths beyond the vocabulary are padding.
-    absl::StatusOr<int32_t> token = sampler.sample(logits->first(vocabulary), sequence.history());
+    absl::Span<const float> scores = logits->first(vocabulary);
+    if (!options.rules.isEmpty()) {
+      allowed.assign(scores.begin(), scores.end());
+      options.rules.apply(absl::MakeSpan(allowed), sequence.history(),
+                          static_cast<int64_t>(result.tokens.size()), options.maxTokens, options.stopTokens);
+      scores = allowed;
+    }
+    absl::StatusOr<int32_t> token = sampler.sample(scores, sequence.history());
     if (!token.ok())
       return token.status();
     if (isFirst) {

@@ -2,6 +2,7 @@
 #ifndef LLMC_RUNTIME_CORE_GENERATOR_H
 #define LLMC_RUNTIME_CORE_GENERATOR_H
 
+#include "runtime/core/BeamSearch.h"
 #include "runtime/core/Sampler.h"
 #include "runtime/core/TokenSequence.h"
 #include "runtime/core/artifact.pb.h"
@@ -17,6 +18,10 @@ namespace llmc::runtime {
 /// context is full.
 struct GenerationOptions {
   SamplingOptions sampling;
+  /// With more than one beam nothing is sampled: the temperature is 0, and of the other options of sampling
+  /// only the repetition penalty has an effect.
+  BeamOptions beams;
+  TokenRules rules;
   /// At most so many new tokens. 0: until a stop token or the end of the context.
   int64_t maxTokens = 0;
   /// Ids that end the generation; they are neither reported nor part of the result.
@@ -33,6 +38,10 @@ enum class FinishReason {
 
 /// The options that a model's authors recommend; greedy where they recommend no temperature.
 SamplingOptions recommendedSampling(const GenerationDefaults &defaults);
+/// The same of beams; one where they recommend no number.
+BeamOptions recommendedBeams(const GenerationDefaults &defaults);
+/// What a model's authors demand.
+TokenRules demandedRules(const GenerationDefaults &defaults);
 
 /// "stop", "length", "context", "cancelled".
 absl::string_view nameOf(FinishReason reason);
@@ -58,8 +67,8 @@ struct Generation {
 };
 
 /// Makes `prompt` the tokens of `sequence` (TokenSequence::feedSequence) and continues them. `onToken` is
-/// called for each new token as soon as it is known, and ends the generation by returning false. The last
-/// token made is not fed.
+/// called for each new token as soon as it is known (with beams: when all are), and ends the generation by
+/// returning false. The last token made is not fed.
 absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
                                     const GenerationOptions &options,
                                     absl::FunctionRef<bool(int32_t token)> onToken);

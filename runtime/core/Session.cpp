@@ -34,7 +34,9 @@ Session::~Session() {
 absl::Status Session::allocate() {
   const Manifest &manifest = loaded->manifest();
   // A step is never given more rows than the context has.
-  const int64_t maxRows = std::min<int64_t>(loaded->steps().back().maxRows, contextLength());
+  int64_t maxRows = std::min<int64_t>(loaded->steps().back().maxRows, contextLength());
+  if (readsSource())
+    maxRows = std::max(maxRows, loaded->sourceStep()->maxRows);
   if (loaded->gpu() != nullptr) {
     absl::StatusOr<std::unique_ptr<cuda::StepRunner>> runner =
         cuda::StepRunner::create(*loaded->gpu(), manifest, maxRows);
@@ -46,17 +48,63 @@ absl::Status Session::allocate() {
         PrivateMemory::allocate(manifest.arena_bytes(), "activations", PageSize::Large);
     if (!memory.ok())
       return memory.status();
-    arena = *std::move(memory);
-    // Each layer has a part for the whole context, most of which a short conversation never writes.
-    memory = PrivateMemory::allocate(manifest.cache_bytes(), "cache", PageSize::Small);
-    if (!memory.ok())
-      return memory.status();
-    cache = *std::move(memory);
+    arena = std::make_shared<PrivateMemory>(*std::move(memory));
+    if (absl::Status status = allocateCache(); !status.ok())
+      return status;
   }
   positions.resize(maxRows);
   tokenTypes.resize(maxRows);
   rowIds.resize(maxRows);
   std::iota(rowIds.begin(), rowIds.end(), 0);
+  return absl::OkStatus();
+}
+
+absl::Status Session::allocateCache() {
+  // Each layer has a part for the whole context, most of which a short conversation never writes.
+  absl::StatusOr<PrivateMemory> memory =
+      PrivateMemory::allocate(loaded->manifest().cache_bytes(), "cache", PageSize::Small);
+  if (!memory.ok())
+    return memory.status();
+  cache = *std::move(memory);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<TokenSequence>> Session::fork() {
+  if (gpu != nullptr)
+    return absl::UnimplementedError("beam search runs on CPUs only, and the artifact is for GPUs");
+  std::unique_ptr<Session> other(new Session(loaded, workers));
+  other->arena = arena;
+  if (absl::Status status = other->allocateCache(); !status.ok())
+    return status;
+  other->positions.resize(positions.size());
+  other->tokenTypes = tokenTypes;
+  other->rowIds = rowIds;
+  other->sourceTokens = sourceTokens;
+  std::copy_n(cache.data(), loaded->manifest().encoder().cache_bytes(), other->cache.data());
+  if (absl::Status status = other->copyFrom(*this); !status.ok())
+    return status;
+  return other;
+}
+
+absl::Status Session::copyFrom(const TokenSequence &other) {
+  const auto *session = dynamic_cast<const Session *>(&other);
+  if (session == nullptr || session->loaded != loaded)
+    return absl::InvalidArgumentError("a session is copied from one of another model");
+  tokens = session->tokens;
+  const Manifest &manifest = loaded->manifest();
+  const uint64_t source = manifest.encoder().cache_bytes();
+  const auto copy = [&](uint64_t offset, uint64_t bytes) {
+    std::copy_n(session->cache.data() + offset, bytes, cache.data() + offset);
+  };
+  if (manifest.cache_parts().empty())
+    copy(source, cache.size() - source);
+  // Only what was written, in whole blocks: most of a cache is room for later.
+  constexpr uint64_t kBlock = 64;
+  const uint64_t context = manifest.context_length(), positions = tokens.size() + kBlock;
+  for (const CachePart &part : manifest.cache_parts())
+    for (uint64_t run = 0; part.offset() >= source && run < part.runs(); ++run)
+      copy(part.offset() + run * part.run_bytes(),
+           positions < context ? part.run_bytes() / context * positions : part.run_bytes());
   return absl::OkStatus();
 }
 
@@ -107,10 +155,38 @@ absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32
   if (gpu != nullptr)
     return gpu->run(step.function, inputs);
   inputs.weights = loaded->weights().data();
-  inputs.arena = arena.data();
+  inputs.arena = arena->data();
   inputs.cache = cache.data();
   workers->run(step.function, inputs);
   return absl::OkStatus();
+}
+
+absl::Status Session::readSource(absl::Span<const int32_t> source) {
+  if (!readsSource())
+    return absl::FailedPreconditionError("the artifact reads no source, it continues its text");
+  reset();
+  if (absl::Status status = checkTokens(source); !status.ok())
+    return status;
+  const int64_t count = static_cast<int64_t>(source.size());
+  std::fill(tokenTypes.begin(), tokenTypes.end(), 0);
+  if (absl::Status status = runStep(*loaded->sourceStep(), source, 0, {}, nullptr); !status.ok())
+    return status;
+  std::fill(tokenTypes.begin(), tokenTypes.end(), static_cast<int32_t>(count - 1));
+  sourceTokens = count;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const int32_t> sequence) {
+  if (!readsSource())
+    return TokenSequence::feedSequence(sequence);
+  if (absl::Status status = readSource(sequence); !status.ok())
+    return status;
+  const auto start = static_cast<int32_t>(loaded->manifest().encoder().start_token());
+  return feed(absl::MakeConstSpan(&start, 1));
+}
+
+int64_t Session::reusableTokens(absl::Span<const int32_t> sequence) const {
+  return readsSource() ? 0 : TokenSequence::reusableTokens(sequence);
 }
 
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
@@ -118,6 +194,8 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
   if (manifest.kind() != GENERATE)
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not logits"));
+  if (readsSource() && sourceTokens == 0)
+    return absl::FailedPreconditionError("the artifact reads a source first, and none was read");
   if (absl::Status status = checkTokens(next); !status.ok())
     return status;
   const int64_t width = manifest.output_width(), count = static_cast<int64_t>(next.size());
@@ -218,9 +296,10 @@ absl::StatusOr<absl::Span<const float>> Session::predict(absl::Span<const int32_
 }
 
 void Session::reset() {
-  if (!tokens.empty())
+  if (!tokens.empty() || sourceTokens > 0)
     cache.clear();
   tokens.clear();
+  sourceTokens = 0;
 }
 
 } // namespace llmc::runtime

@@ -44,6 +44,14 @@ public:
   int64_t vocabularySize() const override { return loaded->manifest().vocabulary_size(); }
   absl::Span<const int32_t> history() const override { return tokens; }
 
+  /// Whether the model reads a source before it writes.
+  bool readsSource() const { return loaded->sourceStep() != nullptr; }
+  /// Starts anew with `source` for the model to read; feed() comes next, with what its text begins with.
+  /// Fails as feed() does. Only for artifacts whose manifest has an encoder.
+  absl::Status readSource(absl::Span<const int32_t> source);
+  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
+  int64_t reusableTokens(absl::Span<const int32_t> sequence) const override;
+
   /// Appends `next` to the sequence. Returns the outputs of its last row, [output_width], or of all its rows,
   /// [next.size(), output_width], valid until the next call. Of a generator these are the logits of what
   /// comes after each row. Refuses an empty `next`, ids outside of the vocabulary, and what the context
@@ -65,11 +73,16 @@ public:
 
   void reset() override;
 
+  /// A session that shares artifact, threads and activations with this one. Only on processors.
+  absl::StatusOr<std::unique_ptr<TokenSequence>> fork() override;
+  absl::Status copyFrom(const TokenSequence &other) override;
+
 private:
   Session(std::shared_ptr<const Artifact> artifact, std::shared_ptr<Team> team)
       : loaded(std::move(artifact)), workers(std::move(team)) {}
 
   absl::Status allocate();
+  absl::Status allocateCache();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
   absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> text,
                                                  absl::Span<const int32_t> wanted);
@@ -78,9 +91,11 @@ private:
 
   std::shared_ptr<const Artifact> loaded;
   std::shared_ptr<Team> workers;
-  PrivateMemory arena, cache;            ///< of steps on this machine's processor
+  std::shared_ptr<PrivateMemory> arena;  ///< of steps on this machine's processor
+  PrivateMemory cache;                   ///< the same
   std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
+  int64_t sourceTokens = 0;                           ///< of the source that was read; 0: none was
   std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step
   PrivateMemory output;      ///< [rows that were asked for at most, output_width], floats
   std::vector<float> pooled; ///< [output_width]

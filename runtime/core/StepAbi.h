@@ -25,7 +25,8 @@ typedef struct LlmcStep {
   int64_t output_rows;        ///< number of rows for which the output is wanted, at most `rows`
   const int32_t *tokens;      ///< [rows]
   const int32_t *positions;   ///< [rows], position of each token in its sequence
-  const int32_t *token_types; ///< [rows], segment of each token (BERT); zeros for other models
+  const int32_t *token_types; ///< [rows], segment of each token (BERT), or position of the last token of the
+                              ///< source that it sees (decoders with an encoder); zeros for other models
   const int32_t *output_ids;  ///< [output_rows], which rows are wanted
   const uint8_t *weights;     ///< the artifact's weights section, page aligned
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined

@@ -4,6 +4,14 @@
 
 namespace llmc::runtime {
 
+absl::StatusOr<std::unique_ptr<TokenSequence>> TokenSequence::fork() {
+  return absl::UnimplementedError("this engine continues a text in one way only, expected one beam");
+}
+
+absl::Status TokenSequence::copyFrom(const TokenSequence &) {
+  return absl::UnimplementedError("this engine continues a text in one way only, expected one beam");
+}
+
 int64_t TokenSequence::reusableTokens(absl::Span<const int32_t> sequence) const {
   const absl::Span<const int32_t> fed = history();
   // One token at least has to be fed, to get its outputs.

@@ -6,6 +6,7 @@
 #include "absl/types/span.h"
 
 #include <cstdint>
+#include <memory>
 
 namespace llmc::runtime {
 
@@ -27,13 +28,20 @@ public:
   /// Forgets the sequence.
   virtual void reset() = 0;
 
+  /// Another sequence with the same tokens, to be continued in another way. It must not outlive this one, nor
+  /// be fed at the same time. Fails where the engine cannot keep several.
+  virtual absl::StatusOr<std::unique_ptr<TokenSequence>> fork();
+  /// Makes this what `other` is. Both are forks of one sequence (or it itself) that has not begun anew since.
+  virtual absl::Status copyFrom(const TokenSequence &other);
+
   /// Makes `sequence` the tokens of this and returns the logits of what comes next. What was fed of it
-  /// already is not computed again; where something else was fed it starts anew.
-  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
+  /// already is not computed again; where something else was fed it starts anew. Of a model that reads a
+  /// source, `sequence` is the source, and its own text begins.
+  virtual absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
 
   /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that were
   /// fed, or none.
-  int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
+  virtual int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
 };
 
 } // namespace llmc::runtime

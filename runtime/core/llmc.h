@@ -109,6 +109,11 @@ LLMC_API void llmc_session_reset(LlmcSession *session);
 LLMC_API LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count,
                               const float **logits);
 
+/** Of a model that reads a source before it writes (LLMC_UNSUPPORTED: it continues its text): starts anew
+   with `count` tokens to read. llmc_feed comes next, with what the model's text begins with; llmc_generate
+   does both, its prompt being the source. */
+LLMC_API LlmcStatus llmc_read_source(LlmcSession *session, const int32_t *tokens, size_t count);
+
 /** The embedding of a text of `count` tokens, written to `embedding`, [output_width]. */
 LLMC_API LlmcStatus llmc_embed(LlmcSession *session, const int32_t *tokens, size_t count, float *embedding);
 

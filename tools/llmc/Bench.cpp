@@ -52,6 +52,11 @@ absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<
   if (kind == Workload::Predict)
     return session.predict(ids, {}, {0}).status();
   session.reset();
+  if (session.readsSource()) {
+    const bool isPrompt = kind == Workload::Prompt;
+    if (absl::Status status = session.readSource(isPrompt ? ids : ids.first(1)); isPrompt || !status.ok())
+      return status;
+  }
   if (kind == Workload::Prompt)
     return session.feed(ids).status();
   for (const int32_t &id : ids)

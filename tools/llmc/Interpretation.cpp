@@ -79,6 +79,29 @@ absl::StatusOr<absl::Span<const float>> Interpretation::feed(absl::Span<const in
   return absl::MakeConstSpan(output.values);
 }
 
+absl::StatusOr<absl::Span<const float>> Interpretation::feedSequence(absl::Span<const int32_t> tokens) {
+  if (!info().startToken)
+    return TokenSequence::feedSequence(tokens);
+  reset();
+  if (tokens.empty() || static_cast<int64_t>(tokens.size()) > contextLength())
+    return absl::OutOfRangeError(
+        absl::StrCat("the source has ", tokens.size(), " tokens, expected 1 to ", contextLength()));
+  std::string error;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (error.empty())
+      error = diagnostic.str();
+    return success();
+  });
+  if (failed(forward->readSource({tokens.data(), tokens.size()})))
+    return absl::InternalError(absl::StrCat("the program cannot be evaluated: ", error));
+  const auto start = static_cast<int32_t>(*info().startToken);
+  return feed(absl::MakeConstSpan(&start, 1));
+}
+
+int64_t Interpretation::reusableTokens(absl::Span<const int32_t> tokens) const {
+  return info().startToken ? 0 : TokenSequence::reusableTokens(tokens);
+}
+
 absl::StatusOr<std::vector<float>> Interpretation::embed(absl::Span<const int32_t> text) {
   reset();
   std::vector<int32_t> rows(text.size());

@@ -28,6 +28,8 @@ public:
   int64_t vocabularySize() const override { return model.info.sizes.vocabulary; }
   absl::Span<const int32_t> history() const override { return sequence; }
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) override;
+  absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> tokens) override;
+  int64_t reusableTokens(absl::Span<const int32_t> tokens) const override;
   void reset() override;
 
   /// The embedding of a text, pooled as the checkpoint says.

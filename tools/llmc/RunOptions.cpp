@@ -2,8 +2,11 @@
 
 #include "tools/llmc/OptionChecks.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <CLI/CLI.hpp>
 #include <limits>
+#include <map>
 #include <random>
 
 namespace llmc::tool {
@@ -57,6 +60,33 @@ static void addSamplingOptions(CLI::App &command, RunOptions &options) {
       ->group(sampling);
 }
 
+static void addBeamOptions(CLI::App &command, RunOptions &options) {
+  constexpr auto search = "Beam search (by default what the model recommends, else none)";
+  command
+      .add_option("--beams", options.beams,
+                  "Continue the N best texts side by side and print the best; 1: no search. Needs a "
+                  "temperature of 0, which it has by default")
+      ->check(wholeNumber(1, runtime::kMostBeams))
+      ->option_text("N")
+      ->group(search);
+  command
+      .add_option("--length-penalty", options.lengthPenalty,
+                  "Divide a text's log probability by its length to this power: above 0 prefers longer texts")
+      ->option_text("X")
+      ->group(search);
+  command
+      .add_option("--early-stopping", options.earlyStopping,
+                  "End with N finished texts: yes; when the best unfinished one would not be among them now: "
+                  "no; when it never can: never")
+      ->transform(CLI::Transformer(
+                      std::map<std::string, runtime::EarlyStopping>{{"no", runtime::EarlyStopping::No},
+                                                                    {"yes", runtime::EarlyStopping::Yes},
+                                                                    {"never", runtime::EarlyStopping::Never}})
+                      .description(""))
+      ->option_text("WHEN")
+      ->group(search);
+}
+
 void addRunOptions(CLI::App &command, RunOptions &options) {
   addModelOptions(command, options.model);
   command
@@ -70,6 +100,7 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");
   addLengthOptions(command, options);
   addSamplingOptions(command, options);
+  addBeamOptions(command, options);
   command.add_flag("--json", options.json, "Print one JSON object an answer, instead of streaming it")
       ->group("Output");
   command.add_flag("-q,--quiet", options.quiet, "Print no statistics to the standard error stream")
@@ -99,11 +130,27 @@ absl::StatusOr<generate::TextOptions> textOptions(const RunOptions &options,
   sampling.minP = options.minP.value_or(defaults.has_min_p() ? defaults.min_p() : 0);
   sampling.repetitionPenalty = options.repetitionPenalty.value_or(
       defaults.has_repetition_penalty() ? defaults.repetition_penalty() : 1);
+  runtime::BeamOptions &beams = text.generation.beams;
+  beams = runtime::recommendedBeams(defaults);
+  beams.count = options.beams.value_or(beams.count);
+  beams.lengthPenalty = options.lengthPenalty.value_or(beams.lengthPenalty);
+  beams.earlyStopping = options.earlyStopping.value_or(beams.earlyStopping);
+  if (absl::Status status = runtime::checkBeamOptions(beams); !status.ok())
+    return status;
+  // Who asks for the one does not want what is recommended of the other.
+  if (beams.count > 1 && !options.temperature)
+    sampling.temperature = 0;
+  else if (beams.count > 1 && !options.beams && *options.temperature > 0)
+    beams.count = 1;
+  if (beams.count > 1 && sampling.temperature > 0)
+    return absl::InvalidArgumentError(absl::StrCat("--temperature: ", sampling.temperature,
+                                                   ", expected 0 with --beams, which are not sampled"));
   sampling.seed = options.seed.value_or(std::random_device()());
   if (absl::Status status = runtime::checkSamplingOptions(sampling); !status.ok())
     return status;
   text.generation.maxTokens = options.maxTokens;
   text.generation.stopTokens.assign(defaults.stop_ids().begin(), defaults.stop_ids().end());
+  text.generation.rules = runtime::demandedRules(defaults);
   text.stopStrings = options.stopStrings;
   return text;
 }

@@ -20,7 +20,9 @@ struct RunOptions {
   int64_t maxTokens = 0;
   // Where absent, the model's recommendation.
   std::optional<float> temperature, topP, minP, repetitionPenalty;
-  std::optional<int32_t> topK;
+  std::optional<int32_t> topK, beams;
+  std::optional<float> lengthPenalty;
+  std::optional<runtime::EarlyStopping> earlyStopping;
   // Where absent, a new one each time.
   std::optional<uint64_t> seed;
   std::vector<std::string> stopStrings;

@@ -210,6 +210,11 @@ template <typename T> LogicalResult evaluate(CachedAttentionOp op, Frame<T> &fra
   if (query.width() != shape.heads * headDim)
     return op.emitOpError() << "has queries of width " << query.width() << " for " << shape.heads
                             << " heads of " << headDim;
+  const Tensor<T> *bias = op.getBias() ? &frame.getTensor(op.getBias()) : nullptr;
+  if (bias && (bias->rows() != shape.heads || bias->width() % 2 == 0))
+    return op.emitOpError() << "has a bias of " << bias->rows() << 'x' << bias->width()
+                            << ", expected one of " << shape.heads << " heads and an odd number of distances";
+  const int64_t reach = bias ? bias->width() / 2 : 0;
   Tensor<T> result(query.shape);
   double operations = 4.0 * query.values.size() * cache.rows.size();
   parallelFor(shape.heads, operations, [&](int64_t h) {
@@ -222,7 +227,10 @@ template <typename T> LogicalResult evaluate(CachedAttentionOp op, Frame<T> &fra
         if (!shape.isSeen(i, j))
           continue;
         T product = dot(query.row(t) + h * headDim, row->key.data() + kvHead * headDim, headDim);
-        seen.push_back({shape.score(h, i, j, product), row->value.data() + kvHead * headDim});
+        T score = shape.score(h, i, j, product);
+        if (bias)
+          score += bias->row(h)[reach + std::clamp<int64_t>(j - i, -reach, reach)];
+        seen.push_back({score, row->value.data() + kvHead * headDim});
       }
       averageValues<T>(seen, headDim, result.row(t) + h * headDim);
     }

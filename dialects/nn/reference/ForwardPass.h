@@ -15,6 +15,8 @@ struct ForwardInputs {
 
 /// The function @forward of a model, whose arguments are marked with what they are (`nn.input`: tokens,
 /// positions, token_types, output_ids, cache). Keeps the caches and the position from one step to the next.
+/// A model that reads a source has the function @encode too, which fills caches (`source_cache`) that the
+/// decoder reads up to the source's last token (`source_ends`).
 template <typename T> class ForwardPass {
 public:
   /// `module` must have the function, and must not change while this exists; `source` and `parameterBytes`
@@ -23,6 +25,8 @@ public:
 
   /// Starts a new sequence.
   void reset();
+  /// Starts a new sequence for which the model reads `source`. Fails with a diagnostic.
+  mlir::LogicalResult readSource(llvm::ArrayRef<int32_t> source);
   /// Tokens of the sequence so far.
   int64_t position() const { return fed; }
 
@@ -36,8 +40,9 @@ private:
 
   Interpreter<T> interpreter;
   mlir::func::FuncOp function;
-  typename Interpreter<T>::Values caches;
-  int64_t fed = 0;
+  typename Interpreter<T>::Values caches; ///< those of the source first
+  size_t sourceCaches = 0;
+  int64_t fed = 0, sourceTokens = 0;
 };
 
 } // namespace llmc::nn::reference

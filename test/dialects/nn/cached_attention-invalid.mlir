@@ -45,3 +45,19 @@ func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>) 
   %0 = nn.cached_attention %q, %c at %p heads 4 kv_heads 2 scale 0.5 window 4294967297 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>, %b: tensor<4x8xf32>) {
+  // expected-error@+1 {{has a bias of type 'tensor<4x8xf32>', expected [heads, 2 * reach + 1] for 4 heads}}
+  %0 = nn.cached_attention %q, %c at %p bias %b : tensor<4x8xf32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %c: !nn.kv_cache<2x2xf32>, %p: tensor<2xi32>, %b: tensor<2x9xf32>) {
+  // expected-error@+1 {{has a bias of type 'tensor<2x9xf32>', expected [heads, 2 * reach + 1] for 4 heads}}
+  %0 = nn.cached_attention %q, %c at %p bias %b : tensor<2x9xf32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, !nn.kv_cache<2x2xf32>, tensor<2xi32> -> tensor<2x8xf32>
+  return
+}

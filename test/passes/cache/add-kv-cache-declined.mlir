@@ -2,7 +2,7 @@
 // RUN: llmc-opt %s --nn-add-kv-cache --remarks-filter=nn-add-kv-cache --remark-format=emitRemark 2>&1 | FileCheck %s
 
 // CHECK: remark: [Missed]{{.*}}"it attends within the segments of packed sequences"
-// CHECK: remark: [Missed]{{.*}}"it has a bias"
+// CHECK: remark: [Missed]{{.*}}"it has a bias that is not one of the distances of its tokens"
 // CHECK: remark: [Missed]{{.*}}"its keys belong to another sequence"
 // CHECK: remark: [Missed]{{.*}}"its keys and values differ in width"
 // CHECK: remark: [Missed]{{.*}}"it is in a nested region"

@@ -72,3 +72,29 @@ func.func @forward(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
          : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x32xf32>
   return %y : tensor<?x32xf32>
 }
+
+// -----
+
+// A bias of relative positions becomes one of distances, up to the largest that tells them apart, in an encoder as in a decoder.
+// CHECK-LABEL: func.func private @layer
+// CHECK-SAME:    %[[T:[^:]+]]: tensor<4x2xf32>
+// CHECK-DAG:     %[[HERE:.+]] = arith.constant dense<0> : tensor<1xi32>
+// CHECK-DAG:     %[[AROUND:.+]] = arith.constant dense<[-3, -2, -1, 0, 1, 2, 3]> : tensor<7xi32>
+// CHECK:         %[[B:.+]] = nn.relative_position_bias %[[HERE]], %[[AROUND]], %[[T]] max_distance 3
+// CHECK-SAME:      -> tensor<2x7xf32>
+// CHECK:         nn.cached_attention {{.*}} bias %[[B]] : tensor<2x7xf32> {{.*}} causal
+// CHECK:         nn.cached_attention {{.*}} bias %{{.+}} : tensor<2x7xf32> heads 2 kv_heads 2 scale 1.000000e+00 :
+// CHECK-NOT:     nn.relative_position_bias
+func.func private @layer(%x: tensor<?x32xf32>, %p: tensor<?xi32>, %t: tensor<4x2xf32>) -> tensor<?x32xf32> {
+  %b = nn.relative_position_bias %p, %p, %t max_distance 3 : tensor<?xi32>, tensor<?xi32>, tensor<4x2xf32> -> tensor<?x?xf32>
+  %y = nn.attention %x, %x, %x bias %b : tensor<?x?xf32> heads 2 kv_heads 2 scale 1.0 causal
+         : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x32xf32>
+  %d = nn.relative_position_bias %p, %p, %t max_distance 3 bidirectional : tensor<?xi32>, tensor<?xi32>, tensor<4x2xf32> -> tensor<?x?xf32>
+  %z = nn.attention %y, %y, %y bias %d : tensor<?x?xf32> heads 2 kv_heads 2 scale 1.0
+         : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32> -> tensor<?x32xf32>
+  return %z : tensor<?x32xf32>
+}
+func.func @forward(%x: tensor<?x32xf32>, %p: tensor<?xi32> {nn.input = "positions"}, %t: tensor<4x2xf32>) -> tensor<?x32xf32> {
+  %0 = call @layer(%x, %p, %t) : (tensor<?x32xf32>, tensor<?xi32>, tensor<4x2xf32>) -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}

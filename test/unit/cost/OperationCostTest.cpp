@@ -98,6 +98,10 @@ const Case kCosts[] = {
     {"nn.cached_attention %q, %c at %p heads 2 kv_heads 1 scale 0.5 causal window 2 : tensor<?x8xf32>, "
      "!nn.kv_cache<1x4xf32>, tensor<?xi32> -> tensor<?x8xf32>",
      kCache, 3 * 2 * 2 * (2 * 4 + 2 * 4), 0, 4 * (24 + 3 + 24 + 2 * 8)},
+    {"nn.cached_attention %q, %c at %p bias %b : tensor<2x7xf32> heads 2 kv_heads 1 scale 0.5 : "
+     "tensor<?x8xf32>, !nn.kv_cache<1x4xf32>, tensor<?xi32> -> tensor<?x8xf32>",
+     std::string(kCache) + ", %b: tensor<2x7xf32> {nn.parameter}", 3 * kContext * 2 * (2 * 4 + 2 * 4), 4 * 14,
+     4 * (24 + 3 + 24 + kContext * 8)},
     {"nn.cache_append %c, %k, %k at %p : !nn.kv_cache<1x4xbf16>, tensor<?x4xf32>, tensor<?x4xf32>, "
      "tensor<?xi32>",
      "%c: !nn.kv_cache<1x4xbf16>, %k: tensor<?x4xf32>, %p: tensor<?xi32>", 0, 0,

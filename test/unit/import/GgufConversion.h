@@ -25,6 +25,10 @@ public:
       addGpt2(*opened);
       return;
     }
+    if (prefix == "t5.") {
+      addT5(*opened);
+      return;
+    }
     u32("block_count", "num_hidden_layers");
     integer("context_length", config["max_position_embeddings"].get<uint32_t>() - unusedPositions());
     u32("embedding_length", "hidden_size");
@@ -194,6 +198,39 @@ private:
     addTensors(source, names);
   }
 
+  void addT5(const safetensors::Checkpoint &source) {
+    u32("block_count", "num_layers");
+    u32("decoder_block_count", "num_decoder_layers");
+    u32("context_length", "n_positions");
+    u32("embedding_length", "d_model");
+    u32("feed_forward_length", "d_ff");
+    u32("attention.head_count", "num_heads");
+    u32("attention.key_length", "d_kv");
+    u32("attention.value_length", "d_kv");
+    u32("attention.relative_buckets_count", "relative_attention_num_buckets");
+    u32("decoder_start_token_id", "decoder_start_token_id");
+    number("attention.layer_norm_epsilon", config["layer_norm_epsilon"]);
+    number("attention.layer_norm_rms_epsilon", config["layer_norm_epsilon"]);
+    const Renaming names = {{"encoder.block.", "enc.blk."},
+                            {"decoder.block.", "dec.blk."},
+                            {"encoder.final_layer_norm", "enc.output_norm"},
+                            {"decoder.final_layer_norm", "dec.output_norm"},
+                            {"layer.0.SelfAttention.relative_attention_bias", "attn_rel_b"},
+                            {"layer.0.SelfAttention.", "attn_"},
+                            {"layer.0.layer_norm", "attn_norm"},
+                            {"layer.1.EncDecAttention.", "cross_attn_"},
+                            {"layer.1.DenseReluDense", "ffn"},
+                            {"layer.2.DenseReluDense", "ffn"},
+                            {"layer.2.layer_norm", "ffn_norm"},
+                            {"ffn.wi_0", "ffn_gate"},
+                            {"ffn.wi_1", "ffn_up"},
+                            {"ffn.wi", "ffn_up"},
+                            {"ffn.wo", "ffn_down"},
+                            {"shared", "token_embd"},
+                            {"lm_head", "output"}};
+    addTensors(source, names);
+  }
+
   void addTensors(const safetensors::Checkpoint &source, const Renaming &names) {
     for (const safetensors::Located &located : source.tensors()) {
       const safetensors::Tensor &stored = *located.tensor;
@@ -203,6 +240,9 @@ private:
       for (const auto &[from, to] : names)
         if (size_t at = name.find(from); at != std::string::npos)
           name.replace(at, from.size(), to);
+      // The second norm is that of cross attention in a decoder.
+      if (size_t at = name.find("layer.1.layer_norm"); at != std::string::npos)
+        name.replace(at, std::strlen("layer.1.layer_norm"), name[0] == 'd' ? "cross_attn_norm" : "ffn_norm");
       std::vector<float> values(stored.elements());
       blocks::dequantize(*stored.weightFormat(), stored.bytes.data(), stored.elements(), values.data());
       if (prefix == "llama." && name.find("attn_q.") != std::string::npos)

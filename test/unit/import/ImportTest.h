@@ -89,6 +89,7 @@ public:
 
   const ModelInfo &info() const { return model.info; }
   mlir::ModuleOp module() { return *model.module; }
+  nn::ParameterSource &parameters() { return *model.source; }
   /// How many inputs the graph has; none if the import failed.
   size_t inputs() {
     return model.module ? module().lookupSymbol<mlir::func::FuncOp>("forward").getNumArguments() : 0;

@@ -62,6 +62,32 @@ TEST(ModelInfo, TokenizerOfASentencePieceModel) {
   }
 }
 
+/// The tokens that transformers makes of the source of make_encoder_decoders.py.
+TEST(ModelInfo, TokenizersOfEncodersWithDecodersAreRead) {
+  const std::string source =
+      "the query reads the columns of the small matrix, and the mean had no answer: 21 34 55";
+  for (const char *checkpoint : {"t5-odd", "t5-gated", "bart-odd", "marian-odd"}) {
+    SCOPED_TRACE(checkpoint);
+    llmc::text::TokenizerModel model;
+    ASSERT_TRUE(model.ParseFromString(infoOf(goldenFolder + checkpoint, /*tokenizer=*/true).tokenizer));
+    auto tokenizer = llmc::text::Tokenizer::create(model);
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    auto ids = (*tokenizer)->encode(source);
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_EQ(*ids, goldenOf(checkpoint).read<int32_t>("source"));
+  }
+}
+
+TEST(ModelInfo, TheVocabularyOfMarianIsHeldAgainstItsIds) {
+  ChangedCheckpoint changed("marian-odd", {});
+  changed.write("vocab.json", R"({"</s>": 0, "<unk>": 3})");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
+            changed.path() + ": source.spm: vocab.json: '<unk>': is 3, expected each of 0 to 1 once");
+  std::filesystem::remove(changed.path() + "/vocab.json");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
+            changed.path() + ": source.spm: vocab.json: has no tokens, expected those of both languages");
+}
+
 TEST(ModelInfo, TheKindOfModelMaySayWhatTheTokenizerIs) {
   ChangedCheckpoint changed("xlm-roberta-odd", {});
   const std::string tokenizer = infoOf(changed.path(), /*tokenizer=*/true).tokenizer;
@@ -75,8 +101,8 @@ TEST(ModelInfo, TheKindOfModelMaySayWhatTheTokenizerIs) {
   EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
             changed.path() +
                 ": sentencepiece.bpe.model: tokenizer_class 'CamembertTokenizer' is not supported with a "
-                "SentencePiece model; supported are GemmaTokenizer, LlamaTokenizer, MT5Tokenizer, "
-                "T5Tokenizer, XLMRobertaTokenizer");
+                "SentencePiece model; supported are GemmaTokenizer, LlamaTokenizer, MarianTokenizer, "
+                "MT5Tokenizer, T5Tokenizer, XLMRobertaTokenizer");
   changed.write("sentencepiece.bpe.model", "hello");
   EXPECT_EQ(refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
             changed.path() + ": sentencepiece.bpe.model: is not a SentencePiece model");
@@ -84,7 +110,8 @@ TEST(ModelInfo, TheKindOfModelMaySayWhatTheTokenizerIs) {
   EXPECT_EQ(
       refusalOf(changed.path(), changed.path(), /*tokenizer=*/true),
       changed.path() +
-          ": has no tokenizer.json, and none of tokenizer.model, spiece.model, sentencepiece.bpe.model");
+          ": has no tokenizer.json, and none of tokenizer.model, spiece.model, sentencepiece.bpe.model, "
+          "source.spm");
 }
 
 TEST(ModelInfo, LicenceStandsInTheModelCard) {

@@ -36,6 +36,29 @@ TEST(Refusal, OfWhatIsNoModel) {
             "model.safetensors: does not begin with 'GGUF'" + supported);
 }
 
+TEST(Refusal, OfOptionsOfEncodersWithDecoders) {
+  EXPECT_EQ(refusal("t5-odd", {{"relative_attention_num_buckets", 6}}),
+            "config.json: relative_attention_num_buckets is 6, expected a multiple of 4");
+  EXPECT_EQ(refusal("t5-odd", {{"relative_attention_max_distance", 4}}),
+            "config.json: relative_attention_max_distance is 4, expected more than half of "
+            "relative_attention_num_buckets (8)");
+  EXPECT_EQ(refusal("t5-odd", {{"tie_word_embeddings", false}}),
+            "config.json: tie_word_embeddings is false, expected a tensor 'lm_head.weight'");
+  EXPECT_THAT(refusal("t5-odd", {{"feed_forward_proj", "gated-tanh"}}),
+              testing::StartsWith("config.json: feed_forward_proj is 'gated-tanh', which is not supported"));
+  EXPECT_EQ(refusal("bart-odd", {{"decoder_attention_heads", 5}}),
+            "config.json: decoder_attention_heads is 5, expected a divisor of d_model (28)");
+  EXPECT_THAT(refusal("marian-odd", {{"share_encoder_decoder_embeddings", false}}),
+              testing::StartsWith("config.json: share_encoder_decoder_embeddings is false, which is not"));
+  ChangedCheckpoint changed("bart-odd", {});
+  changed.write("generation_config.json", R"({"bad_words_ids": [[7, 8]]})");
+  EXPECT_EQ(refusalOf(changed.path(), changed.path()),
+            "generation_config.json: bad_words_ids has a word of 2 tokens, expected words of one token");
+  changed.write("generation_config.json", R"({"num_beam_groups": 2})");
+  EXPECT_THAT(refusalOf(changed.path(), changed.path()),
+              testing::StartsWith("generation_config.json: num_beam_groups is 2, which is not supported"));
+}
+
 TEST(Refusal, OfOneFileOfAModel) {
   ChangedCheckpoint changed("llama-odd", {});
   for (const char *file : {"model.safetensors", "config.json", "tokenizer.json"})
@@ -51,7 +74,9 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
           "MistralForCausalLM, MixtralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Qwen2MoeForCausalLM, "
           "Qwen3MoeForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
-          "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, BertModel, BertForMaskedLM, "
+          "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, T5ForConditionalGeneration, "
+          "MT5ForConditionalGeneration, BartForConditionalGeneration, MarianMTModel, BertModel, "
+          "BertForMaskedLM, "
           "BertForPreTraining, BertForSequenceClassification, BertForTokenClassification, "
           "BertForQuestionAnswering, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification, "
           "RobertaForTokenClassification, RobertaForQuestionAnswering, XLMRobertaModel, "
@@ -65,7 +90,7 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
                       folder.path()),
             "m.gguf: architecture 'mamba' is not supported (supported: llama, qwen2, qwen3, qwen2moe, "
             "qwen3moe, gemma, "
-            "gemma2, gemma3, phi3, gpt2, bert)");
+            "gemma2, gemma3, phi3, gpt2, t5, bert)");
   EXPECT_EQ(refusalOf(folder.write("m.gguf", llmc::gguf::testing::GgufWriter().file()), folder.path()),
             "m.gguf: general.architecture is missing, expected the name of an architecture");
 }
@@ -263,9 +288,9 @@ TEST(Refusal, OfWhatGpt2HasNot) {
   EXPECT_EQ(refusal("gpt2-odd", {{"scale_attn_weights", false}}),
             "config.json: scale_attn_weights is false, which is not supported (supported: true)");
   EXPECT_EQ(
-      refusal("gpt2-odd", {{"activation_function", "swish"}}),
-      "config.json: activation_function is 'swish', which is not supported (supported: 'gelu', 'gelu_new', "
-      "'gelu_pytorch_tanh', 'relu', 'silu')");
+      refusal("gpt2-odd", {{"activation_function", "mish"}}),
+      "config.json: activation_function is 'mish', which is not supported (supported: 'gelu', 'gelu_new', "
+      "'gelu_pytorch_tanh', 'relu', 'silu', 'swish')");
   EXPECT_EQ(refusal("gpt2-odd", {{"n_head", 5}}),
             "config.json: n_head is 5, expected a divisor of n_embd (33)");
   EXPECT_EQ(refusal("gpt2-odd", {{"n_inner", 100}}),

@@ -252,6 +252,20 @@ TEST(ManifestTest, IsCheckedForWhatRuns) {
             "step 'a\\nb\\'' has no symbol that a linker would accept")
       << "one line whatever the file holds";
   EXPECT_EQ(messageAfter([](Manifest &m) { m.clear_steps(); }), "has no steps");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_steps(0)->set_reads_source(true); }),
+            "has a step that reads a source, expected none");
+  EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_encoder(); }),
+            "has no step that reads a source, expected one");
+  EXPECT_EQ(messageAfter([](Manifest &m) {
+              for (auto &step : *m.mutable_steps())
+                step.set_reads_source(true);
+            }),
+            "has no step beside the one that reads a source");
+  EXPECT_EQ(messageAfter([](Manifest &m) {
+              m.mutable_steps(0)->set_reads_source(true);
+              m.mutable_encoder()->set_start_token(11);
+            }),
+            "encoder.start_token is 11, expected 0 to 10");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_steps(1)->set_max_rows(0); }),
             "step 'prefill' has max_rows 0, expected 1 to 1073741824");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_steps(0)->set_symbol("a b"); }),

@@ -235,6 +235,7 @@ TEST_F(CApiTest, SaysWhatWentWrong) {
                "the input has 17 tokens, but the artifact was compiled for a context of 16");
   std::thread([] { EXPECT_STREQ(llmc_last_error(), "") << "each thread has its own"; }).join();
   EXPECT_EQ(llmc_feed(session, nullptr, 1, &logits), LLMC_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_read_source(session, tokens.data(), 1), LLMC_UNSUPPORTED) << "it continues its text";
   EXPECT_EQ(llmc_feed(session, nullptr, 0, &logits), LLMC_INVALID_ARGUMENT) << "nothing to feed";
   EXPECT_EQ(llmc_feed(nullptr, tokens.data(), 1, &logits), LLMC_INVALID_ARGUMENT);
   LlmcSession *other = nullptr;

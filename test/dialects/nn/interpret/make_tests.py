@@ -466,6 +466,26 @@ def write_experts():
     file.write()
 
 
+def write_bias_of_distances():
+    torch.manual_seed(20261128)
+    # Seven distances: those of keys that lie further off than three are that of three.
+    file = TestFile("cached_attention-bias")
+    heads, kv_heads, dim, reach = 4, 2, 3, 3
+    for name, flags, seen in (("causal", " causal", lambda p, j: j <= p), ("all", "", lambda p, j: j > -1)):
+        kp, qp = torch.tensor([0, 1, 2, 3, 4, 5, 6]).int(), torch.tensor([6, 0, 3]).int()
+        k, v, q = random(7, kv_heads * dim), random(7, kv_heads * dim), random(3, heads * dim)
+        table = random(heads, 2 * reach + 1)
+        bias = table[:, (kp[None, :] - qp[:, None]).clamp(-reach, reach).long() + reach]
+        y = attend(q, k, v, heads, kv_heads, 0.6, seen(qp[:, None].long(), kp[None, :].long()), bias=bias, qpos=qp, kpos=kp)
+        cache = f"!nn.kv_cache<{kv_heads}x{dim}xf32>"
+        file.case(name, f"""
+            %c0 = nn.empty_cache : {cache}
+            %c1 = nn.cache_append %c0, %k, %v at %kp : {cache}, {type_of(k)}, {type_of(v)}, {type_of(kp)}
+            %r0 = nn.cached_attention %q, %c1 at %qp bias %b : {type_of(table)} heads {heads} kv_heads {kv_heads} scale 0.6{flags} : {type_of(q)}, {cache}, {type_of(qp)} -> {type_of(y)}
+            """, {"k": k, "v": v, "kp": kp, "q": q, "qp": qp, "b": table}, y)
+    file.write()
+
+
 write_products()
 write_normalization()
 write_elementwise()
@@ -476,3 +496,4 @@ write_convert()
 write_structure()
 write_experts()
 write_empty_cache()
+write_bias_of_distances()

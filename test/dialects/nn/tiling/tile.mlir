@@ -515,6 +515,30 @@ func.func @cached_attention.expected() -> tensor<5x12xf32> {
   return %r : tensor<5x12xf32>
 }
 
+// CHECK-LABEL: @cached_attention_bias()
+// CHECK: scf.for
+
+func.func @cached_attention_bias() -> tensor<5x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %kv = call @causal_kv() : () -> tensor<5x4xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %b = arith.constant dense<[[0.5, -1.0, 0.25], [1.5, 0.0, -0.5], [-2.0, 1.0, 0.75], [0.0, 0.5, 1.0], [-0.25, 2.0, -1.5], [0.125, -0.75, 0.5]]> : tensor<6x3xf32>
+  %empty = nn.empty_cache : !nn.kv_cache<2x2xf32>
+  %c = nn.cache_append %empty, %kv, %kv at %p : !nn.kv_cache<2x2xf32>, tensor<5x4xf32>, tensor<5x4xf32>, tensor<5xi32>
+  %r = nn.cached_attention %x, %c at %p bias %b : tensor<6x3xf32> heads 6 kv_heads 2 scale 0.5 causal {tile = "rows"} : tensor<5x12xf32>, !nn.kv_cache<2x2xf32>, tensor<5xi32> -> tensor<5x12xf32>
+  return %r : tensor<5x12xf32>
+}
+func.func @cached_attention_bias.expected() -> tensor<5x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %kv = call @causal_kv() : () -> tensor<5x4xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %b = arith.constant dense<[[0.5, -1.0, 0.25], [1.5, 0.0, -0.5], [-2.0, 1.0, 0.75], [0.0, 0.5, 1.0], [-0.25, 2.0, -1.5], [0.125, -0.75, 0.5]]> : tensor<6x3xf32>
+  %empty = nn.empty_cache : !nn.kv_cache<2x2xf32>
+  %c = nn.cache_append %empty, %kv, %kv at %p : !nn.kv_cache<2x2xf32>, tensor<5x4xf32>, tensor<5x4xf32>, tensor<5xi32>
+  %r = nn.cached_attention %x, %c at %p bias %b : tensor<6x3xf32> heads 6 kv_heads 2 scale 0.5 causal  : tensor<5x12xf32>, !nn.kv_cache<2x2xf32>, tensor<5xi32> -> tensor<5x12xf32>
+  return %r : tensor<5x12xf32>
+}
+
 transform.named_sequence @__transform_main(%module: !transform.any_op {transform.readonly}) {
   %rows = transform.structured.match attributes{tile = "rows"} in %module : (!transform.any_op) -> !transform.any_op
   %rows_tiled, %rows_l0 = transform.structured.tile_using_for %rows tile_sizes [2] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
