@@ -100,11 +100,13 @@ absl::StatusOr<EmittedProgram> Emitter::emit(const Expression &result, bool sele
   if (selectsRows || takesFirst)
     addInput("output_ids");
 
-  // What no pattern spans is built in order, so that rowsOf() does not go deep.
+  // No pattern goes beyond what products and attention read, which is built in order, so that rowsOf() does
+  // not go deep.
   for (const Expression *expression : needed)
-    if (expression->op == Kind::Linear || expression->op == Kind::Attention || expression->op == Kind::LayerNorm)
-      if (!rowsOf(*expression))
-        return status;
+    if (expression->op == Kind::Linear || expression->op == Kind::Attention)
+      for (const Expression *operand : expression->operands)
+        if (!rowsOf(*operand))
+          return status;
   Value rows = rowsOf(result);
   if (!rows)
     return status;

@@ -119,7 +119,7 @@ void Outliner::outline(size_t index, Range layer) {
   }
   SmallVector<Value> arguments(activations.begin(), activations.end());
   arguments.append(parameters.begin(), parameters.end());
-  OpBuilder builder(forward);
+  OpBuilder builder = OpBuilder::atBlockEnd(forward->getBlock());
   const Location location = first->getLoc();
   auto function = func::FuncOp::create(
       builder, location, ("layer_" + Twine(index)).str(),
