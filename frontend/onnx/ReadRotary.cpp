@@ -17,7 +17,8 @@ std::optional<Value> GraphReader::halfOf(const Activation &x, int64_t axis, int6
   const Part *part = x.layout.widthPart(axis);
   const bool isHalf = part && axis == x.layout.rank() - 1 && part->stride == 1 && part->size == 2 * count &&
                       (start == 0 || start == count);
-  if (!isHalf || x.layout.endsWithWidth(x.rows->width))
+  // [batch, heads, tokens, size]: of a single head too, which is the whole width.
+  if (!isHalf || x.layout.rank() < 4)
     return std::nullopt;
   return RotaryPart{x, start == 0 ? What::First : What::Second};
 }
