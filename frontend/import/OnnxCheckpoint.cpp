@@ -40,7 +40,8 @@ public:
   }
 
   /// Imports the graph; its parameters are the tensors of the checkpoint from then on.
-  absl::StatusOr<const onnx::ImportedGraph *> importGraph(const onnx::GraphHints &hints, MLIRContext *context);
+  absl::StatusOr<const onnx::ImportedGraph *> importGraph(const onnx::GraphHints &hints,
+                                                          MLIRContext *context);
   OwningOpRef<ModuleOp> takeModule() { return std::move(graph->module); }
 
   std::vector<std::string> files() const override {
@@ -59,8 +60,8 @@ public:
   absl::StatusOr<std::string> readTokenizer() const override {
     if (directory)
       return readHuggingFaceTokenizer(*directory);
-    return absl::NotFoundError(absl::StrCat(
-        model.path(), ": has no tokenizer, expected config.json and tokenizer.json beside it"));
+    return absl::NotFoundError(
+        absl::StrCat(model.path(), ": has no tokenizer, expected config.json and tokenizer.json beside it"));
   }
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> readEmbedding() const override {
     if (directory)

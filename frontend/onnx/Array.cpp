@@ -51,9 +51,9 @@ double convert(double value, Array::Kind kind) {
 
 absl::StatusOr<Array> arrayOf(const Tensor &tensor) {
   if (tensor.elements() > kMostElements)
-    return absl::UnimplementedError(
-        absl::StrCat("tensor ", io::quote(tensor.name), " has ", tensor.elements(),
-                     " elements, expected at most ", kMostElements, " where it is no weight"));
+    return absl::UnimplementedError(absl::StrCat("tensor ", io::quote(tensor.name), " has ",
+                                                 tensor.elements(), " elements, expected at most ",
+                                                 kMostElements, " where it is no weight"));
   Array array{kindOf(tensor.type), tensor.shape, std::vector<double>(tensor.elements())};
   for (size_t i = 0; i < array.values.size(); ++i)
     array.values[i] = tensor.at(static_cast<int64_t>(i));

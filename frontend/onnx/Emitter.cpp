@@ -7,6 +7,7 @@
 #include "runtime/io/Message.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include <cmath>
+#include <cstring>
 
 using namespace mlir;
 using namespace llmc;
@@ -55,6 +56,19 @@ void collectSummands(const Expression &sum, SmallVectorImpl<const Expression *> 
   }
 }
 
+bool isTransposeOf(const Tensor &a, const Tensor &b) {
+  if (a.type != b.type || a.shape.size() != 2 || b.shape.size() != 2 || a.shape[0] != b.shape[1] ||
+      a.shape[1] != b.shape[0])
+    return false;
+  const int64_t rows = a.shape[0], columns = a.shape[1], size = bytesOf(a.type);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      if (std::memcmp(&a.bytes[(row * columns + column) * size], &b.bytes[(column * rows + row) * size],
+                      size))
+        return false;
+  return true;
+}
+
 std::vector<double> valuesOf(const Tensor &tensor) {
   std::vector<double> values(tensor.elements());
   for (size_t i = 0; i < values.size(); ++i)
@@ -78,8 +92,10 @@ absl::StatusOr<EmittedProgram> Emitter::emit(const Expression &result, bool sele
   llvm::SmallDenseSet<int> used = {static_cast<int>(Input::Tokens)};
   bool takesFirst = false;
   for (const Expression *expression : needed) {
-    if (expression->op == Kind::Embedding)
+    if (expression->op == Kind::Embedding) {
       used.insert(static_cast<int>(expression->input));
+      tables.insert(expression->weight);
+    }
     if (expression->op == Kind::Rope)
       used.insert(static_cast<int>(Input::Positions));
     if (expression->op == Kind::Slice)
@@ -203,14 +219,17 @@ Value Emitter::buildSum(const Expression &expression) {
   for (int i : {0, 1})
     if (expression[i].op == Kind::Linear && expression[1 - i].op == Kind::Vector)
       return linear(expression[i], &expression[1 - i]);
-  // A vector that is added to embeddings (that of the only kind of tokens) is added to the table of one.
+  // In a sum of embeddings a vector (that of the only kind of tokens) is added to the table of one.
   SmallVector<const Expression *> summands;
   collectSummands(expression, summands);
   auto isVector = [](const Expression *summand) { return summand->op == Kind::Vector; };
   auto table = llvm::find_if(summands, [](const Expression *summand) {
     return summand->op == Kind::Embedding && summand->input == Input::Positions;
   });
-  if (table == summands.end() || llvm::none_of(summands, isVector))
+  const bool areEmbeddings = llvm::all_of(summands, [&](const Expression *summand) {
+    return summand->op == Kind::Embedding || isVector(summand);
+  });
+  if (!areEmbeddings || table == summands.end() || llvm::none_of(summands, isVector))
     return buildArithmetic(expression);
   const int64_t width = expression.width;
   std::vector<double> sums = valuesOf(*(*table)->weight);
@@ -319,7 +338,15 @@ Value Emitter::embedding(const Expression &expression, const Tensor *table) {
 
 Value Emitter::linear(const Expression &product, const Expression *bias) {
   Value x = rowsOf(product[0]);
-  Value weight = x ? parameter(*product.weight, product.isTransposed, locationOf(product)) : Value();
+  const Tensor *tensor = product.weight;
+  bool isTransposed = product.isTransposed;
+  // Exporters write a tied weight twice: as the table, and transposed.
+  for (const Tensor *table : tables)
+    if (isTransposed && isTransposeOf(*table, *tensor)) {
+      tensor = table;
+      isTransposed = false;
+    }
+  Value weight = x ? parameter(*tensor, isTransposed, locationOf(product)) : Value();
   Value offset = weight && bias ? vector(bias, product, 0) : Value();
   if (!weight || (bias && !offset))
     return {};
@@ -455,9 +482,9 @@ Value Emitter::parameter(const Tensor &tensor, bool isTransposed, Location locat
     element = builder.getBF16Type();
     break;
   default:
-    return fail(absl::UnimplementedError(
-        absl::StrCat("tensor ", io::quote(tensor.name), " is a weight with elements of type ",
-                     onnx::nameOf(tensor.type), ", which is not supported (supported: FLOAT, FLOAT16, BFLOAT16)")));
+    return fail(absl::UnimplementedError(absl::StrCat(
+        "tensor ", io::quote(tensor.name), " is a weight with elements of type ", onnx::nameOf(tensor.type),
+        ", which is not supported (supported: FLOAT, FLOAT16, BFLOAT16)")));
   }
   SmallVector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
   if (isTransposed)

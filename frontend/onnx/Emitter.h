@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -73,6 +74,8 @@ private:
   /// Queries, keys and values may be parts of one product, which is split once.
   std::map<const Expression *, std::vector<const Expression *>> slices;
   llvm::StringMap<mlir::Value> inputs;
+  /// Tables of embeddings, which may be the last product's weight too.
+  llvm::SmallSetVector<const Tensor *, 4> tables;
   std::vector<Parameter> parameters;
   llvm::StringSet<> names; ///< of parameters
   int64_t layers = 0, hiddenSize = 0;

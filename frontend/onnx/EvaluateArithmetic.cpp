@@ -73,9 +73,8 @@ Results evaluateModulo(const Node &node, Operands operands) {
   const bool likeC = node.integerOr("fmod", 0) != 0;
   if (operands[0]->kind != Kind::Real && absl::c_linear_search(operands[1]->values, 0))
     return absl::InvalidArgumentError("divides an integer by zero");
-  return binary(*operands[0], *operands[1], [likeC](double a, double b) {
-    return likeC ? std::fmod(a, b) : a - std::floor(a / b) * b;
-  });
+  return binary(*operands[0], *operands[1],
+                [likeC](double a, double b) { return likeC ? std::fmod(a, b) : a - std::floor(a / b) * b; });
 }
 
 /// An operator of any number of operands.
@@ -121,8 +120,8 @@ Results evaluateWhere(const Node &, Operands operands) {
     shape = broadcastShapes(*shape, operands[0]->shape);
   if (!shape.ok())
     return shape.status();
-  absl::StatusOr<Array> condition = broadcastTo(*operands[0], *shape), yes = broadcastTo(*operands[1], *shape),
-                        no = broadcastTo(*operands[2], *shape);
+  absl::StatusOr<Array> condition = broadcastTo(*operands[0], *shape),
+                        yes = broadcastTo(*operands[1], *shape), no = broadcastTo(*operands[2], *shape);
   for (const absl::StatusOr<Array> *array : {&condition, &yes, &no})
     if (!array->ok())
       return array->status();
@@ -224,7 +223,8 @@ Results evaluateMatMul(const Node &, Operands operands) {
     shape.insert(shape.end(), {first, second});
     return shape;
   };
-  absl::StatusOr<Array> x = broadcastTo(a, extended(rows, inner)), y = broadcastTo(b, extended(inner, columns));
+  absl::StatusOr<Array> x = broadcastTo(a, extended(rows, inner)),
+                        y = broadcastTo(b, extended(inner, columns));
   absl::StatusOr<int64_t> count = elementsOf(extended(rows, columns));
   if (!x.ok() || !y.ok() || !count.ok())
     return !x.ok() ? x.status() : !y.ok() ? y.status() : count.status();
@@ -234,8 +234,8 @@ Results evaluateMatMul(const Node &, Operands operands) {
   for (int64_t index = 0; index < *count; ++index) {
     const int64_t matrix = index / (rows * columns), row = index / columns % rows, column = index % columns;
     for (int64_t k = 0; k < inner; ++k)
-      result.values[index] += x->values[(matrix * rows + row) * inner + k] *
-                              y->values[(matrix * inner + k) * columns + column];
+      result.values[index] +=
+          x->values[(matrix * rows + row) * inner + k] * y->values[(matrix * inner + k) * columns + column];
   }
   return one(std::move(result));
 }

@@ -28,8 +28,8 @@ int64_t rankOf(const Array &array) { return static_cast<int64_t>(array.shape.siz
 absl::Status checkSize(absl::Span<const int64_t> shape) {
   absl::StatusOr<int64_t> count = elementsOf(shape);
   if (count.ok() && *count > kMostElements)
-    return absl::UnimplementedError(absl::StrCat("makes an array of shape ", describeShape(shape),
-                                                 ", which is too large"));
+    return absl::UnimplementedError(
+        absl::StrCat("makes an array of shape ", describeShape(shape), ", which is too large"));
   return count.status();
 }
 
@@ -244,8 +244,7 @@ Results evaluateSplit(const Node &node, Operands operands) {
   absl::StatusOr<int64_t> axis = checkedAxis(node.integerOr("axis", 0), rankOf(x));
   if (!axis.ok())
     return axis.status();
-  absl::StatusOr<Shape> sizes =
-      splitSizes(node, x.shape[*axis], operands.size() > 1 ? operands[1] : nullptr);
+  absl::StatusOr<Shape> sizes = splitSizes(node, x.shape[*axis], operands.size() > 1 ? operands[1] : nullptr);
   if (!sizes.ok())
     return sizes.status();
   std::vector<Array> results;
@@ -429,24 +428,15 @@ Results evaluateTrilu(const Node &node, Operands operands) {
 }
 
 constexpr Operator kOperators[] = {
-    {"Identity", 1, evaluateIdentity},
-    {"Dropout", 1, evaluateIdentity},
-    {"Reshape", 2, evaluateReshape},
-    {"Flatten", 1, evaluateReshape},
-    {"Unsqueeze", 1, evaluateReshape},
-    {"Squeeze", 1, evaluateReshape},
-    {"Transpose", 1, evaluateTranspose},
-    {"Expand", 2, evaluateExpand},
-    {"Tile", 2, evaluateTile},
-    {"Concat", 1, evaluateConcat},
-    {"Slice", 3, evaluateSlice},
-    {"Split", 1, evaluateSplit},
-    {"Gather", 2, evaluateGather},
-    {"GatherElements", 2, evaluateGatherElements},
-    {"GatherND", 2, evaluateGatherNd},
-    {"ScatterND", 3, evaluateScatterNd},
-    {"Range", 3, evaluateRange},
-    {"ConstantOfShape", 1, evaluateConstantOfShape},
+    {"Identity", 1, evaluateIdentity},   {"Dropout", 1, evaluateIdentity},
+    {"Reshape", 2, evaluateReshape},     {"Flatten", 1, evaluateReshape},
+    {"Unsqueeze", 1, evaluateReshape},   {"Squeeze", 1, evaluateReshape},
+    {"Transpose", 1, evaluateTranspose}, {"Expand", 2, evaluateExpand},
+    {"Tile", 2, evaluateTile},           {"Concat", 1, evaluateConcat},
+    {"Slice", 3, evaluateSlice},         {"Split", 1, evaluateSplit},
+    {"Gather", 2, evaluateGather},       {"GatherElements", 2, evaluateGatherElements},
+    {"GatherND", 2, evaluateGatherNd},   {"ScatterND", 3, evaluateScatterNd},
+    {"Range", 3, evaluateRange},         {"ConstantOfShape", 1, evaluateConstantOfShape},
     {"Trilu", 1, evaluateTrilu},
 };
 

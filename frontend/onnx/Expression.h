@@ -80,7 +80,7 @@ struct Expression {
   Input input = Input::Tokens;
   Attention attention;
   std::vector<double> frequencies; ///< of pairs, in radians for each token
-  int64_t order = 0; ///< counts expressions as they are made: operands come first
+  int64_t order = 0;               ///< counts expressions as they are made: operands come first
   /// The node that it comes from, for messages and locations: "node 'NAME' (OP)", and its name.
   std::string place, name;
 
@@ -95,8 +95,8 @@ public:
   const Expression *scalar(double number);
 
 private:
-  using Key = std::tuple<Expression::Op, std::vector<const Expression *>, double, const Tensor *, bool, int64_t,
-                         int64_t, Input, Expression::Attention, std::vector<double>>;
+  using Key = std::tuple<Expression::Op, std::vector<const Expression *>, double, const Tensor *, bool,
+                         int64_t, int64_t, Input, Expression::Attention, std::vector<double>>;
   std::map<Key, const Expression *> known;
   std::deque<Expression> all;
 };

@@ -61,9 +61,10 @@ std::string describe(const Value &value) {
   auto withLayout = [](absl::string_view what, const Layout &layout) {
     std::vector<std::string> sizes;
     for (const Layout::Axis &axis : layout.axes())
-      sizes.push_back(axis.empty() ? "1" : absl::StrJoin(axis, " * ", [](std::string *text, const Part &part) {
-        absl::StrAppend(text, part.isSequence ? "tokens" : absl::StrCat(part.size));
-      }));
+      sizes.push_back(
+          axis.empty() ? "1" : absl::StrJoin(axis, " * ", [](std::string *text, const Part &part) {
+            absl::StrAppend(text, part.isSequence ? "tokens" : absl::StrCat(part.size));
+          }));
     return absl::StrCat(what, " [", absl::StrJoin(sizes, ", "), "]");
   };
   if (auto *known = std::get_if<Known>(&value))
@@ -359,7 +360,9 @@ GraphReader::Values GraphReader::readShape(const Node &node, const Inputs &input
   Known result;
   for (const std::vector<int64_t> &shape : shapesOf(*inputs[0], lengths)) {
     const int64_t rank = static_cast<int64_t>(shape.size());
-    auto place = [&](int64_t bound) { return std::clamp(bound < 0 ? bound + rank : bound, int64_t(0), rank); };
+    auto place = [&](int64_t bound) {
+      return std::clamp(bound < 0 ? bound + rank : bound, int64_t(0), rank);
+    };
     const int64_t start = place(node.integerOr("start", 0)), end = place(node.integerOr("end", rank));
     Array array{Array::Kind::Integer, {}, {}};
     for (int64_t i = start; i < end && node.op() == "Shape"; ++i)

@@ -21,8 +21,8 @@ namespace llmc::onnx {
 /// Goes through the nodes of a graph and finds out what each edge is, for one sequence without padding.
 ///
 /// What depends on the length of the sequence only (shapes, positions, masks) is computed for some lengths.
-/// Two sizes are the same, and a mask is causal, if they are at all of these. Everything else is rows: layouts
-/// follow what reshapes and transposes show of them, and expressions what is computed with them.
+/// Two sizes are the same, and a mask is causal, if they are at all of these. Everything else is rows:
+/// layouts follow what reshapes and transposes show of them, and expressions what is computed with them.
 class GraphReader {
 public:
   /// `lengths` of sequences that are tried, in increasing order.

@@ -28,7 +28,8 @@ constexpr const char *kStates[] = {"last_hidden_state", "token_embeddings"};
 absl::StatusOr<Activation> activationOf(const GraphReader &reader, const std::string &name) {
   const onnx::Value *value = reader.find(name);
   if (!value)
-    return absl::InvalidArgumentError(absl::StrCat("has output ", io::quote(name), ", which no node computes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("has output ", io::quote(name), ", which no node computes"));
   if (auto *status = std::get_if<absl::Status>(value))
     return *status;
   auto *activation = std::get_if<Activation>(value);
@@ -53,7 +54,8 @@ absl::StatusOr<Result> answersOf(const GraphReader &reader) {
   return Result{&first[0], Output::Answers};
 }
 
-absl::StatusOr<Result> findResult(const onnx::Model &model, const GraphReader &reader, const GraphHints &hints) {
+absl::StatusOr<Result> findResult(const onnx::Model &model, const GraphReader &reader,
+                                  const GraphHints &hints) {
   std::vector<std::string> names;
   for (const wire::ValueInfoProto &output : model.graph().output())
     names.push_back(output.name());

@@ -17,8 +17,8 @@ struct GraphHints {
 
 /// A program, and the facts of it that are in the graph.
 struct ImportedGraph {
-  /// What the rows of the result are: states of tokens, outputs of a head for each token, for the text, or the
-  /// two of an answer (its start and its end).
+  /// What the rows of the result are: states of tokens, outputs of a head for each token, for the text, or
+  /// the two of an answer (its start and its end).
   enum class Output { HiddenStates, OfTokens, OfSequence, Answers };
 
   Output output;

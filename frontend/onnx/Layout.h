@@ -20,8 +20,8 @@ struct Part {
   bool operator==(const Part &) const = default;
 };
 
-/// How the tensor of an ONNX graph shows an activation, which is [tokens, width] for one sequence: what each of
-/// its axes goes through. An axis without parts has size 1 (the batch). [1, heads, tokens, 64] is
+/// How the tensor of an ONNX graph shows an activation, which is [tokens, width] for one sequence: what each
+/// of its axes goes through. An axis without parts has size 1 (the batch). [1, heads, tokens, 64] is
 ///
 ///     {}, {heads with stride 64}, {sequence}, {64 with stride 1}
 ///

@@ -85,13 +85,12 @@ absl::Status Model::read(absl::Span<const uint8_t> bytes) {
                                                    " bytes, expected less than 2 GiB: the weights of larger "
                                                    "models are in files of external data"));
   bool hasGraph = false;
-  absl::StatusOr<std::string> others =
-      takeField(bytes, kGraphOfModel, [&](absl::Span<const uint8_t> graph) {
-        if (hasGraph)
-          return absl::InvalidArgumentError("has two graphs");
-        hasGraph = true;
-        return readGraph(graph);
-      });
+  absl::StatusOr<std::string> others = takeField(bytes, kGraphOfModel, [&](absl::Span<const uint8_t> graph) {
+    if (hasGraph)
+      return absl::InvalidArgumentError("has two graphs");
+    hasGraph = true;
+    return readGraph(graph);
+  });
   if (!others.ok())
     return others.status();
   wire::ModelProto header;
@@ -178,8 +177,8 @@ absl::Status Model::readExternal(const wire::TensorProto &proto, Tensor &tensor)
     if (entry.key() == "location")
       location = entry.value();
     else if ((entry.key() == "offset" || entry.key() == "length") && !isNumber)
-      return wrong(absl::StrCat("external ", entry.key(), " is ", io::quote(entry.value()),
-                                ", expected a number"));
+      return wrong(
+          absl::StrCat("external ", entry.key(), " is ", io::quote(entry.value()), ", expected a number"));
     else if (entry.key() == "offset")
       offset = number;
     else if (entry.key() == "length")
@@ -190,8 +189,8 @@ absl::Status Model::readExternal(const wire::TensorProto &proto, Tensor &tensor)
     return io::withContext(context, data.status());
   const absl::Span<const uint8_t> bytes = (*data)->bytes();
   const uint64_t rest = offset <= bytes.size() ? bytes.size() - offset : 0;
-  const uint64_t count = length.value_or(std::min<uint64_t>(
-      rest, static_cast<uint64_t>(tensor.elements()) * bytesOf(tensor.type)));
+  const uint64_t count = length.value_or(
+      std::min<uint64_t>(rest, static_cast<uint64_t>(tensor.elements()) * bytesOf(tensor.type)));
   if (offset > bytes.size() || count > rest)
     return wrong(absl::StrCat("external data is at ", offset, " and has ", count, " bytes, but ",
                               (*data)->path(), " has ", bytes.size()));
@@ -204,8 +203,8 @@ absl::StatusOr<const io::MappedFile *> Model::openExternal(const std::string &lo
   const std::vector<absl::string_view> parts = absl::StrSplit(location, '/');
   const bool isPrintable = absl::c_none_of(location, [](unsigned char c) { return c < ' ' || c == 0x7f; });
   if (location.empty() || location.front() == '/' || absl::c_linear_search(parts, "..") || !isPrintable)
-    return absl::InvalidArgumentError(absl::StrCat("external location is ", io::quote(location),
-                                                   ", expected a file beside the model"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("external location is ", io::quote(location), ", expected a file beside the model"));
   std::unique_ptr<io::MappedFile> &found = external[location];
   if (!found) {
     absl::StatusOr<io::MappedFile> mapped = io::MappedFile::open(folderOf(filePath) + location);

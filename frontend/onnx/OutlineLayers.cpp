@@ -121,9 +121,9 @@ void Outliner::outline(size_t index, Range layer) {
   arguments.append(parameters.begin(), parameters.end());
   OpBuilder builder = OpBuilder::atBlockEnd(forward->getBlock());
   const Location location = first->getLoc();
-  auto function = func::FuncOp::create(
-      builder, location, ("layer_" + Twine(index)).str(),
-      builder.getFunctionType(ValueRange(arguments).getTypes(), {result.getType()}));
+  auto function =
+      func::FuncOp::create(builder, location, ("layer_" + Twine(index)).str(),
+                           builder.getFunctionType(ValueRange(arguments).getTypes(), {result.getType()}));
   function.setPrivate();
   Block *body = function.addEntryBlock();
   IRMapping mapping;

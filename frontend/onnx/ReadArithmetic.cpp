@@ -15,15 +15,18 @@ namespace {
 
 using Op = Expression::Op;
 
-constexpr std::pair<absl::string_view, Op> kUnary[] = {
-    {"Neg", Op::Negate}, {"Reciprocal", Op::Reciprocal}, {"Sqrt", Op::Sqrt}, {"Exp", Op::Exp},
-    {"Log", Op::Log},    {"Erf", Op::Erf},               {"Tanh", Op::Tanh}, {"Sigmoid", Op::Sigmoid},
-    {"Relu", Op::Relu},  {"Abs", Op::Abs},               {"Sin", Op::Sin},   {"Cos", Op::Cos}};
+constexpr std::pair<absl::string_view, Op> kUnary[] = {{"Neg", Op::Negate}, {"Reciprocal", Op::Reciprocal},
+                                                       {"Sqrt", Op::Sqrt},  {"Exp", Op::Exp},
+                                                       {"Log", Op::Log},    {"Erf", Op::Erf},
+                                                       {"Tanh", Op::Tanh},  {"Sigmoid", Op::Sigmoid},
+                                                       {"Relu", Op::Relu},  {"Abs", Op::Abs},
+                                                       {"Sin", Op::Sin},    {"Cos", Op::Cos}};
 constexpr std::pair<absl::string_view, Op> kBinary[] = {
     {"Add", Op::Add},   {"Sub", Op::Subtract}, {"Mul", Op::Multiply}, {"Div", Op::Divide},
     {"Pow", Op::Power}, {"Max", Op::Maximum},  {"Min", Op::Minimum}};
 
-template <size_t size> Op opOf(const std::pair<absl::string_view, Op> (&table)[size], absl::string_view name) {
+template <size_t size>
+Op opOf(const std::pair<absl::string_view, Op> (&table)[size], absl::string_view name) {
   return absl::c_find_if(table, [&](const auto &entry) { return entry.first == name; })->second;
 }
 
@@ -40,7 +43,8 @@ std::optional<Layout> commonLayout(const Activation &a, const Activation &b) {
   // One number for each token goes with all of its row.
   const bool isA = isOneNumber(a);
   const Activation &one = isA ? a : b, &row = isA ? b : a;
-  if (isOneNumber(one) && one.layout.rank() == row.layout.rank() && row.layout.endsWithWidth(row.rows->width) &&
+  if (isOneNumber(one) && one.layout.rank() == row.layout.rank() &&
+      row.layout.endsWithWidth(row.rows->width) &&
       one.layout == row.layout.withAxis(row.layout.rank() - 1, {}))
     return row.layout;
   return std::nullopt;
@@ -63,7 +67,8 @@ const Tensor *GraphReader::tensorOf(const Value &value, const std::string &name)
   return tensors.add(name, known->arrays[0].shape, known->arrays[0].values);
 }
 
-absl::StatusOr<const Expression *> GraphReader::vectorOf(const Node &node, const Value &value, int64_t width) {
+absl::StatusOr<const Expression *> GraphReader::vectorOf(const Node &node, const Value &value,
+                                                         int64_t width) {
   const Tensor *tensor = tensorOf(value, node.name() + ".vector");
   if (!tensor || !isFloat(tensor->type) || tensor->shape.empty() || tensor->shape.back() != width ||
       tensor->elements() != width)
@@ -78,8 +83,8 @@ absl::StatusOr<const Expression *> GraphReader::vectorOf(const Node &node, const
     vector.shape = {width};
     tensor = tensors.add(std::move(vector));
   }
-  return expressions.make({.op = Op::Vector, .width = width, .weight = tensor, .place = node.describe(),
-                           .name = node.name()});
+  return expressions.make(
+      {.op = Op::Vector, .width = width, .weight = tensor, .place = node.describe(), .name = node.name()});
 }
 
 absl::StatusOr<Activation> GraphReader::operandOf(const Node &node, const Value &value,
@@ -93,10 +98,9 @@ absl::StatusOr<Activation> GraphReader::operandOf(const Node &node, const Value 
   const std::vector<int64_t> &shape = shapes[0];
   // A vector of equal numbers is a vector too: weights of norms may be.
   const int64_t width = other.rows->width;
-  const bool isVector = !shape.empty() && shape.back() == width && other.layout.endsWithWidth(width) &&
-                        absl::c_all_of(shapes, [&](const auto &same) {
-                          return same == shape && *elementsOf(same) == width;
-                        });
+  const bool isVector =
+      !shape.empty() && shape.back() == width && other.layout.endsWithWidth(width) &&
+      absl::c_all_of(shapes, [&](const auto &same) { return same == shape && *elementsOf(same) == width; });
   if (isVector && (width > 1 || other.rows->op == Op::Linear)) {
     absl::StatusOr<const Expression *> vector = vectorOf(node, value, width);
     if (!vector.ok())
@@ -113,7 +117,8 @@ absl::StatusOr<Activation> GraphReader::operandOf(const Node &node, const Value 
               broadcastShapes(shapes[i], other.layout.shapeAt(lengths[i]));
           !fitting.ok() || fitting->size() > other.layout.axes().size() ||
           *fitting != other.layout.shapeAt(lengths[i]))
-        return node.unsupported(absl::StrCat("repeats ", describe(Value(other)), " to fit ", describe(value)));
+        return node.unsupported(
+            absl::StrCat("repeats ", describe(Value(other)), " to fit ", describe(value)));
     return Activation{expressions.scalar(known->at(0).values[0]), Layout()};
   }
   return node.unsupported(absl::StrCat("computes with ", describe(value), " and ", describe(Value(other)),
@@ -140,7 +145,8 @@ GraphReader::Values GraphReader::combine(const Node &node, Op op, const Value &a
   if (!layout || differ)
     return node.unsupported(absl::StrCat("is not supported on ", describe(Value(*left)), " and ",
                                          describe(Value(*right)), ", whose axes differ"));
-  Expression expression{.op = op, .operands = {left->rows, right->rows},
+  Expression expression{.op = op,
+                        .operands = {left->rows, right->rows},
                         .width = std::max(left->rows->width, right->rows->width),
                         .rows = rows[0] == Rows::Constant ? rows[1] : rows[0]};
   return std::vector<Value>{activation(node, std::move(expression), *std::move(layout))};
@@ -153,8 +159,8 @@ GraphReader::Values GraphReader::readUnary(const Node &node, const Inputs &input
   auto *x = std::get_if<Activation>(inputs[0]);
   if (!x)
     return wrong(node, inputs);
-  Expression expression{.op = opOf(kUnary, node.op()), .operands = {x->rows}, .width = x->rows->width,
-                        .rows = x->rows->rows};
+  Expression expression{
+      .op = opOf(kUnary, node.op()), .operands = {x->rows}, .width = x->rows->width, .rows = x->rows->rows};
   return std::vector<Value>{activation(node, std::move(expression), x->layout)};
 }
 
@@ -180,7 +186,8 @@ GraphReader::Values GraphReader::readBinary(const Node &node, const Inputs &inpu
   if (first && second && op == Op::Add)
     return rotate(node, *first, *second);
   for (int i : {0, 1})
-    if (std::optional<Value> term = op == Op::Multiply ? rotaryTermOf(*inputs[i], *inputs[1 - i]) : std::nullopt)
+    if (std::optional<Value> term =
+            op == Op::Multiply ? rotaryTermOf(*inputs[i], *inputs[1 - i]) : std::nullopt)
       return std::vector<Value>{*std::move(term)};
   return combine(node, op, *inputs[0], *inputs[1]);
 }
@@ -241,14 +248,17 @@ GraphReader::Values GraphReader::readNorm(const Node &node, const Inputs &inputs
     return axis.status();
   const int64_t width = x->rows->width;
   if (*axis != x->layout.rank() - 1 || !x->layout.endsWithWidth(width))
-    return node.unsupported(absl::StrCat("is over axis ", *axis, " of ", describe(*inputs[0]),
-                                         " (supported: over the width)"));
+    return node.unsupported(
+        absl::StrCat("is over axis ", *axis, " of ", describe(*inputs[0]), " (supported: over the width)"));
   const bool isLayerNorm = node.op() == "LayerNormalization";
   const double epsilon = node.numberOr("epsilon", 1e-5);
   if (!(epsilon >= 0 && epsilon <= 1))
     return node.invalid(absl::StrCat("has epsilon ", epsilon, ", expected a number from 0 to 1"));
-  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm, .operands = {x->rows}, .width = width,
-                  .rows = x->rows->rows, .number = epsilon};
+  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm,
+                  .operands = {x->rows},
+                  .width = width,
+                  .rows = x->rows->rows,
+                  .number = epsilon};
   for (size_t i = 1; i < (isLayerNorm ? 3 : 2) && i < inputs.size(); ++i) {
     if (!inputs[i])
       continue;
@@ -279,8 +289,10 @@ GraphReader::Values GraphReader::readSkipNorm(const Node &node, const Inputs &in
   const Activation &rows = std::get<Activation>(sum->front());
   if (!rows.layout.endsWithWidth(rows.rows->width))
     return wrong(node, inputs);
-  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm, .operands = {rows.rows},
-                  .width = rows.rows->width, .rows = rows.rows->rows,
+  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm,
+                  .operands = {rows.rows},
+                  .width = rows.rows->width,
+                  .rows = rows.rows->rows,
                   .number = node.numberOr("epsilon", 1e-12)};
   for (size_t i = 2; i < (isLayerNorm ? 4 : 3) && i < inputs.size(); ++i) {
     if (!inputs[i])
@@ -319,7 +331,9 @@ GraphReader::Values GraphReader::readGelu(const Node &node, const Inputs &inputs
   Expression gelu{.op = op == "com.microsoft.QuickGelu" ? Op::GeluSigmoid
                         : isTanh                        ? Op::GeluTanh
                                                         : Op::Gelu,
-                  .operands = {x->rows}, .width = x->rows->width, .rows = x->rows->rows};
+                  .operands = {x->rows},
+                  .width = x->rows->width,
+                  .rows = x->rows->rows};
   return std::vector<Value>{activation(node, std::move(gelu), x->layout)};
 }
 
@@ -335,14 +349,17 @@ GraphReader::Values GraphReader::product(const Node &node, const Activation &x, 
   // As a product of rows: [out, in], or [in, out] where it is transposed.
   const int64_t in = tensor->shape[isTransposed ? 0 : 1], out = tensor->shape[isTransposed ? 1 : 0];
   if (!x.layout.endsWithWidth(x.rows->width) || x.rows->width != in)
-    return node.unsupported(absl::StrCat("multiplies ", describe(Value(x)), " by ", describe(weight),
-                                         ", expected rows of ", in));
-  Expression linear{.op = Op::Linear, .operands = {x.rows}, .width = out, .rows = x.rows->rows,
-                    .weight = tensor, .isTransposed = isTransposed};
-  return std::vector<Value>{
-      activation(node, std::move(linear),
-                 x.layout.withAxis(x.layout.rank() - 1,
-                                   out == 1 ? Layout::Axis() : Layout::Axis{Layout::width(out)}))};
+    return node.unsupported(
+        absl::StrCat("multiplies ", describe(Value(x)), " by ", describe(weight), ", expected rows of ", in));
+  Expression linear{.op = Op::Linear,
+                    .operands = {x.rows},
+                    .width = out,
+                    .rows = x.rows->rows,
+                    .weight = tensor,
+                    .isTransposed = isTransposed};
+  return std::vector<Value>{activation(
+      node, std::move(linear),
+      x.layout.withAxis(x.layout.rank() - 1, out == 1 ? Layout::Axis() : Layout::Axis{Layout::width(out)}))};
 }
 
 GraphReader::Values GraphReader::readMatMul(const Node &node, const Inputs &inputs) {

@@ -69,14 +69,16 @@ Layout scoresLayout(int64_t rank, int64_t heads) {
 
 } // namespace
 
-GraphReader::Values GraphReader::readScores(const Node &node, const Activation &query, const Activation &key) {
+GraphReader::Values GraphReader::readScores(const Node &node, const Activation &query,
+                                            const Activation &key) {
   int64_t headDim = 0, keyDim = 0;
   std::optional<Heads> queries = headsOf(query, /*isTransposed=*/false, headDim);
   std::optional<Heads> keys = headsOf(key, /*isTransposed=*/true, keyDim);
   if (!queries || !keys || headDim != keyDim || queries->repeats != 1 ||
       queries->count != keys->count * keys->repeats)
-    return node.unsupported(absl::StrCat("multiplies ", describe(Value(query)), " by ", describe(Value(key)),
-                                         ", expected queries [batch, heads, tokens, size] and transposed keys"));
+    return node.unsupported(
+        absl::StrCat("multiplies ", describe(Value(query)), " by ", describe(Value(key)),
+                     ", expected queries [batch, heads, tokens, size] and transposed keys"));
   // Numbers that queries and keys are multiplied by beforehand scale their products.
   auto [queryFactor, queryRows] = splitFactor(*query.rows);
   auto [keyFactor, keyRows] = splitFactor(*key.rows);
@@ -103,7 +105,8 @@ GraphReader::Values GraphReader::hide(const Node &node, const Scores &scores, co
     if (!whole.ok())
       return whole.status();
     if (masked.visible.size() <= i)
-      masked.visible.push_back({Array::Kind::Boolean, {length, length}, std::vector<double>(length * length, 1)});
+      masked.visible.push_back(
+          {Array::Kind::Boolean, {length, length}, std::vector<double>(length * length, 1)});
     Array &visible = masked.visible[i];
     for (size_t j = 0; j < whole->values.size(); ++j) {
       const size_t place = j % visible.values.size();
@@ -178,8 +181,8 @@ static bool isMaskOf(const std::vector<Array> &visible, const Expression::Attent
     const int64_t length = array.shape[0];
     for (int64_t query = 0; query < length; ++query)
       for (int64_t key = 0; key < length; ++key) {
-        const bool isSeen = (!attention.isCausal || key <= query) &&
-                            (!attention.window || query - key < *attention.window);
+        const bool isSeen =
+            (!attention.isCausal || key <= query) && (!attention.window || query - key < *attention.window);
         if (isSeen != (array.values[query * length + key] != 0))
           return false;
       }

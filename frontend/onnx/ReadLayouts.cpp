@@ -115,7 +115,9 @@ GraphReader::Values GraphReader::takePart(const Node &node, const Activation &x,
     if (start != 0 || count != 1 || !layout.endsWithWidth(x.rows->width))
       return node.unsupported(absl::StrCat("takes ", count, " tokens from ", start, " on of ",
                                            describe(Value(x)), " (supported: the first token)"));
-    Expression first{.op = Expression::Op::FirstRow, .operands = {x.rows}, .width = x.rows->width,
+    Expression first{.op = Expression::Op::FirstRow,
+                     .operands = {x.rows},
+                     .width = x.rows->width,
                      .rows = Expression::Rows::First};
     return std::vector<Value>{
         activation(node, std::move(first), keepsAxis ? layout.withAxis(axis, {}) : layout.without(axis))};
@@ -127,13 +129,17 @@ GraphReader::Values GraphReader::takePart(const Node &node, const Activation &x,
   const bool isWhole = part && part->stride > 0 && part->size * part->stride == x.rows->width;
   Layout rest = keepsAxis ? layout : layout.without(axis);
   if (part && keepsAxis)
-    rest = rest.withAxis(axis, count == 1 ? Layout::Axis() : Layout::Axis{Layout::width(count, part->stride)});
+    rest =
+        rest.withAxis(axis, count == 1 ? Layout::Axis() : Layout::Axis{Layout::width(count, part->stride)});
   if (!isWhole)
-    return node.unsupported(
-        absl::StrCat("takes ", count, " elements from ", start, " on of axis ", axis, " of ",
-                     describe(Value(x)), " (supported: parts of the whole width)"));
-  Expression slice{.op = Expression::Op::Slice, .operands = {x.rows}, .width = count * part->stride,
-                   .rows = x.rows->rows, .first = start * part->stride};
+    return node.unsupported(absl::StrCat("takes ", count, " elements from ", start, " on of axis ", axis,
+                                         " of ", describe(Value(x)),
+                                         " (supported: parts of the whole width)"));
+  Expression slice{.op = Expression::Op::Slice,
+                   .operands = {x.rows},
+                   .width = count * part->stride,
+                   .rows = x.rows->rows,
+                   .first = start * part->stride};
   return std::vector<Value>{activation(node, std::move(slice), std::move(rest))};
 }
 
@@ -224,15 +230,16 @@ GraphReader::Values GraphReader::readGather(const Node &node, const Inputs &inpu
   if (place < 0 && !x->layout.isSequence(*axis))
     place += size;
   if (place < 0 || (place >= size && !x->layout.isSequence(*axis)))
-    return node.unsupported(absl::StrCat("takes element ", array.integer(0), " of axis ", *axis, " of ",
-                                         describe(*inputs[0])));
+    return node.unsupported(
+        absl::StrCat("takes element ", array.integer(0), " of axis ", *axis, " of ", describe(*inputs[0])));
   const bool keepsAxis = array.shape.size() == 1;
   if (x->layout.axes()[*axis].empty()) // The only sequence of the batch.
     return relaid(*inputs[0], keepsAxis ? x->layout : x->layout.without(*axis));
   return takePart(node, *x, *axis, place, 1, keepsAxis);
 }
 
-GraphReader::Values GraphReader::readEmbedding(const Node &node, const Constant &table, const Value &indices) {
+GraphReader::Values GraphReader::readEmbedding(const Node &node, const Constant &table,
+                                               const Value &indices) {
   const Tensor &rows = *table.tensor;
   const int64_t width = rows.shape[1];
   auto withWidth = [&](const Layout &layout) {
@@ -241,8 +248,11 @@ GraphReader::Values GraphReader::readEmbedding(const Node &node, const Constant 
     return Layout(std::move(axes));
   };
   auto lookUp = [&](Input input, const Tensor *weight, const Layout &layout) {
-    Expression embedding{.op = Expression::Op::Embedding, .width = width, .rows = Expression::Rows::All,
-                         .weight = weight, .input = input};
+    Expression embedding{.op = Expression::Op::Embedding,
+                         .width = width,
+                         .rows = Expression::Rows::All,
+                         .weight = weight,
+                         .input = input};
     return std::vector<Value>{activation(node, std::move(embedding), withWidth(layout))};
   };
   auto countPositions = [&](int64_t count) { context = std::min(context.value_or(count), count); };

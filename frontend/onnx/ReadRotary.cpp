@@ -26,8 +26,9 @@ std::optional<Value> GraphReader::halfOf(const Activation &x, int64_t axis, int6
 GraphReader::Values GraphReader::readConcat(const Node &node, const Inputs &inputs) {
   if (inputs.size() == 2 && inputs[1]) {
     auto *first = std::get_if<RotaryPart>(inputs[0]), *second = std::get_if<RotaryPart>(inputs[1]);
-    const bool isTurned = first && second && first->what == What::NegatedSecond && second->what == What::First &&
-                          first->x.rows == second->x.rows && first->x.layout == second->x.layout;
+    const bool isTurned = first && second && first->what == What::NegatedSecond &&
+                          second->what == What::First && first->x.rows == second->x.rows &&
+                          first->x.layout == second->x.layout;
     const int64_t rank = isTurned ? first->x.layout.rank() : 0, axis = node.integerOr("axis", 0);
     if (isTurned && (axis == -1 || axis == rank - 1))
       return std::vector<Value>{RotaryPart{first->x, What::Turned}};
@@ -77,14 +78,15 @@ GraphReader::Values GraphReader::rotate(const Node &node, const RotaryTerm &a, c
       const double angle = static_cast<double>(place / headDim) * frequencies[place % pairs];
       if (std::fabs(cosines.factor.at(length).values[place] - std::cos(angle)) > kBound ||
           std::fabs(sines.factor.at(length).values[place] - std::sin(angle)) > kBound)
-        return node.unsupported("multiplies by numbers that are no cosines and sines of angles that grow with "
-                                "the position");
+        return node.unsupported(
+            "multiplies by numbers that are no cosines and sines of angles that grow with "
+            "the position");
     }
   for (double frequency : frequencies)
     if (!(frequency > 0))
       return node.unsupported("rotates by angles that do not grow with the position");
-  Expression rope{.op = Expression::Op::Rope, .operands = {x.rows}, .width = x.rows->width,
-                  .rows = x.rows->rows};
+  Expression rope{
+      .op = Expression::Op::Rope, .operands = {x.rows}, .width = x.rows->width, .rows = x.rows->rows};
   rope.attention.heads = rope.width / headDim;
   rope.frequencies = std::move(frequencies);
   return std::vector<Value>{activation(node, std::move(rope), x.layout)};

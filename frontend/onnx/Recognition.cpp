@@ -13,7 +13,9 @@ namespace {
 using Op = Expression::Op;
 
 /// Exporters round their constants to f32.
-bool isNear(double found, double expected) { return std::fabs(found - expected) <= 1e-5 * std::fabs(expected); }
+bool isNear(double found, double expected) {
+  return std::fabs(found - expected) <= 1e-5 * std::fabs(expected);
+}
 
 //===----------------------------------------------------------------------===//
 // Products and sums, however they are written
@@ -221,9 +223,8 @@ std::optional<Polynomial> polynomialOf(const Expression &expression, const Expre
 
 bool isPolynomial(const Expression &expression, const Expression &x, const Polynomial &expected) {
   std::optional<Polynomial> found = polynomialOf(expression, x);
-  return found && absl::c_equal(*found, expected, [](double a, double b) {
-           return b == 0 ? a == 0 : isNear(a, b);
-         });
+  return found &&
+         absl::c_equal(*found, expected, [](double a, double b) { return b == 0 ? a == 0 : isNear(a, b); });
 }
 
 } // namespace

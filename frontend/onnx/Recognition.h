@@ -11,7 +11,7 @@ namespace llmc::onnx {
 
 /// A norm of the rows of `x` that an expression stands for.
 struct RecognizedNorm {
-  Expression::Op op; ///< LayerNorm or RmsNorm
+  Expression::Op op;                   ///< LayerNorm or RmsNorm
   const Expression *x, *weight, *bias; ///< weight and bias are vectors, or null
   double epsilon;
 };

@@ -19,10 +19,10 @@ struct TypeTraits {
 };
 
 constexpr TypeTraits kTypes[] = {
-    {ElementType::F32, "FLOAT", 4},  {ElementType::U8, "UINT8", 1},       {ElementType::I8, "INT8", 1},
-    {ElementType::U16, "UINT16", 2}, {ElementType::I16, "INT16", 2},      {ElementType::I32, "INT32", 4},
-    {ElementType::I64, "INT64", 8},  {ElementType::Bool, "BOOL", 1},      {ElementType::F16, "FLOAT16", 2},
-    {ElementType::F64, "DOUBLE", 8}, {ElementType::U32, "UINT32", 4},     {ElementType::U64, "UINT64", 8},
+    {ElementType::F32, "FLOAT", 4},    {ElementType::U8, "UINT8", 1},   {ElementType::I8, "INT8", 1},
+    {ElementType::U16, "UINT16", 2},   {ElementType::I16, "INT16", 2},  {ElementType::I32, "INT32", 4},
+    {ElementType::I64, "INT64", 8},    {ElementType::Bool, "BOOL", 1},  {ElementType::F16, "FLOAT16", 2},
+    {ElementType::F64, "DOUBLE", 8},   {ElementType::U32, "UINT32", 4}, {ElementType::U64, "UINT64", 8},
     {ElementType::BF16, "BFLOAT16", 2}};
 
 const TypeTraits &traitsOf(ElementType type) {
@@ -80,8 +80,8 @@ absl::StatusOr<ElementType> elementTypeOf(int number) {
       return traits.type;
     supported.push_back(traits.name);
   }
-  return absl::UnimplementedError(absl::StrCat("element type ", number, " is not supported (supported: ",
-                                               absl::StrJoin(supported, ", "), ")"));
+  return absl::UnimplementedError(absl::StrCat(
+      "element type ", number, " is not supported (supported: ", absl::StrJoin(supported, ", "), ")"));
 }
 
 absl::string_view nameOf(ElementType type) { return traitsOf(type).name; }
@@ -96,8 +96,8 @@ absl::StatusOr<int64_t> elementsOf(absl::Span<const int64_t> shape) {
   int64_t count = 1;
   for (int64_t size : shape) {
     if (size < 0 || size > kMost)
-      return absl::InvalidArgumentError(absl::StrCat("has shape [", absl::StrJoin(shape, ", "),
-                                                     "], expected sizes from 0 to 2^40"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("has shape [", absl::StrJoin(shape, ", "), "], expected sizes from 0 to 2^40"));
     count *= size;
     if (count > kMost)
       return absl::InvalidArgumentError(
@@ -149,10 +149,9 @@ double Tensor::at(int64_t index) const {
 absl::Status setBytes(Tensor &tensor, absl::Span<const uint8_t> bytes, absl::string_view origin) {
   const uint64_t expected = static_cast<uint64_t>(tensor.elements()) * bytesOf(tensor.type);
   if (bytes.size() != expected)
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", io::quote(tensor.name), ": ", origin, " has ",
-                                                   bytes.size(), " bytes, expected ", expected, " for ",
-                                                   nameOf(tensor.type), " [",
-                                                   absl::StrJoin(tensor.shape, ", "), "]"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor ", io::quote(tensor.name), ": ", origin, " has ", bytes.size(), " bytes, expected ", expected,
+        " for ", nameOf(tensor.type), " [", absl::StrJoin(tensor.shape, ", "), "]"));
   tensor.bytes = bytes;
   return absl::OkStatus();
 }

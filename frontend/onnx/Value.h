@@ -69,8 +69,7 @@ struct RotaryTerm {
 };
 
 /// What an edge of the graph carries. A status says why it can not be read: only what is needed is refused.
-using Value =
-    std::variant<Known, Constant, Ids, Activation, Scores, RotaryPart, RotaryTerm, absl::Status>;
+using Value = std::variant<Known, Constant, Ids, Activation, Scores, RotaryPart, RotaryTerm, absl::Status>;
 
 } // namespace llmc::onnx
 

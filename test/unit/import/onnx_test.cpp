@@ -19,7 +19,7 @@ std::string nameOfTest(std::string name) {
 /// The checkpoint that test/e2e/golden/onnx/NAME-EXPORTER was exported from.
 std::string checkpointOf(const std::string &name) {
   const std::string checkpoint = name.substr(0, name.rfind('-'));
-  return checkpoint.ends_with("-odd") ? checkpoint : "heads/" + checkpoint;
+  return std::filesystem::exists(goldenFolder + checkpoint) ? checkpoint : "heads/" + checkpoint;
 }
 
 class OnnxGolden : public testing::TestWithParam<const char *> {};
@@ -62,6 +62,22 @@ INSTANTIATE_TEST_SUITE_P(, OnnxGolden,
                                          "distilbert-sequence-legacy14", "distilbert-answer-legacy17"),
                          [](const auto &info) { return nameOfTest(info.param); });
 
+class OnnxDecoderGolden : public testing::TestWithParam<const char *> {};
+
+TEST_P(OnnxDecoderGolden, AgreesWithTransformers) {
+  TensorFile golden = goldenOf(checkpointOf(GetParam()));
+  auto tokens = golden.read<int32_t>("tokens");
+  Model model(goldenFolder + "onnx/" + GetParam());
+  EXPECT_EQ(model.info().kind, frontend::ModelKind::Generate);
+  std::vector<float> found = model.run<float>({ids(tokens), range(tokens.size()), range(tokens.size())});
+  EXPECT_LT(relativeError<float>(found, golden.read<float>("logits")), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OnnxDecoderGolden,
+                         testing::Values("gpt2-odd-legacy14", "gpt2-odd-dynamo18", "qwen2-odd-legacy17",
+                                         "qwen2-window-dynamo18"),
+                         [](const auto &info) { return nameOfTest(info.param); });
+
 /// How many operations of each kind each function has.
 std::map<std::string, int> operationsOf(Model &model) {
   std::map<std::string, int> counts;
@@ -72,9 +88,11 @@ std::map<std::string, int> operationsOf(Model &model) {
 }
 
 TEST(OnnxPrograms, AreThoseOfTheCheckpoint) {
-  for (const char *exporter : {"legacy14", "legacy17", "dynamo18", "dynamo20"}) {
-    SCOPED_TRACE(exporter);
-    Model checkpoint(goldenFolder + "bert-odd"), exported(goldenFolder + "onnx/bert-odd-" + exporter);
+  for (const std::string name :
+       {"bert-odd-legacy14", "bert-odd-legacy17", "bert-odd-dynamo18", "bert-odd-dynamo20",
+        "gpt2-odd-legacy14", "gpt2-odd-dynamo18", "qwen2-window-dynamo18"}) {
+    SCOPED_TRACE(name);
+    Model checkpoint(goldenFolder + checkpointOf(name)), exported(goldenFolder + "onnx/" + name);
     EXPECT_EQ(operationsOf(exported), operationsOf(checkpoint));
     const frontend::ModelSizes &found = exported.info().sizes, &expected = checkpoint.info().sizes;
     EXPECT_EQ(found.vocabulary, expected.vocabulary);
@@ -132,8 +150,12 @@ TEST(OnnxRefusals, MissingInitializerIsNamed) {
 TEST(OnnxRefusals, InputsAreThoseOfText) {
   OnnxWriter writer = smallEncoder();
   writer.output("embeddings");
-  writer.graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(1)->set_dim_value(
-      128);
+  writer.graph.mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(1)
+      ->set_dim_value(128);
   EXPECT_EQ(refusalOfGraph(writer), "input 'input_ids' has shape [?, 128], expected [batch, sequence] with a "
                                     "sequence of any length and a batch of any size or of 1");
   OnnxWriter other = smallEncoder();
@@ -161,8 +183,9 @@ TEST(OnnxRefusals, WeightsHaveTheRightShapeAndType) {
   w.mutable_raw_data()->resize(4 * 4 * 8);
   type.node("MatMul", {"embeddings", "w"}, {"y"});
   type.output("y");
-  EXPECT_EQ(refusalOfGraph(type), "tensor 'w' is a weight with elements of type DOUBLE, which is not supported "
-                                  "(supported: FLOAT, FLOAT16, BFLOAT16)");
+  EXPECT_EQ(refusalOfGraph(type),
+            "tensor 'w' is a weight with elements of type DOUBLE, which is not supported "
+            "(supported: FLOAT, FLOAT16, BFLOAT16)");
 }
 
 TEST(OnnxRefusals, WhatHasNoPlaceInAProgramIsNamed) {
@@ -170,7 +193,8 @@ TEST(OnnxRefusals, WhatHasNoPlaceInAProgramIsNamed) {
   vector.weight("w", {4});
   vector.node("Mul", {"embeddings", "w"}, {"y"});
   vector.output("y");
-  EXPECT_THAT(refusalOfGraph(vector), testing::StartsWith("node '/y' (Mul): computes with a constant vector"));
+  EXPECT_THAT(refusalOfGraph(vector),
+              testing::StartsWith("node '/y' (Mul): computes with a constant vector"));
   OnnxWriter tokens = smallEncoder();
   tokens.integers("axis", {1});
   auto &mean = tokens.node("ReduceMean", {"embeddings"}, {"y"});

@@ -110,7 +110,8 @@ TEST(OnnxEvaluate, ShapesChange) {
 
 TEST(OnnxEvaluate, PartsAreTaken) {
   expect(Example("Slice").one({vector({0, 1, 2, 3, 4}), vector({1}), vector({9.3e18})}), {4}, {1, 2, 3, 4});
-  expect(Example("Slice").one({vector({0, 1, 2, 3, 4}), vector({-2}), vector({-9.3e18}), vector({0}), vector({-2})}),
+  expect(Example("Slice").one(
+             {vector({0, 1, 2, 3, 4}), vector({-2}), vector({-9.3e18}), vector({0}), vector({-2})}),
          {2}, {3, 1});
   expect(Example("Gather").with("axis", 1).one({matrix, integers({}, {-1})}), {2}, {3, 6});
   expect(Example("GatherElements").with("axis", 1).one({matrix, integers({2, 1}, {2, 0})}), {2, 1}, {3, 4});

@@ -92,8 +92,9 @@ TEST(OnnxModel, MalformedFilesAreRefusedWithOneLine) {
   wire::ModelProto functions;
   functions.add_opset_import()->set_version(18);
   functions.add_functions()->set_name("gelu");
-  EXPECT_EQ(refusal(functions.SerializeAsString() + OnnxWriter::field(7, "")),
-            "m.onnx: has function 'gelu', which is not supported: expected a graph whose functions are inlined");
+  EXPECT_EQ(
+      refusal(functions.SerializeAsString() + OnnxWriter::field(7, "")),
+      "m.onnx: has function 'gelu', which is not supported: expected a graph whose functions are inlined");
   EXPECT_EQ(refusal(smallEncoder().bytes() + OnnxWriter::field(7, "")), "m.onnx: has two graphs");
 
   OnnxWriter twice = smallEncoder();
@@ -101,11 +102,11 @@ TEST(OnnxModel, MalformedFilesAreRefusedWithOneLine) {
   EXPECT_EQ(refusal(twice.bytes()), "m.onnx: tensor 'words.weight' is there twice");
   OnnxWriter shorter = smallEncoder();
   shorter.weight("w", {2, 3}).mutable_raw_data()->resize(20);
-  EXPECT_EQ(refusal(shorter.bytes()), "m.onnx: tensor 'w': raw_data has 20 bytes, expected 24 for FLOAT [2, 3]");
+  EXPECT_EQ(refusal(shorter.bytes()),
+            "m.onnx: tensor 'w': raw_data has 20 bytes, expected 24 for FLOAT [2, 3]");
   OnnxWriter negative = smallEncoder();
   negative.weight("w", {2}).set_dims(0, -2);
-  EXPECT_EQ(refusal(negative.bytes()),
-            "m.onnx: tensor 'w': has shape [-2], expected sizes from 0 to 2^40");
+  EXPECT_EQ(refusal(negative.bytes()), "m.onnx: tensor 'w': has shape [-2], expected sizes from 0 to 2^40");
   OnnxWriter complex = smallEncoder();
   complex.weight("w", {2}).set_data_type(14);
   EXPECT_THAT(refusal(complex.bytes()),
@@ -169,7 +170,8 @@ TEST_F(ExternalData, IsHeldAgainstTheFile) {
   EXPECT_THAT(open({{"location", "other.data"}}), StartsWith("m.onnx: tensor 'w': other.data: "));
   for (const char *location : {"../m.data", "/m.data", "a/../../m.data", ""})
     EXPECT_EQ(open({{"location", location}}), "m.onnx: tensor 'w': external location is '" +
-                                                  std::string(location) + "', expected a file beside the model");
+                                                  std::string(location) +
+                                                  "', expected a file beside the model");
 }
 
 } // namespace
