@@ -139,6 +139,16 @@ absl::StatusOr<Head> readHead(Checkpoint &checkpoint, HeadTask task, const onnx:
   return head.description;
 }
 
+/// A window that is longer than the sequences that are tried would not be noticed.
+void refuseLongWindow(Hyperparameters &fields) {
+  constexpr Name window = {"sliding_window", ""}, isUsed = {"use_sliding_window", ""};
+  if (!fields.has(window) || !fields.flagOr(isUsed, true))
+    return;
+  if (const int64_t found = fields.size(window).value; found >= onnx::kLongestTried)
+    fields.fail(window, absl::StrCat("is ", found, ", expected less than ", onnx::kLongestTried,
+                                     ": masks of ONNX graphs are compared for sequences of that length"));
+}
+
 absl::StatusOr<Graph> buildOnnx(Checkpoint &checkpoint, MLIRContext *context) {
   auto &onnxCheckpoint = static_cast<OnnxCheckpoint &>(checkpoint); // of this format all are
   Hyperparameters fields = checkpoint.hyperparameters();
@@ -147,6 +157,7 @@ absl::StatusOr<Graph> buildOnnx(Checkpoint &checkpoint, MLIRContext *context) {
   onnx::GraphHints hints{.hasHead = named.has_value()};
   if (fields.has(positions))
     hints.contextLength = fields.size(positions).value;
+  refuseLongWindow(fields);
   if (!fields.ok())
     return fields.status();
   absl::StatusOr<const onnx::ImportedGraph *> imported = onnxCheckpoint.importGraph(hints, context);

@@ -17,6 +17,23 @@ namespace {
 constexpr int64_t kMostConstant = int64_t(1) << 22;
 
 constexpr const char *kInputNames[] = {"input_ids", "attention_mask", "token_type_ids", "position_ids"};
+/// Of the inputs that are keys and values of earlier tokens.
+constexpr absl::string_view kCachePrefix = "past_key_values";
+
+/// A cache [batch, heads, tokens, size] of no tokens: the graph is imported as that of a whole sequence, and
+/// llmc adds caches of its own.
+Value emptyCache(const wire::ValueInfoProto &input) {
+  const auto &shape = input.type().tensor_type().shape();
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < shape.dim_size(); ++i)
+    sizes.push_back(i == 0 ? 1 : shape.dim(i).has_dim_value() ? shape.dim(i).dim_value() : 0);
+  if (sizes.size() != 4 || sizes[1] < 1 || sizes[2] != 0 || sizes[3] < 1)
+    return absl::UnimplementedError(absl::StrCat("input ", io::quote(input.name()), " has shape ",
+                                                 describeShape(sizes),
+                                                 " (where 0 is any size), expected "
+                                                 "[batch, heads, tokens, size] of any number of tokens"));
+  return Known{{Array{Array::Kind::Real, std::move(sizes), {}}}};
+}
 
 } // namespace
 
@@ -99,6 +116,16 @@ absl::Status GraphReader::read() {
   return readNodes(model.graph());
 }
 
+Known GraphReader::positions() const {
+  Known counted;
+  for (int64_t length : lengths) {
+    Array array{Array::Kind::Integer, {1, length}, std::vector<double>(length)};
+    absl::c_iota(array.values, 0);
+    counted.arrays.push_back(std::move(array));
+  }
+  return counted;
+}
+
 absl::Status GraphReader::readInputs() {
   const Layout layout({{}, {Layout::sequence()}});
   bool hasTokens = false;
@@ -106,8 +133,11 @@ absl::Status GraphReader::readInputs() {
     const std::string &name = input.name();
     if (model.findInitializer(name)) // Initializers may be inputs, too.
       continue;
-    auto known = absl::c_find(kInputNames, name);
-    if (known == std::end(kInputNames)) {
+    if (absl::StartsWith(name, kCachePrefix)) {
+      values.insert_or_assign(name, emptyCache(input));
+      continue;
+    }
+    if (!absl::c_linear_search(kInputNames, name)) {
       values.insert_or_assign(name, absl::UnimplementedError(absl::StrCat(
                                         "input ", io::quote(name), " is not supported (supported: ",
                                         absl::StrJoin(kInputNames, ", "), ")")));
@@ -131,11 +161,12 @@ absl::Status GraphReader::readInputs() {
       values.insert_or_assign(name, std::move(mask));
       continue;
     }
+    if (name == "position_ids") {
+      values.insert_or_assign(name, positions());
+      continue;
+    }
     hasTokens |= name == "input_ids";
-    const Input kind = name == "input_ids"        ? Input::Tokens
-                       : name == "token_type_ids" ? Input::TokenTypes
-                                                  : Input::Positions;
-    values.insert_or_assign(name, Ids{kind, layout});
+    values.insert_or_assign(name, Ids{name == "input_ids" ? Input::Tokens : Input::TokenTypes, layout});
   }
   if (!hasTokens)
     return absl::UnimplementedError("has no input 'input_ids': is no model of text");
@@ -204,6 +235,8 @@ GraphReader::Reader GraphReader::readerOf(const std::string &op) {
       {"SimplifiedLayerNormalization", &GraphReader::readNorm},
       {"com.microsoft.SkipLayerNormalization", &GraphReader::readSkipNorm},
       {"com.microsoft.SkipSimplifiedLayerNormalization", &GraphReader::readSkipNorm},
+      {"com.microsoft.EmbedLayerNormalization", &GraphReader::readEmbedNorm},
+      {"com.microsoft.Attention", &GraphReader::readAttention},
       {"Gelu", &GraphReader::readGelu},
       {"com.microsoft.Gelu", &GraphReader::readGelu},
       {"com.microsoft.BiasGelu", &GraphReader::readGelu},

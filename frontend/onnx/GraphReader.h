@@ -48,6 +48,8 @@ private:
   using Reader = Values (GraphReader::*)(const Node &, const Inputs &);
 
   absl::Status readInputs();
+  /// 0, 1, 2, ... of the tokens: [1, tokens].
+  Known positions() const;
   absl::Status readNodes(const wire::GraphProto &graph);
   Values readNode(const Node &node, const Inputs &inputs);
   Values readConstant(const Node &node);
@@ -80,7 +82,9 @@ private:
   Values readIsNaN(const Node &node, const Inputs &inputs);
   Values readReduceMean(const Node &node, const Inputs &inputs);
   Values readNorm(const Node &node, const Inputs &inputs);
-  Values readSkipNorm(const Node &node, const Inputs &inputs);
+  /// `vectors` are weight and bias, which may be null; `epsilon` is for nodes that do not say.
+  Values normOf(const Node &node, const Activation &x, Expression::Op op,
+                std::initializer_list<const Value *> vectors, double epsilon);
   Values readGelu(const Node &node, const Inputs &inputs);
   Values readMatMul(const Node &node, const Inputs &inputs);
   Values readGemm(const Node &node, const Inputs &inputs);
@@ -102,7 +106,13 @@ private:
   Values addMask(const Node &node, const Scores &scores, const Known &mask);
   Values hide(const Node &node, const Scores &scores, const Known &isHidden);
 
-  // Nodes of rotary embeddings (ReadRotary.cpp).
+  // Operators of ONNX Runtime (ReadRuntimeOperators.cpp).
+  Values readSkipNorm(const Node &node, const Inputs &inputs);
+  Values readEmbedNorm(const Node &node, const Inputs &inputs);
+  Values readAttention(const Node &node, const Inputs &inputs);
+  bool hidesNothing(const Value &mask) const;
+
+  // Nodes that join tensors: keys behind a cache, halves of rotary embeddings (ReadConcat.cpp).
   std::optional<Value> halfOf(const Activation &x, int64_t axis, int64_t start, int64_t count) const;
   Values readConcat(const Node &node, const Inputs &inputs);
   std::optional<Value> rotaryTermOf(const Value &x, const Value &factor) const;

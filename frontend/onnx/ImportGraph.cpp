@@ -89,12 +89,11 @@ absl::StatusOr<Result> findResult(const onnx::Model &model, const GraphReader &r
   return Result{&rows, isHead ? Output::OfTokens : Output::HiddenStates};
 }
 
-/// Lengths at which sizes are compared. One is as long as a sequence can be, or long enough to show a window.
+/// Lengths at which sizes are compared. One is as long as a sequence can be, as far as that is tried.
 std::vector<int64_t> lengthsFor(std::optional<int64_t> context) {
-  constexpr int64_t kLongest = 512;
   std::vector<int64_t> lengths = {3, 5, 7};
   if (context && *context > lengths.back())
-    lengths.push_back(std::min(*context, kLongest));
+    lengths.push_back(std::min(*context, kLongestTried));
   return lengths;
 }
 

@@ -7,6 +7,9 @@
 
 namespace llmc::onnx {
 
+/// Sequences are tried up to this length: what a graph does at longer ones is taken to be the same.
+constexpr int64_t kLongestTried = 512;
+
 /// What the files beside the model say of it.
 struct GraphHints {
   /// Positions that it was made for, which matter where it has no table of positions.

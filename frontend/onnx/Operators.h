@@ -10,6 +10,7 @@ namespace llmc::onnx {
 /// Computes the outputs of a node, whose first operands are given.
 using Evaluator = absl::StatusOr<std::vector<Array>> (*)(const Node &node, Operands operands);
 
+/// An operator of ONNX that evaluate() knows.
 struct Operator {
   absl::string_view name;
   /// Operands that have to be given.

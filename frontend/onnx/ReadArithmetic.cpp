@@ -239,6 +239,30 @@ GraphReader::Values GraphReader::readReduceMean(const Node &node, const Inputs &
   return std::vector<Value>{activation(node, std::move(mean), x->layout.withAxis(*axis, {}))};
 }
 
+GraphReader::Values GraphReader::normOf(const Node &node, const Activation &x, Op op,
+                                        std::initializer_list<const Value *> vectors, double epsilon) {
+  const int64_t width = x.rows->width;
+  if (!x.layout.endsWithWidth(width))
+    return node.unsupported(
+        absl::StrCat("is not supported on ", describe(Value(x)), " (supported: over the width)"));
+  Expression norm{.op = op,
+                  .operands = {x.rows},
+                  .width = width,
+                  .rows = x.rows->rows,
+                  .number = node.numberOr("epsilon", epsilon)};
+  if (!(norm.number >= 0 && norm.number <= 1))
+    return node.invalid(absl::StrCat("has epsilon ", norm.number, ", expected a number from 0 to 1"));
+  for (const Value *value : vectors) {
+    if (!value)
+      continue;
+    absl::StatusOr<const Expression *> vector = vectorOf(node, *value, width);
+    if (!vector.ok())
+      return vector.status();
+    norm.operands.push_back(*vector);
+  }
+  return std::vector<Value>{activation(node, std::move(norm), x.layout)};
+}
+
 GraphReader::Values GraphReader::readNorm(const Node &node, const Inputs &inputs) {
   auto *x = std::get_if<Activation>(inputs[0]);
   if (!x || inputs.size() < 2 || !inputs[1])
@@ -246,69 +270,12 @@ GraphReader::Values GraphReader::readNorm(const Node &node, const Inputs &inputs
   absl::StatusOr<int64_t> axis = checkedAxis(node.integerOr("axis", -1), x->layout.rank());
   if (!axis.ok())
     return axis.status();
-  const int64_t width = x->rows->width;
-  if (*axis != x->layout.rank() - 1 || !x->layout.endsWithWidth(width))
+  if (*axis != x->layout.rank() - 1)
     return node.unsupported(
         absl::StrCat("is over axis ", *axis, " of ", describe(*inputs[0]), " (supported: over the width)"));
   const bool isLayerNorm = node.op() == "LayerNormalization";
-  const double epsilon = node.numberOr("epsilon", 1e-5);
-  if (!(epsilon >= 0 && epsilon <= 1))
-    return node.invalid(absl::StrCat("has epsilon ", epsilon, ", expected a number from 0 to 1"));
-  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm,
-                  .operands = {x->rows},
-                  .width = width,
-                  .rows = x->rows->rows,
-                  .number = epsilon};
-  for (size_t i = 1; i < (isLayerNorm ? 3 : 2) && i < inputs.size(); ++i) {
-    if (!inputs[i])
-      continue;
-    absl::StatusOr<const Expression *> vector = vectorOf(node, *inputs[i], width);
-    if (!vector.ok())
-      return vector.status();
-    norm.operands.push_back(*vector);
-  }
-  return std::vector<Value>{activation(node, std::move(norm), x->layout)};
-}
-
-/// ONNX Runtime's norm of a sum.
-GraphReader::Values GraphReader::readSkipNorm(const Node &node, const Inputs &inputs) {
-  const bool isLayerNorm = node.op() == "com.microsoft.SkipLayerNormalization";
-  const size_t biasOfSum = isLayerNorm ? 4 : 3;
-  if (inputs.size() < 3 || !inputs[1] || !inputs[2])
-    return wrong(node, inputs);
-  Value x = *inputs[0];
-  if (inputs.size() > biasOfSum && inputs[biasOfSum]) {
-    Values biased = combine(node, Op::Add, x, *inputs[biasOfSum]);
-    if (!biased.ok())
-      return biased;
-    x = biased->front();
-  }
-  Values sum = combine(node, Op::Add, x, *inputs[1]);
-  if (!sum.ok())
-    return sum;
-  const Activation &rows = std::get<Activation>(sum->front());
-  if (!rows.layout.endsWithWidth(rows.rows->width))
-    return wrong(node, inputs);
-  Expression norm{.op = isLayerNorm ? Op::LayerNorm : Op::RmsNorm,
-                  .operands = {rows.rows},
-                  .width = rows.rows->width,
-                  .rows = rows.rows->rows,
-                  .number = node.numberOr("epsilon", 1e-12)};
-  for (size_t i = 2; i < (isLayerNorm ? 4 : 3) && i < inputs.size(); ++i) {
-    if (!inputs[i])
-      continue;
-    absl::StatusOr<const Expression *> vector = vectorOf(node, *inputs[i], norm.width);
-    if (!vector.ok())
-      return vector.status();
-    norm.operands.push_back(*vector);
-  }
-  std::vector<Value> results = {activation(node, std::move(norm), rows.layout)};
-  // The fourth output is the sum; the two before it are none of inference.
-  if (node.outputs() > 1) {
-    results.resize(3, node.unsupported("has outputs of training, which are not supported"));
-    results.push_back(sum->front());
-  }
-  return results;
+  return normOf(node, *x, isLayerNorm ? Op::LayerNorm : Op::RmsNorm,
+                {inputs[1], isLayerNorm && inputs.size() > 2 ? inputs[2] : nullptr}, 1e-5);
 }
 
 GraphReader::Values GraphReader::readGelu(const Node &node, const Inputs &inputs) {

@@ -255,14 +255,9 @@ GraphReader::Values GraphReader::readEmbedding(const Node &node, const Constant 
                          .input = input};
     return std::vector<Value>{activation(node, std::move(embedding), withWidth(layout))};
   };
-  auto countPositions = [&](int64_t count) { context = std::min(context.value_or(count), count); };
   if (auto *ids = std::get_if<Ids>(&indices)) {
-    if (ids->input == Input::Tokens)
-      vocabulary = std::max(vocabulary, rows.shape[0]);
-    else if (ids->input == Input::TokenTypes)
-      types = std::max(types, rows.shape[0]);
-    else
-      countPositions(rows.shape[0]);
+    int64_t &count = ids->input == Input::Tokens ? vocabulary : types;
+    count = std::max(count, rows.shape[0]);
     return lookUp(ids->input, &rows, ids->layout);
   }
   // Positions count from some row on; one row for all tokens is that of the only kind of tokens.
@@ -298,8 +293,9 @@ GraphReader::Values GraphReader::readEmbedding(const Node &node, const Constant 
   if (!areCounted || row + last > rows.shape[0])
     return node.unsupported(absl::StrCat("looks up rows of ", describe(Value(table)),
                                          " that do not follow each other, or that it does not have"));
-  countPositions(rows.shape[0] - row);
-  return lookUp(Input::Positions, row == 0 ? &rows : tensors.rowsOf(rows, row, rows.shape[0] - row), layout);
+  const int64_t count = rows.shape[0] - row;
+  context = std::min(context.value_or(count), count);
+  return lookUp(Input::Positions, row == 0 ? &rows : tensors.rowsOf(rows, row, count), layout);
 }
 
 } // namespace llmc::onnx

@@ -29,7 +29,7 @@ struct Constant {
   std::vector<int64_t> shape() const;
 };
 
-/// An input of integers, one for each token.
+/// An input of integers, one for each token: tokens or their kinds.
 struct Ids {
   Input input;
   Layout layout;

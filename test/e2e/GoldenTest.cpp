@@ -225,16 +225,15 @@ TEST_P(OnnxGolden, AgreesWithTransformers) {
     expectOutputs(path, "heads/" + model, "native");
 }
 
-INSTANTIATE_TEST_SUITE_P(, OnnxGolden,
-                         testing::Values("bert-odd-legacy14", "bert-odd-legacy17", "bert-odd-dynamo18",
-                                         "bert-odd-dynamo20", "roberta-odd-legacy14", "roberta-odd-dynamo18",
-                                         "distilbert-odd-legacy14", "distilbert-odd-dynamo18",
-                                         "bert-masked-legacy14", "bert-sequence-legacy17",
-                                         "bert-answer-dynamo18", "roberta-sequence-dynamo20",
-                                         "roberta-masked-legacy17", "distilbert-tokens-dynamo18",
-                                         "distilbert-sequence-legacy14", "distilbert-answer-legacy17",
-                                         "gpt2-odd-legacy14", "gpt2-odd-dynamo18", "qwen2-odd-legacy17",
-                                         "qwen2-window-dynamo18"),
-                         [](const auto &info) { return nameOfTest(info.param); });
+INSTANTIATE_TEST_SUITE_P(
+    , OnnxGolden,
+    testing::Values("bert-odd-legacy14", "bert-odd-legacy17", "bert-odd-dynamo18", "bert-odd-dynamo20",
+                    "bert-odd-runtime14", "distilbert-odd-runtime14", "roberta-odd-legacy14",
+                    "roberta-odd-dynamo18", "distilbert-odd-legacy14", "distilbert-odd-dynamo18",
+                    "bert-masked-legacy14", "bert-sequence-legacy17", "bert-answer-dynamo18",
+                    "roberta-sequence-dynamo20", "roberta-masked-legacy17", "distilbert-tokens-dynamo18",
+                    "distilbert-sequence-legacy14", "distilbert-answer-legacy17", "gpt2-odd-legacy14",
+                    "gpt2-odd-dynamo18", "qwen2-odd-cache17", "qwen2-window-dynamo18"),
+    [](const auto &info) { return nameOfTest(info.param); });
 
 } // namespace

@@ -9,11 +9,13 @@ NAME is a checkpoint of this directory (heads/NAME), whose golden.safetensors ho
     legacy17    the same with opset 17 and PyTorch's scaled_dot_product_attention
     dynamo18    torch.onnx.export by torch.export, opset 18, scaled_dot_product_attention
     dynamo20    the same with opset 20, attention as products and softmax
+    cache17     legacy17 of a decoder with its cache: keys and values of earlier tokens are inputs, those of all tokens outputs
+    runtime14   legacy14 behind the optimizer of ONNX Runtime, with its own operators
 
 Each file is run by ONNX Runtime first, and has to agree with golden.safetensors. What exporters note about where a node comes from is
 removed; it is several times as large as the model.
 
-Needs torch, transformers, onnx, onnxruntime and onnxscript.
+Needs torch, transformers, onnx, onnxruntime, onnxscript and sympy.
 
 Usage: make_onnx.py [OUTPUT_DIRECTORY]   (default: onnx beside this script)
 """
@@ -27,8 +29,9 @@ import onnx
 import onnxruntime
 import torch
 import transformers
+from onnxruntime.transformers import optimizer as model_optimizer
 from safetensors.numpy import load_file
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, DynamicCache
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -37,9 +40,12 @@ EXPORTERS = {
     "legacy17": {"dynamo": False, "opset": 17, "attention": "sdpa"},
     "dynamo18": {"dynamo": True, "opset": 18, "attention": "sdpa"},
     "dynamo20": {"dynamo": True, "opset": 20, "attention": "eager"},
+    "cache17": {"dynamo": False, "opset": 17, "attention": "sdpa", "cache": True},
+    "runtime14": {"dynamo": False, "opset": 14, "attention": "eager", "optimize": True},
 }
 EXPORTS = [
-    *(("bert-odd", exporter) for exporter in EXPORTERS),
+    *(("bert-odd", exporter) for exporter in EXPORTERS if exporter != "cache17"),
+    ("distilbert-odd", "runtime14"),
     ("roberta-odd", "legacy14"),
     ("roberta-odd", "dynamo18"),
     ("distilbert-odd", "legacy14"),
@@ -54,10 +60,9 @@ EXPORTS = [
     ("heads/distilbert-answer", "legacy17"),
     ("gpt2-odd", "legacy14"),
     ("gpt2-odd", "dynamo18"),
-    ("qwen2-odd", "legacy17"),
+    ("qwen2-odd", "cache17"),
     ("qwen2-window", "dynamo18"),
 ]
-# Of a decoder, without its cache.
 DECODERS = ("gpt2", "qwen2")
 
 
@@ -71,6 +76,23 @@ class Positional(torch.nn.Module):
     def forward(self, *values):
         result = self.model(**dict(zip(self.names, values)))
         return tuple(result[name] for name in self.outputs)
+
+
+class WithCache(torch.nn.Module):
+    """A decoder that is given keys and values of earlier tokens, and positions."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens, mask, positions, *past):
+        cache = DynamicCache()
+        for layer in range(len(past) // 2):
+            cache.update(past[2 * layer], past[2 * layer + 1], layer)
+        result = self.model(
+            input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )  # fmt: skip
+        return result.logits, *(tensor for layer in result.past_key_values.layers for tensor in (layer.keys, layer.values))
 
 
 def load(source, attention):
@@ -90,9 +112,36 @@ def outputs_of(model):
     return ["last_hidden_state", "pooler_output"] if getattr(model, "pooler", None) else ["last_hidden_state"]
 
 
-def export(source, path, dynamo, opset, attention):
+def export_with_cache(model, path, opset, golden):
+    config = model.config
+    tokens = torch.tensor(golden["tokens"].astype(np.int64))[None]
+    heads, size = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
+
+    def inputs(count, earlier, batch):
+        ids = tokens[:, :count].repeat(batch, 1)
+        cache = [torch.zeros(batch, heads, earlier, size) for _ in range(2 * config.num_hidden_layers)]
+        return [ids, torch.ones(batch, count + earlier, dtype=torch.int64), torch.arange(count)[None].repeat(batch, 1) + earlier, *cache]
+
+    cache = [f"{layer}.{part}" for layer in range(config.num_hidden_layers) for part in ("key", "value")]
+    names = ["input_ids", "attention_mask", "position_ids", *(f"past_key_values.{name}" for name in cache)]
+    outputs = ["logits", *(f"present.{name}" for name in cache)]
+    axes = {name: {0: "batch", 1: "sequence"} for name in [*names[:3], "logits"]}
+    axes["attention_mask"] = {0: "batch", 1: "total"}
+    axes |= {name: {0: "batch", 2: "past"} for name in names[3:]} | {name: {0: "batch", 2: "total"} for name in outputs[1:]}
+    torch.onnx.export(
+        WithCache(model), tuple(inputs(4, 3, 2)), str(path), input_names=names, output_names=outputs, dynamic_axes=axes,
+        opset_version=opset, dynamo=False,
+    )  # fmt: skip
+    strip(path)
+    check(path, dict(zip(names, inputs(tokens.shape[1], 0, 1))), ["logits"], golden)
+
+
+def export(source, path, dynamo, opset, attention, optimize=False, cache=False):
     model = load(source, attention)
     golden = load_file(HERE / source / "golden.safetensors")
+    if cache:
+        export_with_cache(model, path, opset, golden)
+        return
     tokens = np.atleast_2d(golden["tokens"])
     inputs = {"input_ids": tokens, "attention_mask": golden.get("attention_mask", np.ones_like(tokens))}
     if model.config.model_type == "bert":
@@ -111,6 +160,11 @@ def export(source, path, dynamo, opset, attention):
         Positional(model, names, outputs), tuple(examples), str(path), input_names=names, output_names=outputs,
         opset_version=opset, dynamo=dynamo, **options,
     )  # fmt: skip
+    if optimize:
+        config = model.config
+        model_optimizer.optimize_model(
+            str(path), model_type="bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size, opt_level=0
+        ).save_model_to_file(str(path))  # fmt: skip
     strip(path)
     check(path, inputs, outputs, golden)
 

@@ -1,5 +1,6 @@
-// Nodes of rotary embeddings: x * cos + turned(x) * sin, where turned(x) has the halves of each head
-// exchanged, the one that comes first negated (Su et al., 2021, in the form of transformers).
+// Nodes that join tensors: keys behind those of a cache, and rotary embeddings, x * cos + turned(x) * sin,
+// where turned(x) has the halves of each head exchanged, the one that comes first negated (Su et al., 2021,
+// in the form of transformers).
 
 #include <cmath>
 
@@ -24,6 +25,15 @@ std::optional<Value> GraphReader::halfOf(const Activation &x, int64_t axis, int6
 }
 
 GraphReader::Values GraphReader::readConcat(const Node &node, const Inputs &inputs) {
+  // Behind a cache of no tokens.
+  auto *cache = std::get_if<Known>(inputs[0]);
+  if (cache && cache->arrays.size() == 1 && cache->at(0).values.empty() && inputs.size() == 2 && inputs[1]) {
+    auto *x = std::get_if<Activation>(inputs[1]);
+    absl::StatusOr<int64_t> axis = checkedAxis(node.integerOr("axis", 0), x ? x->layout.rank() : 0);
+    if (axis.ok() && x->layout.isSequence(*axis) && x->layout.rank() == 4 && cache->at(0).shape[*axis] == 0)
+      return std::vector<Value>{*x};
+    return wrong(node, inputs);
+  }
   if (inputs.size() == 2 && inputs[1]) {
     auto *first = std::get_if<RotaryPart>(inputs[0]), *second = std::get_if<RotaryPart>(inputs[1]);
     const bool isTurned = first && second && first->what == What::NegatedSecond &&
