@@ -119,9 +119,10 @@ HeadTask taskOfTokens(std::optional<HeadTask> named, const onnx::ImportedGraph &
 /// The labels of a head by config.json, which has to agree with the graph.
 absl::StatusOr<Head> readHead(Checkpoint &checkpoint, HeadTask task, const onnx::ImportedGraph &graph) {
   const Hyperparameters files = checkpoint.hyperparameters();
-  // Without config.json there are as many labels as outputs.
+  // Files that do not say have as many labels as outputs.
+  const bool saysNothing = !files.has({"num_labels", ""}) && !files.has({"id2label", ""});
   Hyperparameters fields(Format::Onnx, files.file(), "", [&](const std::string &key) -> Field {
-    if (key == "num_labels" && !files.has({"num_labels", ""}))
+    if (saysNothing && key == "num_labels")
       return graph.outputs;
     return files.field(key);
   });

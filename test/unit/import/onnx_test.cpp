@@ -194,7 +194,8 @@ TEST(OnnxRefusals, HeadsCanNotBeLeftOut) {
   auto imported = frontend::importModel(path, {.tokenizer = false, .head = false}, &context);
   ASSERT_FALSE(imported.ok());
   EXPECT_EQ(imported.status().message(),
-            path + ": its graph ends with a head, expected one whose outputs are hidden states for --no-head");
+            path +
+                ": its graph ends with a head, expected one whose outputs are hidden states for --no-head");
 }
 
 TEST(OnnxRefusals, ConfigHasToAgreeWithTheGraph) {
@@ -202,9 +203,10 @@ TEST(OnnxRefusals, ConfigHasToAgreeWithTheGraph) {
   EXPECT_EQ(refusalOf(labels.path(), labels.path()),
             "model.onnx: the graph has 3 outputs, expected 2: labels of id2label of config.json");
   ChangedCheckpoint window("onnx/qwen2-window-dynamo18", {{"sliding_window", 4096}});
-  EXPECT_EQ(refusalOf(window.path(), window.path()),
-            "config.json: sliding_window is 4096, expected less than 512: masks of ONNX graphs are compared for "
-            "sequences of that length");
+  EXPECT_EQ(
+      refusalOf(window.path(), window.path()),
+      "config.json: sliding_window is 4096, expected less than 512: masks of ONNX graphs are compared for "
+      "sequences of that length");
 }
 
 TEST(OnnxRefusals, MasksAreThoseOfAttention) {
@@ -243,8 +245,9 @@ TEST(OnnxRefusals, MasksAreThoseOfAttention) {
   bias.graph.mutable_initializer()->rbegin()->set_name("step_size");
   bias.graph.mutable_initializer()->rbegin()->clear_dims();
   bias.graph.mutable_initializer()->rbegin()->set_raw_data(std::string("\0\0\200\77", 4)); // 1
-  EXPECT_EQ(refusalOfGraph(bias), "node '/masked' (Add): adds 1 to scores of attention (supported: 0, and -10000 "
-                                  "or less to hide a key)");
+  EXPECT_EQ(refusalOfGraph(bias),
+            "node '/masked' (Add): adds 1 to scores of attention (supported: 0, and -10000 "
+            "or less to hide a key)");
 }
 
 TEST(OnnxRefusals, WhatHasNoPlaceInAProgramIsNamed) {
