@@ -22,6 +22,9 @@ struct Parameter {
   bool isTransposed; ///< the tensor is [in, out], the parameter [out, in]
 };
 
+/// The name of an input of @forward.
+const char *nameOf(Input input);
+
 /// The program of one output.
 struct EmittedProgram {
   mlir::OwningOpRef<mlir::ModuleOp> module;

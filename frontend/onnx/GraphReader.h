@@ -47,9 +47,11 @@ private:
   using Inputs = std::vector<const Value *>; ///< null: not given
   using Reader = Values (GraphReader::*)(const Node &, const Inputs &);
 
+  // Inputs (ReadInputs.cpp).
   absl::Status readInputs();
   /// 0, 1, 2, ... of the tokens: [1, tokens].
   Known positions() const;
+
   absl::Status readNodes(const wire::GraphProto &graph);
   Values readNode(const Node &node, const Inputs &inputs);
   Values readConstant(const Node &node);
