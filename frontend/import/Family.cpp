@@ -15,6 +15,8 @@ llvm::ArrayRef<const Family *> llmc::frontend::families() {
 }
 
 absl::StatusOr<const Family *> llmc::frontend::findFamily(const Checkpoint &checkpoint) {
+  if (checkpoint.format() == Format::Onnx)
+    return &kOnnx;
   std::vector<std::string> supported;
   for (const Family *family : families()) {
     auto names = checkpoint.format() == Format::HuggingFace ? family->huggingFaceArchitectures

@@ -17,7 +17,8 @@ struct Graph {
   ModelSizes sizes;
   /// The model for files of the other format; without an architecture, its family is not written there.
   Description description = {};
-  std::optional<Head> head = {}; ///< if it was built with one
+  std::optional<Head> head = {};      ///< if it was built with one
+  std::optional<ModelKind> kind = {}; ///< if it is not its family's
   /// Of a model that reads a source first (EncoderDecoder.h): what its own text begins with.
   std::optional<int64_t> startToken = {};
 };
@@ -54,6 +55,8 @@ extern const Family kMarian;
 extern const Family kBert;
 extern const Family kRoberta;
 extern const Family kDistilBert;
+/// Whatever a graph of ONNX computes. No list names it: its files have the architectures of others.
+extern const Family kOnnx;
 
 /// All families.
 llvm::ArrayRef<const Family *> families();

@@ -13,8 +13,8 @@
 
 namespace llmc::frontend {
 
-/// The file formats of checkpoints.
-enum class Format { HuggingFace, Gguf };
+/// The file formats of checkpoints. What there is beside a graph of ONNX is in files of Hugging Face.
+enum class Format { HuggingFace, Gguf, Onnx };
 
 /// The two names of one thing (a field, a tensor, a part of a tensor's name). An empty string: the format has
 /// no such thing.
@@ -22,7 +22,7 @@ struct Name {
   const char *huggingFace;
   const char *gguf;
 
-  const char *in(Format format) const { return format == Format::HuggingFace ? huggingFace : gguf; }
+  const char *in(Format format) const { return format == Format::Gguf ? gguf : huggingFace; }
 };
 
 /// A size of the model with the field that it comes from, so that a tensor that contradicts it can be
@@ -84,6 +84,9 @@ public:
   /// A list of finite numbers, which must be there.
   std::vector<double> numbers(Name name);
   std::vector<std::string> textsOr(Name name, std::vector<std::string> missing);
+
+  /// The field at a key.
+  Field field(const std::string &key) const { return lookup(prefix + key); }
 
   /// Whether the field is there and not null.
   bool has(Name name) const;

@@ -196,6 +196,9 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   absl::StatusOr<Graph> graph = buildGraph(**family, **checkpoint, options, context);
   if (!graph.ok())
     return graph.status();
+  if (graph->head && !options.head)
+    return absl::UnimplementedError(absl::StrCat(
+        path, ": its graph ends with a head, expected one whose outputs are hidden states for --no-head"));
 
   ImportedModel model;
   model.module = std::move(graph->module);
@@ -205,7 +208,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   model.info.licence = card.licence;
   model.info.family = (*family)->name;
   model.info.architecture = (*checkpoint)->architecture();
-  model.info.kind = graph->head ? ModelKind::Predict : (*family)->kind;
+  model.info.kind = graph->head ? ModelKind::Predict : graph->kind.value_or((*family)->kind);
   model.info.head = graph->head;
   model.info.startToken = graph->startToken;
   model.info.sizes = graph->sizes;

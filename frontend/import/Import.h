@@ -49,8 +49,8 @@ struct ImportedModel {
   Description description;
 };
 
-/// Imports the model at `path`: a GGUF file or a Hugging Face directory. Fails with one line that names file,
-/// field, what was found and what was expected.
+/// Imports the model at `path`: a GGUF file, a Hugging Face directory or an ONNX file. Fails with one line
+/// that names file, field, what was found and what was expected.
 absl::StatusOr<ImportedModel> importModel(const std::string &path, const ImportOptions &options,
                                           mlir::MLIRContext *context);
 

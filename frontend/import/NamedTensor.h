@@ -21,7 +21,7 @@ struct NamedTensor {
   /// of number `expert`. 0: of none.
   int64_t experts = 0, expert = 0;
 
-  const std::string &in(Format format) const { return format == Format::HuggingFace ? huggingFace : gguf; }
+  const std::string &in(Format format) const { return format == Format::Gguf ? gguf : huggingFace; }
 };
 
 } // namespace llmc::frontend

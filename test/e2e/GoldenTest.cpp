@@ -16,18 +16,16 @@ std::string nameOfTest(std::string name) {
   return name;
 }
 
-class DecoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
-
-TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
-  auto [model, cpu] = GetParam();
-  Golden golden(absl::StrCat(model, "/golden.safetensors"));
+/// Compiles the decoder at `path` and compares it with what transformers computes for `checkpoint`.
+void expectLogits(const std::string &path, const std::string &checkpoint, const char *cpu) {
+  Golden golden(checkpoint + "/golden.safetensors");
   const auto tokens = golden.read<int32_t>("tokens"), greedy = golden.read<int32_t>("greedy");
   const auto logits = golden.read<float>("logits"), margin = golden.read<float>("margin");
   codegen::CompileOptions options;
   options.targetCpu = cpu;
   options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(kGolden + model, options);
+  auto artifact = compileAndLoad(path, options);
   ASSERT_TRUE(artifact);
   auto session = makeSession(artifact, 2);
   auto found = session->feed(tokens, runtime::Rows::All);
@@ -59,6 +57,13 @@ TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
     ASSERT_TRUE(row.ok());
     next.assign(row->begin(), row->end());
   }
+}
+
+class DecoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
+  auto [model, cpu] = GetParam();
+  expectLogits(kGolden + model, model, cpu);
 }
 
 INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
@@ -99,11 +104,9 @@ std::vector<float> hiddenStates(const runtime::Artifact &artifact, absl::Span<co
   return std::vector<float>(step.output, step.output + tokens.size() * manifest.output_width());
 }
 
-class EncoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
-
-TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
-  const auto [model, cpu] = GetParam();
-  Golden golden(absl::StrCat(model, "/golden.safetensors"));
+/// Compiles the encoder at `path` and compares it with what transformers computes for `checkpoint`.
+void expectHiddenStates(const std::string &path, const std::string &checkpoint, const char *cpu) {
+  Golden golden(checkpoint + "/golden.safetensors");
   const auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
   const auto mask = golden.read<int32_t>("attention_mask");
   const auto hidden = golden.read<float>("last_hidden_state");
@@ -111,7 +114,7 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   options.targetCpu = cpu;
   options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(kGolden + model, options, {.head = false});
+  auto artifact = compileAndLoad(path, options, {.head = false});
   ASSERT_TRUE(artifact);
   EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
   EXPECT_EQ(artifact->manifest().cache_bytes(), 0u) << "the keys of an encoder do not outlive the step";
@@ -129,6 +132,13 @@ TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
   }
 }
 
+class EncoderGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(EncoderGolden, HiddenStatesAgreeWithTransformers) {
+  const auto [model, cpu] = GetParam();
+  expectHiddenStates(kGolden + model, model, cpu);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     , EncoderGolden,
     testing::Combine(testing::Values("bert-odd", "roberta-odd", "xlm-roberta-odd", "distilbert-odd"),
@@ -137,11 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
       return nameOfTest(absl::StrCat(std::get<0>(info.param), "-", std::get<1>(info.param)));
     });
 
-class HeadGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
-
-TEST_P(HeadGolden, OutputsAgreeWithTransformers) {
-  const auto [model, cpu] = GetParam();
-  const std::string checkpoint = absl::StrCat("heads/", model);
+/// The same of a model with a head.
+void expectOutputs(const std::string &path, const std::string &checkpoint, const char *cpu) {
   Golden golden(checkpoint + "/golden.safetensors");
   const auto tokens = golden.read<int32_t>("tokens"), types = golden.read<int32_t>("token_types");
   const auto mask = golden.read<int32_t>("attention_mask");
@@ -150,7 +157,7 @@ TEST_P(HeadGolden, OutputsAgreeWithTransformers) {
   options.targetCpu = cpu;
   options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(kGolden + checkpoint, options);
+  auto artifact = compileAndLoad(path, options);
   ASSERT_TRUE(artifact);
   const runtime::Manifest &manifest = artifact->manifest();
   ASSERT_EQ(manifest.kind(), runtime::PREDICT);
@@ -184,6 +191,14 @@ TEST_P(HeadGolden, OutputsAgreeWithTransformers) {
   }
 }
 
+class HeadGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(HeadGolden, OutputsAgreeWithTransformers) {
+  const auto [model, cpu] = GetParam();
+  const std::string checkpoint = absl::StrCat("heads/", model);
+  expectOutputs(kGolden + checkpoint, checkpoint, cpu);
+}
+
 INSTANTIATE_TEST_SUITE_P(, HeadGolden,
                          testing::Combine(testing::Values("bert-masked", "bert-sequence", "bert-tokens",
                                                           "bert-answer", "roberta-masked", "roberta-sequence",
@@ -195,5 +210,30 @@ INSTANTIATE_TEST_SUITE_P(, HeadGolden,
                            return nameOfTest(
                                absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param)));
                          });
+
+/// The same models as exporters write them: NAME-EXPORTER.
+class OnnxGolden : public testing::TestWithParam<const char *> {};
+
+TEST_P(OnnxGolden, AgreesWithTransformers) {
+  const std::string name = GetParam(), model = name.substr(0, name.rfind('-')),
+                    path = kGolden + "onnx/" + name;
+  if (model.starts_with("gpt2") || model.starts_with("qwen2"))
+    expectLogits(path, model, "native");
+  else if (model.ends_with("-odd"))
+    expectHiddenStates(path, model, "native");
+  else
+    expectOutputs(path, "heads/" + model, "native");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , OnnxGolden,
+    testing::Values("bert-odd-legacy14", "bert-odd-legacy17", "bert-odd-dynamo18", "bert-odd-dynamo20",
+                    "bert-odd-runtime14", "distilbert-odd-runtime14", "roberta-odd-legacy14",
+                    "roberta-odd-dynamo18", "distilbert-odd-legacy14", "distilbert-odd-dynamo18",
+                    "bert-masked-legacy14", "bert-sequence-legacy17", "bert-answer-dynamo18",
+                    "roberta-sequence-dynamo20", "roberta-masked-legacy17", "distilbert-tokens-dynamo18",
+                    "distilbert-sequence-legacy14", "distilbert-answer-legacy17", "gpt2-odd-legacy14",
+                    "gpt2-odd-dynamo18", "qwen2-odd-cache17", "qwen2-window-dynamo18"),
+    [](const auto &info) { return nameOfTest(info.param); });
 
 } // namespace

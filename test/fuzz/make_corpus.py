@@ -1,12 +1,13 @@
-"""Writes the seeds of the fuzzers of GGUF, safetensors, SentencePiece and the importer with the formats' own Python packages.
+"""Writes the seeds of the fuzzers of GGUF, safetensors, ONNX, SentencePiece and the importer with the formats' own Python packages.
 
-    python make_corpus.py        (needs gguf, numpy, safetensors, sentencepiece, protobuf)
+    python make_corpus.py        (needs gguf, numpy, onnx, safetensors, sentencepiece, protobuf)
 """
 
 import io
 import pathlib
 
 import numpy as np
+import onnx
 import sentencepiece
 from gguf import GGMLQuantizationType as Type
 from gguf import GGUFWriter, quants
@@ -142,3 +143,88 @@ sentencepiece_model("rules", 1, model_type="unigram", vocab_size=40, normalizati
 sentencepiece_model("bpe", 2, model_type="bpe", vocab_size=50, normalization_rule_name="identity", user_defined_symbols=["ab", "aba"])
 sentencepiece_model("bytes", 0, model_type="bpe", vocab_size=300, normalization_rule_name="identity", byte_fallback=True)
 rules.unlink()
+
+
+class OnnxGraph:
+    """A graph that is written node by node."""
+
+    def __init__(self):
+        self.nodes, self.tensors = [], []
+
+    def node(self, op, *inputs, **attributes):
+        output = f"v{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, list(inputs), [output], name=f"/{op}_{output}", **attributes))
+        return output
+
+    def tensor(self, values):
+        name = f"t{len(self.tensors)}"
+        self.tensors.append(onnx.numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def weight(self, *shape):
+        return self.tensor(random.standard_normal(shape).astype(np.float32))
+
+    def number(self, value):
+        return self.tensor(np.float32(value))
+
+    def save(self, name, inputs, output, opset):
+        def value(name, kind, axes):
+            return onnx.helper.make_tensor_value_info(name, kind, axes)
+
+        integer, real = onnx.TensorProto.INT64, onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [*self.nodes, onnx.helper.make_node("Identity", [output], ["last_hidden_state"])],
+            name,
+            [value(name, integer, ["batch", "sequence"]) for name in inputs],
+            [value("last_hidden_state", real, ["batch", "sequence", 4])],
+            self.tensors,
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+        onnx.save(model, folder / f"onnx/corpus/{name}.onnx")
+
+
+def onnx_encoder(name, decomposed):
+    """One layer of BERT, with norms and activation as operators, or as sums and products of others."""
+    g = OnnxGraph()
+    axis = g.tensor(np.int64(1))
+    length = g.node("Gather", g.node("Shape", "input_ids"), axis)
+    places = g.node("Range", g.tensor(np.int64(0)), length, axis)
+    x = g.node("Add", g.node("Gather", g.weight(6, 4), "input_ids"), g.node("Gather", g.weight(2, 4), "token_type_ids"))
+    x = g.node("Add", x, g.node("Gather", g.weight(8, 4), g.node("Unsqueeze", places, g.tensor(np.array([0])))))
+
+    def norm(x):
+        weight, bias = g.weight(4), g.weight(4)
+        if not decomposed:
+            return g.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=1e-5)
+        centered = g.node("Sub", x, g.node("ReduceMean", x, axes=[-1]))
+        variance = g.node("ReduceMean", g.node("Pow", centered, g.number(2)), axes=[-1])
+        deviation = g.node("Sqrt", g.node("Add", variance, g.number(1e-5)))
+        return g.node("Add", g.node("Mul", g.node("Div", centered, deviation), weight), bias)
+
+    def linear(x, size, width):
+        return g.node("Add", g.node("MatMul", x, g.weight(size, width)), g.weight(width))
+
+    def heads(x, order):
+        shape = g.tensor(np.array([0, -1, 2, 2]))
+        return g.node("Transpose", g.node("Reshape", linear(x, 4, 4), shape), perm=order)
+
+    mask = g.node("Cast", g.node("Unsqueeze", "attention_mask", g.tensor(np.array([1, 2]))), to=1)
+    mask = g.node("Mul", g.node("Sub", g.number(1), mask), g.number(-1e9))
+    x = norm(x)
+    scores = g.node("MatMul", heads(x, [0, 2, 1, 3]), heads(x, [0, 2, 3, 1]))
+    scores = g.node("Add", g.node("Div", scores, g.number(1.4142135)), mask)
+    mixed = g.node("MatMul", g.node("Softmax", scores, axis=-1), heads(x, [0, 2, 1, 3]))
+    mixed = g.node("Reshape", g.node("Transpose", mixed, perm=[0, 2, 1, 3]), g.tensor(np.array([0, 0, 4])))
+    x = norm(g.node("Add", x, linear(mixed, 4, 4)))
+    inner = linear(x, 4, 3)
+    if decomposed:
+        erf = g.node("Erf", g.node("Div", inner, g.number(1.4142135)))
+        inner = g.node("Mul", g.node("Mul", inner, g.node("Add", erf, g.number(1))), g.number(0.5))
+    else:
+        inner = g.node("Gelu", inner)
+    x = norm(g.node("Add", x, linear(inner, 3, 4)))
+    g.save(name, ["input_ids", "attention_mask", "token_type_ids"], x, 14 if decomposed else 20)
+
+
+onnx_encoder("decomposed", True)
+onnx_encoder("whole", False)

@@ -128,7 +128,7 @@ static void addLookingOptions(CLI::App &command, CompileRequest &request) {
 static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("MODEL", request.model,
-                  "A GGUF file, or a Hugging Face directory with config.json and safetensors")
+                  "A GGUF file, an ONNX file, or a Hugging Face directory with config.json and safetensors")
       ->required()
       ->check(pathOfFile());
   command

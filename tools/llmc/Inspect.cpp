@@ -15,7 +15,8 @@
 namespace llmc::tool {
 
 void addInspectOptions(CLI::App &command, InspectOptions &options) {
-  command.add_option("FILE", options.path, "An artifact, a GGUF file or a Hugging Face directory")
+  command
+      .add_option("FILE", options.path, "An artifact, a GGUF file, an ONNX file or a Hugging Face directory")
       ->required()
       ->check(pathOfFile());
   command.add_flag("--json", options.json, "Print one JSON object instead of a table");

@@ -40,6 +40,8 @@ bool isCheckpoint(const std::string &path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     return true;
+  if (std::filesystem::path(path).extension() == ".onnx" && std::filesystem::is_regular_file(path, ignored))
+    return true;
   char magic[4] = {};
   std::ifstream(path, std::ios::binary).read(magic, sizeof(magic));
   return std::string_view(magic, sizeof(magic)) == "GGUF";

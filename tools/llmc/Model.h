@@ -43,7 +43,7 @@ Model loadModel(const ModelOptions &options, ExitCode &code);
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,
                                                                const std::string &path);
 
-/// Whether `path` looks like something to compile: a directory or a GGUF file.
+/// Whether `path` looks like something to compile: a directory, a GGUF file or an ONNX file.
 bool isCheckpoint(const std::string &path);
 
 /// Whether `path` is a file that ends like an artifact, of any version, sound or not.

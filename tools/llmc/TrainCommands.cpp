@@ -73,7 +73,7 @@ readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
     return model;
   if (model->source->format() != frontend::Format::HuggingFace)
     return absl::UnimplementedError(
-        absl::StrCat(path, ": is a GGUF file, expected a folder as transformers writes it"));
+        absl::StrCat(path, ": is no Hugging Face directory, expected a folder as transformers writes it"));
   std::error_code error;
   for (const char *name : {"config.json", "generation_config.json"})
     if (const fs::path file = fs::path(path) / name; fs::exists(file, error)) {

@@ -22,8 +22,8 @@ std::string refusal(const GgufConversion &conversion) {
 
 TEST(Refusal, OfWhatIsNoModel) {
   TemporaryFolder folder;
-  const std::string supported =
-      " (supported: a GGUF file, or a Hugging Face directory with config.json and safetensors files)";
+  const std::string supported = " (supported: a GGUF file, an ONNX file, or a directory with config.json and "
+                                "safetensors files or model.onnx)";
   EXPECT_EQ(refusalOf(folder.path() + "/none", folder.path()),
             "none: No such file or directory, expected a model" + supported);
   std::filesystem::create_directory(folder.path() + "/empty");
