@@ -366,6 +366,7 @@ def FuseStructured : Pass<"nn-fuse-structured", "::mlir::ModuleOp"> {
   let description = [{
     A structured operation without reductions is computed where its result is read: in the only operation that reads it, or, where its
     formula costs little, in all of them, so that its result needs no memory. Products are left alone: they have kernels of their own.
+    What is read as it is and rounded too is rounded where it is computed.
 
     Results are the same to the bit.
   }];

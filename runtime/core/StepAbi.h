@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum { kLlmcStepAbiVersion = 2 };
+enum { kLlmcStepAbiVersion = 3 };
 
 /// One thread's view of the team that runs a step (runtime/core/Team.h).
 typedef struct LlmcWorker LlmcWorker;
