@@ -33,8 +33,7 @@ struct ImportedModel {
   ///     decoders   (tokens, positions, output_ids) -> [output_rows, vocabulary], logits of the wanted rows
   ///     encoders   (tokens, positions, token_types) -> [rows, hidden size], the last hidden state
   ///     with heads (tokens, positions, token_types, output_ids) -> [output_rows, outputs]
-  ///     both       (tokens, positions, output_ids, source_ends, a source_cache for each layer) -> logits,
-  ///     and
+  ///     both       (tokens, positions, output_ids, source_ends, a source_cache for each layer) -> logits;
   ///                @encode (tokens, positions, the source_caches) -> the source_caches with the source
   ///
   /// It calls a private function for each layer, whose parameters are arguments marked `nn.parameter`. No
