@@ -78,8 +78,9 @@ int main(int argc, char **argv) {
       ->option_text("N");
   app.add_flag("--restart", options.run.restart, "Begin anew, even if there are checkpoints");
   app.add_flag("--show-recipe", options.showRecipe, "Print the recipe with all settings, and exit");
-  app.add_option("--profile", options.run.profiledSteps,
-                 "Make N steps, print where a GPU's time goes in them, and exit; nothing is saved")
+  app.add_option(
+         "--profile", options.run.profiledSteps,
+         "Make N steps from new parameters on, print where a GPU's time goes, and exit; nothing is saved")
       ->check(CLI::Range(1, 10000))
       ->option_text("N");
   app.add_flag("-q,--quiet", options.run.quiet, "Print nothing but errors");

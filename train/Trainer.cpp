@@ -46,10 +46,10 @@ public:
         onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
 
   absl::StatusOr<Ending> run() {
-    if (absl::Status status = begin(); !status.ok())
-      return status;
     if (options.profiledSteps > 0)
       return profile();
+    if (absl::Status status = begin(); !status.ok())
+      return status;
     while (progress.step < settings.steps()) {
       if (absl::Status status = makeStep(); !status.ok())
         return status;
@@ -195,31 +195,43 @@ private:
   // Steps
   //===--------------------------------------------------------------------===//
 
-  /// Prints where the time of a GPU's steps goes.
+  /// Prints where the time of a GPU's steps goes: from new parameters on, with nothing of the run's folder.
   absl::StatusOr<Ending> profile() {
     Device *gpu = program.gpu();
     if (gpu == nullptr)
       return absl::UnimplementedError("--profile: shows the kernels of GPUs, but this trainer is for CPUs");
-    for (uint64_t step = 0; step <= options.profiledSteps; ++step) {
+    if (absl::Status status = initialize(); !status.ok())
+      return status;
+    if (absl::Status status = program.commit("parameters"); !status.ok())
+      return status;
+    std::vector<runtime::cuda::KernelTime> times;
+    uint64_t done = 0;
+    for (uint64_t step = 0; step <= options.profiledSteps && !stop.load(); ++step) {
       if (step == 1) // what happens once is over
         gpu->startProfile();
       if (absl::Status status = makeStep(); !status.ok())
         return status;
+      if (step == 0)
+        continue;
+      absl::StatusOr<std::vector<runtime::cuda::KernelTime>> taken = gpu->takeProfile();
+      if (!taken.ok())
+        return taken.status();
+      runtime::cuda::addTimes(*taken, times);
+      ++done;
     }
-    absl::StatusOr<std::vector<runtime::cuda::KernelTime>> times = gpu->takeProfile();
-    if (!times.ok())
-      return times.status();
+    if (done == 0)
+      return Ending::Stopped;
     double all = 0;
     int64_t launches = 0;
-    for (const runtime::cuda::KernelTime &time : *times) {
+    for (const runtime::cuda::KernelTime &time : times) {
       all += time.seconds;
       launches += time.launches;
     }
-    const auto steps = static_cast<double>(options.profiledSteps);
-    absl::PrintF("%s: %.3f ms of kernels in a step, %.0f launches\n", program.deviceName(), 1e3 * all / steps,
-                 static_cast<double>(launches) / steps);
+    const auto steps = static_cast<double>(done);
+    absl::PrintF("%s: %.3f ms of kernels in a step, %.0f launches, each with some time to launch it\n",
+                 program.deviceName(), 1e3 * all / steps, static_cast<double>(launches) / steps);
     absl::PrintF("%10s %6s %9s %10s  %s\n", "ms", "%", "launches", "us each", "kernel");
-    for (const runtime::cuda::KernelTime &time : *times)
+    for (const runtime::cuda::KernelTime &time : times)
       absl::PrintF("%10.3f %6.2f %9.0f %10.1f  %s\n", 1e3 * time.seconds / steps, 100 * time.seconds / all,
                    static_cast<double>(time.launches) / steps,
                    1e6 * time.seconds / static_cast<double>(time.launches), time.kernel);
@@ -317,7 +329,8 @@ private:
     ++progress.step;
     progress.data = stream.position();
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-    return report(loss, *norm, rate, static_cast<double>(tokens), seconds);
+    return options.profiledSteps > 0 ? absl::OkStatus()
+                                     : report(loss, *norm, rate, static_cast<double>(tokens), seconds);
   }
 
   absl::StatusOr<double> gradientNorm() {

@@ -3,6 +3,7 @@
 #include "codegen/compiler/TrainerCompiler.h"
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/TemporaryFiles.h"
 #include "codegen/compiler/FirstError.h"
@@ -181,6 +182,8 @@ private:
     progress("generating machine code", -1);
     if (isCuda()) {
       const bool isPtx = options.emit == Level::Ptx;
+      if (isPtx && (options.gpuArchs.size() != 1 || !absl::StartsWith(options.gpuArchs[0], "sm_")))
+        return absl::InvalidArgumentError("--emit=ptx: expected --gpu-arch with one architecture of a GPU");
       absl::StatusOr<std::vector<KernelImage>> images =
           makeKernelImages(*module, options.gpuArchs, isPtx ? ImageForm::Ptx : ImageForm::All);
       if (!images.ok())

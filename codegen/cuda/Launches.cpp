@@ -179,7 +179,8 @@ private:
       const auto argumentNumber = static_cast<unsigned>(kLauncherArguments + i);
       if (auto map = launcher.getArgAttrOfType<DenseI64ArrayAttr>(argumentNumber, kMapAttribute)) {
         place = memory(i64, kTensorMapWords, kMapAlignment);
-        Value matrix = at(argument, builder.getI8Type(), map[0]);
+        Value matrix = LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), argument,
+                                           ArrayRef<LLVM::GEPArg>{constant(map[0])});
         LLVM::CallOp::create(builder, loc, makeMap,
                              ValueRange{launcher.getArgument(0), constant(number), place, matrix,
                                         constant(map[1]), constant(map[2]), constant(map[3]),

@@ -235,6 +235,8 @@ absl::StatusOr<std::unique_ptr<Queue>> Queue::create(const Program &program) {
 }
 
 Queue::~Queue() {
+  for (const Timed &launch : timed)
+    destroyEvents(launch);
   if (order != nullptr)
     owner.driver().StreamDestroy(order);
 }
@@ -284,9 +286,7 @@ absl::StatusOr<std::vector<KernelTime>> Queue::takeProfile() {
     if (failure.ok())
       note(driver.EventElapsedTime(&milliseconds, launch.before, launch.after),
            "taking the time of a kernel");
-    for (Event event : {launch.before, launch.after})
-      if (event != nullptr)
-        driver.EventDestroy(event);
+    destroyEvents(launch);
     KernelTime &time = times[launch.kernel];
     time.kernel = owner.kernelNames()[launch.kernel];
     ++time.launches;
@@ -294,13 +294,32 @@ absl::StatusOr<std::vector<KernelTime>> Queue::takeProfile() {
   }
   if (absl::Status status = takeStatus(); !status.ok())
     return status;
-  std::vector<KernelTime> sorted;
+  std::vector<KernelTime> all;
   for (auto &[kernel, time] : times)
-    sorted.push_back(std::move(time));
-  std::sort(sorted.begin(), sorted.end(), [](const KernelTime &x, const KernelTime &y) {
+    all.push_back(std::move(time));
+  return all;
+}
+
+void Queue::destroyEvents(const Timed &launch) {
+  for (Event event : {launch.before, launch.after})
+    if (event != nullptr)
+      owner.driver().EventDestroy(event);
+}
+
+void addTimes(const std::vector<KernelTime> &more, std::vector<KernelTime> &times) {
+  for (const KernelTime &time : more) {
+    auto same = std::find_if(times.begin(), times.end(),
+                             [&](const KernelTime &other) { return other.kernel == time.kernel; });
+    if (same == times.end()) {
+      times.push_back(time);
+    } else {
+      same->launches += time.launches;
+      same->seconds += time.seconds;
+    }
+  }
+  std::sort(times.begin(), times.end(), [](const KernelTime &x, const KernelTime &y) {
     return x.seconds != y.seconds ? x.seconds > y.seconds : x.kernel < y.kernel;
   });
-  return sorted;
 }
 
 void Queue::makeTensorMap(int64_t kernel, void *map, void *matrix, int64_t rows, int64_t columns,

@@ -101,6 +101,9 @@ struct KernelTime {
   double seconds; ///< of all of them
 };
 
+/// Adds `more` to `times`, which are then sorted, the longest first.
+void addTimes(const std::vector<KernelTime> &more, std::vector<KernelTime> &times);
+
 /// The order in which a session's launches and copies happen on the device. What compiled steps know as their
 /// worker.
 class Queue {
@@ -124,7 +127,7 @@ public:
   /// Takes the time of each launch from now on, which cannot be recorded then.
   void startProfile() { profiles = true; }
   bool isProfiling() const { return profiles; }
-  /// The times of all launches since the last call, by kernel, the longest first. Waits for them.
+  /// The times of all launches since the last call, by kernel. Waits for them.
   absl::StatusOr<std::vector<KernelTime>> takeProfile();
 
 private:
@@ -136,6 +139,7 @@ private:
 
   explicit Queue(const Program &program) : owner(program) {}
   Event recordEvent();
+  void destroyEvents(const Timed &launch);
 
   const Program &owner;
   Stream order = nullptr;

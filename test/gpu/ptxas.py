@@ -17,7 +17,7 @@ def complaints(source, arch):
     command = [find(), f"-arch={arch}", "-v", str(source), "-o", str(source.with_suffix(".cubin"))]
     report = subprocess.run(command, capture_output=True, text=True, check=False)
     if report.returncode != 0:
-        return report.stderr.splitlines()
+        return report.stderr.splitlines() or [f"ptxas ended with {report.returncode}"]
     kernel, found = "", []
     for line in report.stderr.splitlines():
         if "Compiling entry function" in line:

@@ -20,7 +20,7 @@ import runs  # noqa: E402
 STEPS = 3
 TIMEOUT = 60  # seconds: kernels with a fault may loop for ever
 # What the kernels do without, all of its kind at once.
-FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
+FAULTS = ["barrier", "copy-wait", "proxy-fence", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
 SCHEDULES = ["1", "2,0"]
 # Of the largest number of a gradient: sums in another order, and operands of products rounded to bf16.
 BOUNDS = {"F32": 2e-4, "BF16": 0.05}
@@ -92,6 +92,20 @@ def check_faults(simulation, trainer, expected, bound):
             sys.exit(f"kernels without {fault} give right gradients: the fault was not found")
 
 
+def check_profile(simulation, trainer):
+    """A profile lists kernels, and leaves the folder of the run alone."""
+    folder = simulation.folder / "profiled"
+    folder.mkdir()
+    (folder / "log.jsonl").write_text("kept")
+    environment = {**os.environ, "LLMC_CUDA_DRIVER": simulation.simulator}
+    command = [str(trainer), "-q", "--restart", "--override", f"output={folder}", "--profile", "1"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0 or "product_loss" not in result.stdout:
+        sys.exit(f"--profile: {result.stdout}{result.stderr}")
+    if [path.name for path in folder.iterdir()] != ["log.jsonl"] or (folder / "log.jsonl").read_text() != "kept":
+        sys.exit("--profile changes the folder of a run")
+
+
 def check_resources(simulation, family):
     if ptxas.find() is None:
         print("no ptxas: registers of kernels are not checked")
@@ -118,6 +132,7 @@ def main():
                             sys.exit(f"{family}, {precision}, {arch}, schedule {schedule}: {problem}")
             if family == "gpt2":
                 check_faults(simulation, trainer, expected, bound)
+                check_profile(simulation, trainer)
             check_resources(simulation, family)
 
 
