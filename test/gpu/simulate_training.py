@@ -20,7 +20,7 @@ import runs  # noqa: E402
 STEPS = 3
 TIMEOUT = 60  # seconds: kernels with a fault may loop for ever
 # What the kernels do without, all of its kind at once.
-FAULTS = ["barrier", "copy-wait", "proxy-fence", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
+FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
 SCHEDULES = ["1", "2,0"]
 # Of the largest number of a gradient: sums in another order, and operands of products rounded to bf16.
 BOUNDS = {"F32": 2e-4, "BF16": 0.05}
