@@ -32,12 +32,12 @@ struct Beam {
 };
 
 /// A beam with one more token.
-struct Candidate {
+struct Continuation {
   float score;
   size_t beam;
   int32_t token;
 
-  bool isBetterThan(const Candidate &other) const {
+  bool isBetterThan(const Continuation &other) const {
     return score != other.score ? score > other.score
            : beam != other.beam ? beam < other.beam
                                 : token < other.token;
@@ -69,13 +69,13 @@ public:
           return status;
       const size_t best = std::min(kept, candidates.size());
       std::partial_sort(candidates.begin(), candidates.begin() + best, candidates.end(),
-                        [](const Candidate &a, const Candidate &b) { return a.isBetterThan(b); });
+                        [](const Continuation &a, const Continuation &b) { return a.isBetterThan(b); });
       candidates.resize(best);
       if (candidates.empty())
         return absl::DataLossError("no token may come next, expected one that is possible");
 
-      std::vector<Candidate> going;
-      for (const Candidate &candidate : candidates)
+      std::vector<Continuation> going;
+      for (const Continuation &candidate : candidates)
         if (going.size() < count && !isStop(candidate.token))
           going.push_back(candidate);
       finish(length);
@@ -113,8 +113,10 @@ private:
       for (int32_t token : absl::flat_hash_set<int32_t>(history.begin(), history.end()))
         if (token >= 0 && token < vocabulary)
           scores[token] *= task.repetitionPenalty;
-    task.rules.apply(absl::MakeSpan(scores), history, static_cast<int64_t>(text.tokens.size()),
-                     task.maxTokens, task.stopTokens);
+    if (absl::Status status =
+            task.rules.apply(absl::MakeSpan(scores), history, text.tokens, task.maxTokens, task.stopTokens);
+        !status.ok())
+      return status;
     for (int32_t token = 0; token < vocabulary; ++token)
       if (std::isfinite(scores[token]))
         candidates.push_back({scores[token] + text.score, beam, token});
@@ -127,7 +129,7 @@ private:
     if (options.earlyStopping == EarlyStopping::Yes && finished.size() == count)
       return;
     for (size_t i = 0; i < std::min(count, candidates.size()); ++i) {
-      const Candidate &candidate = candidates[i];
+      const Continuation &candidate = candidates[i];
       const bool ends = isStop(candidate.token);
       if (!ends && length != task.maxTokens)
         continue;
@@ -155,7 +157,7 @@ private:
   }
 
   /// Makes beams of the candidates and feeds them their tokens.
-  absl::Status goOn(const std::vector<Candidate> &going) {
+  absl::Status goOn(const std::vector<Continuation> &going) {
     std::vector<Beam> next(going.size());
     std::vector<bool> isTaken(beams.size());
     // A beam's first continuation goes on in its memory, others need copies of it first.
@@ -207,8 +209,8 @@ private:
   std::vector<std::unique_ptr<TokenSequence>> forks;
   std::vector<TokenSequence *> spare; ///< of no beam
   std::vector<Beam> beams;
-  std::vector<Candidate> candidates; ///< of one step, the best first
-  std::vector<Finished> finished;    ///< those worth most first, at most as many as beams
+  std::vector<Continuation> candidates; ///< of one step, the best first
+  std::vector<Finished> finished;       ///< those worth most first, at most as many as beams
   int64_t steps = 0;
 };
 

@@ -1,5 +1,8 @@
 #include "runtime/core/Generator.h"
 
+#include "runtime/core/Speculation.h"
+#include "runtime/core/TokenChooser.h"
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -88,22 +91,6 @@ static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Adds `token` to `made` and reports it, unless it ends the generation; says why if nothing comes after it.
-static std::optional<FinishReason> accept(int32_t token, const GenerationOptions &options,
-                                          const TokenSequence &sequence, std::vector<int32_t> &made,
-                                          absl::FunctionRef<bool(int32_t token)> onToken) {
-  if (absl::c_linear_search(options.stopTokens, token))
-    return FinishReason::StopToken;
-  made.push_back(token);
-  if (!onToken(token))
-    return FinishReason::Caller;
-  if (options.maxTokens > 0 && static_cast<int64_t>(made.size()) >= options.maxTokens)
-    return FinishReason::MaxTokens;
-  if (static_cast<int64_t>(sequence.history().size()) == sequence.contextLength())
-    return FinishReason::Context;
-  return std::nullopt;
-}
-
 /// Continues `sequence`, which gives `logits` next, by a search. Sets all of `result` but what is known of
 /// the prompt.
 static absl::Status generateByBeams(TokenSequence &sequence, absl::Span<const float> logits,
@@ -135,24 +122,219 @@ static absl::Status generateByBeams(TokenSequence &sequence, absl::Span<const fl
   return absl::OkStatus();
 }
 
-absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
-                                    const GenerationOptions &options,
-                                    absl::FunctionRef<bool(int32_t token)> onToken) {
+/// `tokens` without the first half of those behind the first `keep`, so that there is room in a context of
+/// `context` tokens.
+static std::vector<int32_t> shifted(absl::Span<const int32_t> tokens, int64_t keep, int64_t context) {
+  // Half of what may move: of a prompt that is longer than the context, what would fit there.
+  const int64_t movable = std::min(static_cast<int64_t>(tokens.size()), context) - keep;
+  std::vector<int32_t> result(tokens.begin(), tokens.begin() + keep);
+  const absl::Span<const int32_t> tail = tokens.last(std::max<int64_t>(1, movable / 2));
+  result.insert(result.end(), tail.begin(), tail.end());
+  return result;
+}
+
+namespace {
+
+/// The loop that writes a text token by token.
+class Writing {
+public:
+  Writing(TokenSequence &sequence, const GenerationOptions &options,
+          absl::FunctionRef<bool(int32_t token)> onToken, Generation &result)
+      : sequence(sequence), options(options), onToken(onToken), result(result),
+        chooser(options, sequence.vocabularySize()) {
+    if (options.draft.sequence != nullptr)
+      speculation.emplace(sequence, chooser, options);
+  }
+
+  /// Continues the sequence, which gives `logits` next. Sets all of `result` but what is known of the prompt.
+  absl::Status run(absl::Span<const float> logits, Clock::time_point start) {
+    if (absl::Status status = chooseNext(logits); !status.ok())
+      return status;
+    result.stats.firstTokenSeconds = secondsSince(start);
+    const Clock::time_point firstToken = Clock::now();
+    while (true) {
+      absl::StatusOr<std::optional<FinishReason>> reason = acceptDecided();
+      if (!reason.ok())
+        return reason.status();
+      if (*reason) {
+        result.reason = **reason;
+        break;
+      }
+      if (absl::Status status = decide(); !status.ok())
+        return status;
+      result.stats.decodeSeconds = secondsSince(firstToken);
+    }
+    --result.stats.decodedTokens; // the first one was not
+    if (speculation) {
+      result.stats.proposedTokens = speculation->proposed();
+      result.stats.acceptedTokens = speculation->accepted();
+    }
+    return absl::OkStatus();
+  }
+
+private:
+  int64_t fed() const { return static_cast<int64_t>(sequence.history().size()); }
+
+  /// Decides on what comes next by the logits of the last token that was fed.
+  absl::Status chooseNext(absl::Span<const float> logits) {
+    absl::StatusOr<int32_t> token = chooser.choose(logits, sequence.history(), result.tokens);
+    if (!token.ok())
+      return token.status();
+    decided = {*token};
+    decidedFrom = logits;
+    precedes = fed();
+    return absl::OkStatus();
+  }
+
+  /// Feeds the last token made and decides on one or more that come next.
+  absl::Status decide() {
+    if (needsShift)
+      return shift();
+    if (!speculation) {
+      absl::StatusOr<absl::Span<const float>> logits =
+          sequence.feed(absl::MakeConstSpan(result.tokens).last(1));
+      return logits.ok() ? chooseNext(*logits) : logits.status();
+    }
+    precedes = fed() + 1;
+    int64_t most = std::min<int64_t>(options.draft.tokens, sequence.contextLength() - precedes);
+    if (options.maxTokens > 0)
+      most = std::min(most, options.maxTokens - static_cast<int64_t>(result.tokens.size()) - 1);
+    absl::StatusOr<Speculation::Step> step = speculation->run(most, result.tokens);
+    if (!step.ok())
+      return step.status();
+    decided = std::move(step->tokens);
+    decidedFrom = step->logits;
+    return absl::OkStatus();
+  }
+
+  /// Adds what was decided to the text, up to what ends it, and cuts the sequence behind the last but one
+  /// token of the text; says why nothing comes after it.
+  absl::StatusOr<std::optional<FinishReason>> acceptDecided() {
+    const size_t rows = fed() - precedes + 1, width = decidedFrom.size() / rows;
+    std::optional<FinishReason> reason;
+    int64_t kept = precedes;
+    for (size_t i = 0; i < decided.size() && !reason; ++i) {
+      kept = precedes + static_cast<int64_t>(i);
+      ++result.stats.decodedTokens;
+      absl::StatusOr<std::optional<FinishReason>> end =
+          accept(decided[i], decidedFrom.subspan(i * width, width), kept);
+      if (!end.ok())
+        return end;
+      reason = *end;
+    }
+    if (kept < fed())
+      sequence.truncate(kept);
+    return reason;
+  }
+
+  /// Adds `token`, which was chosen by `logits` and has `position` tokens before it.
+  absl::StatusOr<std::optional<FinishReason>> accept(int32_t token, absl::Span<const float> logits,
+                                                     int64_t position) {
+    if (absl::c_linear_search(options.stopTokens, token))
+      return FinishReason::StopToken;
+    if (options.logProbabilities) {
+      absl::StatusOr<TokenScore> score =
+          scoreToken(logits.first(sequence.vocabularySize()), token, *options.logProbabilities);
+      if (!score.ok())
+        return score.status();
+      result.scores.push_back(*std::move(score));
+    }
+    result.tokens.push_back(token);
+    if (!onToken(token))
+      return FinishReason::Caller;
+    if (options.maxTokens > 0 && static_cast<int64_t>(result.tokens.size()) >= options.maxTokens)
+      return FinishReason::MaxTokens;
+    needsShift = position == sequence.contextLength();
+    if (needsShift && !options.keepOnShift)
+      return FinishReason::Context;
+    return std::nullopt;
+  }
+
+  /// Makes room in the context, and decides on what comes next.
+  absl::Status shift() {
+    std::vector<int32_t> tokens(sequence.history().begin(), sequence.history().end());
+    tokens.push_back(result.tokens.back());
+    absl::StatusOr<absl::Span<const float>> logits =
+        sequence.feedSequence(shifted(tokens, *options.keepOnShift, sequence.contextLength()));
+    needsShift = false;
+    ++result.stats.shifts;
+    return logits.ok() ? chooseNext(*logits) : logits.status();
+  }
+
+  TokenSequence &sequence;
+  const GenerationOptions &options;
+  absl::FunctionRef<bool(int32_t token)> onToken;
+  Generation &result;
+  TokenChooser chooser;
+  std::optional<Speculation> speculation;
+  std::vector<int32_t> decided; ///< what comes next, not yet part of the text
+  /// Logits from which each of them was chosen, and which are not wanted; [fed() - precedes + 1, width]
+  absl::Span<const float> decidedFrom;
+  int64_t precedes = 0;    ///< tokens of the sequence before those
+  bool needsShift = false; ///< the context has no room for the last token made
+};
+
+absl::Status checkOptions(const TokenSequence &sequence, const GenerationOptions &options) {
   if (absl::Status status = checkSamplingOptions(options.sampling); !status.ok())
     return status;
   if (absl::Status status = checkBeamOptions(options.beams); !status.ok())
     return status;
-  if (options.beams.count > 1 && options.sampling.temperature != 0)
+  const auto refuseBeams = [&](const auto &...found) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there are ", options.beams.count, " beams and a temperature of ",
-                     options.sampling.temperature, ", expected a temperature of 0: beams are not sampled"));
-  const size_t vocabulary = sequence.vocabularySize();
-  Sampler sampler(options.sampling);
+        absl::StrCat("there are ", options.beams.count, " beams and ", found...));
+  };
+  if (options.beams.count > 1 && options.sampling.temperature != 0)
+    return refuseBeams("a temperature of ", options.sampling.temperature,
+                       ", expected a temperature of 0: beams are not sampled");
+  if (options.beams.count > 1 && (options.logProbabilities || options.keepOnShift || options.draft.sequence))
+    return refuseBeams(options.logProbabilities ? "log probabilities"
+                       : options.keepOnShift    ? "a context that is shifted"
+                                                : "a draft",
+                       ", expected one beam");
+  if (sequence.readsSource() && (options.keepOnShift || options.draft.sequence))
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the model reads a source, expected no ", options.keepOnShift ? "context that is shifted" : "draft"));
+  if (options.logProbabilities && *options.logProbabilities < 0)
+    return absl::InvalidArgumentError(absl::StrCat("log probabilities of ", *options.logProbabilities,
+                                                   " tokens are wanted, expected a number from 0"));
+  // At least two tokens have to move, so that one can be left and one made.
+  if (options.keepOnShift &&
+      (*options.keepOnShift < 0 || *options.keepOnShift > sequence.contextLength() - 2))
+    return absl::InvalidArgumentError(
+        absl::StrCat(*options.keepOnShift, " tokens are to be kept when the context is full, expected 0 to ",
+                     sequence.contextLength() - 2));
+  if (options.draft.sequence == nullptr)
+    return absl::OkStatus();
+  if (options.draft.tokens < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("the draft proposes ", options.draft.tokens, " tokens, expected 1 at least"));
+  if (options.draft.sequence->readsSource())
+    return absl::InvalidArgumentError("the draft reads a source, expected a model that continues its text");
+  if (options.draft.sequence->vocabularySize() != sequence.vocabularySize())
+    return absl::InvalidArgumentError(absl::StrCat("the draft has ", options.draft.sequence->vocabularySize(),
+                                                   " tokens, expected those of the model, which has ",
+                                                   sequence.vocabularySize()));
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const int32_t> prompt,
+                                    const GenerationOptions &options,
+                                    absl::FunctionRef<bool(int32_t token)> onToken) {
+  if (absl::Status status = checkOptions(sequence, options); !status.ok())
+    return status;
   Generation result;
   GenerationStats &stats = result.stats;
-
   const auto start = Clock::now();
-  stats.promptTokens = static_cast<int64_t>(prompt.size()) - sequence.reusableTokens(prompt);
+  std::vector<int32_t> cut;
+  if (options.keepOnShift && static_cast<int64_t>(prompt.size()) > sequence.contextLength()) {
+    cut = shifted(prompt, *options.keepOnShift, sequence.contextLength());
+    prompt = cut;
+    ++stats.shifts;
+  }
+  stats.reusedTokens = sequence.reusableTokens(prompt);
+  stats.promptTokens = static_cast<int64_t>(prompt.size()) - stats.reusedTokens;
   absl::StatusOr<absl::Span<const float>> logits = sequence.feedSequence(prompt);
   if (!logits.ok())
     return logits.status();
@@ -161,38 +343,9 @@ absl::StatusOr<Generation> generate(TokenSequence &sequence, absl::Span<const in
     if (absl::Status status = generateByBeams(sequence, *logits, options, result, onToken); !status.ok())
       return status;
     stats.firstTokenSeconds = secondsSince(start);
-    stats.peakResidentBytes = peakResidentBytes();
-    return result;
-  }
-
-  Clock::time_point firstToken;
-  std::vector<float> allowed;
-  for (bool isFirst = true;; isFirst = false) {
-    // Widths beyond the vocabulary are padding.
-    absl::Span<const float> scores = logits->first(vocabulary);
-    if (!options.rules.isEmpty()) {
-      allowed.assign(scores.begin(), scores.end());
-      options.rules.apply(absl::MakeSpan(allowed), sequence.history(),
-                          static_cast<int64_t>(result.tokens.size()), options.maxTokens, options.stopTokens);
-      scores = allowed;
-    }
-    absl::StatusOr<int32_t> token = sampler.sample(scores, sequence.history());
-    if (!token.ok())
-      return token.status();
-    if (isFirst) {
-      stats.firstTokenSeconds = secondsSince(start);
-      firstToken = Clock::now();
-    } else {
-      ++stats.decodedTokens;
-      stats.decodeSeconds = secondsSince(firstToken);
-    }
-    if (std::optional<FinishReason> reason = accept(*token, options, sequence, result.tokens, onToken)) {
-      result.reason = *reason;
-      break;
-    }
-    logits = sequence.feed(absl::MakeConstSpan(&*token, 1));
-    if (!logits.ok())
-      return logits.status();
+  } else if (absl::Status status = Writing(sequence, options, onToken, result).run(*logits, start);
+             !status.ok()) {
+    return status;
   }
   stats.peakResidentBytes = peakResidentBytes();
   return result;

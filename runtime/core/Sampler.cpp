@@ -38,10 +38,11 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
   return counter;
 }
 
-/// The number of draw `n` under `seed`: 53 random bits in [0, 1).
-static double uniform(uint64_t seed, uint64_t n) {
+double Sampler::drawUniform() {
+  // 53 random bits.
+  const uint64_t n = draws++, seed = options.seed;
   const std::array<uint32_t, 4> words =
-      philox4x32({static_cast<uint32_t>(n), static_cast<uint32_t>(n >> 32), 0, 0},
+      philox4x32({static_cast<uint32_t>(n), static_cast<uint32_t>(n >> 32), stream, 0},
                  {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const uint64_t bits = (static_cast<uint64_t>(words[0]) << 32 | words[1]) >> 11;
   return static_cast<double>(bits) * 0x1p-53;
@@ -67,16 +68,25 @@ static absl::StatusOr<int32_t> mostLikely(absl::Span<const float> logits) {
 }
 
 absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits, absl::Span<const int32_t> history) {
-  if (options.repetitionPenalty != 1) {
-    penalized.assign(logits.begin(), logits.end());
-    penalize(history);
-    logits = penalized;
-  }
-  absl::StatusOr<int32_t> best = mostLikely(logits);
-  if (!best.ok() || options.temperature == 0)
-    return best;
+  if (options.temperature == 0)
+    return mostLikely(penalize(logits, history));
+  absl::StatusOr<absl::Span<const Candidate>> left = distribution(logits, history);
+  if (!left.ok())
+    return left.status();
+  return draw(*left);
+}
 
+absl::StatusOr<absl::Span<const Candidate>> Sampler::distribution(absl::Span<const float> logits,
+                                                                  absl::Span<const int32_t> history) {
+  logits = penalize(logits, history);
+  absl::StatusOr<int32_t> best = mostLikely(logits);
+  if (!best.ok())
+    return best.status();
   candidates.clear();
+  if (options.temperature == 0) {
+    candidates.push_back({logits[*best], *best, 1});
+    return candidates;
+  }
   for (size_t id = 0; id < logits.size(); ++id)
     candidates.push_back({logits[id], static_cast<int32_t>(id), 0});
   keepMostLikely();
@@ -86,18 +96,22 @@ absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits, absl::Sp
   keepNucleus();
   if (options.minP > 0)
     std::erase_if(candidates, [&](const Candidate &candidate) { return candidate.weight < options.minP; });
-  return draw();
+  return candidates;
 }
 
-void Sampler::penalize(absl::Span<const int32_t> history) {
+absl::Span<const float> Sampler::penalize(absl::Span<const float> logits, absl::Span<const int32_t> history) {
+  if (options.repetitionPenalty == 1)
+    return logits;
+  penalized.assign(logits.begin(), logits.end());
   absl::flat_hash_set<int32_t> seen;
   for (int32_t id : history)
     if (id >= 0 && static_cast<size_t>(id) < penalized.size() && seen.insert(id).second)
       penalized[id] = penalized[id] > 0 ? penalized[id] / options.repetitionPenalty
                                         : penalized[id] * options.repetitionPenalty;
+  return penalized;
 }
 
-bool Sampler::Candidate::isMoreLikelyThan(const Candidate &other) const {
+bool Candidate::isMoreLikelyThan(const Candidate &other) const {
   return logit != other.logit ? logit > other.logit : id < other.id;
 }
 
@@ -136,11 +150,11 @@ void Sampler::sortById() {
             [](const Candidate &a, const Candidate &b) { return a.id < b.id; });
 }
 
-int32_t Sampler::draw() {
+int32_t Sampler::draw(absl::Span<const Candidate> candidates) {
   double sum = 0;
   for (const Candidate &candidate : candidates)
     sum += candidate.weight;
-  double rest = uniform(options.seed, draws++) * sum;
+  double rest = drawUniform() * sum;
   const Candidate *drawn = nullptr;
   for (const Candidate &candidate : candidates) {
     if (candidate.weight == 0)
@@ -150,7 +164,7 @@ int32_t Sampler::draw() {
     if (rest < 0)
       break;
   }
-  return drawn->id; // the most likely token has a weight of 1, so there is one
+  return drawn->id;
 }
 
 } // namespace llmc::runtime

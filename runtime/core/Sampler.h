@@ -37,35 +37,46 @@ absl::Status checkSamplingOptions(const SamplingOptions &options);
 /// 3", 2011): the four words for a counter under a key. The same on every machine.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
+/// A token that may come next.
+struct Candidate {
+  float logit;
+  int32_t id;
+  double weight; ///< probability before it is divided by the sum of all
+
+  bool isMoreLikelyThan(const Candidate &other) const;
+};
+
 /// Picks tokens. The steps come in the order of Hugging Face's generate(): repetition penalty, temperature,
-/// top-k, top-p, min-p, then a draw from what is left. The n-th draw depends only on the seed, n and the
-/// logits.
+/// top-k, top-p, min-p, then a draw from what is left. The n-th draw depends only on the seed, the stream, n
+/// and the logits.
 class Sampler {
 public:
-  /// `options` have to pass checkSamplingOptions.
-  explicit Sampler(const SamplingOptions &options) : options(options) {}
+  /// `options` have to pass checkSamplingOptions. Draws of different streams have nothing to do with each
+  /// other.
+  explicit Sampler(const SamplingOptions &options, uint32_t stream = 0) : options(options), stream(stream) {}
 
   /// The next token, an index into `logits`. `history` are the tokens of the sequence so far, for the
   /// penalty; ids beyond the logits are ignored. Fails if a logit is not a number or is plus infinity, or if
   /// all are minus infinity.
   absl::StatusOr<int32_t> sample(absl::Span<const float> logits, absl::Span<const int32_t> history);
 
+  /// What is left before the draw, by rising id; valid until the next call. At a temperature of 0 that is one
+  /// token. Fails as sample() does.
+  absl::StatusOr<absl::Span<const Candidate>> distribution(absl::Span<const float> logits,
+                                                           absl::Span<const int32_t> history);
+  /// Draws one of `candidates`, at least one of which has a weight.
+  int32_t draw(absl::Span<const Candidate> candidates);
+  /// Draws a number in [0, 1).
+  double drawUniform();
+
 private:
-  struct Candidate {
-    float logit;
-    int32_t id;
-    double weight; ///< probability before it is divided by the sum of all
-
-    bool isMoreLikelyThan(const Candidate &other) const;
-  };
-
-  void penalize(absl::Span<const int32_t> history);
+  absl::Span<const float> penalize(absl::Span<const float> logits, absl::Span<const int32_t> history);
   void keepMostLikely();
   void keepNucleus();
   void sortById();
-  int32_t draw();
 
   SamplingOptions options;
+  uint32_t stream;
   uint64_t draws = 0;
   std::vector<float> penalized; // [vocabulary]
   std::vector<Candidate> candidates;

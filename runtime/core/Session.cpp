@@ -185,10 +185,6 @@ absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const i
   return feed(absl::MakeConstSpan(&start, 1));
 }
 
-int64_t Session::reusableTokens(absl::Span<const int32_t> sequence) const {
-  return readsSource() ? 0 : TokenSequence::reusableTokens(sequence);
-}
-
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != GENERATE)
@@ -301,5 +297,7 @@ void Session::reset() {
   tokens.clear();
   sourceTokens = 0;
 }
+
+void Session::truncate(int64_t length) { tokens.resize(length); }
 
 } // namespace llmc::runtime

@@ -18,9 +18,6 @@
 
 namespace llmc::runtime {
 
-/// Which rows of a `feed` the caller wants.
-enum class Rows { Last, All };
-
 /// The memory and the state that running an artifact takes: activations, caches, and the tokens so far. For
 /// one thread at a time. Errors are one line without the artifact's path.
 class Session : public TokenSequence {
@@ -36,7 +33,7 @@ public:
   Session &operator=(const Session &) = delete;
 
   const Artifact &artifact() const { return *loaded; }
-  Team &team() { return *workers; }
+  const std::shared_ptr<Team> &team() const { return workers; }
 
   /// Number of tokens that the sequence has.
   int64_t position() const { return static_cast<int64_t>(tokens.size()); }
@@ -44,22 +41,15 @@ public:
   int64_t vocabularySize() const override { return loaded->manifest().vocabulary_size(); }
   absl::Span<const int32_t> history() const override { return tokens; }
 
-  /// Whether the model reads a source before it writes.
-  bool readsSource() const { return loaded->sourceStep() != nullptr; }
+  bool readsSource() const override { return loaded->sourceStep() != nullptr; }
   /// Starts anew with `source` for the model to read; feed() comes next, with what its text begins with.
   /// Fails as feed() does. Only for artifacts whose manifest has an encoder.
   absl::Status readSource(absl::Span<const int32_t> source);
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
-  int64_t reusableTokens(absl::Span<const int32_t> sequence) const override;
 
-  /// Appends `next` to the sequence. Returns the outputs of its last row, [output_width], or of all its rows,
-  /// [next.size(), output_width], valid until the next call. Of a generator these are the logits of what
-  /// comes after each row. Refuses an empty `next`, ids outside of the vocabulary, and what the context
-  /// cannot hold; the sequence is then as it was. Only for artifacts of kind GENERATE.
-  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows);
-  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) override {
-    return feed(next, Rows::Last);
-  }
+  /// The width of rows is that of outputs. Only for artifacts of kind GENERATE.
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) override;
+  using TokenSequence::feed;
 
   /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
   /// for artifacts of kind EMBED. Fails if an element is not finite.
@@ -72,6 +62,8 @@ public:
   predict(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
 
   void reset() override;
+  /// Steps do not read what the caches hold beyond the sequence.
+  void truncate(int64_t length) override;
 
   /// A session that shares artifact, threads and activations with this one. Only on processors.
   absl::StatusOr<std::unique_ptr<TokenSequence>> fork() override;

@@ -30,20 +30,27 @@ static void force(absl::Span<float> scores, int32_t token) {
     scores[token] = 0;
 }
 
-void TokenRules::apply(absl::Span<float> scores, absl::Span<const int32_t> history, int64_t made,
-                       int64_t maxTokens, absl::Span<const int32_t> stopTokens) const {
+absl::Status TokenRules::apply(absl::Span<float> scores, absl::Span<const int32_t> history,
+                               absl::Span<const int32_t> made, int64_t maxTokens,
+                               absl::Span<const int32_t> stopTokens) const {
+  const auto count = static_cast<int64_t>(made.size());
   if (noRepeat > 0)
     suppressRepetitions(scores, history, noRepeat);
   for (int32_t token : suppressed)
     if (!absl::c_linear_search(stopTokens, token))
       suppress(scores, token);
-  if (made < minTokens)
+  if (count < minTokens)
     for (int32_t token : stopTokens)
       suppress(scores, token);
-  if (first && made == 0)
+  // What is forced below is no part of the form.
+  if (constraint)
+    if (absl::Status status = constraint->apply(scores, made, stopTokens); !status.ok())
+      return status;
+  if (first && count == 0)
     force(scores, *first);
-  if (last && maxTokens > 0 && made == maxTokens - 1)
+  if (last && maxTokens > 0 && count == maxTokens - 1)
     force(scores, *last);
+  return absl::OkStatus();
 }
 
 } // namespace llmc::runtime

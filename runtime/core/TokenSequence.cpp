@@ -13,16 +13,20 @@ absl::Status TokenSequence::copyFrom(const TokenSequence &) {
 }
 
 int64_t TokenSequence::reusableTokens(absl::Span<const int32_t> sequence) const {
-  const absl::Span<const int32_t> fed = history();
+  if (readsSource() || sequence.empty())
+    return 0;
   // One token at least has to be fed, to get its outputs.
-  const bool extends = fed.size() < sequence.size() && std::equal(fed.begin(), fed.end(), sequence.begin());
-  return extends ? static_cast<int64_t>(fed.size()) : 0;
+  const absl::Span<const int32_t> fed = history(), reusable = sequence.first(sequence.size() - 1);
+  return std::mismatch(fed.begin(), fed.end(), reusable.begin(), reusable.end()).first - fed.begin();
 }
 
 absl::StatusOr<absl::Span<const float>> TokenSequence::feedSequence(absl::Span<const int32_t> sequence) {
-  if (reusableTokens(sequence) == 0)
+  const int64_t reused = reusableTokens(sequence);
+  if (reused == 0)
     reset();
-  return feed(sequence.subspan(history().size()));
+  else
+    truncate(reused);
+  return feed(sequence.subspan(reused));
 }
 
 } // namespace llmc::runtime

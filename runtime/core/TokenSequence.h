@@ -10,6 +10,9 @@
 
 namespace llmc::runtime {
 
+/// Which rows of what is fed the caller wants.
+enum class Rows { Last, All };
+
 /// A sequence of tokens that a model reads one after the other: a session, or another engine.
 class TokenSequence {
 public:
@@ -21,12 +24,20 @@ public:
   virtual int64_t vocabularySize() const = 0;
   /// The tokens that were fed since the last reset.
   virtual absl::Span<const int32_t> history() const = 0;
-  /// Appends `next` to the sequence and returns the logits of what comes next, [at least vocabularySize()],
-  /// valid until the next call. Refuses an empty `next`, ids outside of the vocabulary, and what the context
-  /// cannot hold; the sequence is then as it was.
-  virtual absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) = 0;
+  /// Whether the model reads a source before it writes.
+  virtual bool readsSource() const { return false; }
+  /// Appends `next` to the sequence. Returns the logits of what comes after its last row, [width], or after
+  /// each of its rows, [next.size(), width], where a width is at least vocabularySize(); valid until the next
+  /// call. Refuses an empty `next`, ids outside of the vocabulary, and what the context cannot hold; the
+  /// sequence is then as it was.
+  virtual absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) = 0;
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) {
+    return feed(next, Rows::Last);
+  }
   /// Forgets the sequence.
   virtual void reset() = 0;
+  /// Forgets all tokens but the first `length`, which is at most the number of them.
+  virtual void truncate(int64_t length) = 0;
 
   /// Another sequence with the same tokens, to be continued in another way. It must not outlive this one, nor
   /// be fed at the same time. Fails where the engine cannot keep several.
@@ -34,14 +45,13 @@ public:
   /// Makes this what `other` is. Both are forks of one sequence (or it itself) that has not begun anew since.
   virtual absl::Status copyFrom(const TokenSequence &other);
 
-  /// Makes `sequence` the tokens of this and returns the logits of what comes next. What was fed of it
-  /// already is not computed again; where something else was fed it starts anew. Of a model that reads a
-  /// source, `sequence` is the source, and its own text begins.
+  /// Makes `sequence` the tokens of this and returns the logits of what comes next. What it begins with and
+  /// was fed already is not computed again. Of a model that reads a source, `sequence` is the source, and its
+  /// own text begins.
   virtual absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence);
 
-  /// The number of tokens at the start of `sequence` that feedSequence would not compute again: all that were
-  /// fed, or none.
-  virtual int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
+  /// The number of tokens at the start of `sequence` that feedSequence would not compute again.
+  int64_t reusableTokens(absl::Span<const int32_t> sequence) const;
 };
 
 } // namespace llmc::runtime

@@ -49,6 +49,7 @@ absl::StatusOr<Completion> completeText(Engine engine, const text::Tokenizer &to
 
   Completion completion;
   completion.tokens = std::move(generation->tokens);
+  completion.scores = std::move(generation->scores);
   completion.stats = generation->stats;
   completion.finishReason =
       writer.reachedStopString() ? "stop" : std::string(runtime::nameOf(generation->reason));

@@ -27,6 +27,7 @@ struct Completion {
   std::string text;
   /// The tokens that were made, the one that completed a stop string among them.
   std::vector<int32_t> tokens;
+  std::vector<runtime::TokenScore> scores; ///< of each token, if that was asked for
   /// "stop" (the model ended, or a stop string came), "length", "context" or "cancelled".
   std::string finishReason;
   runtime::GenerationStats stats;

@@ -2,6 +2,7 @@
 
 #include "runtime/text/Detokenizer.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -44,39 +45,54 @@ std::optional<char> byteOfToken(absl::string_view token) {
 
 } // namespace
 
-Detokenizer::Detokenizer(const Decoder &decoder) : decoder(decoder), toStrip(decoder.pieces().strip_left()) {}
+/// `token` with `marker` as `with`.
+static std::string replaceMarker(absl::string_view token, const std::string &marker, absl::string_view with) {
+  return marker.empty() ? std::string(token) : absl::StrReplaceAll(token, {{marker, with}});
+}
 
-std::string Detokenizer::push(absl::string_view token) {
-  bool isFirst = std::exchange(first, false);
+std::string bytesOfToken(const Decoder &decoder, absl::string_view token, TokenPlace place) {
+  const bool isFirst = place == TokenPlace::Start;
   switch (decoder.kind_case()) {
   case Decoder::kByteLevel: {
     std::optional<std::string> bytes = bytesOfByteLevel(token);
-    absl::StrAppend(&heldBytes, bytes ? absl::string_view(*bytes) : token);
-    return completeCharacters();
+    return bytes ? *std::move(bytes) : std::string(token);
   }
-  case Decoder::kWordPiece: {
-    std::string text;
-    if (isFirst)
-      text = std::string(token);
-    else if (absl::string_view rest = token; absl::ConsumePrefix(&rest, decoder.word_piece().prefix()))
-      text = std::string(rest);
-    else
-      text = absl::StrCat(" ", token);
-    return decoder.word_piece().cleanup() ? cleanUp(std::move(text)) : text;
+  case Decoder::kWordPiece:
+    if (isFirst || absl::ConsumePrefix(&token, decoder.word_piece().prefix()))
+      return std::string(token);
+    return absl::StrCat(" ", token);
+  case Decoder::kPieces: {
+    const Decoder::Pieces &pieces = decoder.pieces();
+    if (std::optional<char> byte = byteOfToken(token); byte && pieces.byte_fallback())
+      return std::string(1, *byte);
+    std::string text = replaceMarker(token, pieces.marker(), " ");
+    const size_t stripped = std::min<size_t>(isFirst ? pieces.strip_left() : 0, text.find_first_not_of(' '));
+    return text.substr(std::min(stripped, text.size()));
   }
-  case Decoder::kPieces:
-    return pushPiece(token);
   case Decoder::kMetaspace: {
     const Decoder::Metaspace &metaspace = decoder.metaspace();
-    if (metaspace.marker().empty())
-      return std::string(token);
-    return absl::StrReplaceAll(token, {{metaspace.marker(), isFirst && metaspace.drop_first() ? "" : " "}});
+    return replaceMarker(token, metaspace.marker(), isFirst && metaspace.drop_first() ? "" : " ");
   }
   case Decoder::kSpaces:
   case Decoder::KIND_NOT_SET:
     break;
   }
   return isFirst ? std::string(token) : absl::StrCat(" ", token);
+}
+
+Detokenizer::Detokenizer(const Decoder &decoder) : decoder(decoder), toStrip(decoder.pieces().strip_left()) {}
+
+std::string Detokenizer::push(absl::string_view token) {
+  const TokenPlace place = std::exchange(first, false) ? TokenPlace::Start : TokenPlace::Inside;
+  if (decoder.kind_case() == Decoder::kPieces)
+    return pushPiece(token);
+  std::string text = bytesOfToken(decoder, token, place);
+  if (decoder.kind_case() == Decoder::kByteLevel) {
+    heldBytes += text;
+    return completeCharacters();
+  }
+  const bool cleans = decoder.kind_case() == Decoder::kWordPiece && decoder.word_piece().cleanup();
+  return cleans ? cleanUp(std::move(text)) : text;
 }
 
 std::string Detokenizer::finish() {
@@ -102,17 +118,12 @@ std::string Detokenizer::completeCharacters() {
 }
 
 std::string Detokenizer::pushPiece(absl::string_view token) {
-  const Decoder::Pieces &pieces = decoder.pieces();
-  if (std::optional<char> byte = byteOfToken(token); byte && pieces.byte_fallback()) {
+  if (std::optional<char> byte = byteOfToken(token); byte && decoder.pieces().byte_fallback()) {
     heldBytes.push_back(*byte);
     return "";
   }
-  std::string text = flushByteRun();
-  if (pieces.marker().empty())
-    absl::StrAppend(&text, token);
-  else
-    absl::StrAppend(&text, absl::StrReplaceAll(token, {{pieces.marker(), " "}}));
-  return stripLeft(std::move(text));
+  // What is stripped may be spread over tokens.
+  return stripLeft(absl::StrCat(flushByteRun(), bytesOfToken(decoder, token, TokenPlace::Inside)));
 }
 
 /// A run of byte tokens is text if it is valid as a whole; else each byte is U+FFFD.

@@ -12,6 +12,13 @@
 
 namespace llmc::text {
 
+/// Where in a text a token is: some decoders leave out white space at its start.
+enum class TokenPlace { Start, Inside };
+
+/// The bytes of text that a token, as the vocabulary writes it, stands for by itself. They may be part of a
+/// character.
+std::string bytesOfToken(const Decoder &decoder, absl::string_view token, TokenPlace place);
+
 /// Turns the texts of tokens, as the vocabulary writes them, into text. What it returns over time,
 /// concatenated, is valid UTF-8 and what the reference's decoder makes of all the tokens at once. A character
 /// whose bytes are spread over tokens is held back until it is whole; bytes that cannot become a character

@@ -314,6 +314,11 @@ absl::string_view Tokenizer::tokenText(int32_t id) const {
   return static_cast<size_t>(id) < index.size() ? index.text(static_cast<uint32_t>(id)) : absl::string_view();
 }
 
+std::string Tokenizer::bytesOfToken(int32_t id, TokenPlace place) const {
+  const absl::string_view token = tokenText(id);
+  return token.empty() || isHidden(id) ? "" : text::bytesOfToken(decoder(), token, place);
+}
+
 std::optional<int32_t> Tokenizer::findToken(absl::string_view text) const {
   if (const AddedToken *added = addedTokens.findContent(text))
     return static_cast<int32_t>(added->id());
@@ -326,6 +331,8 @@ bool Tokenizer::isSpecial(int32_t id) const {
   return added && added->special();
 }
 
+bool Tokenizer::isHidden(int32_t id) const { return isSpecial(id) && findToken(tokenText(id)) == id; }
+
 bool Tokenizer::isStop(int32_t id) const {
   return id >= 0 && std::find(model.stop_ids().begin(), model.stop_ids().end(), static_cast<uint32_t>(id)) !=
                         model.stop_ids().end();
@@ -333,9 +340,7 @@ bool Tokenizer::isStop(int32_t id) const {
 
 std::string StreamingDetokenizer::push(int32_t id) {
   absl::string_view token = tokenizer.tokenText(id);
-  // As in the reference, a special token that normalization has changed counts as text.
-  if (token.empty() ||
-      (special == DecodeSpecial::Skip && tokenizer.isSpecial(id) && tokenizer.findToken(token) == id))
+  if (token.empty() || (special == DecodeSpecial::Skip && tokenizer.isHidden(id)))
     return "";
   return detokenizer.push(token);
 }

@@ -77,11 +77,18 @@ public:
   /// The token as the vocabulary writes it (an added token: as it is looked for); empty if the id has none.
   absl::string_view tokenText(int32_t id) const;
 
+  /// The bytes of text that a token stands for by itself; empty for those that are not part of the text.
+  std::string bytesOfToken(int32_t id, TokenPlace place) const;
+
   /// The id of a token as the vocabulary writes it.
   std::optional<int32_t> findToken(absl::string_view text) const;
 
   /// Whether the token is special: not part of the text that a user reads.
   bool isSpecial(int32_t id) const;
+
+  /// Whether decoding can leave the token out. As in the reference, a special token that normalization has
+  /// changed counts as text.
+  bool isHidden(int32_t id) const;
 
   std::optional<int32_t> bosId() const { return role(model.has_bos_id(), model.bos_id()); }
   std::optional<int32_t> eosId() const { return role(model.has_eos_id(), model.eos_id()); }

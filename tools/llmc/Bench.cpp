@@ -157,14 +157,14 @@ ExitCode bench(const BenchOptions &options) {
   }
   if (options.json)
     printJson({{"model", options.model.path},
-               {"threads", model.session->team().size()},
+               {"threads", model.session->team()->size()},
                {"load_seconds", model.loadSeconds},
                {"measurements", std::move(measurements)},
                {"peak_memory_bytes", runtime::peakResidentBytes()}});
   else {
     std::fflush(stdout); // The table comes first where both streams go to one place.
     absl::FPrintF(stderr, "%d threads; medians of %d; loaded in %.3f s; peak memory %d MiB\n",
-                  model.session->team().size(), options.repetitions, model.loadSeconds,
+                  model.session->team()->size(), options.repetitions, model.loadSeconds,
                   runtime::peakResidentBytes() >> 20);
   }
   return ExitCode::Success;

@@ -16,6 +16,31 @@
 
 namespace llmc::tool {
 
+/// A token as text and how likely it was.
+static Json describeToken(const text::Tokenizer &tokenizer, int32_t token, double logProbability) {
+  return {{"token_id", token},
+          {"token", tokenizer.bytesOfToken(token, text::TokenPlace::Inside)},
+          {"logprob", logProbability}};
+}
+
+static Json describeScores(const generate::Completion &completion, const text::Tokenizer &tokenizer) {
+  Json scores = Json::array();
+  for (size_t i = 0; i < completion.scores.size(); ++i) {
+    Json token = describeToken(tokenizer, completion.tokens[i], completion.scores[i].logProbability);
+    Json &best = token["top_logprobs"] = Json::array();
+    for (const runtime::TokenLogProbability &other : completion.scores[i].best)
+      best.push_back(describeToken(tokenizer, other.token, other.logProbability));
+    scores.push_back(std::move(token));
+  }
+  return scores;
+}
+
+/// "-0.1234 " and the token as a string of JSON.
+static std::string scoreText(const Json &token) {
+  return absl::StrFormat("%.4f %s", token["logprob"].get<double>(),
+                         token["token"].dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 absl::StatusOr<Conversation> Conversation::create(const RunOptions &options,
                                                   const generate::TextOptions &text,
                                                   const text::Tokenizer &tokenizer, int64_t contextLength,
@@ -43,7 +68,7 @@ void Conversation::say(const char *role, const std::string &content) {
 }
 
 ExitCode Conversation::run(generate::Engine engine) {
-  bool interactive = !options.prompt && isatty(STDIN_FILENO);
+  bool interactive = !options.prompt && !options.promptFile && isatty(STDIN_FILENO);
   if (!chatTemplate && !options.raw) {
     if (interactive)
       return fail(absl::InvalidArgumentError(absl::StrCat(
@@ -57,6 +82,8 @@ ExitCode Conversation::run(generate::Engine engine) {
   }
   if (interactive)
     return chat(engine);
+  if (options.promptFile)
+    return answerFile(engine);
   if (options.prompt)
     return answerOnce(engine, *options.prompt);
   std::string input{std::istreambuf_iterator<char>(std::cin), {}};
@@ -102,7 +129,7 @@ absl::Status Conversation::reply(generate::Engine engine, const std::string &mes
   if (!ids.ok())
     return ids.status();
   const int64_t needed = static_cast<int64_t>(ids->size());
-  if (needed > contextLength) {
+  if (needed > contextLength && !text.generation.keepOnShift) {
     if (usedTokens == 0)
       absl::FPrintF(stderr, "The message is too long: it takes %d tokens, and the context holds %d.\n",
                     needed, contextLength);
@@ -128,8 +155,12 @@ absl::Status Conversation::reply(generate::Engine engine, const std::string &mes
 absl::StatusOr<std::vector<int32_t>> Conversation::encodePrompt(const std::string &prompt) const {
   if (!chatTemplate)
     return tokenizer.encode(prompt);
+  return encodeMessages({{{"role", "user"}, {"content", prompt}}});
+}
+
+absl::StatusOr<std::vector<int32_t>> Conversation::encodeMessages(const Json &messages) const {
   text::ChatInputs all = said;
-  all.messages.push_back({{"role", "user"}, {"content", prompt}});
+  all.messages.insert(all.messages.end(), messages.begin(), messages.end());
   absl::StatusOr<std::string> rendered = chatTemplate->render(all);
   if (!rendered.ok())
     return rendered.status();
@@ -141,9 +172,10 @@ absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engin
                                                           const std::vector<int32_t> &prompt) {
   // Only while an answer is made: where the user is asked, Ctrl-C ends the program as usual.
   Interrupt interrupt;
+  const bool streams = !options.json && !options.promptFile && !options.logProbabilities;
   absl::StatusOr<generate::Completion> completion =
       generate::completeText(engine, tokenizer, prompt, text, [&](absl::string_view part) {
-        if (!options.json) {
+        if (streams) {
           std::fwrite(part.data(), 1, part.size(), stdout);
           std::fflush(stdout);
         }
@@ -151,34 +183,70 @@ absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engin
       });
   if (!completion.ok())
     return completion.status();
-  if (!options.json)
+  if (streams)
     std::fprintf(stdout, "\n");
+  else if (!options.json && !options.promptFile)
+    printScores(*completion);
   std::fflush(stdout);
-  report(prompt, *completion);
+  if (!options.promptFile)
+    report(prompt, *completion);
   return completion;
+}
+
+Json Conversation::describe(const std::vector<int32_t> &prompt,
+                            const generate::Completion &completion) const {
+  const runtime::GenerationStats &stats = completion.stats;
+  Json object = {{"model", options.model.path},
+                 {"text", completion.text},
+                 {"token_ids", completion.tokens},
+                 {"finish_reason", completion.finishReason},
+                 {"prompt_token_ids", prompt},
+                 {"reused_prompt_tokens", stats.reusedTokens},
+                 {"seed", text.generation.sampling.seed},
+                 {"load_seconds", loadSeconds},
+                 {"time_to_first_token_seconds", stats.firstTokenSeconds},
+                 {"prompt_tokens_per_second", stats.promptTokensPerSecond()},
+                 {"decode_tokens_per_second", stats.decodedTokensPerSecond()},
+                 {"peak_memory_bytes", stats.peakResidentBytes}};
+  if (text.generation.keepOnShift)
+    object["context_shifts"] = stats.shifts;
+  if (text.generation.draft.sequence != nullptr) {
+    object["draft_tokens"] = stats.proposedTokens;
+    object["accepted_draft_tokens"] = stats.acceptedTokens;
+  }
+  if (options.logProbabilities)
+    object["logprobs"] = describeScores(completion, tokenizer);
+  return object;
+}
+
+void Conversation::printScores(const generate::Completion &completion) const {
+  for (const Json &token : describeScores(completion, tokenizer)) {
+    std::string line = scoreText(token);
+    for (const Json &other : token["top_logprobs"])
+      absl::StrAppend(&line, "\t", scoreText(other));
+    std::fprintf(stdout, "%s\n", line.c_str());
+  }
 }
 
 void Conversation::report(const std::vector<int32_t> &prompt, const generate::Completion &completion) const {
   const runtime::GenerationStats &stats = completion.stats;
   if (options.json)
-    printJson({{"model", options.model.path},
-               {"text", completion.text},
-               {"token_ids", completion.tokens},
-               {"finish_reason", completion.finishReason},
-               {"prompt_token_ids", prompt},
-               {"seed", text.generation.sampling.seed},
-               {"load_seconds", loadSeconds},
-               {"time_to_first_token_seconds", stats.firstTokenSeconds},
-               {"prompt_tokens_per_second", stats.promptTokensPerSecond()},
-               {"decode_tokens_per_second", stats.decodedTokensPerSecond()},
-               {"peak_memory_bytes", stats.peakResidentBytes}});
-  if (!options.quiet)
-    absl::FPrintF(
-        stderr,
-        "%d prompt tokens at %.1f/s, first token after %.3f s, %d tokens at %.1f/s (%s); loaded in %.3f s; "
-        "peak memory %d MiB\n",
-        stats.promptTokens, stats.promptTokensPerSecond(), stats.firstTokenSeconds, completion.tokens.size(),
-        stats.decodedTokensPerSecond(), completion.finishReason, loadSeconds, stats.peakResidentBytes >> 20);
+    printJson(describe(prompt, completion));
+  if (options.quiet)
+    return;
+  std::string also;
+  if (stats.reusedTokens > 0)
+    absl::StrAppend(&also, " (", stats.reusedTokens, " more were there already)");
+  absl::FPrintF(stderr, "%d prompt tokens at %.1f/s%s, first token after %.3f s, %d tokens at %.1f/s (%s)",
+                stats.promptTokens, stats.promptTokensPerSecond(), also, stats.firstTokenSeconds,
+                completion.tokens.size(), stats.decodedTokensPerSecond(), completion.finishReason);
+  if (stats.shifts > 0)
+    absl::FPrintF(stderr, "; context shifted %d times", stats.shifts);
+  if (stats.proposedTokens > 0)
+    absl::FPrintF(stderr, "; %d of %d tokens of the draft accepted", stats.acceptedTokens,
+                  stats.proposedTokens);
+  absl::FPrintF(stderr, "; loaded in %.3f s; peak memory %d MiB\n", loadSeconds,
+                stats.peakResidentBytes >> 20);
 }
 
 } // namespace llmc::tool

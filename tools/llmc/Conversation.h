@@ -3,6 +3,7 @@
 #define LLMC_TOOLS_LLMC_CONVERSATION_H
 
 #include "runtime/text/ChatTemplate.h"
+#include "tools/llmc/PromptFile.h"
 #include "tools/llmc/RunOptions.h"
 
 #include <optional>
@@ -21,7 +22,7 @@ public:
                                              const text::Tokenizer &tokenizer, int64_t contextLength,
                                              double loadSeconds);
 
-  /// Answers --prompt, or the standard input stream, or holds a conversation.
+  /// Answers --prompt, the file of --prompts, or the standard input stream, or holds a conversation.
   ExitCode run(generate::Engine engine);
 
 private:
@@ -31,6 +32,8 @@ private:
         loadSeconds(loadSeconds) {}
 
   ExitCode answerOnce(generate::Engine engine, const std::string &prompt);
+  /// Answers the prompts of a file, one JSON object each.
+  ExitCode answerFile(generate::Engine engine);
   ExitCode chat(generate::Engine engine);
   /// Answers a message of the conversation, or says that the context has no room for it.
   absl::Status reply(generate::Engine engine, const std::string &message);
@@ -39,8 +42,14 @@ private:
 
   /// The ids that the model continues after the user has said `prompt`.
   absl::StatusOr<std::vector<int32_t>> encodePrompt(const std::string &prompt) const;
+  /// The same where `messages` come after what was said. Only with a template.
+  absl::StatusOr<std::vector<int32_t>> encodeMessages(const Json &messages) const;
+  /// The prompt of a file, which the context has to hold.
+  absl::StatusOr<std::vector<int32_t>> encodeFilePrompt(const FilePrompt &prompt) const;
   absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::vector<int32_t> &prompt);
   void report(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
+  Json describe(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
+  void printScores(const generate::Completion &completion) const;
 
   const RunOptions &options;
   const generate::TextOptions &text;

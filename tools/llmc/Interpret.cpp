@@ -1,6 +1,7 @@
 //===- Interpret.cpp - llmc run, embed and predict with --interpret ----------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
 #include "tools/llmc/Conversation.h"
+#include "tools/llmc/Draft.h"
 #include "tools/llmc/Interpretation.h"
 
 #include "codegen/compiler/EncoderDescription.h"
@@ -30,6 +31,14 @@ ExitCode runInterpreted(const RunOptions &options) {
   auto text = textOptions(options, codegen::generationDefaults(model.info()));
   if (!text.ok())
     return fail(text.status(), ExitCode::Usage);
+  Model draft;
+  if (options.draft) {
+    ExitCode code = ExitCode::Success;
+    draft = loadDraft(options, **tokenizer, /*team=*/nullptr, code);
+    if (!draft.artifact)
+      return code;
+    text->generation.draft = {draft.session.get(), options.draftTokens};
+  }
   auto conversation = Conversation::create(options, *text, **tokenizer, model.info().sizes.contextLength,
                                            secondsSince(start));
   if (!conversation.ok())

@@ -51,6 +51,11 @@ void Interpretation::reset() {
   forward->reset();
 }
 
+void Interpretation::truncate(int64_t length) {
+  sequence.resize(length);
+  forward->truncate(length);
+}
+
 absl::Status Interpretation::run(absl::Span<const int32_t> tokens, absl::Span<const int32_t> types,
                                  ArrayRef<int32_t> outputIds) {
   if (tokens.empty())
@@ -72,15 +77,17 @@ absl::Status Interpretation::run(absl::Span<const int32_t> tokens, absl::Span<co
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Span<const float>> Interpretation::feed(absl::Span<const int32_t> next) {
-  const int32_t last = static_cast<int32_t>(next.size()) - 1;
-  if (absl::Status status = run(next, {}, last); !status.ok())
+absl::StatusOr<absl::Span<const float>> Interpretation::feed(absl::Span<const int32_t> next,
+                                                             runtime::Rows rows) {
+  std::vector<int32_t> outputIds(rows == runtime::Rows::All ? next.size() : 1);
+  std::iota(outputIds.begin(), outputIds.end(), static_cast<int32_t>(next.size() - outputIds.size()));
+  if (absl::Status status = run(next, {}, outputIds); !status.ok())
     return status;
   return absl::MakeConstSpan(output.values);
 }
 
 absl::StatusOr<absl::Span<const float>> Interpretation::feedSequence(absl::Span<const int32_t> tokens) {
-  if (!info().startToken)
+  if (!readsSource())
     return TokenSequence::feedSequence(tokens);
   reset();
   if (tokens.empty() || static_cast<int64_t>(tokens.size()) > contextLength())
@@ -96,10 +103,6 @@ absl::StatusOr<absl::Span<const float>> Interpretation::feedSequence(absl::Span<
     return absl::InternalError(absl::StrCat("the program cannot be evaluated: ", error));
   const auto start = static_cast<int32_t>(*info().startToken);
   return feed(absl::MakeConstSpan(&start, 1));
-}
-
-int64_t Interpretation::reusableTokens(absl::Span<const int32_t> tokens) const {
-  return info().startToken ? 0 : TokenSequence::reusableTokens(tokens);
 }
 
 absl::StatusOr<std::vector<float>> Interpretation::embed(absl::Span<const int32_t> text) {

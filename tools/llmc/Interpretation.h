@@ -27,10 +27,12 @@ public:
   int64_t contextLength() const override { return model.info.sizes.contextLength; }
   int64_t vocabularySize() const override { return model.info.sizes.vocabulary; }
   absl::Span<const int32_t> history() const override { return sequence; }
-  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) override;
+  bool readsSource() const override { return model.info.startToken.has_value(); }
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, runtime::Rows rows) override;
+  using TokenSequence::feed;
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> tokens) override;
-  int64_t reusableTokens(absl::Span<const int32_t> tokens) const override;
   void reset() override;
+  void truncate(int64_t length) override;
 
   /// The embedding of a text, pooled as the checkpoint says.
   absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> text);

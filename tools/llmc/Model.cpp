@@ -79,7 +79,7 @@ static double secondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Model loadModel(const ModelOptions &options, ExitCode &code) {
+Model loadModel(const ModelOptions &options, ExitCode &code, std::shared_ptr<runtime::Team> team) {
   auto start = std::chrono::steady_clock::now();
   if (isCheckpoint(options.path)) {
     code = fail(absl::InvalidArgumentError(
@@ -95,7 +95,8 @@ Model loadModel(const ModelOptions &options, ExitCode &code) {
     code = fail(artifact.status(), wrongMachine ? ExitCode::WrongMachine : ExitCode::Failure);
     return {};
   }
-  auto session = runtime::Session::create(*artifact, runtime::TeamOptions{options.threads});
+  auto session = team ? runtime::Session::create(*artifact, std::move(team))
+                      : runtime::Session::create(*artifact, runtime::TeamOptions{options.threads});
   if (!session.ok()) {
     code = fail(io::withContext(options.path, session.status()));
     return {};
@@ -103,9 +104,10 @@ Model loadModel(const ModelOptions &options, ExitCode &code) {
   return {*std::move(artifact), nullptr, *std::move(session), secondsSince(start)};
 }
 
-Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code) {
+Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code,
+                std::shared_ptr<runtime::Team> team) {
   auto start = std::chrono::steady_clock::now();
-  Model model = loadModel(options, code);
+  Model model = loadModel(options, code, std::move(team));
   if (!model.artifact)
     return model;
   const runtime::Manifest &manifest = model.artifact->manifest();

@@ -32,12 +32,13 @@ struct Model {
   double loadSeconds = 0;
 };
 
-/// Loads an artifact that is of `kind`, and its tokenizer. On failure prints the reason and sets `code`; the
-/// result is then without an artifact.
-Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code);
+/// Loads an artifact that is of `kind`, and its tokenizer, to be run by `team` (null: one of its own). On
+/// failure prints the reason and sets `code`; the result is then without an artifact.
+Model loadModel(const ModelOptions &options, runtime::Kind kind, ExitCode &code,
+                std::shared_ptr<runtime::Team> team = nullptr);
 
 /// The same for an artifact of any kind, without its tokenizer.
-Model loadModel(const ModelOptions &options, ExitCode &code);
+Model loadModel(const ModelOptions &options, ExitCode &code, std::shared_ptr<runtime::Team> team = nullptr);
 
 /// runtime::loadTokenizer() with errors that begin with `path`.
 absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Manifest &manifest,

@@ -1,6 +1,7 @@
 //===- Run.cpp - llmc run -------------------------------------------------------------------------------===//
 #include "tools/llmc/Commands.h"
 #include "tools/llmc/Conversation.h"
+#include "tools/llmc/Draft.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -16,6 +17,13 @@ static ExitCode run(const RunOptions &options) {
       textOptions(options, model.artifact->manifest().generation_defaults());
   if (!text.ok())
     return failUsage(absl::string_view(text.status().message()));
+  Model draft;
+  if (options.draft) {
+    draft = loadDraft(options, *model.tokenizer, model.session->team(), code);
+    if (!draft.artifact)
+      return code;
+    text->generation.draft = {draft.session.get(), options.draftTokens};
+  }
   absl::StatusOr<Conversation> conversation = Conversation::create(
       options, *text, *model.tokenizer, model.artifact->manifest().context_length(), model.loadSeconds);
   if (!conversation.ok())

@@ -26,6 +26,33 @@ static void addLengthOptions(CLI::App &command, RunOptions &options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(length);
+  command
+      .add_flag("--context-shift", options.contextShift,
+                "When the context is full, go on with its first and later tokens instead of ending")
+      ->group(length);
+  command
+      .add_option("--keep", options.keptTokens,
+                  "With --context-shift: so many first tokens stay, by default 4")
+      ->check(wholeNumber(0, kMostTokens))
+      ->option_text("N")
+      ->group(length);
+}
+
+static void addSpeedOptions(CLI::App &command, RunOptions &options) {
+  constexpr auto speed = "Speculative decoding";
+  command
+      .add_option(
+          "--draft", options.draft,
+          "An artifact of a smaller model with the same tokenizer, whose proposals are checked several at "
+          "a time")
+      ->check(pathOfFile())
+      ->option_text("FILE")
+      ->group(speed);
+  command
+      .add_option("--draft-tokens", options.draftTokens, "Tokens that are proposed at a time, by default 4")
+      ->check(wholeNumber(1, 1024))
+      ->option_text("N")
+      ->group(speed);
 }
 
 static void addSamplingOptions(CLI::App &command, RunOptions &options) {
@@ -95,12 +122,33 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
                   "whole where "
                   "it is a file or a pipe, as a conversation where it is a terminal")
       ->option_text("TEXT");
+  command
+      .add_option(
+          "--prompts", options.promptFile,
+          "Answer the prompts of this file, one a line (.jsonl, .json: objects with prompt or messages), "
+          "by one JSON object each")
+      ->check(pathOfFile())
+      ->option_text("FILE")
+      ->excludes("--prompt");
+  command
+      .add_option("--skip", options.skippedPrompts,
+                  "Leave out the first N prompts of the file, such as those that have answers already")
+      ->check(wholeNumber(0, kMostTokens))
+      ->option_text("N")
+      ->needs("--prompts");
   command.add_option("--system", options.system, "Instructions that come before the conversation")
       ->option_text("TEXT");
   command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");
   addLengthOptions(command, options);
   addSamplingOptions(command, options);
   addBeamOptions(command, options);
+  addSpeedOptions(command, options);
+  command
+      .add_option("--logprobs", options.logProbabilities,
+                  "Print a line for each token with its log probability and those of the N most likely ones")
+      ->check(wholeNumber(0, kMostTokens))
+      ->option_text("N")
+      ->group("Output");
   command.add_flag("--json", options.json, "Print one JSON object an answer, instead of streaming it")
       ->group("Output");
   command.add_flag("-q,--quiet", options.quiet, "Print no statistics to the standard error stream")
@@ -149,6 +197,9 @@ absl::StatusOr<generate::TextOptions> textOptions(const RunOptions &options,
   if (absl::Status status = runtime::checkSamplingOptions(sampling); !status.ok())
     return status;
   text.generation.maxTokens = options.maxTokens;
+  text.generation.logProbabilities = options.logProbabilities;
+  if (options.contextShift)
+    text.generation.keepOnShift = options.keptTokens;
   text.generation.stopTokens.assign(defaults.stop_ids().begin(), defaults.stop_ids().end());
   text.generation.rules = runtime::demandedRules(defaults);
   text.stopStrings = options.stopStrings;

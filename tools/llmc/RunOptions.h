@@ -14,10 +14,13 @@ namespace llmc::tool {
 /// The options of llmc run.
 struct RunOptions {
   ModelOptions model;
-  std::optional<std::string> prompt;
+  std::optional<std::string> prompt, promptFile;
+  uint64_t skippedPrompts = 0; ///< of the file
   std::string system;
   bool raw = false;
   int64_t maxTokens = 0;
+  bool contextShift = false;
+  int64_t keptTokens = 4; ///< when the context is shifted
   // Where absent, the model's recommendation.
   std::optional<float> temperature, topP, minP, repetitionPenalty;
   std::optional<int32_t> topK, beams;
@@ -26,6 +29,9 @@ struct RunOptions {
   // Where absent, a new one each time.
   std::optional<uint64_t> seed;
   std::vector<std::string> stopStrings;
+  std::optional<std::string> draft;
+  int32_t draftTokens = 4;
+  std::optional<int32_t> logProbabilities;
   bool json = false;
   bool quiet = false;
   bool interpret = false;

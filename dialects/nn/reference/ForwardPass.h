@@ -27,6 +27,9 @@ public:
   void reset();
   /// Starts a new sequence for which the model reads `source`. Fails with a diagnostic.
   mlir::LogicalResult readSource(llvm::ArrayRef<int32_t> source);
+  /// Forgets all tokens but the first `length`, at most position(). What the caches hold of the others is
+  /// seen by none before it, and is written again.
+  void truncate(int64_t length) { fed = length; }
   /// Tokens of the sequence so far.
   int64_t position() const { return fed; }
 

@@ -6,6 +6,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include <cmath>
+#include <numeric>
+
 using namespace llmc::runtime;
 using namespace llmc::runtime::test;
 using testing::ElementsAre;
@@ -80,6 +83,92 @@ TEST_F(GeneratorTest, ContinuesAConversation) {
   ASSERT_TRUE(result.ok());
   EXPECT_THAT(result->tokens, ElementsAre((1 + 2 + 6 + 1 + 2 + 3 + 3) % 11));
   EXPECT_EQ(result->stats.promptTokens, 2) << "the last token made and the new one";
+  EXPECT_EQ(result->stats.reusedTokens, 4);
+}
+
+TEST_F(GeneratorTest, TellsLogProbabilities) {
+  absl::StatusOr<Generation> result = run({1, 2}, {.maxTokens = 2, .logProbabilities = 3});
+  ASSERT_TRUE(result.ok());
+  ASSERT_EQ(result->scores.size(), 2u);
+  const double sum = std::exp(1.0) + 10; // the logits of 11 tokens are 0, but one
+  for (const TokenScore &score : result->scores)
+    EXPECT_NEAR(score.logProbability, 1 - std::log(sum), 1e-12);
+  const std::vector<TokenLogProbability> &best = result->scores[0].best;
+  ASSERT_EQ(best.size(), 3u);
+  EXPECT_EQ(best[0].token, 6);
+  EXPECT_EQ(best[1].token, 0) << "the lowest of equals";
+  EXPECT_EQ(best[2].token, 1);
+  EXPECT_NEAR(best[1].logProbability, -std::log(sum), 1e-12);
+}
+
+TEST_F(GeneratorTest, GoesOnInAShiftedContext) {
+  absl::StatusOr<Generation> result = run({1, 2}, {.maxTokens = 40, .keepOnShift = 2});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->reason, FinishReason::MaxTokens);
+  ASSERT_EQ(result->tokens.size(), 40u);
+  // Of 17 tokens, the one that has no room among them, the first 2 and the last 7 stay; then there is room
+  // for 7 more before the next shift.
+  std::vector<int32_t> text = {1, 2};
+  int64_t shifts = 0;
+  for (int32_t token : result->tokens) {
+    EXPECT_EQ(token, std::accumulate(text.begin(), text.end(), 3) % 11);
+    text.push_back(token);
+    if (text.size() > 16) {
+      text.erase(text.begin() + 2, text.end() - 7);
+      ++shifts;
+    }
+  }
+  EXPECT_EQ(result->stats.shifts, shifts);
+  EXPECT_GE(shifts, 3);
+}
+
+TEST_F(GeneratorTest, CutsPromptsThatAreTooLongForAShiftedContext) {
+  std::vector<int32_t> prompt(30);
+  std::iota(prompt.begin(), prompt.end(), 0);
+  for (int32_t &token : prompt)
+    token %= 11;
+  absl::StatusOr<Generation> result = run(prompt, {.maxTokens = 1, .keepOnShift = 4});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  // The first 4 and the last 6 of the prompt.
+  EXPECT_THAT(result->tokens, ElementsAre((0 + 1 + 2 + 3 + 2 + 3 + 4 + 5 + 6 + 7 + 3) % 11));
+  EXPECT_EQ(result->stats.shifts, 1);
+  EXPECT_EQ(run({1}, {.keepOnShift = 15}).status().message(),
+            "15 tokens are to be kept when the context is full, expected 0 to 14");
+}
+
+/// A draft with the same code proposes what comes, another one never does; the text is the same.
+TEST_F(GeneratorTest, WritesTheSameWithADraft) {
+  for (int64_t maxTokens : {0, 1, 5, 8})
+    for (const std::vector<int32_t> &stopTokens : {std::vector<int32_t>(), std::vector<int32_t>{9}}) {
+      session->reset();
+      const absl::StatusOr<Generation> expected =
+          run({1, 2}, {.maxTokens = maxTokens, .stopTokens = stopTokens, .logProbabilities = 0});
+      ASSERT_TRUE(expected.ok());
+      const std::vector<int32_t> fed(session->history().begin(), session->history().end());
+      for (const char *module : {LLMC_TINY_MODULE, LLMC_OTHER_TINY_MODULE})
+        for (int32_t count : {1, 3, 20}) {
+          const std::string path = freshPath("draft.llmc");
+          ASSERT_EQ(writeTiny(path, generatorManifest(), {3, -1, 0.5f}, module), absl::OkStatus());
+          const std::unique_ptr<Session> draft = *Session::create(*Artifact::load(path), session->team());
+          unlink(path.c_str());
+          session->reset();
+          const absl::StatusOr<Generation> found = run({1, 2}, {.maxTokens = maxTokens,
+                                                                .stopTokens = stopTokens,
+                                                                .logProbabilities = 0,
+                                                                .draft = {draft.get(), count}});
+          ASSERT_TRUE(found.ok()) << found.status().message();
+          EXPECT_EQ(found->tokens, expected->tokens);
+          EXPECT_EQ(found->tokens, seen);
+          EXPECT_EQ(found->reason, expected->reason);
+          EXPECT_EQ(found->stats.decodedTokens, expected->stats.decodedTokens);
+          EXPECT_EQ(found->scores.size(), found->tokens.size());
+          EXPECT_EQ(session->history(), absl::MakeConstSpan(fed));
+          if (maxTokens != 1)
+            EXPECT_GT(found->stats.proposedTokens, 0);
+          EXPECT_EQ(found->stats.acceptedTokens,
+                    module == std::string(LLMC_TINY_MODULE) ? found->stats.proposedTokens : 0);
+        }
+    }
 }
 
 TEST_F(GeneratorTest, NeverDrawsPadding) {

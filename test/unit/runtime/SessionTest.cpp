@@ -78,17 +78,29 @@ TEST(SessionTest, FeedSequenceComputesOnlyWhatIsNew) {
   ASSERT_TRUE(logits.ok());
   EXPECT_EQ(next(*logits), (15 + 3) % 11);
   EXPECT_EQ((*logits)[11], 101) << "one row";
-  // The same sequence again, and another one, start anew.
-  for (std::vector<int32_t> tokens : {std::vector<int32_t>{1, 2, 3, 4, 5}, {1, 2, 4}}) {
-    EXPECT_EQ(session->reusableTokens(tokens), 0);
+  // What sequences begin with alike is not computed again, but one token is.
+  for (std::vector<int32_t> tokens : {std::vector<int32_t>{1, 2, 3, 4, 5}, {1, 2, 4}, {7, 2}}) {
+    const int64_t reused = session->reusableTokens(tokens);
+    EXPECT_EQ(reused, tokens.size() == 5 ? 4 : tokens.size() == 3 ? 2 : 0);
     logits = session->feedSequence(tokens);
     ASSERT_TRUE(logits.ok());
     int sum = 3;
     for (int token : tokens)
       sum += token;
     EXPECT_EQ(next(*logits), sum % 11);
+    EXPECT_EQ((*logits)[11], 100 + tokens.size() - reused);
     EXPECT_EQ(session->history(), absl::MakeConstSpan(tokens));
   }
+}
+
+TEST(SessionTest, TruncateForgetsTheLastTokens) {
+  std::unique_ptr<Session> session = makeSession(generatorManifest());
+  ASSERT_TRUE(session->feed({1, 2, 3, 4}).ok());
+  session->truncate(2);
+  EXPECT_EQ(session->position(), 2);
+  absl::StatusOr<absl::Span<const float>> logits = session->feed({9});
+  ASSERT_TRUE(logits.ok());
+  EXPECT_EQ(next(*logits), (1 + 2 + 9 + 3) % 11);
 }
 
 TEST(SessionTest, RefusesWhatItCannotHold) {

@@ -9,7 +9,7 @@ enum { Vocabulary = 11, LogitWidth = 12, Context = 16, HiddenWidth = 3 };
 
 // A generator. The next token is (the sum of all tokens of the sequence + weights[0] + TINY_OFFSET) mod 11:
 // its logit is 1, those of the others 0. The padding column LogitWidth - 1 holds 100 + rows of the step. If
-// the cache holds something beyond the sequence, the logits are -1. cache: int32 [Context], token + 1 at each
+// the cache of a new sequence holds something beyond it, the logits are -1. cache: int32 [Context], token + 1 at each
 // position; weights: float [1]; arena: int32 [1], number of output rows so far
 static void generate(const LlmcStep *step, LlmcWorker *worker) {
   for (int64_t row; (row = llmc_region_next(worker, step->rows)) >= 0;)
@@ -20,7 +20,7 @@ static void generate(const LlmcStep *step, LlmcWorker *worker) {
     int sum = (int)((const float *)step->weights)[0] + TINY_OFFSET, isClean = 1;
     for (int position = 0; position <= last; ++position)
       sum += cache[position] - 1;
-    for (int position = stepLast + 1; position < Context; ++position)
+    for (int position = stepLast + 1; step->positions[0] == 0 && position < Context; ++position)
       isClean &= cache[position] == 0;
     float *logits = step->output + chunk * LogitWidth;
     for (int token = 0; token < Vocabulary; ++token)

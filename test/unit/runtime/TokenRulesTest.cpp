@@ -16,7 +16,8 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 std::vector<float> after(const TokenRules &rules, const std::vector<int32_t> &history, int64_t made) {
   std::vector<float> scores = {1, 2, 3, 4, 5};
   const int32_t stop = 4;
-  rules.apply(absl::MakeSpan(scores), history, made, /*maxTokens=*/8, {&stop, 1});
+  const std::vector<int32_t> text(made, 0);
+  EXPECT_TRUE(rules.apply(absl::MakeSpan(scores), history, text, /*maxTokens=*/8, {&stop, 1}).ok());
   return scores;
 }
 
@@ -48,6 +49,29 @@ TEST(TokenRulesTest, FirstAndLastTokensAreForced) {
   EXPECT_THAT(after(rules, {0}, 0), ElementsAre(kNever, kNever, 0, kNever, kNever));
   EXPECT_THAT(after(rules, {0}, 1), ElementsAre(1, 2, 3, 4, 5));
   EXPECT_THAT(after(rules, {0}, 7), ElementsAre(kNever, 0, kNever, kNever, kNever));
+}
+
+/// Allows what the last token of the text allows: itself.
+class SameAgain : public TokenConstraint {
+public:
+  absl::Status apply(absl::Span<float> scores, absl::Span<const int32_t> made,
+                     absl::Span<const int32_t> stopTokens) override {
+    if (stopTokens.empty())
+      return absl::InvalidArgumentError("never ends");
+    for (int32_t token = 0; token < static_cast<int32_t>(scores.size()); ++token)
+      if (!made.empty() && token != made.back())
+        scores[token] = kNever;
+    return absl::OkStatus();
+  }
+};
+
+TEST(TokenRulesTest, ConstraintsSeeTheTextAndMayFail) {
+  const TokenRules rules = {.first = 2, .constraint = std::make_shared<SameAgain>()};
+  EXPECT_FALSE(rules.isEmpty());
+  EXPECT_THAT(after(rules, {0, 0}, 2), ElementsAre(1, kNever, kNever, kNever, kNever));
+  EXPECT_THAT(after(rules, {0, 0}, 0), ElementsAre(kNever, kNever, 0, kNever, kNever)) << "what is forced is";
+  std::vector<float> scores = {1, 2, 3, 4, 5};
+  EXPECT_EQ(rules.apply(absl::MakeSpan(scores), {}, {}, 8, {}).message(), "never ends");
 }
 
 } // namespace

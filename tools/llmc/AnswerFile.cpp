@@ -1,0 +1,89 @@
+//===- AnswerFile.cpp - llmc run --prompts --------------------------------------------------------------===//
+#include "tools/llmc/Conversation.h"
+#include "tools/llmc/Progress.h"
+
+#include "runtime/io/Message.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+namespace llmc::tool {
+
+absl::StatusOr<std::vector<int32_t>> Conversation::encodeFilePrompt(const FilePrompt &prompt) const {
+  if (!prompt.messages.empty() && !chatTemplate)
+    return absl::InvalidArgumentError(
+        options.raw ? "has messages, expected a prompt with --raw"
+                    : "has messages, and the model has no chat template; expected a prompt");
+  absl::StatusOr<std::vector<int32_t>> ids =
+      prompt.messages.empty() ? encodePrompt(prompt.text) : encodeMessages(prompt.messages);
+  if (!ids.ok())
+    return ids;
+  const auto count = static_cast<int64_t>(ids->size());
+  if (count == 0)
+    return absl::InvalidArgumentError("the prompt has no tokens, expected at least one");
+  if (count > contextLength && !text.generation.keepOnShift)
+    return absl::OutOfRangeError(
+        absl::StrCat("the prompt has ", count, " tokens, but the context holds ", contextLength));
+  return ids;
+}
+
+ExitCode Conversation::answerFile(generate::Engine engine) {
+  const std::string &path = *options.promptFile;
+  const auto where = [&](const FilePrompt &prompt) { return absl::StrCat(path, ":", prompt.line); };
+  absl::StatusOr<std::vector<FilePrompt>> prompts = readPrompts(path);
+  if (!prompts.ok())
+    return fail(prompts.status());
+  // What is wrong with any of them is found out before the first is answered.
+  std::vector<std::vector<int32_t>> encoded;
+  for (const FilePrompt &prompt : *prompts) {
+    absl::StatusOr<std::vector<int32_t>> ids = encodeFilePrompt(prompt);
+    if (!ids.ok())
+      return fail(io::withContext(where(prompt), ids.status()));
+    encoded.push_back(*std::move(ids));
+  }
+
+  const auto start = std::chrono::steady_clock::now();
+  Progress progress;
+  int64_t answers = 0, promptTokens = 0, reusedTokens = 0, tokens = 0;
+  bool isCancelled = false;
+  for (size_t i = options.skippedPrompts; i < prompts->size(); ++i) {
+    const FilePrompt &prompt = (*prompts)[i];
+    progress.update("prompts", static_cast<int64_t>(i), static_cast<int64_t>(prompts->size()));
+    absl::StatusOr<generate::Completion> completion = answer(engine, encoded[i]);
+    if (!completion.ok())
+      return fail(io::withContext(where(prompt), completion.status()));
+    // An answer is written as a whole or not at all, so that --skip can go on behind what was written.
+    isCancelled = completion->finishReason == runtime::nameOf(runtime::FinishReason::Caller);
+    if (isCancelled)
+      break;
+    Json object = {{"line", prompt.line}};
+    if (!prompt.id.is_null())
+      object["id"] = prompt.id;
+    object.update(describe(encoded[i], *completion));
+    progress.clear();
+    printJson(object);
+    if (std::ferror(stdout))
+      return fail(absl::DataLossError(
+          absl::StrCat("cannot write to the standard output stream: ", std::strerror(errno))));
+    ++answers;
+    promptTokens += completion->stats.promptTokens;
+    reusedTokens += completion->stats.reusedTokens;
+    tokens += static_cast<int64_t>(completion->tokens.size());
+  }
+  progress.clear();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!options.quiet)
+    absl::FPrintF(stderr,
+                  "%d prompts answered in %.1f s; %d prompt tokens (%d more were there already), %d tokens; "
+                  "loaded in %.3f s; peak memory %d MiB\n",
+                  answers, seconds, promptTokens, reusedTokens, tokens, loadSeconds,
+                  runtime::peakResidentBytes() >> 20);
+  return isCancelled ? ExitCode::Interrupted : ExitCode::Success;
+}
+
+} // namespace llmc::tool
