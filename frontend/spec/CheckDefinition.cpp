@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <cmath>
+
 namespace llmc::spec {
 
 static absl::Status wrong(absl::string_view field, const std::string &found, absl::string_view expected) {
@@ -40,6 +42,26 @@ static absl::Status checkKinds(const ModelDefinition &model) {
   return absl::OkStatus();
 }
 
+/// In numbers of type `T`.
+template <typename T> static T countParameters(const ModelDefinition &model) {
+  const T width = model.width(), inner = model.mlp().inner(), layers = model.layers();
+  const Attention &attention = model.attention();
+  const T queries = T(attention.heads()) * attention.head_size(),
+          keys = T(attention.kv_heads()) * attention.head_size();
+  const bool isLlama = model.family() == ModelDefinition::LLAMA;
+  T layer = width * (2 * queries + 2 * keys) + width * inner * (isLlama ? 3 : 2);
+  layer += 2 * width * (isLlama ? 1 : 2);
+  if (attention.bias())
+    layer += queries + 2 * keys + width;
+  if (model.mlp().bias())
+    layer += inner * (isLlama ? 2 : 1) + width;
+  T all = layers * layer + T(model.vocabulary()) * width * (model.tied() ? 1 : 2);
+  all += width * (isLlama ? 1 : 2);
+  if (!isLlama)
+    all += T(model.context()) * width;
+  return all;
+}
+
 absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabulary) {
   if (model.vocabulary() == 0)
     model.set_vocabulary(vocabulary);
@@ -69,6 +91,8 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
                    absl::StrCat("a multiple of attention.heads (", attention.heads(), ")"));
     attention.set_head_size(model.width() / attention.heads());
   }
+  if (absl::Status status = checkPositive("attention.head_size", attention.head_size()); !status.ok())
+    return status;
   if (model.family() == ModelDefinition::GPT2 && (attention.kv_heads() != attention.heads() ||
                                                   attention.head_size() * attention.heads() != model.width()))
     return absl::InvalidArgumentError(
@@ -80,26 +104,18 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
     model.mutable_norm()->set_epsilon(1e-5);
   if (model.positions().theta() == 0)
     model.mutable_positions()->set_theta(10000);
+  const std::pair<absl::string_view, double> numbers[] = {{"norm.epsilon", model.norm().epsilon()},
+                                                          {"positions.theta", model.positions().theta()}};
+  for (auto [field, value] : numbers)
+    if (!(value > 0) || !std::isfinite(value))
+      return wrong(field, absl::StrCat(value), "a number above 0");
+  constexpr double kMostParameters = 0x1p60;
+  if (countParameters<double>(model) > kMostParameters)
+    return absl::InvalidArgumentError(
+        "model: has more parameters than can be counted, expected smaller sizes");
   return model;
 }
 
-int64_t parameterCount(const ModelDefinition &model) {
-  const int64_t width = model.width(), inner = model.mlp().inner(), layers = model.layers();
-  const Attention &attention = model.attention();
-  const int64_t queries = int64_t{attention.heads()} * attention.head_size(),
-                keys = int64_t{attention.kv_heads()} * attention.head_size();
-  const bool isLlama = model.family() == ModelDefinition::LLAMA;
-  int64_t layer = width * (2 * queries + 2 * keys) + width * inner * (isLlama ? 3 : 2);
-  layer += 2 * width * (isLlama ? 1 : 2);
-  if (attention.bias())
-    layer += queries + 2 * keys + width;
-  if (model.mlp().bias())
-    layer += inner * (isLlama ? 2 : 1) + width;
-  int64_t all = layers * layer + int64_t{model.vocabulary()} * width * (model.tied() ? 1 : 2);
-  all += width * (isLlama ? 1 : 2);
-  if (!isLlama)
-    all += int64_t{model.context()} * width;
-  return all;
-}
+int64_t parameterCount(const ModelDefinition &model) { return countParameters<int64_t>(model); }
 
 } // namespace llmc::spec
