@@ -2,6 +2,9 @@
 #include "runtime/core/CApiState.h"
 #include "runtime/core/Generator.h"
 #include "runtime/core/Session.h"
+#include "runtime/grammar/GrammarConstraint.h"
+#include "runtime/grammar/GrammarReader.h"
+#include "runtime/grammar/JsonSchema.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -16,6 +19,10 @@ using namespace llmc::runtime::c;
 
 struct LlmcSession {
   std::unique_ptr<Session> session;
+};
+
+struct LlmcGrammar {
+  std::shared_ptr<llmc::grammar::GrammarConstraint> constraint;
 };
 
 namespace {
@@ -41,6 +48,12 @@ absl::StatusOr<GenerationOptions> optionsOf(const LlmcGenerationOptions &options
                      .seed = options.seed};
   result.maxTokens = options.max_tokens;
   result.stopTokens.assign(stopTokens->begin(), stopTokens->end());
+  if (options.keep_on_shift != -1)
+    result.keepOnShift = options.keep_on_shift;
+  if (options.grammar != nullptr)
+    result.rules.constraint = options.grammar->constraint;
+  if (options.draft != nullptr)
+    result.draft = {options.draft->session.get(), options.draft_tokens};
   return result;
 }
 
@@ -62,10 +75,14 @@ LlmcGenerationStats statsOf(const Generation &generation) {
   const GenerationStats &stats = generation.stats;
   return {.finish = finishOf(generation.reason),
           .prompt_tokens = stats.promptTokens,
+          .reused_tokens = stats.reusedTokens,
           .prompt_seconds = stats.promptSeconds,
           .first_token_seconds = stats.firstTokenSeconds,
           .decoded_tokens = stats.decodedTokens,
           .decode_seconds = stats.decodeSeconds,
+          .shifts = stats.shifts,
+          .proposed_tokens = stats.proposedTokens,
+          .accepted_tokens = stats.acceptedTokens,
           .peak_resident_bytes = stats.peakResidentBytes};
 }
 
@@ -137,6 +154,18 @@ void llmc_session_reset(LlmcSession *session) {
     session->session->reset();
 }
 
+LlmcStatus llmc_session_truncate(LlmcSession *session, int64_t length) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}}); !status.ok())
+      return status;
+    const int64_t position = session->session->position();
+    if (length < 0 || length > position)
+      return absl::InvalidArgumentError(absl::StrCat("length is ", length, ", expected 0 to ", position));
+    session->session->truncate(length);
+    return absl::OkStatus();
+  });
+}
+
 LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count, const float **logits) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"session", session}, {"logits", logits}}); !status.ok())
@@ -193,6 +222,36 @@ LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, const int32
   });
 }
 
+LlmcStatus llmc_grammar_create(const LlmcModel *model, const char *text, size_t length,
+                               LlmcGrammarLanguage language, LlmcGrammar **grammar) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"model", model}, {"text", text}, {"grammar", grammar}});
+        !status.ok())
+      return status;
+    *grammar = nullptr;
+    if (language != LLMC_GRAMMAR_GBNF && language != LLMC_GRAMMAR_JSON_SCHEMA)
+      return absl::InvalidArgumentError(
+          absl::StrCat("language is ", static_cast<int>(language), ", expected 0 or 1"));
+    absl::StatusOr<std::shared_ptr<const llmc::text::Tokenizer>> tokenizer = model->tokenizer();
+    if (!tokenizer.ok())
+      return tokenizer.status();
+    absl::StatusOr<std::string> gbnf = std::string(text, length);
+    if (language == LLMC_GRAMMAR_JSON_SCHEMA)
+      gbnf = llmc::grammar::grammarOfSchema(*gbnf);
+    if (!gbnf.ok())
+      return gbnf.status();
+    absl::StatusOr<llmc::grammar::Grammar> read = llmc::grammar::readGrammar("grammar", *gbnf);
+    if (!read.ok())
+      return read.status();
+    auto constraint = llmc::grammar::GrammarConstraint::create(*read, **tokenizer);
+    if (constraint.ok())
+      *grammar = new LlmcGrammar{*std::move(constraint)};
+    return constraint.status();
+  });
+}
+
+void llmc_grammar_free(LlmcGrammar *grammar) { delete grammar; }
+
 LlmcStatus llmc_default_options(const LlmcModel *model, LlmcGenerationOptions *options) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"model", model}, {"options", options}}); !status.ok())
@@ -206,7 +265,11 @@ LlmcStatus llmc_default_options(const LlmcModel *model, LlmcGenerationOptions *o
                 .seed = sampling.seed,
                 .max_tokens = 0,
                 .stop_tokens = model->stopTokens.data(),
-                .stop_token_count = model->stopTokens.size()};
+                .stop_token_count = model->stopTokens.size(),
+                .keep_on_shift = -1,
+                .grammar = nullptr,
+                .draft = nullptr,
+                .draft_tokens = DraftOptions().tokens};
     return absl::OkStatus();
   });
 }

@@ -103,6 +103,8 @@ LLMC_API void llmc_session_free(LlmcSession *session);
 LLMC_API int64_t llmc_session_position(const LlmcSession *session);
 /** Forgets them. */
 LLMC_API void llmc_session_reset(LlmcSession *session);
+/** Forgets all but the first `length` of them, which is at most their number. */
+LLMC_API LlmcStatus llmc_session_truncate(LlmcSession *session, int64_t length);
 
 /** Appends `count` tokens. `*logits` are then those of the next token, [output_width], valid until the next
    call on this session. */
@@ -125,6 +127,21 @@ LLMC_API LlmcStatus llmc_predict(LlmcSession *session, const int32_t *tokens, co
 
 /*===- Generation -------------------------------------------------------------------------------------===*/
 
+/** A form that texts have to keep to, in the tokens of a model; for one generation at a time. */
+typedef struct LlmcGrammar LlmcGrammar;
+
+/** What a grammar is written in. */
+typedef enum LlmcGrammarLanguage {
+  LLMC_GRAMMAR_GBNF = 0,       /**< GBNF, as llama.cpp has it */
+  LLMC_GRAMMAR_JSON_SCHEMA = 1 /**< a JSON schema: the text is JSON that it accepts */
+} LlmcGrammarLanguage;
+
+/** Reads a grammar of `length` bytes. Only for models with a tokenizer. Errors name line and column, or the
+   place in the schema. */
+LLMC_API LlmcStatus llmc_grammar_create(const LlmcModel *model, const char *text, size_t length,
+                                        LlmcGrammarLanguage language, LlmcGrammar **grammar);
+LLMC_API void llmc_grammar_free(LlmcGrammar *grammar);
+
 typedef struct LlmcGenerationOptions {
   float temperature;        /**< 0: always the most likely token */
   int32_t top_k;            /**< 0: all */
@@ -135,10 +152,16 @@ typedef struct LlmcGenerationOptions {
   int64_t max_tokens; /**< 0: until the model ends or the context is full */
   const int32_t *stop_tokens;
   size_t stop_token_count;
+  int64_t keep_on_shift; /**< when the context is full, goes on with so many first tokens and the later half
+                            of the others; -1: ends */
+  LlmcGrammar *grammar;  /**< null: any text */
+  LlmcSession
+      *draft; /**< a session of a smaller model with the same tokens, which proposes some; null: none */
+  int32_t draft_tokens; /**< that it proposes at a time */
 } LlmcGenerationOptions;
 
 /** What the model's authors recommend, and greedy where they say nothing; with the model's stop tokens, which
-   live as long as the model. */
+   live as long as the model, and without shifts, grammar and draft. */
 LLMC_API LlmcStatus llmc_default_options(const LlmcModel *model, LlmcGenerationOptions *options);
 
 typedef enum LlmcFinish {
@@ -151,10 +174,14 @@ typedef enum LlmcFinish {
 typedef struct LlmcGenerationStats {
   LlmcFinish finish;
   int64_t prompt_tokens; /**< those that had to be computed */
+  int64_t reused_tokens; /**< those that the session had already */
   double prompt_seconds;
   double first_token_seconds;
   int64_t decoded_tokens; /**< after the first */
   double decode_seconds;
+  int64_t shifts;          /**< how often the context was made room in */
+  int64_t proposed_tokens; /**< by the draft */
+  int64_t accepted_tokens; /**< of those */
   uint64_t peak_resident_bytes;
 } LlmcGenerationStats;
 

@@ -1,5 +1,6 @@
 //===- Interpret.cpp - llmc run, embed and predict with --interpret ----------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
+#include "tools/llmc/Constraint.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Draft.h"
 #include "tools/llmc/Interpretation.h"
@@ -31,6 +32,10 @@ ExitCode runInterpreted(const RunOptions &options) {
   auto text = textOptions(options, codegen::generationDefaults(model.info()));
   if (!text.ok())
     return fail(text.status(), ExitCode::Usage);
+  auto constraint = constraintOf(options, **tokenizer);
+  if (!constraint.ok())
+    return fail(constraint.status());
+  text->generation.rules.constraint = *std::move(constraint);
   Model draft;
   if (options.draft) {
     ExitCode code = ExitCode::Success;

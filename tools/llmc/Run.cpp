@@ -1,5 +1,6 @@
 //===- Run.cpp - llmc run -------------------------------------------------------------------------------===//
 #include "tools/llmc/Commands.h"
+#include "tools/llmc/Constraint.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Draft.h"
 
@@ -17,6 +18,10 @@ static ExitCode run(const RunOptions &options) {
       textOptions(options, model.artifact->manifest().generation_defaults());
   if (!text.ok())
     return failUsage(absl::string_view(text.status().message()));
+  auto constraint = constraintOf(options, *model.tokenizer);
+  if (!constraint.ok())
+    return fail(constraint.status());
+  text->generation.rules.constraint = *std::move(constraint);
   Model draft;
   if (options.draft) {
     draft = loadDraft(options, *model.tokenizer, model.session->team(), code);

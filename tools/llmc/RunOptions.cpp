@@ -38,6 +38,22 @@ static void addLengthOptions(CLI::App &command, RunOptions &options) {
       ->group(length);
 }
 
+static void addFormOptions(CLI::App &command, RunOptions &options) {
+  constexpr auto form = "Form";
+  command.add_option("--grammar", options.grammarFile, "Answer with a text of this grammar, in GBNF")
+      ->check(pathOfFile())
+      ->option_text("FILE")
+      ->group(form);
+  command
+      .add_option(
+          "--json-schema", options.jsonSchema,
+          "Answer with JSON that this schema accepts, a file or, if it begins with {, the schema itself")
+      ->check(pathOfFile())
+      ->option_text("SCHEMA")
+      ->excludes("--grammar")
+      ->group(form);
+}
+
 static void addSpeedOptions(CLI::App &command, RunOptions &options) {
   constexpr auto speed = "Speculative decoding";
   command
@@ -142,6 +158,7 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   addLengthOptions(command, options);
   addSamplingOptions(command, options);
   addBeamOptions(command, options);
+  addFormOptions(command, options);
   addSpeedOptions(command, options);
   command
       .add_option("--logprobs", options.logProbabilities,

@@ -29,6 +29,7 @@ struct RunOptions {
   // Where absent, a new one each time.
   std::optional<uint64_t> seed;
   std::vector<std::string> stopStrings;
+  std::optional<std::string> grammarFile, jsonSchema;
   std::optional<std::string> draft;
   int32_t draftTokens = 4;
   std::optional<int32_t> logProbabilities;

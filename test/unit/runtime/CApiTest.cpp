@@ -118,6 +118,34 @@ TEST_F(CApiTest, GeneratesWithTheRecommendedOptions) {
   EXPECT_EQ(stats.finish, LLMC_FINISH_CANCELLED);
 }
 
+TEST_F(CApiTest, GoesOnBehindPartsOfASequence) {
+  open(generatorManifest());
+  const int32_t tokens[] = {1, 2, 3};
+  const float *logits;
+  ASSERT_EQ(llmc_feed(session, tokens, 3, &logits), LLMC_OK);
+  EXPECT_EQ(llmc_session_truncate(session, 4), LLMC_INVALID_ARGUMENT);
+  EXPECT_STREQ(llmc_last_error(), "length is 4, expected 0 to 3");
+  ASSERT_EQ(llmc_session_truncate(session, 2), LLMC_OK);
+  EXPECT_EQ(llmc_session_position(session), 2);
+  LlmcSession *draft;
+  ASSERT_EQ(llmc_session_create(model, 1, &draft), LLMC_OK);
+  LlmcGenerationOptions options;
+  ASSERT_EQ(llmc_default_options(model, &options), LLMC_OK);
+  options.max_tokens = 30;
+  options.keep_on_shift = 1;
+  options.draft = draft;
+  LlmcGenerationStats stats;
+  ASSERT_EQ(llmc_generate(
+                session, tokens, 3, &options, [](int32_t, void *) { return 1; }, nullptr, &stats),
+            LLMC_OK);
+  EXPECT_EQ(stats.finish, LLMC_FINISH_LENGTH);
+  EXPECT_EQ(stats.reused_tokens, 2);
+  EXPECT_GT(stats.shifts, 0);
+  EXPECT_GT(stats.proposed_tokens, 0);
+  EXPECT_EQ(stats.accepted_tokens, stats.proposed_tokens);
+  llmc_session_free(draft);
+}
+
 TEST_F(CApiTest, Embeds) {
   open(encoderManifest(Pooling::CLS, false));
   const int32_t tokens[] = {4, 5, 1};
@@ -209,6 +237,18 @@ TEST_F(CApiTest, TurnsTextIntoTokensAndBack) {
   ASSERT_EQ(llmc_default_options(model, &options), LLMC_OK);
   EXPECT_THAT(std::vector<int32_t>(options.stop_tokens, options.stop_tokens + options.stop_token_count),
               ElementsAre(4, 9));
+
+  LlmcGrammar *grammar;
+  const std::string gbnf = "root ::= \"a\" [";
+  EXPECT_EQ(llmc_grammar_create(model, gbnf.data(), gbnf.size(), LLMC_GRAMMAR_GBNF, &grammar),
+            LLMC_INVALID_ARGUMENT);
+  EXPECT_STREQ(llmc_last_error(),
+               "grammar:1:15: found the end, expected the ] of the class that begins in column 14");
+  const std::string schema = R"({"enum": [1]})";
+  ASSERT_EQ(llmc_grammar_create(model, schema.data(), schema.size(), LLMC_GRAMMAR_JSON_SCHEMA, &grammar),
+            LLMC_OK);
+  llmc_grammar_free(grammar);
+  llmc_grammar_free(nullptr);
 }
 
 TEST_F(CApiTest, SaysThatThereIsNoTokenizer) {
