@@ -62,7 +62,7 @@ public:
   predict(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
 
   void reset() override;
-  /// Steps do not read what the caches hold beyond the sequence.
+  /// What the caches hold beyond the sequence changes nothing for later steps.
   void truncate(int64_t length) override;
 
   /// A session that shares artifact, threads and activations with this one. Only on processors.

@@ -19,7 +19,9 @@ enum { kLlmcStepAbiVersion = 3 };
 typedef struct LlmcWorker LlmcWorker;
 
 /// The inputs, outputs and memory of one step. Rows are tokens; `rows` is at most the step's `max_rows`
-/// in the manifest. All buffers are 64-byte aligned and owned by the caller.
+/// in the manifest. All buffers are 64-byte aligned and owned by the caller. Sequences may be cut: what
+/// `cache` holds from the first of `positions` on changes nothing, whatever finite numbers an earlier step
+/// left there.
 typedef struct LlmcStep {
   int64_t rows;               ///< number of tokens in this step
   int64_t output_rows;        ///< number of rows for which the output is wanted, at most `rows`
@@ -30,9 +32,8 @@ typedef struct LlmcStep {
   const int32_t *output_ids;  ///< [output_rows], which rows are wanted
   const uint8_t *weights;     ///< the artifact's weights section, page aligned
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined
-  uint8_t *cache; ///< `cache_bytes` of the manifest; zero before the first step of a sequence, and
-                  ///< not read from the step's first position on before the step has written there
-  float *output;  ///< [output_rows, output_width]: logits, or hidden states of an encoder
+  uint8_t *cache;             ///< `cache_bytes` of the manifest; zero before the first step of a sequence
+  float *output;              ///< [output_rows, output_width]: logits, or hidden states of an encoder
   /// Of steps of training, which use this and `arena` alone: one buffer for each operand that the manifest
   /// names. The table stays as it is as long as the team may be in the step.
   void *const *operands;

@@ -8,6 +8,7 @@
 #include "runtime/grammar/TokenTrie.h"
 #include "runtime/text/Tokenizer.h"
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 
 #include <memory>

@@ -1,20 +1,16 @@
 #include "runtime/grammar/JsonSchema.h"
 
+#include "runtime/grammar/GbnfText.h"
 #include "runtime/io/Message.h"
-#include "runtime/text/Unicode.h"
 
 #include "absl/algorithm/container.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 
 #include <array>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -52,48 +48,8 @@ constexpr std::array<absl::string_view, 12> kAnnotations = {
     "$schema",     "$id",     "$comment", "$defs",      "definitions", "title",
     "description", "default", "examples", "deprecated", "readOnly",    "writeOnly"};
 
-/// The text of a value as a string of GBNF.
-std::string literal(absl::string_view text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
-}
-
-std::string quoted(const std::string &text) {
-  return literal(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
-/// One character as it stands in a class of GBNF.
-std::string inClass(uint32_t character) { return absl::StrFormat("\\U%08X", character); }
-
-/// The rest of a string that is none of some, by their characters.
-struct OtherStrings {
-  bool isExcluded = false; ///< one of them ends here
-  std::map<uint32_t, OtherStrings> next;
-
-  void exclude(absl::string_view text) {
-    OtherStrings *at = this;
-    while (!text.empty()) {
-      const text::DecodedCharacter front = text::decodeFront(text);
-      at = &at->next[static_cast<uint32_t>(front.character)];
-      text.remove_prefix(front.length);
-    }
-    at->isExcluded = true;
-  }
-
-  /// With the quote that ends the string. Without escapes, which would be other ways to write those excluded.
-  std::string expression() const {
-    std::vector<std::string> choices;
-    std::string others;
-    for (const auto &[character, rest] : next) {
-      absl::StrAppend(&others, inClass(character));
-      choices.push_back(absl::StrCat("[", inClass(character), "] ", rest.expression()));
-    }
-    choices.push_back(
-        absl::StrCat("[^\"\\\\\\x00-\\x1F\\x7F", others, "] [^\"\\\\\\x00-\\x1F\\x7F]* \"\\\"\""));
-    if (!isExcluded)
-      choices.push_back("\"\\\"\"");
-    return absl::StrCat("(", absl::StrJoin(choices, " | "), ")");
-  }
-};
+/// The JSON of a value.
+std::string dump(const Json &value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 class Writer {
 public:
@@ -120,9 +76,7 @@ private:
     return absl::InvalidArgumentError(absl::StrCat(place.empty() ? "the schema" : place, ": ", what));
   }
 
-  static std::string textOf(const Json &value) {
-    return io::quote(value.dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
+  static std::string textOf(const Json &value) { return io::quote(dump(value)); }
 
   void addRule(const std::string &name, absl::string_view body) {
     absl::StrAppend(&rules, name, " ::= ", body, "\n");
@@ -248,7 +202,7 @@ private:
       const bool isType = absl::c_any_of(
           *types, [&](const std::string &type) { return type == "value" || isOfType(value, type); });
       if (isType && (!schema.contains("const") || value == schema["const"]))
-        choices.push_back(literal(value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+        choices.push_back(literal(dump(value)));
     }
     if (choices.empty())
       return refuse(place, "no value is among those that it lists and of its type");
@@ -371,7 +325,7 @@ private:
     OtherStrings otherNames;
     const auto addMember = [&](const std::string &name, absl::string_view value, bool isRequired) {
       const std::string rule = absl::StrCat("property-", nextNumber++);
-      addRule(rule, absl::StrCat(quoted(name), " \":\" space ", value));
+      addRule(rule, absl::StrCat(literal(dump(name)), " \":\" space ", value));
       members.push_back({rule, isRequired});
       otherNames.exclude(name);
     };

@@ -155,7 +155,7 @@ absl::Status Conversation::reply(generate::Engine engine, const std::string &mes
 absl::StatusOr<std::vector<int32_t>> Conversation::encodePrompt(const std::string &prompt) const {
   if (!chatTemplate)
     return tokenizer.encode(prompt);
-  return encodeMessages({{{"role", "user"}, {"content", prompt}}});
+  return encodeMessages(Json::array({{{"role", "user"}, {"content", prompt}}}));
 }
 
 absl::StatusOr<std::vector<int32_t>> Conversation::encodeMessages(const Json &messages) const {

@@ -35,6 +35,7 @@ static void addLengthOptions(CLI::App &command, RunOptions &options) {
                   "With --context-shift: so many first tokens stay, by default 4")
       ->check(wholeNumber(0, kMostTokens))
       ->option_text("N")
+      ->needs("--context-shift")
       ->group(length);
 }
 
@@ -68,6 +69,7 @@ static void addSpeedOptions(CLI::App &command, RunOptions &options) {
       .add_option("--draft-tokens", options.draftTokens, "Tokens that are proposed at a time, by default 4")
       ->check(wholeNumber(1, 1024))
       ->option_text("N")
+      ->needs("--draft")
       ->group(speed);
 }
 

@@ -76,5 +76,26 @@ TEST(Detokenizer, JudgesRunsOfByteTokensAsAWhole) {
   EXPECT_EQ(detokenizer.finish(), "\uFFFD\uFFFD");
 }
 
+TEST(Detokenizer, KnowsTheBytesOfSingleTokens) {
+  EXPECT_EQ(bytesOfToken(byteLevel(), visible(" \xF0"), TokenPlace::Start), " \xF0");
+  Decoder pieces;
+  pieces.mutable_pieces()->set_marker("_");
+  pieces.mutable_pieces()->set_byte_fallback(true);
+  pieces.mutable_pieces()->set_strip_left(1);
+  EXPECT_EQ(bytesOfToken(pieces, "<0xC3>", TokenPlace::Inside), "\xC3");
+  EXPECT_EQ(bytesOfToken(pieces, "__a_", TokenPlace::Inside), "  a ");
+  EXPECT_EQ(bytesOfToken(pieces, "__a_", TokenPlace::Start), " a ");
+  EXPECT_EQ(bytesOfToken(pieces, "_", TokenPlace::Start), "");
+  Decoder metaspace;
+  metaspace.mutable_metaspace()->set_marker("_");
+  metaspace.mutable_metaspace()->set_drop_first(true);
+  EXPECT_EQ(bytesOfToken(metaspace, "_a", TokenPlace::Start), "a");
+  EXPECT_EQ(bytesOfToken(metaspace, "_a", TokenPlace::Inside), " a");
+  Decoder words;
+  words.mutable_word_piece()->set_prefix("##");
+  EXPECT_EQ(bytesOfToken(words, "a", TokenPlace::Inside), " a");
+  EXPECT_EQ(bytesOfToken(words, "##a", TokenPlace::Inside), "a");
+}
+
 } // namespace
 } // namespace llmc::text
