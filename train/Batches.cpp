@@ -1,6 +1,7 @@
 #include "train/Batches.h"
 
-#include "train/Philox.h"
+#include "dialects/random/Philox.h"
+#include "train/Permutation.h"
 
 #include <algorithm>
 

@@ -193,6 +193,37 @@ absl::Status completeObjective(Recipe &recipe) {
   return checkNumber("objective.masked_tokens.part", masked.part(), 1e-6, 1);
 }
 
+absl::Status checkDropout(const Recipe &recipe) {
+  const Dropout &dropout = recipe.dropout();
+  const std::pair<const char *, double> rates[] = {{"dropout.embedding", dropout.embedding()},
+                                                   {"dropout.residual", dropout.residual()},
+                                                   {"dropout.lora", dropout.lora()}};
+  for (auto [field, rate] : rates)
+    if (absl::Status status = checkNumber(field, rate, 0, 0.999); !status.ok())
+      return status;
+  if (dropout.lora() > 0 && !recipe.has_lora())
+    return absl::InvalidArgumentError("dropout.lora is for adapters, expected lora");
+  return absl::OkStatus();
+}
+
+absl::Status completeDistillation(Recipe &recipe) {
+  Distillation &distillation = *recipe.mutable_distillation();
+  if (distillation.teacher().empty())
+    return absl::InvalidArgumentError("distillation.teacher is missing, expected a folder with a model");
+  if (recipe.objective().has_regression())
+    return absl::InvalidArgumentError("distillation is of probabilities, which objective.regression has not");
+  if (recipe.run().reference().empty())
+    recipe.mutable_run()->set_reference(distillation.teacher());
+  if (distillation.temperature() == 0)
+    distillation.set_temperature(1);
+  if (distillation.weight() == 0)
+    distillation.set_weight(0.5);
+  if (absl::Status status = checkNumber("distillation.temperature", distillation.temperature(), 0.01, 100);
+      !status.ok())
+    return status;
+  return checkNumber("distillation.weight", distillation.weight(), 0, 1);
+}
+
 absl::Status completeLora(Recipe &recipe) {
   Lora &lora = *recipe.mutable_lora();
   if (lora.rank() == 0)
@@ -221,6 +252,15 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (recipe.has_lora())
     if (absl::Status status = completeLora(recipe); !status.ok())
       return status;
+  if (absl::Status status = checkDropout(recipe); !status.ok())
+    return status;
+  if (recipe.has_distillation())
+    if (absl::Status status = completeDistillation(recipe); !status.ok())
+      return status;
+  if (absl::Status status = checkNumber("label_smoothing", recipe.label_smoothing(), 0, 0.999); !status.ok())
+    return status;
+  if (recipe.label_smoothing() > 0 && recipe.objective().has_regression())
+    return absl::InvalidArgumentError("label_smoothing is of labels, which objective.regression has not");
   int64_t context = 0;
   if (checkpointContext) { // whose tokenizer may have tokens that the model has not, as Gemma 3's
     context = *checkpointContext;

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unistd.h>
 #include <utility>
 
@@ -101,6 +102,8 @@ private:
     if (error)
       return absl::UnavailableError(absl::StrCat(settings.output(), ": cannot be made: ", error.message()));
     const std::vector<uint64_t> checkpoints = listCheckpoints(settings.output());
+    if (absl::Status status = readReference(); !status.ok())
+      return status;
     if (!checkpoints.empty() && !options.restart) {
       const std::string folder = checkpointPath(settings.output(), checkpoints.back());
       if (program.training().adapter())
@@ -137,6 +140,18 @@ private:
     return readSafetensors(settings.start_from(), program.tensors("parameters", part));
   }
 
+  /// Reads the model that stays as it is beside the one that learns, if there is one.
+  absl::Status readReference() {
+    const std::vector<TensorView> tensors = program.tensors("parameters", Part::Reference);
+    if (tensors.empty())
+      return absl::OkStatus();
+    if (settings.reference().empty())
+      return absl::InvalidArgumentError(
+          "run.reference is empty, expected a folder with the model that stays");
+    say(absl::StrCat("beside ", settings.reference()));
+    return readSafetensors(settings.reference(), tensors);
+  }
+
   absl::Status initialize() {
     const bool isAdapter = program.training().adapter();
     if (settings.start_from().empty() && (isAdapter || !recipe.checkpoint().empty()))
@@ -145,19 +160,22 @@ private:
     if (!settings.start_from().empty())
       if (absl::Status status = readWeights(isAdapter ? Part::Frozen : Part::All); !status.ok() || !isAdapter)
         return status;
-    const std::vector<TensorView> tensors = program.tensors("parameters");
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      const runtime::Initializer &initializer = program.training().initializers(static_cast<int>(i));
-      if (isAdapter && initializer.frozen())
+    const Part part = isAdapter ? Part::Trained : Part::All;
+    const std::vector<TensorView> tensors = program.tensors("parameters", part);
+    auto tensor = tensors.begin();
+    for (int i = 0; i < program.training().initializers_size(); ++i) {
+      if (!program.isOf(i, part))
         continue;
+      const runtime::Initializer &initializer = program.training().initializers(i);
       int64_t elements = 1;
-      for (int64_t size : tensors[i].shape)
+      for (int64_t size : tensor->shape)
         elements *= size;
       if (initializer.deviation() > 0)
-        fillNormal(tensors[i].data, elements, initializer.deviation(), settings.seed(), tensors[i].name,
+        fillNormal(tensor->data, elements, initializer.deviation(), settings.seed(), tensor->name,
                    program.threads());
       else
-        std::fill_n(tensors[i].data, elements, static_cast<float>(initializer.value()));
+        std::fill_n(tensor->data, elements, static_cast<float>(initializer.value()));
+      ++tensor;
     }
     return absl::OkStatus();
   }
@@ -200,6 +218,8 @@ private:
     Device *gpu = program.gpu();
     if (gpu == nullptr)
       return absl::UnimplementedError("--profile: shows the kernels of GPUs, but this trainer is for CPUs");
+    if (absl::Status status = readReference(); !status.ok())
+      return status;
     if (absl::Status status = initialize(); !status.ok())
       return status;
     if (absl::Status status = program.commit("parameters"); !status.ok())
@@ -264,11 +284,25 @@ private:
     copy("segments", batch.segments);
     if (program.hasOperand(step, "token_types")) // all are of the first text
       std::fill_n(program.operand<int32_t>(step, "token_types"), rows(), 0);
+    if (program.hasOperand(step, "weights"))
+      std::transform(batch.targets.begin(), batch.targets.end(), program.operand<float>(step, "weights"),
+                     [](int32_t target) { return target < 0 ? 0.0F : 1.0F; });
     if (batch.numbers.empty())
       return copy("targets", batch.targets);
     std::copy(batch.numbers.begin(), batch.numbers.end(), program.operand<float>(step, "numbers"));
-    std::transform(batch.targets.begin(), batch.targets.end(), program.operand<float>(step, "weights"),
-                   [](int32_t target) { return target < 0 ? 0.0F : 1.0F; });
+  }
+
+  /// What dropout depends on, of batch `index` of the step: rows have other numbers than those of other
+  /// batches.
+  void setDraw(int64_t index) {
+    if (!program.hasOperand("loss", "draw"))
+      return;
+    auto *numbers = program.operand<int32_t>("loss", "rows");
+    std::iota(numbers, numbers + rows(), static_cast<int32_t>(index * rows()));
+    auto *draw = program.operand<int32_t>("loss", "draw");
+    draw[0] = static_cast<int32_t>(settings.seed());
+    draw[1] = static_cast<int32_t>(settings.seed() >> 32);
+    draw[2] = static_cast<int32_t>(progress.step);
   }
 
   /// How many targets the largest outputs of the evaluation that was run last meet.
@@ -309,6 +343,7 @@ private:
     double loss = 0;
     for (const Batch &batch : batches) {
       setInputs("loss", batch);
+      setDraw(&batch - batches.data());
       std::fill_n(program.operand<float>("loss", "seed0"), rows(), seed);
       if (absl::Status status = program.run("loss"); !status.ok())
         return status;
@@ -473,14 +508,16 @@ private:
     return settings.tensorboard() ? events.write(progress.step, scalars) : absl::OkStatus();
   }
 
-  /// Six operations a parameter, of which the gradients of parameters take two (Kaplan et al., 2020).
+  /// Six operations a parameter, of which gradients of parameters take two and those of activations two
+  /// (Kaplan et al., 2020).
   double flopsPerToken() const {
     double flops = 0;
     for (int i = 0; i < program.training().parameters_size(); ++i) {
       double elements = 1;
       for (uint64_t size : program.training().parameters(i).shape())
         elements *= static_cast<double>(size);
-      flops += (program.training().initializers(i).frozen() ? 4 : 6) * elements;
+      const runtime::Initializer &initializer = program.training().initializers(i);
+      flops += (initializer.reference() ? 2 : initializer.frozen() ? 4 : 6) * elements;
     }
     return flops;
   }

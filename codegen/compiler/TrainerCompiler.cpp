@@ -63,7 +63,7 @@ public:
     target = *std::move(found);
     progress("building the graph", -1);
     absl::StatusOr<OwningOpRef<ModuleOp>> graph =
-        recipe::buildTrainingGraph(recipe, options.checkpoint, &context);
+        recipe::buildTrainingGraph(recipe, options.checkpoint, options.reference, &context);
     if (!graph.ok())
       return graph.status();
     module = *std::move(graph);
@@ -154,9 +154,10 @@ private:
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       initializer.set_optional(param->hasAttr(frontend::kNewParameter));
+      initializer.set_reference(param->hasAttr(recipe::kReferenceAttribute));
       if (auto name = param->getAttrOfType<StringAttr>(recipe::kFirstNameAttribute))
         initializer.set_first_name(name.getValue().str());
-      elements += type.getNumElements();
+      elements += initializer.reference() ? 0 : type.getNumElements();
     }
     manifest.set_parameter_count(elements);
   }
@@ -239,8 +240,9 @@ private:
     auto files = options.checkpointFiles;
     training.set_adapter(recipe.has_lora());
     if (recipe.has_lora())
-      files.emplace_back("adapter_config.json",
-                         recipe::adapterConfig(*module, recipe.lora(), recipe.run().start_from()));
+      files.emplace_back(
+          "adapter_config.json",
+          recipe::adapterConfig(*module, recipe.lora(), recipe.dropout().lora(), recipe.run().start_from()));
     else if (!options.checkpoint)
       for (auto &file : spec::checkpointConfig(recipe.model()))
         files.push_back(std::move(file));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
 #include "frontend/import/GraphBuilder.h"
+#include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -46,7 +47,8 @@ public:
     function.setName("loss");
     if (absl::Status status = widenParameters(); !status.ok())
       return status;
-    Value segments = addInput("segments");
+    const Type ids = function.getArgument(0).getType();
+    Value segments = addInput(function, "segments", ids);
     useAllRows();
     for (auto attention : function.getOps<nn::AttentionOp>()) {
       if (isNextToken && !attention.getCausal())
@@ -59,7 +61,8 @@ public:
     Value outputs = terminator.getOperand(0);
     Value losses = objective.has_regression()
                        ? squaredError(outputs)
-                       : Value(nn::CrossEntropyOp::create(b, outputs, addInput("targets")));
+                       : Value(nn::CrossEntropyOp::create(b, outputs, addInput(function, "targets", ids),
+                                                          b.getF64FloatAttr(0)));
     terminator.setOperand(0, losses);
     function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), losses.getType()));
     function.setResultAttr(0, "nn.output", b.getStringAttr("losses"));
@@ -105,19 +108,10 @@ private:
       param->setAttr(spec::kValueAttribute, b.getF64FloatAttr(isNorm ? 1 : 0));
   }
 
-  Value addInput(StringRef name) { return addInput(name, function.getArgument(0).getType()); }
-
-  Value addInput(StringRef name, Type type) {
-    const unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, type,
-                                  b.getDictionaryAttr(b.getNamedAttr("nn.input", b.getStringAttr(name))),
-                                  function.getLoc());
-    return function.getArgument(index);
-  }
-
   /// The squared differences of the outputs from numbers, in rows that have one; 0 in others.
   Value squaredError(Value outputs) {
-    Value numbers = addInput("numbers", outputs.getType()), weights = addInput("weights", outputs.getType());
+    Value numbers = addInput(function, "numbers", outputs.getType()),
+          weights = addInput(function, "weights", outputs.getType());
     Value difference = arith::SubFOp::create(b, outputs, numbers);
     Value square = arith::MulFOp::create(b, difference, difference);
     return arith::MulFOp::create(b, square, weights);
@@ -176,19 +170,6 @@ std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objectiv
     break;
   }
   return choice;
-}
-
-void returnOutputs(func::FuncOp evaluate) {
-  Operation *terminator = evaluate.front().getTerminator();
-  auto losses = terminator->getOperand(0).getDefiningOp<nn::CrossEntropyOp>();
-  terminator->insertOperands(1, losses.getLogits());
-  Builder b(evaluate.getContext());
-  auto type = evaluate.getFunctionType();
-  SmallVector<Type> results = {type.getResult(0), losses.getLogits().getType()};
-  evaluate.setType(b.getFunctionType(type.getInputs(), results));
-  evaluate.setAllResultAttrs(
-      ArrayRef<DictionaryAttr>{evaluate.getResultAttrDict(0),
-                               b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("outputs")))});
 }
 
 absl::StatusOr<OwningOpRef<ModuleOp>> takeLoss(frontend::ImportedModel &model,

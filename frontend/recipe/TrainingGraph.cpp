@@ -2,6 +2,7 @@
 
 #include "frontend/recipe/TrainingGraph.h"
 
+#include "frontend/recipe/LossFunction.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -9,8 +10,10 @@ using namespace mlir;
 
 namespace llmc::recipe {
 
-absl::StatusOr<OwningOpRef<ModuleOp>>
-buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpoint, MLIRContext *context) {
+absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
+                                                         frontend::ImportedModel *checkpoint,
+                                                         frontend::ImportedModel *reference,
+                                                         MLIRContext *context) {
   OwningOpRef<ModuleOp> module;
   if (checkpoint) {
     absl::StatusOr<OwningOpRef<ModuleOp>> taken =
@@ -34,6 +37,19 @@ buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpo
   if (recipe.objective().has_sequence_classification() || recipe.objective().has_token_classification())
     returnOutputs(evaluate);
   module->push_back(evaluate);
+  // What follows is for learning only.
+  if (recipe.label_smoothing() > 0)
+    crossEntropyOf(loss).setSmoothing(llvm::APFloat(recipe.label_smoothing()));
+  if (absl::Status status = addDropout(loss, recipe.dropout()); !status.ok())
+    return status;
+  if (recipe.has_distillation()) {
+    absl::StatusOr<OwningOpRef<ModuleOp>> teacher =
+        takeLoss(*reference, recipe.objective(), recipe.batch().length());
+    if (!teacher.ok())
+      return teacher.status();
+    if (absl::Status status = addDistillation(loss, **teacher, recipe.distillation()); !status.ok())
+      return status;
+  }
   addOptimizerFunctions(*module, recipe.optimizer());
   return module;
 }

@@ -21,9 +21,11 @@ std::vector<std::string> stateNames(const train::Optimizer &optimizer);
 /// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
 /// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
 /// optimizer and sets gradients to zero (its operand `hyper`: train/Hyperparameters.h). `checkpoint` is the
-/// model of `recipe.checkpoint`, if it has one; its module becomes the result's.
+/// model of `recipe.checkpoint`, if it has one; its module becomes the result's. `reference` is the model
+/// that stays as it is, if the recipe asks for one; its module is taken apart.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
                                                                      frontend::ImportedModel *checkpoint,
+                                                                     frontend::ImportedModel *reference,
                                                                      mlir::MLIRContext *context);
 
 /// Which head the encoder of a checkpoint is to be imported with, for an objective that has one.
@@ -35,11 +37,11 @@ std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objectiv
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model,
                                                            const train::Objective &objective, int64_t length);
 
-/// Makes the outputs, whose losses it returns, a second result of `evaluate`.
-void returnOutputs(mlir::func::FuncOp evaluate);
-
 /// The name of a parameter in the checkpoint that training begins with, if it has another one there.
 inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";
+
+/// Marks parameters of a frozen model beside the one that learns.
+inline constexpr llvm::StringLiteral kReferenceAttribute = "llmc.reference";
 
 /// Marks the parameters whose names match one of `patterns` as frozen. A pattern that none matches is an
 /// error.
@@ -50,8 +52,9 @@ absl::Status freezeParameters(mlir::ModuleOp module, llvm::ArrayRef<std::string>
 absl::Status addLora(mlir::ModuleOp module, const train::Lora &lora);
 
 /// adapter_config.json of the adapters that training `module`, with addLora() done to it, makes of the model
-/// at `base`.
-std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, const std::string &base);
+/// at `base`, with the rate `dropout` of their inputs.
+std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, double dropout,
+                          const std::string &base);
 
 /// Adds @norms and @update for the parameters of `module`.
 void addOptimizerFunctions(mlir::ModuleOp module, const train::Optimizer &optimizer);

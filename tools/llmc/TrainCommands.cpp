@@ -60,11 +60,9 @@ absl::StatusOr<std::string> configOf(const std::string &path, const frontend::Mo
   return config.dump(2) + "\n";
 }
 
-/// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
-absl::StatusOr<frontend::ImportedModel>
-readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
-               std::vector<std::pair<std::string, std::string>> &files) {
-  const std::string &path = recipe.checkpoint();
+/// Reads the model at `path` with the head that the recipe's objective asks for.
+absl::StatusOr<frontend::ImportedModel> readModel(const std::string &path, const train::Recipe &recipe,
+                                                  mlir::MLIRContext &context) {
   frontend::ImportOptions parts;
   parts.tokenizer = false;
   parts.headToTrain = recipe::headToTrain(recipe.objective());
@@ -74,6 +72,17 @@ readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
   if (model->source->format() != frontend::Format::HuggingFace)
     return absl::UnimplementedError(
         absl::StrCat(path, ": is no Hugging Face directory, expected a folder as transformers writes it"));
+  return model;
+}
+
+/// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
+absl::StatusOr<frontend::ImportedModel>
+readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
+               std::vector<std::pair<std::string, std::string>> &files) {
+  const std::string &path = recipe.checkpoint();
+  absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
+  if (!model.ok())
+    return model;
   std::error_code error;
   for (const char *name : {"config.json", "generation_config.json"})
     if (const fs::path file = fs::path(path) / name; fs::exists(file, error)) {
@@ -82,6 +91,27 @@ readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
         return config.status();
       files.emplace_back(name, *std::move(config));
     }
+  return model;
+}
+
+/// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
+absl::StatusOr<frontend::ImportedModel>
+readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
+              const std::optional<frontend::ImportedModel> &checkpoint) {
+  const std::string &path = recipe.distillation().teacher();
+  absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
+  if (!model.ok())
+    return model;
+  const frontend::ModelSizes &sizes = model->info.sizes;
+  if (recipe.batch().length() > sizes.contextLength)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
+                                                   ", expected at least batch.length (",
+                                                   recipe.batch().length(), ")"));
+  if (const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
+      first != sizes.firstPosition)
+    return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
+                                                 sizes.firstPosition, ", expected ", first,
+                                                 " as in the model that learns"));
   return model;
 }
 
@@ -157,6 +187,14 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   if (!complete.ok())
     return absl::Status(complete.status().code(),
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
+  std::optional<frontend::ImportedModel> reference;
+  if (complete->has_distillation()) {
+    absl::StatusOr<frontend::ImportedModel> model = readReference(*complete, context, checkpoint);
+    if (!model.ok())
+      return model.status();
+    reference = *std::move(model);
+    options.reference = &*reference;
+  }
   if (complete->objective().has_masked_tokens()) {
     if (!tokenizer)
       return absl::InvalidArgumentError(
