@@ -43,6 +43,8 @@ std::vector<uint64_t> listCheckpoints(absl::string_view output) {
 }
 
 static absl::Status writeFile(const std::string &path, absl::string_view contents) {
+  std::error_code error; // creating the file fails too
+  fs::create_directories(fs::path(path).parent_path(), error);
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();

@@ -160,7 +160,9 @@ absl::Status Program::allocateOperands(int index, Step &step) {
       continue;
     }
     step.operands.push_back(place);
-    inputs[absl::StrCat(name, "/", operands.names(i))] = place;
+    const std::string key = absl::StrCat(name, "/", operands.names(i));
+    inputs[key] = place;
+    sizes[key] = static_cast<int64_t>(operands.elements(i));
     place += bytesOf(i);
   }
   return absl::OkStatus();

@@ -42,6 +42,10 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
+  int64_t elements(const std::string &step, const std::string &name) const {
+    return sizes.at(step + "/" + name);
+  }
+
   /// Whether the step `step` has an operand `name`.
   bool hasOperand(const std::string &step, const std::string &name) const {
     return inputs.contains(step + "/" + name);
@@ -92,6 +96,7 @@ private:
   std::vector<runtime::PrivateMemory> memories;
   absl::flat_hash_map<std::string, runtime::PrivateMemory> sections;
   absl::flat_hash_map<std::string, void *> inputs; ///< "step/operand"
+  absl::flat_hash_map<std::string, int64_t> sizes; ///< their elements
   absl::flat_hash_map<std::string, Step> steps;
 };
 

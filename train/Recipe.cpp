@@ -181,10 +181,28 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
 absl::Status completeObjective(Recipe &recipe) {
   if (!recipe.has_objective() || recipe.objective().kind_case() == Objective::KIND_NOT_SET)
     return absl::OkStatus();
+  const bool isPreference = recipe.objective().has_preference();
   if (recipe.checkpoint().empty())
-    return absl::InvalidArgumentError("objective is for encoders, expected a checkpoint of one");
-  if (recipe.has_lora())
-    return absl::UnimplementedError("lora and objective are both there, which is not supported yet");
+    return absl::InvalidArgumentError(
+        isPreference ? "objective.preference begins with a model that is there, expected a checkpoint"
+                     : "objective is for encoders, expected a checkpoint of one");
+  if (recipe.has_lora() && !isPreference)
+    return absl::UnimplementedError(
+        "lora and objective are both there, which is supported for objective.preference only");
+  if (recipe.objective().has_contrastive()) {
+    Objective::Contrastive &contrastive = *recipe.mutable_objective()->mutable_contrastive();
+    if (contrastive.temperature() == 0)
+      contrastive.set_temperature(0.05);
+    return checkNumber("objective.contrastive.temperature", contrastive.temperature(), 1e-3, 100);
+  }
+  if (isPreference) {
+    Objective::Preference &preference = *recipe.mutable_objective()->mutable_preference();
+    if (preference.beta() == 0)
+      preference.set_beta(0.1);
+    if (recipe.run().reference().empty())
+      recipe.mutable_run()->set_reference(recipe.run().start_from());
+    return checkNumber("objective.preference.beta", preference.beta(), 1e-6, 1000);
+  }
   if (!recipe.objective().has_masked_tokens())
     return absl::OkStatus();
   Objective::MaskedTokens &masked = *recipe.mutable_objective()->mutable_masked_tokens();
@@ -210,8 +228,10 @@ absl::Status completeDistillation(Recipe &recipe) {
   Distillation &distillation = *recipe.mutable_distillation();
   if (distillation.teacher().empty())
     return absl::InvalidArgumentError("distillation.teacher is missing, expected a folder with a model");
-  if (recipe.objective().has_regression())
-    return absl::InvalidArgumentError("distillation is of probabilities, which objective.regression has not");
+  const Objective &objective = recipe.objective();
+  if (objective.has_regression() || objective.has_contrastive() || objective.has_preference())
+    return absl::InvalidArgumentError(
+        "distillation is of probabilities of tokens or labels, which this objective does not ask for");
   if (recipe.run().reference().empty())
     recipe.mutable_run()->set_reference(distillation.teacher());
   if (distillation.temperature() == 0)
@@ -242,6 +262,12 @@ absl::Status completeLora(Recipe &recipe) {
 
 } // namespace
 
+int64_t groupSizeOf(const Objective &objective) {
+  if (objective.has_contrastive())
+    return objective.contrastive().hard_negatives() ? 3 : 2;
+  return objective.has_preference() ? 2 : 1;
+}
+
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional<int64_t> checkpointContext) {
   if (absl::Status status = checkSource(recipe); !status.ok())
     return status;
@@ -260,7 +286,7 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (absl::Status status = checkNumber("label_smoothing", recipe.label_smoothing(), 0, 0.999); !status.ok())
     return status;
   if (recipe.label_smoothing() > 0 && recipe.objective().has_regression())
-    return absl::InvalidArgumentError("label_smoothing is of labels, which objective.regression has not");
+    return absl::InvalidArgumentError("label_smoothing is of targets, which objective.regression has not");
   int64_t context = 0;
   if (checkpointContext) { // whose tokenizer may have tokens that the model has not, as Gemma 3's
     context = *checkpointContext;
@@ -279,6 +305,9 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
                  absl::StrCat("at most the model's context (", context, ")"));
   if (batch.sequences() > 65536)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()), "1 to 65536");
+  if (const int64_t size = groupSizeOf(recipe.objective()); batch.sequences() % size != 0)
+    return wrong("batch.sequences", absl::StrCat(batch.sequences()),
+                 absl::StrCat("a multiple of ", size, ", the texts that belong together"));
   if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())
     return status;
   if (recipe.precision() == PRECISION_UNSPECIFIED)

@@ -4,7 +4,9 @@
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
 #include "train/ObjectiveData.h"
+#include "train/Recipe.h"
 #include "train/Schedule.h"
+#include "train/StepInputs.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -78,7 +80,9 @@ private:
     options.order = order;
     options.seed = order == Order::Shuffled ? settings.seed() : 0;
     options.predicted = predictedBy(recipe.objective());
-    options.packing = isOfDocuments() ? Packing::Whole : Packing::Split;
+    options.packing = groupSizeOf(recipe.objective()) > 1 ? Packing::Groups
+                      : isOfDocuments()                   ? Packing::Whole
+                                                          : Packing::Split;
     options.masking = &masking;
     return options;
   }
@@ -86,11 +90,11 @@ private:
   /// Whether documents have labels, and so are not cut into parts.
   bool isOfDocuments() const {
     const Predicted predicted = predictedBy(recipe.objective());
-    return predicted != Predicted::NextToken && predicted != Predicted::MaskedTokens;
+    return predicted == Predicted::DocumentLabel || predicted == Predicted::TokenLabels ||
+           predicted == Predicted::Number;
   }
 
   bool isDue(uint32_t every) const { return every != 0 && progress.step % every == 0; }
-  int64_t rows() const { return sequences * length; }
 
   //===--------------------------------------------------------------------===//
   // Beginning
@@ -272,48 +276,15 @@ private:
     return absl::OkStatus();
   }
 
-  void setInputs(const std::string &step, const Batch &batch) {
-    auto copy = [&](const char *name, const std::vector<int32_t> &from) {
-      std::copy(from.begin(), from.end(), program.operand<int32_t>(step, name));
-    };
-    copy("tokens", batch.tokens);
-    const auto first = static_cast<int32_t>(program.training().first_position());
-    std::transform(batch.positions.begin(), batch.positions.end(),
-                   program.operand<int32_t>(step, "positions"),
-                   [=](int32_t position) { return first + position; });
-    copy("segments", batch.segments);
-    if (program.hasOperand(step, "token_types")) // all are of the first text
-      std::fill_n(program.operand<int32_t>(step, "token_types"), rows(), 0);
-    if (program.hasOperand(step, "weights"))
-      std::transform(batch.targets.begin(), batch.targets.end(), program.operand<float>(step, "weights"),
-                     [](int32_t target) { return target < 0 ? 0.0F : 1.0F; });
-    if (batch.numbers.empty())
-      return copy("targets", batch.targets);
-    std::copy(batch.numbers.begin(), batch.numbers.end(), program.operand<float>(step, "numbers"));
-  }
-
-  /// What dropout depends on, of batch `index` of the step: rows have other numbers than those of other
-  /// batches.
-  void setDraw(int64_t index) {
-    if (!program.hasOperand("loss", "draw"))
-      return;
-    auto *numbers = program.operand<int32_t>("loss", "rows");
-    std::iota(numbers, numbers + rows(), static_cast<int32_t>(index * rows()));
-    auto *draw = program.operand<int32_t>("loss", "draw");
-    draw[0] = static_cast<int32_t>(settings.seed());
-    draw[1] = static_cast<int32_t>(settings.seed() >> 32);
-    draw[2] = static_cast<int32_t>(progress.step);
-  }
-
   /// How many targets the largest outputs of the evaluation that was run last meet.
   int64_t countRight(const Batch &batch) {
     const int64_t width = program.manifest().output_width();
     const float *outputs = program.operand<float>("evaluate", "outputs");
+    const std::vector<int32_t> &wanted = batch.choices.empty() ? batch.targets : batch.choices;
     int64_t right = 0;
-    for (int64_t row = 0; row < rows(); ++row) {
-      const float *begin = outputs + row * width;
-      right +=
-          batch.targets[row] >= 0 && std::max_element(begin, begin + width) - begin == batch.targets[row];
+    for (size_t row = 0; row < wanted.size(); ++row) {
+      const float *begin = outputs + static_cast<int64_t>(row) * width;
+      right += wanted[row] >= 0 && std::max_element(begin, begin + width) - begin == wanted[row];
     }
     return right;
   }
@@ -321,10 +292,7 @@ private:
   /// The sum of the losses of the step that was run last.
   double sumLosses(const std::string &step) {
     const float *losses = program.operand<float>(step, "losses");
-    double sum = 0;
-    for (int64_t row = 0; row < rows(); ++row)
-      sum += losses[row];
-    return sum;
+    return std::accumulate(losses, losses + program.elements(step, "losses"), 0.0);
   }
 
   absl::Status makeStep() {
@@ -342,9 +310,9 @@ private:
     const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
     double loss = 0;
     for (const Batch &batch : batches) {
-      setInputs("loss", batch);
-      setDraw(&batch - batches.data());
-      std::fill_n(program.operand<float>("loss", "seed0"), rows(), seed);
+      setInputs(program, "loss", batch);
+      setDraw(program, settings.seed(), progress.step, &batch - batches.data());
+      std::fill_n(program.operand<float>("loss", "seed0"), program.elements("loss", "seed0"), seed);
       if (absl::Status status = program.run("loss"); !status.ok())
         return status;
       loss += sumLosses("loss");
@@ -432,7 +400,7 @@ private:
         break; // once is enough
       if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
         return status;
-      setInputs("evaluate", batch);
+      setInputs(program, "evaluate", batch);
       if (absl::Status status = program.run("evaluate"); !status.ok())
         return status;
       loss += sumLosses("evaluate");

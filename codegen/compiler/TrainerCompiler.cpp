@@ -25,6 +25,7 @@
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/core/StepAbi.h"
 #include "runtime/io/AtomicFile.h"
+#include "train/Recipe.h"
 #include "llvm/Support/FileSystem.h"
 #include <filesystem>
 
@@ -93,13 +94,16 @@ private:
   int64_t vocabulary() const {
     return options.checkpoint ? options.checkpoint->info.sizes.vocabulary : recipe.model().vocabulary();
   }
-  /// Logits of a row: tokens, or labels.
+  /// Logits of a row: tokens, labels, or texts of a batch.
   int64_t outputWidth() const {
     const train::Objective &objective = recipe.objective();
-    return objective.has_sequence_classification() ? objective.sequence_classification().names_size()
-           : objective.has_token_classification()  ? objective.token_classification().names_size()
-           : objective.has_regression()            ? 1
-                                                   : vocabulary();
+    const int64_t texts = recipe.batch().sequences();
+    return objective.has_contrastive()               ? texts - texts / train::groupSizeOf(objective)
+           : objective.has_preference()              ? 2
+           : objective.has_sequence_classification() ? objective.sequence_classification().names_size()
+           : objective.has_token_classification()    ? objective.token_classification().names_size()
+           : objective.has_regression()              ? 1
+                                                     : vocabulary();
   }
   bool isCuda() const { return options.target == TargetKind::Cuda; }
   passes::PassList tiledPasses(bool bf16Products) const {

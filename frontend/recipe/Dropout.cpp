@@ -47,8 +47,10 @@ private:
   void findPlaces() {
     DenseSet<Value> embedded, passing;
     for (Operation &op : loss.front()) {
-      if (isa<nn::EmbeddingOp>(op)) {
-        embedded.insert(op.getResult(0));
+      if (auto embedding = dyn_cast<nn::EmbeddingOp>(op)) {
+        auto load = embedding.getTable().getDefiningOp<nn::LoadOp>();
+        if (load && !load.getParam().starts_with(kReferencePrefix)) // which never learns
+          embedded.insert(embedding);
       } else if (isa<arith::AddFOp>(op)) {
         findBranch(&op, embedded, passing);
       } else if (isa<nn::ScaleOp, nn::ConvertOp, nn::RmsNormOp, nn::LayerNormOp>(op)) {

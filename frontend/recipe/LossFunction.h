@@ -6,10 +6,11 @@
 #ifndef LLMC_FRONTEND_RECIPE_LOSSFUNCTION_H
 #define LLMC_FRONTEND_RECIPE_LOSSFUNCTION_H
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "dialects/nn/NN.h"
 #include "frontend/import/Import.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "train/recipe.pb.h"
 
 namespace llmc::recipe {
@@ -26,6 +27,9 @@ nn::CrossEntropyOp crossEntropyOf(mlir::func::FuncOp function);
 /// Makes the outputs, whose losses it returns, a second result of `evaluate`.
 void returnOutputs(mlir::func::FuncOp evaluate);
 
+/// How names of parameters of the reference begin.
+inline constexpr llvm::StringLiteral kReferencePrefix = "reference.";
+
 /// How names of the first matrices of low-rank adaptation end.
 inline constexpr llvm::StringLiteral kLoraDownSuffix = ".lora_A.weight";
 
@@ -35,6 +39,23 @@ absl::Status addDropout(mlir::func::FuncOp loss, const train::Dropout &dropout);
 /// Adds the operations of @loss of `reference`, a module that takeLoss() made, and its parameters, which are
 /// frozen and marked as the reference's. Returns what its losses are the cross entropy of.
 mlir::Value addReferenceModel(mlir::func::FuncOp loss, mlir::ModuleOp reference);
+
+/// The texts of a batch that learns embeddings: `texts` of them, one in each sequence, in groups of which the
+/// first is to be closest to the second.
+struct ContrastiveForm {
+  int64_t texts, groupSize;
+  double temperature;
+  frontend::Pooling::Mode pooling;
+};
+
+/// The losses of groups, [groups, 1], of `states` of all rows, [rows, width]. Refuses a pooling that has no
+/// gradient.
+absl::StatusOr<mlir::Value> buildContrastiveLoss(mlir::func::FuncOp loss, mlir::Value states,
+                                                 const ContrastiveForm &form, mlir::ImplicitLocOpBuilder &b);
+
+/// Makes losses of tokens those of pairs of texts, of which the first is to be preferred: [texts / 2, 1].
+/// Each text is a sequence. `reference` is a module that takeLoss() made.
+void addPreference(mlir::func::FuncOp loss, mlir::ModuleOp reference, double beta, int64_t texts);
 
 /// Adds the divergence from the probabilities of `teacher`, a module that takeLoss() made, to
 /// the losses, which are a cross entropy.

@@ -8,10 +8,7 @@ using namespace mlir;
 
 namespace llmc::recipe {
 
-/// Of the parameters' names.
-static constexpr StringLiteral kPrefix = "reference.";
-
-static std::string nameOf(StringRef param) { return (kPrefix + param).str(); }
+static std::string nameOf(StringRef param) { return (kReferencePrefix + param).str(); }
 
 Value addReferenceModel(func::FuncOp loss, ModuleOp reference) {
   OpBuilder b(loss);

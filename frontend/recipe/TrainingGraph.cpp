@@ -10,14 +10,19 @@ using namespace mlir;
 
 namespace llmc::recipe {
 
+/// Whether evaluations count how often the largest output is right.
+static bool isRightOrWrong(const train::Objective &objective) {
+  return objective.has_sequence_classification() || objective.has_token_classification() ||
+         objective.has_contrastive() || objective.has_preference();
+}
+
 absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
                                                          frontend::ImportedModel *checkpoint,
                                                          frontend::ImportedModel *reference,
                                                          MLIRContext *context) {
   OwningOpRef<ModuleOp> module;
   if (checkpoint) {
-    absl::StatusOr<OwningOpRef<ModuleOp>> taken =
-        takeLoss(*checkpoint, recipe.objective(), recipe.batch().length());
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*checkpoint, recipe.objective(), recipe.batch());
     if (!taken.ok())
       return taken.status();
     module = *std::move(taken);
@@ -32,9 +37,18 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
     if (absl::Status status = addLora(*module, recipe.lora()); !status.ok())
       return status;
   auto loss = cast<func::FuncOp>(module->lookupSymbol("loss"));
+  OwningOpRef<ModuleOp> other; // of the reference
+  if (reference) {
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*reference, recipe.objective(), recipe.batch());
+    if (!taken.ok())
+      return taken.status();
+    other = *std::move(taken);
+  }
+  if (recipe.objective().has_preference())
+    addPreference(loss, *other, recipe.objective().preference().beta(), recipe.batch().sequences());
   func::FuncOp evaluate = loss.clone();
   evaluate.setName("evaluate");
-  if (recipe.objective().has_sequence_classification() || recipe.objective().has_token_classification())
+  if (isRightOrWrong(recipe.objective()))
     returnOutputs(evaluate);
   module->push_back(evaluate);
   // What follows is for learning only.
@@ -42,14 +56,9 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
     crossEntropyOf(loss).setSmoothing(llvm::APFloat(recipe.label_smoothing()));
   if (absl::Status status = addDropout(loss, recipe.dropout()); !status.ok())
     return status;
-  if (recipe.has_distillation()) {
-    absl::StatusOr<OwningOpRef<ModuleOp>> teacher =
-        takeLoss(*reference, recipe.objective(), recipe.batch().length());
-    if (!teacher.ok())
-      return teacher.status();
-    if (absl::Status status = addDistillation(loss, **teacher, recipe.distillation()); !status.ok())
+  if (recipe.has_distillation())
+    if (absl::Status status = addDistillation(loss, *other, recipe.distillation()); !status.ok())
       return status;
-  }
   addOptimizerFunctions(*module, recipe.optimizer());
   return module;
 }

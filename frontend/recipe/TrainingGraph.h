@@ -32,10 +32,10 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train
 std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objective);
 
 /// Turns an imported model into its loss, as spec::buildLoss() builds it of a definition: one function @loss
-/// of packed sequences of `length` rows, whose parameters are f32. A model that does not do what the
+/// of the packed sequences of a batch, whose parameters are f32. A model that does not do what the
 /// objective asks for is refused by name. Without an objective the next token is predicted.
-absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model,
-                                                           const train::Objective &objective, int64_t length);
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>>
+takeLoss(frontend::ImportedModel &model, const train::Objective &objective, const train::BatchSize &batch);
 
 /// The name of a parameter in the checkpoint that training begins with, if it has another one there.
 inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";

@@ -11,10 +11,30 @@ import gradients
 import numpy
 import torch
 from make_gradients import describe
-from objectives import CASES, CURVE_BATCH, CURVE_EVERY, CURVE_RATE, CURVE_STEPS, CURVES, walk
+from objectives import (
+    CASES,
+    CURVE_BATCH,
+    CURVE_EVERY,
+    CURVE_RATE,
+    CURVE_STEPS,
+    CURVES,
+    GROUP_CURVES,
+    GROUP_RATE,
+    GROUPS,
+    PROMPT,
+    texts,
+    walk,
+)
 from safetensors import safe_open
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch.nn.functional import (
+    cross_entropy,
+    kl_div,
+    log_softmax,
+    logsigmoid,
+    normalize,
+)
 from transformers import (
+    AutoModel,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
@@ -155,9 +175,65 @@ def curve_of(name):
     return losses[::CURVE_EVERY]
 
 
+def contrast(model, documents, group, temperature, first):
+    states = [model(torch.tensor([document])).last_hidden_state[0] for document in documents]
+    rows = normalize(torch.stack([state[0] if first else state.mean(0) for state in states]), dim=-1)
+    members = rows.reshape(-1, group, rows.shape[-1])
+    candidates = members[:, 1:].transpose(0, 1).flatten(0, 1)
+    logits = members[:, 0] @ candidates.T / temperature
+    return cross_entropy(logits, torch.arange(len(logits)))
+
+
+def prefer(model, reference, documents, beta):
+    def likelihood(model, document):
+        logarithms = log_softmax(model(torch.tensor([document])).logits[0, :-1], -1)
+        return logarithms.gather(-1, torch.tensor(document[1:])[:, None])[PROMPT - 1:].sum()
+
+    with torch.no_grad():
+        expected = torch.stack([likelihood(reference, document) for document in documents])
+    ratios = (torch.stack([likelihood(model, document) for document in documents]) - expected).reshape(-1, 2)
+    return -logsigmoid(beta * (ratios[:, 0] - ratios[:, 1])).mean()
+
+
+def group_loss(name, folder, group, dtype):
+    """A model, and the function that computes its loss."""
+    if name.startswith("preference"):
+        model, reference = load(folder, dtype), load(folder, dtype)
+        documents = texts(model.config.vocab_size, group)
+        return model, lambda: prefer(model, reference, documents, 0.5)
+    model = AutoModel.from_pretrained(GOLDEN / folder, dtype=dtype, attn_implementation="eager",
+                                      **({} if folder.startswith("distil") else {"add_pooling_layer": False})).eval()
+    documents = texts(model.config.vocab_size, group)
+    temperature = 0.1 if name in ("contrastive", "contrastive-curve") else 0.05
+    return model, lambda: contrast(model, documents, group, temperature, name == "contrastive-first")
+
+
+def group_gradients_of(name):
+    folder, _, group = GROUPS[name]
+    model, loss_of = group_loss(name, folder, group, torch.float64)
+    loss = loss_of()
+    loss.backward()
+    return describe(model, loss)
+
+
+def group_curve_of(name):
+    folder, _, group = GROUP_CURVES[name]
+    model, loss_of = group_loss(name, folder, group, torch.float32)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=GROUP_RATE, betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
+    losses = []
+    for _ in range(CURVE_STEPS):
+        loss = loss_of()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(round(loss.item(), 6))
+    return losses[::CURVE_EVERY]
+
+
 def main():
     torch.set_num_threads(1)
     found = {name: gradients_of(name) for name in CASES} | {name: curve_of(name) for name in CURVES}
+    found |= {name: group_gradients_of(name) for name in GROUPS} | {name: group_curve_of(name) for name in GROUP_CURVES}
     (HERE / "objectives.json").write_text(json.dumps(found, separators=(",", ":")) + "\n")
 
 
