@@ -42,6 +42,7 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
+  /// How many numbers an operand has.
   int64_t elements(const std::string &step, const std::string &name) const {
     return sizes.at(step + "/" + name);
   }

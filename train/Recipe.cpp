@@ -224,6 +224,23 @@ absl::Status checkDropout(const Recipe &recipe) {
   return absl::OkStatus();
 }
 
+absl::Status checkGroups(const Recipe &recipe) {
+  for (int i = 0; i < recipe.groups_size(); ++i) {
+    const ParameterGroup &group = recipe.groups(i);
+    const std::string place = absl::StrCat("groups[", i, "].");
+    if (group.parameters().empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, "parameters is missing, expected a pattern of names"));
+    if (absl::Status status = checkNumber(place + "learning_rate", group.learning_rate(), 0, 1e6);
+        !status.ok())
+      return status;
+    if (absl::Status status = checkNumber(place + "weight_decay", group.weight_decay(), 0, 1000);
+        !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status completeDistillation(Recipe &recipe) {
   Distillation &distillation = *recipe.mutable_distillation();
   if (distillation.teacher().empty())
@@ -283,6 +300,10 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (recipe.has_distillation())
     if (absl::Status status = completeDistillation(recipe); !status.ok())
       return status;
+  if (absl::Status status = checkGroups(recipe); !status.ok())
+    return status;
+  if (absl::Status status = checkNumber("average", recipe.average(), 0, 0.999999); !status.ok())
+    return status;
   if (absl::Status status = checkNumber("label_smoothing", recipe.label_smoothing(), 0, 0.999); !status.ok())
     return status;
   if (recipe.label_smoothing() > 0 && recipe.objective().has_regression())

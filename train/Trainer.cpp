@@ -1,5 +1,6 @@
 #include "train/Trainer.h"
 
+#include "train/Average.h"
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
@@ -132,6 +133,9 @@ private:
         return status;
       if (absl::Status status = program.commit("parameters"); !status.ok())
         return status;
+      if (recipe.average() > 0)
+        if (absl::Status status = beginAverages(program); !status.ok())
+          return status;
     }
     if (const std::string name = program.deviceName(); !name.empty())
       say(absl::StrCat("training on ", name));
@@ -171,9 +175,7 @@ private:
       if (!program.isOf(i, part))
         continue;
       const runtime::Initializer &initializer = program.training().initializers(i);
-      int64_t elements = 1;
-      for (int64_t size : tensor->shape)
-        elements *= size;
+      const int64_t elements = elementsOf(*tensor);
       if (initializer.deviation() > 0)
         fillNormal(tensor->data, elements, initializer.deviation(), settings.seed(), tensor->name,
                    program.threads());
@@ -383,8 +385,17 @@ private:
     return program.run("update");
   }
 
-  /// The mean loss on the first batches of held-out data.
   absl::Status evaluate() {
+    if (!settings.evaluate_average())
+      return evaluateParameters();
+    absl::Status status = swapAverages(program);
+    if (status.ok())
+      status = evaluateParameters();
+    return status.ok() ? swapAverages(program) : status; // an error ends the run
+  }
+
+  /// The mean loss on the first batches of held-out data.
+  absl::Status evaluateParameters() {
     StreamOptions stored = streamOptions(*heldOut, Order::AsStored);
     stored.once = isOfDocuments();
     TokenStream held(*heldOut, stored);
@@ -541,6 +552,8 @@ absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &
                              const RunOptions &options, const std::atomic<bool> &stop) {
   if (absl::Status status = checkRun(run); !status.ok())
     return status;
+  if (run.evaluate_average() && recipe.average() == 0)
+    return absl::InvalidArgumentError("run.evaluate_average is there, expected a recipe with `average`");
   absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program, recipe.objective());
   if (!trainData.ok())
     return trainData.status();

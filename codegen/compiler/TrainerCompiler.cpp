@@ -238,7 +238,7 @@ private:
     }
     training.set_sequences(recipe.batch().sequences());
     training.set_length(recipe.batch().length());
-    for (const std::string &state : recipe::stateNames(recipe.optimizer()))
+    for (const std::string &state : recipe::stateNames(recipe))
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
     auto files = options.checkpointFiles;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 
+#include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -14,6 +15,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "train/Hyperparameters.h"
+#include "llvm/Support/GlobPattern.h"
 
 using namespace mlir;
 
@@ -21,12 +23,18 @@ namespace llmc::recipe {
 
 using namespace train;
 
-std::vector<std::string> stateNames(const train::Optimizer &optimizer) {
+std::vector<std::string> stateNames(const train::Recipe &recipe) {
+  const train::Optimizer &optimizer = recipe.optimizer();
+  std::vector<std::string> names;
   if (optimizer.has_adamw())
-    return {"exp_avg", "exp_avg_sq"};
-  if (optimizer.has_lion())
-    return {"exp_avg"};
-  return optimizer.sgd().momentum() > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>();
+    names = {"exp_avg", "exp_avg_sq"};
+  else if (optimizer.has_lion())
+    names = {"exp_avg"};
+  else if (optimizer.sgd().momentum() > 0)
+    names = {"momentum"};
+  if (recipe.average() > 0)
+    names.emplace_back(kAverageSection);
+  return names;
 }
 
 namespace {
@@ -53,11 +61,12 @@ struct Formula {
   }
 };
 
-/// The next values of a parameter and its states, from those of now, the gradient and the hyperparameters.
+/// The next values of a parameter and of what an optimizer keeps of it, from those of now, the gradient and
+/// the hyperparameters.
 SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Value w, Value g,
-                              ValueRange states, ValueRange hyper, bool decays) {
+                              ValueRange states, ArrayRef<Value> hyper) {
   g = f.mul(g, hyper[kGradientScale]);
-  Value decay = decays ? f.mul(hyper[kWeightDecay], w) : f.number(0);
+  Value decay = f.mul(hyper[kWeightDecay], w);
   if (optimizer.has_adamw()) { // Loshchilov and Hutter, 2019
     Value m = f.mix(hyper[kBeta1], states[0], g), v = f.mix(hyper[kBeta2], states[1], f.mul(g, g));
     Value root = f.add(f.root(f.mul(v, hyper[kCorrection2])), hyper[kEpsilon]);
@@ -77,18 +86,40 @@ SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Valu
 
 class OptimizerBuilder {
 public:
-  OptimizerBuilder(ModuleOp module, const train::Optimizer &optimizer)
-      : module(module), optimizer(optimizer), b(UnknownLoc::get(module.getContext()), module.getContext()) {
+  OptimizerBuilder(ModuleOp module, const train::Recipe &recipe)
+      : module(module), recipe(recipe), b(UnknownLoc::get(module.getContext()), module.getContext()) {
     for (auto param : module.getOps<nn::ParamOp>())
       if (!param->hasAttr(nn::kFrozenAttribute))
         params.push_back(param);
+  }
+
+  /// Finds the group of each parameter, if it has one.
+  absl::Status findGroups() {
+    std::vector<bool> hasAny(recipe.groups_size());
+    for (int i = 0; i < recipe.groups_size(); ++i) {
+      llvm::Expected<llvm::GlobPattern> pattern = llvm::GlobPattern::create(recipe.groups(i).parameters());
+      if (!pattern)
+        return absl::InvalidArgumentError(
+            absl::StrCat("groups: '", recipe.groups(i).parameters(),
+                         "' is no pattern: ", llvm::toString(pattern.takeError())));
+      bool matches = false;
+      for (nn::ParamOp param : params)
+        if (pattern->match(param.getSymName())) {
+          groups.try_emplace(param, &recipe.groups(i));
+          matches = true;
+        }
+      if (!matches)
+        return absl::InvalidArgumentError(absl::StrCat("groups: '", recipe.groups(i).parameters(),
+                                                       "' matches no parameter that is trained"));
+    }
+    return absl::OkStatus();
   }
 
   void addUpdate() {
     func::FuncOp function = begin("update");
     Value hyper = addArgument(function, RankedTensorType::get({kHyperparameters}, b.getF32Type()),
                               {b.getNamedAttr("nn.input", b.getStringAttr("hyper"))});
-    const std::vector<std::string> names = stateNames(optimizer);
+    const std::vector<std::string> names = stateNames(recipe);
     SmallVector<Value> results;
     SmallVector<DictionaryAttr> marks;
     for (nn::ParamOp param : params) {
@@ -106,7 +137,7 @@ public:
         marks.push_back(b.getDictionaryAttr(state(name)));
       }
       marks.push_back(b.getDictionaryAttr(state("gradients")));
-      llvm::append_range(results, update(type, inputs, hyper));
+      llvm::append_range(results, update(param, inputs, hyper));
     }
     finish(function, results, marks);
   }
@@ -151,7 +182,21 @@ private:
     function.setAllResultAttrs(marks);
   }
 
-  SmallVector<Value> update(RankedTensorType type, ArrayRef<Value> inputs, Value hyper) {
+  /// The hyperparameters of one parameter, of which `common` are those of all.
+  SmallVector<Value> hyperOf(nn::ParamOp param, Formula f, ValueRange common) {
+    SmallVector<Value> hyper(common);
+    const train::ParameterGroup *group = groups.lookup(param);
+    if (group && group->has_weight_decay())
+      hyper[kWeightDecay] = f.number(group->weight_decay());
+    else if (cast<RankedTensorType>(param.getType()).getRank() == 1) // norms and biases
+      hyper[kWeightDecay] = f.number(0);
+    if (group && group->has_learning_rate())
+      hyper[kLearningRate] = f.mul(f.number(group->learning_rate()), hyper[kLearningRate]);
+    return hyper;
+  }
+
+  SmallVector<Value> update(nn::ParamOp param, ArrayRef<Value> inputs, Value hyper) {
+    auto type = cast<RankedTensorType>(param.getType());
     const unsigned rank = type.getRank();
     const AffineMap identity = b.getMultiDimIdentityMap(rank);
     SmallVector<Value> operands(inputs);
@@ -170,10 +215,16 @@ private:
         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
         [&](OpBuilder &nested, Location loc, ValueRange arguments) {
           ImplicitLocOpBuilder body(loc, nested);
-          SmallVector<Value> next =
-              nextValues(optimizer, {body}, arguments[0], arguments[1], arguments.slice(2, count - 2),
-                         arguments.slice(count, kHyperparameters), rank > 1);
-          next.push_back(Formula{body}.number(0));
+          Formula f{body};
+          const bool hasAverage = recipe.average() > 0;
+          SmallVector<Value> next = nextValues(recipe.optimizer(), f, arguments[0], arguments[1],
+                                               arguments.slice(2, count - 2 - (hasAverage ? 1 : 0)),
+                                               hyperOf(param, f, arguments.slice(count, kHyperparameters)));
+          if (hasAverage) {
+            Value average = arguments[count - 1];
+            next.push_back(f.add(average, f.mul(f.number(1 - recipe.average()), f.sub(next[0], average))));
+          }
+          next.push_back(f.number(0));
           linalg::YieldOp::create(body, next);
         });
     return llvm::to_vector(llvm::map_range(generic.getResults(), [](Value v) { return v; }));
@@ -198,17 +249,21 @@ private:
   }
 
   ModuleOp module;
-  const train::Optimizer &optimizer;
+  const train::Recipe &recipe;
   ImplicitLocOpBuilder b;
   SmallVector<nn::ParamOp> params;
+  DenseMap<Operation *, const train::ParameterGroup *> groups;
 };
 
 } // namespace
 
-void addOptimizerFunctions(ModuleOp module, const train::Optimizer &optimizer) {
-  OptimizerBuilder builder(module, optimizer);
+absl::Status addOptimizerFunctions(ModuleOp module, const train::Recipe &recipe) {
+  OptimizerBuilder builder(module, recipe);
+  if (absl::Status status = builder.findGroups(); !status.ok())
+    return status;
   builder.addNorms();
   builder.addUpdate();
+  return absl::OkStatus();
 }
 
 } // namespace llmc::recipe

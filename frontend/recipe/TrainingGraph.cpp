@@ -59,7 +59,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
   if (recipe.has_distillation())
     if (absl::Status status = addDistillation(loss, *other, recipe.distillation()); !status.ok())
       return status;
-  addOptimizerFunctions(*module, recipe.optimizer());
+  if (absl::Status status = addOptimizerFunctions(*module, recipe); !status.ok())
+    return status;
   return module;
 }
 

@@ -15,8 +15,9 @@
 
 namespace llmc::recipe {
 
-/// What is kept of each parameter beside its gradient, for the optimizer: names of sections.
-std::vector<std::string> stateNames(const train::Optimizer &optimizer);
+/// What is kept of each parameter beside its gradient, for the optimizer, and then the average: names of
+/// sections.
+std::vector<std::string> stateNames(const train::Recipe &recipe);
 
 /// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
 /// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
@@ -56,8 +57,9 @@ absl::Status addLora(mlir::ModuleOp module, const train::Lora &lora);
 std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, double dropout,
                           const std::string &base);
 
-/// Adds @norms and @update for the parameters of `module`.
-void addOptimizerFunctions(mlir::ModuleOp module, const train::Optimizer &optimizer);
+/// Adds @norms and @update for the parameters of `module`. A pattern of a group that none of those that are
+/// trained matches is an error.
+absl::Status addOptimizerFunctions(mlir::ModuleOp module, const train::Recipe &recipe);
 
 } // namespace llmc::recipe
 

@@ -211,7 +211,7 @@ private:
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer->encode(prompt, encode);
     encode.addSpecialTokens = false;
     absl::StatusOr<std::vector<int32_t>> behind = tokenizer->encode(text, encode);
-    absl::StatusOr<int32_t> label = labels.numberOf("preferred or not");
+    absl::StatusOr<int32_t> label = labels.numberOf("learned");
     for (const absl::Status &status : {ids.status(), behind.status(), label.status()})
       if (!status.ok())
         return status;
