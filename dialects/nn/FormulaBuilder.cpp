@@ -116,3 +116,7 @@ Value FormulaBuilder::collapse(Value value, unsigned dim, unsigned parts) {
   const unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
   return tensor::CollapseShapeOp::create(b, value, groupDims(rank, dim, parts));
 }
+
+Value llmc::nn::columnOf(ImplicitLocOpBuilder &body) {
+  return arith::IndexCastOp::create(body, body.getI32Type(), linalg::IndexOp::create(body, 1));
+}

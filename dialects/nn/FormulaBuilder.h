@@ -110,23 +110,8 @@ private:
   mlir::Type element;
 };
 
-/// Largest of each row of `logits`, and the sum of exp(logit - largest): what a softmax divides by.
-struct Softmax {
-  Softmax(FormulaBuilder &b, mlir::Value logits);
-  mlir::Value largest, sums;
-};
-
-/// The mean of `teacher` - `logits` with the probabilities of the teacher: [rows].
-mlir::Value meanDifference(FormulaBuilder &b, mlir::Value logits, mlir::Value teacher,
-                           const Softmax &ofTeacher);
-
-/// In the body of an operation with the loops rows and classes: `chosen` in the column `target`, an i32, else
-/// `other`.
-Number isTarget(Number target, Number chosen, Number other);
-/// The column that such a body is at, as i32.
+/// The column that the body of an operation with the loops rows and columns is at, as i32.
 mlir::Value columnOf(mlir::ImplicitLocOpBuilder &body);
-/// `chosen` where `target`, an i32, is negative, else `other`.
-Number isNegative(Number target, Number chosen, Number other);
 
 /// Whether the gradient of operand `index` is to be built.
 inline bool wants(DifferentiableOpInterface op, const llvm::SmallBitVector &wanted, unsigned index) {

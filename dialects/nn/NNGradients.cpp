@@ -1,6 +1,7 @@
 //===- NNGradients.cpp - gradients of operands from gradients of results -----------------------------===//
 //
-// Each rule is the formula of the operation's derivative. That of attention is in NNAttentionGradient.cpp.
+// Each rule is the formula of the operation's derivative. Those of attention and losses are in files of
+// their own.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -284,70 +285,6 @@ Gradients ScatterRowsOp::buildGradients(OpBuilder &builder, ValueRange gradients
   SmallVector<Value> results(2);
   if (gradients[0] && wants(*this, wanted, 0))
     results[0] = SelectRowsOp::create(builder, getLoc(), gradients[0], getRows());
-  return results;
-}
-
-//===----------------------------------------------------------------------===//
-// Losses
-//===----------------------------------------------------------------------===//
-
-/// The gradients of losses, one for each row, without their second dimension.
-static Value collapseRows(FormulaBuilder &b, Value gradients) {
-  return tensor::CollapseShapeOp::create(b.b, gradients, ArrayRef<ReassociationIndices>{{0, 1}});
-}
-
-// dx[t, j] = dy[t] (softmax(x[t, :])[j] - (1 - s) [j = target] - s / width) with the smoothing s, and 0 where
-// there is no target.
-Gradients CrossEntropyOp::buildGradients(OpBuilder &builder, ValueRange gradients,
-                                         const llvm::SmallBitVector &wanted) {
-  SmallVector<Value> results(2);
-  if (!gradients[0] || !wants(*this, wanted, 0))
-    return results;
-  FormulaBuilder b(builder, *this);
-  Softmax softmax(b, getLogits());
-  const SmallVector<unsigned> all = {0, 1}, rows = {0};
-  const double smoothing = getSmoothing().convertToDouble();
-  const int64_t width = getLogits().getType().getDimSize(1);
-  if (smoothing != 0 && ShapedType::isDynamic(width))
-    return emitOpError() << "can not be differentiated: its width is not known";
-  Value dx =
-      b.compute({getLogits(), softmax.largest, softmax.sums, collapseRows(b, gradients[0]), getTargets()},
-                {all, rows, rows, rows, rows}, 2, all, [&](ArrayRef<Number> v) {
-                  Number p = exponential(v[0] - v[1]) / v[2], zero = constant(p, 0);
-                  Number part = isTarget(v[4], p - constant(p, 1 - smoothing), p);
-                  if (smoothing != 0)
-                    part = part - constant(p, smoothing / static_cast<double>(width));
-                  return v[3] * isNegative(v[4], zero, part);
-                });
-  results[0] = b.as(getLogits(), dx);
-  return results;
-}
-
-// dx = dy (p - q), and of the teacher's dr[j] = dy q[j] (log(q[j]) - log(p[j]) - y).
-Gradients KlDivergenceOp::buildGradients(OpBuilder &builder, ValueRange gradients,
-                                         const llvm::SmallBitVector &wanted) {
-  SmallVector<Value> results(2);
-  if (!gradients[0] || (!wants(*this, wanted, 0) && !wants(*this, wanted, 1)))
-    return results;
-  FormulaBuilder b(builder, *this);
-  Value x = getLogits(), r = getTeacher(), scale = collapseRows(b, gradients[0]);
-  Softmax ofLogits(b, x), ofTeacher(b, r);
-  const SmallVector<unsigned> all = {0, 1}, rows = {0};
-  if (wants(*this, wanted, 0)) {
-    Value dx = b.compute({x, ofLogits.largest, ofLogits.sums, r, ofTeacher.largest, ofTeacher.sums, scale},
-                         {all, rows, rows, all, rows, rows, rows}, 2, all, [](ArrayRef<Number> v) {
-                           return v[6] * (exponential(v[0] - v[1]) / v[2] - exponential(v[3] - v[4]) / v[5]);
-                         });
-    results[0] = b.as(getLogits(), dx);
-  }
-  if (wants(*this, wanted, 1)) {
-    // The logarithms of the sums cancel in the difference from the mean.
-    Value mean = meanDifference(b, x, r, ofTeacher);
-    Value dr = b.compute(
-        {x, r, ofTeacher.largest, ofTeacher.sums, mean, scale}, {all, all, rows, rows, rows, rows}, 2, all,
-        [](ArrayRef<Number> v) { return v[5] * (exponential(v[1] - v[2]) / v[3]) * (v[1] - v[0] - v[4]); });
-    results[1] = b.as(getTeacher(), dr);
-  }
   return results;
 }
 
