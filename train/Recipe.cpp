@@ -62,6 +62,17 @@ absl::Status completeOptimizer(Optimizer &optimizer) {
                {"optimizer.adamw.beta2", {adamw.beta2(), 1}},
                {"optimizer.adamw.epsilon", {adamw.epsilon(), 1}},
                {"optimizer.adamw.weight_decay", {adamw.weight_decay(), 1000}}};
+  } else if (optimizer.has_muon()) {
+    Optimizer::Muon &muon = *optimizer.mutable_muon();
+    muon.set_momentum(setDefault(muon.momentum(), 0.95));
+    muon.set_beta1(setDefault(muon.beta1(), 0.9));
+    muon.set_beta2(setDefault(muon.beta2(), 0.95));
+    muon.set_epsilon(setDefault(muon.epsilon(), 1e-8));
+    numbers = {{"optimizer.muon.momentum", {muon.momentum(), 1}},
+               {"optimizer.muon.beta1", {muon.beta1(), 1}},
+               {"optimizer.muon.beta2", {muon.beta2(), 1}},
+               {"optimizer.muon.epsilon", {muon.epsilon(), 1}},
+               {"optimizer.muon.weight_decay", {muon.weight_decay(), 1000}}};
   } else if (optimizer.has_sgd()) {
     numbers = {{"optimizer.sgd.momentum", {optimizer.sgd().momentum(), 1}},
                {"optimizer.sgd.weight_decay", {optimizer.sgd().weight_decay(), 1000}}};

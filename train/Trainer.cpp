@@ -367,6 +367,9 @@ private:
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
       beta1 = adamw.beta1(), beta2 = adamw.beta2(), epsilon = adamw.epsilon(), decay = adamw.weight_decay();
+    } else if (optimizer.has_muon()) {
+      const Optimizer::Muon &muon = optimizer.muon();
+      beta1 = muon.beta1(), beta2 = muon.beta2(), epsilon = muon.epsilon(), decay = muon.weight_decay();
     } else if (optimizer.has_lion()) {
       beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(),
       decay = optimizer.lion().weight_decay();

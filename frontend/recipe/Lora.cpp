@@ -41,7 +41,7 @@ public:
     for (auto param : module.getOps<nn::ParamOp>())
       param->setAttr(nn::kFrozenAttribute, b.getUnitAttr());
     std::set<std::string> unmatched(lora.targets().begin(), lora.targets().end()), layers;
-    const auto heads = findHeads();
+    const auto heads = findHeads(loss);
     for (auto linear : llvm::to_vector(loss.getOps<nn::LinearOp>())) {
       auto load = linear.getWeight().getDefiningOp<nn::LoadOp>();
       if (!load)
@@ -66,22 +66,6 @@ public:
   }
 
 private:
-  /// The linear layers whose results become logits, by operations that are none (Gemma 2 limits them).
-  llvm::SmallPtrSet<Operation *, 1> findHeads() {
-    llvm::SmallPtrSet<Operation *, 1> heads;
-    SmallVector<Value> open;
-    for (auto entropy : loss.getOps<nn::CrossEntropyOp>())
-      open.push_back(entropy.getLogits());
-    while (!open.empty()) {
-      Operation *op = open.pop_back_val().getDefiningOp();
-      if (isa_and_nonnull<nn::LinearOp>(op))
-        heads.insert(op);
-      else if (op)
-        llvm::append_range(open, op->getOperands());
-    }
-    return heads;
-  }
-
   Value addParameter(StringRef layer, StringRef suffix, ArrayRef<int64_t> shape, double deviation) {
     const std::string name = (kPrefix + layer + suffix).str();
     auto type = RankedTensorType::get(shape, b.getF32Type());

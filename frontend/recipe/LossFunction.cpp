@@ -28,6 +28,21 @@ nn::CrossEntropyOp crossEntropyOf(func::FuncOp function) {
   return function.front().getTerminator()->getOperand(0).getDefiningOp<nn::CrossEntropyOp>();
 }
 
+llvm::SmallPtrSet<Operation *, 1> findHeads(func::FuncOp function) {
+  llvm::SmallPtrSet<Operation *, 1> heads;
+  SmallVector<Value> open;
+  for (auto entropy : function.getOps<nn::CrossEntropyOp>())
+    open.push_back(entropy.getLogits());
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (isa_and_nonnull<nn::LinearOp>(op))
+      heads.insert(op);
+    else if (op)
+      llvm::append_range(open, op->getOperands());
+  }
+  return heads;
+}
+
 void returnOutputs(func::FuncOp evaluate) {
   Operation *terminator = evaluate.front().getTerminator();
   Value logits = crossEntropyOf(evaluate).getLogits();

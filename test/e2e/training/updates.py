@@ -1,9 +1,11 @@
-"""Checks what a step of an optimizer changes against its definition: groups of parameters, and averages.
+"""Checks what a step of an optimizer changes against its definition: groups of parameters, averages, and Muon.
 
     python3 updates.py LLMC TOKENIZER
 """
 
 import json
+import math
+import operator
 import sys
 import tempfile
 
@@ -78,6 +80,61 @@ def check_averages(workshop):
     workshop.run(workshop.llmc, "compile", folder / "checkpoint-00000004" / "average", "-q", "-o", workshop.folder / "average.llmc")
 
 
+def orthogonal(matrix):
+    """What Muon makes of a matrix, a list of rows (frontend/recipe/Muon.h)."""
+    def multiply(x, y):
+        columns = list(zip(*y))
+        return [[sum(map(operator.mul, row, column)) for column in columns] for row in x]
+
+    norm = math.sqrt(sum(x * x for row in matrix for x in row)) + 1e-7
+    is_tall = len(matrix) > len(matrix[0])
+    x = [[value / norm for value in row] for row in (zip(*matrix) if is_tall else matrix)]
+    for _ in range(5):
+        squares = multiply(x, list(zip(*x)))
+        fourths = multiply(squares, squares)
+        inner = [[-4.775 * s + 2.0315 * f for s, f in zip(*rows)] for rows in zip(squares, fourths)]
+        x = [[3.4445 * v + o for v, o in zip(*rows)] for rows in zip(x, multiply(inner, x))]
+    return [list(row) for row in zip(*x)] if is_tall else x
+
+
+def check_muon(workshop):
+    """Two steps: matrices between embeddings and logits move by their momentum, all else as by AdamW."""
+    def run(name, optimizer, steps, *options):
+        trainer = workshop.trainer("llama", name, "checkpoint_every: 1 keep_checkpoints: 9", f"optimizer {{ {optimizer} }} {average}")
+        workshop.run(trainer, "-q", "--override", f"steps={steps}", "--override", "clip_norm=0", *options)
+        return workshop.folder / name
+
+    rate, decay, momentum, average = 1e-3, 0.25, 0.9, "average: 0.5"
+    shapes = {"q_proj": 60, "k_proj": 20, "v_proj": 20, "o_proj": 36, "gate_proj": 50, "up_proj": 50, "down_proj": 36}
+    muon = run("muon", f"muon {{ momentum: {momentum} weight_decay: {decay} }}", 2)
+    adamw = run("muon-adamw", f"adamw {{ weight_decay: {decay} }}", 1)
+    start = weights(run("muon-start", "sgd {}", 1, "--override", "learning_rate=1e-12"), 1)
+    after, other = [start, weights(muon, 1), weights(muon, 2)], weights(adamw, 1)
+    first = weights(adamw, 1, "exp_avg.safetensors")  # a tenth of the gradient
+    moments = [{name: [0] * len(values) for name, values in start.items()},
+               *(weights(muon, step, "exp_avg.safetensors") for step in [1, 2])]
+    for name in start:
+        kind = name.split(".")[-2]
+        if kind not in shapes:
+            compare(f"muon: {name}", after[1][name], other[name])
+            continue
+        compare(f"muon: the momentum of {name}", moments[1][name], [(1 - momentum) * 10 * g for g in first[name]])
+        if ".layers.1." in name or kind in ("v_proj", "up_proj"):
+            continue  # shapes that were seen
+        rows = shapes[kind]
+        columns = len(start[name]) // rows
+        for step in [1, 2]:
+            before, now, then = after[step - 1][name], moments[step][name], moments[step - 1][name]
+            gradient = [(m - momentum * p) / (1 - momentum) for m, p in zip(now, then)]
+            update = [(1 - momentum) * g + momentum * m for g, m in zip(gradient, now)]
+            direction = orthogonal([update[i * columns:(i + 1) * columns] for i in range(rows)])
+            length = 0.2 * math.sqrt(max(rows, columns))
+            expected = [w - rate * (length * d + decay * w) for w, d in zip(before, (d for row in direction for d in row))]
+            compare(f"muon, step {step}: {name}", after[step][name], expected)
+    compare("muon: an average", weights(muon, 1, "average/model.safetensors")["model.layers.0.mlp.up_proj.weight"],
+            [(x + y) / 2 for x, y in zip(*(part["model.layers.0.mlp.up_proj.weight"] for part in after[:2]))])
+
+
 def check_errors(workshop):
     for lines, message in [('groups { parameters: "*.mpl.*" }', "groups: '*.mpl.*' matches no parameter that is trained"),
                            ("groups { learning_rate: 2 }", "groups[0].parameters is missing"),
@@ -98,6 +155,7 @@ def main():
         workshop = runs.Workshop(*sys.argv[1:3], folder)
         check_groups(workshop)
         check_averages(workshop)
+        check_muon(workshop)
         check_errors(workshop)
 
 
