@@ -58,13 +58,10 @@ private:
       maps.push_back(AffineMap::getMultiDimMapWithTargets(loops, access, b.getContext()));
     SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::reduction);
     SmallVector<AffineExpr> results;
-    const bool isScalar = shape == ArrayRef<int64_t>{1};
-    for (unsigned loop = 0; loop < (isScalar ? 0 : shape.size()); ++loop) {
+    for (unsigned loop = 0; loop < shape.size(); ++loop) {
       iterators[loop] = utils::IteratorType::parallel;
       results.push_back(b.getAffineDimExpr(loop));
     }
-    if (isScalar)
-      results.push_back(b.getAffineConstantExpr(0));
     maps.push_back(AffineMap::get(loops, 0, results, b.getContext()));
     Value init = tensor::EmptyOp::create(b, shape, b.getF32Type());
     const bool sums = llvm::is_contained(iterators, utils::IteratorType::reduction);
@@ -100,7 +97,9 @@ private:
   Value normalize(Value x) {
     Value rows = compute({x}, {{0, 1}}, 2, {shapeOf(x)[0]},
                          [](ImplicitLocOpBuilder &body, ValueRange v) { return mul(body, v[0], v[0]); });
-    Value sum = compute({rows}, {{0}}, 1, {1}, [](ImplicitLocOpBuilder &, ValueRange v) { return v[0]; });
+    rows = tensor::ExpandShapeOp::create(b, RankedTensorType::get({1, shapeOf(x)[0]}, b.getF32Type()), rows,
+                                         ArrayRef<ReassociationIndices>{{0, 1}});
+    Value sum = compute({rows}, {{0, 1}}, 2, {1}, [](ImplicitLocOpBuilder &, ValueRange v) { return v[0]; });
     auto whole = cast<RankedTensorType>(x.getType());
     const AffineMap identity = b.getMultiDimIdentityMap(2);
     Value empty = tensor::EmptyOp::create(b, whole.getShape(), b.getF32Type());
