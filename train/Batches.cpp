@@ -1,24 +1,32 @@
 #include "train/Batches.h"
 
-#include "train/Philox.h"
+#include "dialects/random/Philox.h"
+#include "train/Permutation.h"
 
 #include <algorithm>
 
 namespace llmc::train {
 
-int64_t TokenStream::documentAt(uint64_t epoch, int64_t index) const {
+/// What is shuffled: documents, or groups of them.
+int64_t TokenStream::units() const {
+  return options.packing == Packing::Groups ? file.documents() / file.groupSize() : file.documents();
+}
+
+int64_t TokenStream::unitAt(uint64_t epoch, int64_t index) const {
   if (options.order == Order::AsStored)
     return index;
   const std::array<uint32_t, 4> key =
       philox({static_cast<uint32_t>(epoch), static_cast<uint32_t>(epoch >> 32), 0, 1},
              {static_cast<uint32_t>(options.seed), static_cast<uint32_t>(options.seed >> 32)});
-  return static_cast<int64_t>(permute(index, file.documents(), key[0] | uint64_t{key[1]} << 32));
+  return static_cast<int64_t>(permute(index, units(), key[0] | uint64_t{key[1]} << 32));
 }
 
 bool TokenStream::canBeAt(const StreamPosition &position) const {
-  if (position.document < 0 || position.document >= file.documents() || position.token < 0)
+  if (position.document < 0 || position.document >= units() || position.token < 0)
     return false;
-  const int64_t document = documentAt(position.epoch, position.document);
+  if (options.packing == Packing::Groups)
+    return position.token == 0;
+  const int64_t document = unitAt(position.epoch, position.document);
   return position.token < file.documentEnd(document) - file.documentBegin(document);
 }
 
@@ -52,6 +60,12 @@ int64_t TokenStream::setTargets(Batch &batch, int64_t row, int64_t document, int
     for (int64_t i = 0; i < count; ++i)
       targets[i] = numberOf(file.label(i + 1 < count || begin + count == end ? begin + i : end - 1));
     return std::count_if(targets, targets + count, [](int32_t label) { return label >= 0; });
+  case Predicted::Partner:
+    return 0;
+  case Predicted::Preference:
+    for (int64_t i = 0; i + 1 < count; ++i)
+      targets[i] = file.label(begin + i + 1) < 0 ? -1 : file.token(begin + i + 1);
+    return 0;
   }
   return 0;
 }
@@ -66,16 +80,47 @@ void TokenStream::place(Batch &batch, int64_t row, int64_t document, int64_t beg
   batch.tokenCount += count;
 }
 
+void TokenStream::advance() {
+  at.token = 0;
+  if (++at.document == units()) {
+    at.document = 0;
+    ++at.epoch;
+  }
+}
+
+void TokenStream::nextGroups(int64_t sequences, int64_t length, Batch &batch) {
+  const bool isPreference = options.predicted == Predicted::Preference;
+  const int64_t size = file.groupSize();
+  for (int64_t sequence = 0; sequence < sequences; sequence += size) {
+    const int64_t group = unitAt(at.epoch, at.document);
+    for (int64_t member = 0; member < size; ++member) {
+      const int64_t document = group * size + member, row = (sequence + member) * length;
+      const int64_t begin = file.documentBegin(document), end = file.documentEnd(document);
+      const int64_t count = std::min(end - begin, length);
+      // What is preferred stands behind a prompt.
+      place(batch, row, document, isPreference ? end - count : begin, count);
+      batch.tokens[row + count - 1] = file.token(end - 1);
+      pad(batch, row + count, length - count);
+    }
+    batch.choices.push_back(isPreference ? 0 : static_cast<int32_t>(sequence / size));
+    advance();
+  }
+  batch.targetCount = static_cast<int64_t>(batch.choices.size());
+}
+
 void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {
   const int64_t rows = sequences * length;
   for (std::vector<int32_t> *column : {&batch.tokens, &batch.positions, &batch.segments})
     column->resize(rows);
   batch.targets.assign(rows, -1);
   batch.numbers.assign(options.predicted == Predicted::Number ? rows : 0, 0);
+  batch.choices.clear();
   batch.targetCount = batch.tokenCount = 0;
+  if (options.packing == Packing::Groups)
+    return nextGroups(sequences, length, batch);
   const uint64_t epoch = at.epoch;
   for (int64_t row = 0; row < rows;) {
-    const int64_t document = documentAt(at.epoch, at.document);
+    const int64_t document = unitAt(at.epoch, at.document);
     const int64_t begin = file.documentBegin(document) + at.token, end = file.documentEnd(document);
     const int64_t room = length - row % length;
     const bool whole = options.packing == Packing::Whole;
@@ -92,13 +137,8 @@ void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {
       batch.tokens[row + count - 1] = file.token(end - 1);
     row += count;
     at.token += count;
-    if (isCut || begin + count == end) {
-      at.token = 0;
-      if (++at.document == file.documents()) {
-        at.document = 0;
-        ++at.epoch;
-      }
-    }
+    if (isCut || begin + count == end)
+      advance();
   }
 }
 

@@ -13,7 +13,7 @@ namespace llmc::train {
 /// Where a stream of documents is. Enough to go on from.
 struct StreamPosition {
   uint64_t epoch = 0;
-  int64_t document = 0; ///< in the order of the epoch
+  int64_t document = 0; ///< or group, in the order of the epoch
   int64_t token = 0;    ///< of the document
 };
 
@@ -23,11 +23,13 @@ enum class Order { AsStored, Shuffled };
 /// What becomes of a document that does not fit into the rest of a sequence.
 enum class Packing {
   Split, ///< it goes on in the next sequence
-  Whole  ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
+  Whole, ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
+  Groups ///< each has one, beside the others of its group; one that is longer keeps its last token, or its
+         ///< end
 };
 
 /// What is to be predicted.
-enum class Predicted { NextToken, MaskedTokens, DocumentLabel, TokenLabels, Number };
+enum class Predicted { NextToken, MaskedTokens, DocumentLabel, TokenLabels, Number, Partner, Preference };
 
 /// How a file becomes batches.
 struct StreamOptions {
@@ -48,7 +50,8 @@ struct Batch {
   std::vector<int32_t> segments;  ///< differ between parts of documents, and rise
   std::vector<int32_t> targets;   ///< the token or label that is to be predicted; -1: none
   std::vector<float> numbers;     ///< of Predicted::Number, of rows with a target
-  int64_t targetCount = 0;        ///< targets that are not -1
+  std::vector<int32_t> choices;   ///< of Packing::Groups: the right one of each group's candidates
+  int64_t targetCount = 0;        ///< choices, or targets that are not -1
   int64_t tokenCount = 0;         ///< rows that are not padding
 };
 
@@ -68,7 +71,10 @@ public:
   void setPosition(const StreamPosition &position) { at = position; }
 
 private:
-  int64_t documentAt(uint64_t epoch, int64_t index) const;
+  void nextGroups(int64_t sequences, int64_t length, Batch &batch);
+  void advance();
+  int64_t units() const;
+  int64_t unitAt(uint64_t epoch, int64_t index) const;
   void pad(Batch &batch, int64_t row, int64_t count) const;
   void place(Batch &batch, int64_t row, int64_t document, int64_t begin, int64_t count) const;
   int32_t numberOf(int32_t label) const { return label < 0 ? label : options.labelNumbers[label]; }

@@ -2,7 +2,9 @@
 
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/MappedFile.h"
+#include "train/Hyperparameters.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -42,7 +44,18 @@ std::vector<uint64_t> listCheckpoints(absl::string_view output) {
   return steps;
 }
 
+/// Makes the folder of the file at `path`.
+static absl::Status makeParent(const std::string &path) {
+  const fs::path parent = fs::path(path).parent_path();
+  std::error_code error;
+  fs::create_directories(parent, error);
+  return error ? absl::UnavailableError(absl::StrCat(parent.string(), ": cannot be made: ", error.message()))
+               : absl::OkStatus();
+}
+
 static absl::Status writeFile(const std::string &path, absl::string_view contents) {
+  if (absl::Status status = makeParent(path); !status.ok())
+    return status;
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();
@@ -64,33 +77,46 @@ namespace {
 struct CheckpointTensors {
   std::string name, section;
   Part part;
+  /// Whether parameters that stay as they are stand beside, so that it is a whole model.
+  bool isModel = false;
 };
 } // namespace
 
 static std::vector<CheckpointTensors> tensorFiles(const Program &program) {
   std::vector<CheckpointTensors> files;
-  if (program.training().adapter())
-    files.push_back({"adapter_model.safetensors", "parameters", Part::Trained});
-  else
-    files.push_back({"model.safetensors", "parameters", Part::All});
+  const bool isAdapter = program.training().adapter();
+  const std::string model = isAdapter ? "adapter_model.safetensors" : "model.safetensors";
+  files.push_back({model, "parameters", isAdapter ? Part::Trained : Part::All});
   for (const std::string &state : program.training().states())
-    files.push_back({state + ".safetensors", state, Part::Trained});
+    if (state == kAverageSection)
+      files.push_back({absl::StrCat(kAverageSection, "/", model), state, Part::Trained, !isAdapter});
+    else
+      files.push_back({state + ".safetensors", state, Part::Trained});
   return files;
 }
 
 static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
   for (const CheckpointTensors &file : tensorFiles(program)) {
     absl::Status status = program.fetch(file.section);
+    std::vector<TensorView> tensors = program.tensors(file.section, file.part);
+    if (file.isModel)
+      for (TensorView &tensor : program.tensors("parameters", Part::Frozen))
+        tensors.push_back(std::move(tensor));
     if (status.ok())
-      status =
-          writeSafetensors(absl::StrCat(folder, "/", file.name), program.tensors(file.section, file.part));
+      status = makeParent(absl::StrCat(folder, "/", file.name));
+    if (status.ok())
+      status = writeSafetensors(absl::StrCat(folder, "/", file.name), tensors);
     if (!status.ok())
       return status;
   }
-  for (const runtime::CheckpointFile &file : program.training().files())
-    if (absl::Status status = writeFile(absl::StrCat(folder, "/", file.name()), file.contents());
-        !status.ok())
-      return status;
+  std::vector<std::string> models = {folder};
+  if (absl::c_linear_search(program.training().states(), kAverageSection))
+    models.push_back(absl::StrCat(folder, "/", kAverageSection));
+  for (const std::string &model : models)
+    for (const runtime::CheckpointFile &file : program.training().files())
+      if (absl::Status status = writeFile(absl::StrCat(model, "/", file.name()), file.contents());
+          !status.ok())
+        return status;
   Json json = {{"step", progress.step},
                {"epoch", progress.data.epoch},
                {"document", progress.data.document},

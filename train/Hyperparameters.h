@@ -4,6 +4,9 @@
 
 namespace llmc::train {
 
+/// The section with the averages of parameters, of recipes that ask for them.
+inline constexpr char kAverageSection[] = "average";
+
 /// What a trainer gives to its step `update`, in the order of the operand `hyper`, f32 [kHyperparameters].
 enum Hyperparameter : unsigned {
   kLearningRate,

@@ -1,7 +1,7 @@
 #include "train/Initialize.h"
 
+#include "dialects/random/Philox.h"
 #include "runtime/core/ArtifactFormat.h"
-#include "train/Philox.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "train/Masking.h"
 
-#include "train/Philox.h"
+#include "dialects/random/Philox.h"
 
 #include <algorithm>
 

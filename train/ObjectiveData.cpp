@@ -1,5 +1,7 @@
 #include "train/ObjectiveData.h"
 
+#include "train/Recipe.h"
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -19,6 +21,10 @@ Predicted predictedBy(const Objective &objective) {
     return Predicted::TokenLabels;
   case Objective::kRegression:
     return Predicted::Number;
+  case Objective::kContrastive:
+    return Predicted::Partner;
+  case Objective::kPreference:
+    return Predicted::Preference;
   }
   return Predicted::NextToken;
 }
@@ -39,6 +45,10 @@ NeededLabels labelsFor(Predicted predicted) {
     return {LabelKind::Tokens, "labels of words (llmc data pack --word-labels)"};
   case Predicted::Number:
     return {LabelKind::Numbers, "a number for each document (llmc data pack --number)"};
+  case Predicted::Partner:
+    return {LabelKind::None, "texts that belong together (llmc data pack --texts)"};
+  case Predicted::Preference:
+    return {LabelKind::Tokens, "pairs of texts for prompts (llmc data pack --preference)"};
   default:
     return {LabelKind::None, "no labels"};
   }
@@ -53,6 +63,11 @@ const google::protobuf::RepeatedPtrField<std::string> &labelNames(const Objectiv
 
 absl::Status checkLabelKind(const TokenFile &file, const Objective &objective) {
   const NeededLabels needed = labelsFor(predictedBy(objective));
+  const int64_t groupSize = groupSizeOf(objective);
+  if (groupSize > 1 && file.groupSize() != groupSize)
+    return absl::InvalidArgumentError(absl::StrCat(file.path(), ": has documents in groups of ",
+                                                   file.groupSize(), ", expected ", groupSize, ": ",
+                                                   needed.what));
   if (needed.kind == LabelKind::None || file.labelKind() == needed.kind)
     return absl::OkStatus();
   return absl::InvalidArgumentError(

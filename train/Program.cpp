@@ -160,7 +160,9 @@ absl::Status Program::allocateOperands(int index, Step &step) {
       continue;
     }
     step.operands.push_back(place);
-    inputs[absl::StrCat(name, "/", operands.names(i))] = place;
+    const std::string key = absl::StrCat(name, "/", operands.names(i));
+    inputs[key] = place;
+    sizes[key] = static_cast<int64_t>(operands.elements(i));
     place += bytesOf(i);
   }
   return absl::OkStatus();
@@ -185,20 +187,27 @@ absl::Status Program::commit(const std::string &name) {
   return device == nullptr ? absl::OkStatus() : device->copyIn(sections.at(name).data());
 }
 
+bool Program::isOf(int index, Part part) const {
+  const runtime::Initializer &initializer = training().initializers(index);
+  if (initializer.reference() || part == Part::Reference)
+    return initializer.reference() && part == Part::Reference;
+  return part == Part::All || initializer.frozen() == (part == Part::Frozen);
+}
+
 std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
   std::vector<TensorView> views;
   uint8_t *base = sections.at(name).data();
   for (int i = 0; i < training().parameters_size(); ++i) {
-    if (part != Part::All && training().initializers(i).frozen() != (part == Part::Frozen))
+    if (!isOf(i, part))
       continue;
     const runtime::Parameter &parameter = training().parameters(i);
     TensorView view;
-    view.name = parameter.name();
+    view.name = part == Part::Reference ? training().initializers(i).first_name() : parameter.name();
     view.shape.assign(parameter.shape().begin(), parameter.shape().end());
     view.data = reinterpret_cast<float *>(base + parameter.offset());
     view.transposed = training().initializers(i).transposed();
     view.otherName = training().initializers(i).first_name();
-    view.optional = training().initializers(i).optional();
+    view.optional = training().initializers(i).optional() && part != Part::Reference;
     views.push_back(std::move(view));
   }
   return views;

@@ -17,8 +17,9 @@
 
 namespace llmc::train {
 
-/// Which parameters: all, those that change, or those that stay as they are.
-enum class Part { All, Trained, Frozen };
+/// Which parameters: all of the model that learns, those that change, those that stay as they are, or those
+/// of the model beside it.
+enum class Part { All, Trained, Frozen, Reference };
 
 /// The artifact behind a trainer's program: its steps, loaded, and all memory that they work on. Errors are
 /// one line.
@@ -41,10 +42,18 @@ public:
     return static_cast<T *>(inputs.at(step + "/" + name));
   }
 
+  /// How many numbers an operand has.
+  int64_t elements(const std::string &step, const std::string &name) const {
+    return sizes.at(step + "/" + name);
+  }
+
   /// Whether the step `step` has an operand `name`.
   bool hasOperand(const std::string &step, const std::string &name) const {
     return inputs.contains(step + "/" + name);
   }
+
+  /// Whether parameter `index` belongs to `part`.
+  bool isOf(int index, Part part) const;
 
   /// The parameters of `part`, or what a section holds for them. Where steps run on a GPU, fetch() brings
   /// what they made here, and commit() takes what was written to them.
@@ -88,6 +97,7 @@ private:
   std::vector<runtime::PrivateMemory> memories;
   absl::flat_hash_map<std::string, runtime::PrivateMemory> sections;
   absl::flat_hash_map<std::string, void *> inputs; ///< "step/operand"
+  absl::flat_hash_map<std::string, int64_t> sizes; ///< their elements
   absl::flat_hash_map<std::string, Step> steps;
 };
 

@@ -62,6 +62,17 @@ absl::Status completeOptimizer(Optimizer &optimizer) {
                {"optimizer.adamw.beta2", {adamw.beta2(), 1}},
                {"optimizer.adamw.epsilon", {adamw.epsilon(), 1}},
                {"optimizer.adamw.weight_decay", {adamw.weight_decay(), 1000}}};
+  } else if (optimizer.has_muon()) {
+    Optimizer::Muon &muon = *optimizer.mutable_muon();
+    muon.set_momentum(setDefault(muon.momentum(), 0.95));
+    muon.set_beta1(setDefault(muon.beta1(), 0.9));
+    muon.set_beta2(setDefault(muon.beta2(), 0.95));
+    muon.set_epsilon(setDefault(muon.epsilon(), 1e-8));
+    numbers = {{"optimizer.muon.momentum", {muon.momentum(), 1}},
+               {"optimizer.muon.beta1", {muon.beta1(), 1}},
+               {"optimizer.muon.beta2", {muon.beta2(), 1}},
+               {"optimizer.muon.epsilon", {muon.epsilon(), 1}},
+               {"optimizer.muon.weight_decay", {muon.weight_decay(), 1000}}};
   } else if (optimizer.has_sgd()) {
     numbers = {{"optimizer.sgd.momentum", {optimizer.sgd().momentum(), 1}},
                {"optimizer.sgd.weight_decay", {optimizer.sgd().weight_decay(), 1000}}};
@@ -181,16 +192,84 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
 absl::Status completeObjective(Recipe &recipe) {
   if (!recipe.has_objective() || recipe.objective().kind_case() == Objective::KIND_NOT_SET)
     return absl::OkStatus();
+  const bool isPreference = recipe.objective().has_preference();
   if (recipe.checkpoint().empty())
-    return absl::InvalidArgumentError("objective is for encoders, expected a checkpoint of one");
-  if (recipe.has_lora())
-    return absl::UnimplementedError("lora and objective are both there, which is not supported yet");
+    return absl::InvalidArgumentError(
+        isPreference ? "objective.preference begins with a model that is there, expected a checkpoint"
+                     : "objective is for encoders, expected a checkpoint of one");
+  if (recipe.has_lora() && !isPreference)
+    return absl::UnimplementedError(
+        "lora and objective are both there, which is supported for objective.preference only");
+  if (recipe.objective().has_contrastive()) {
+    Objective::Contrastive &contrastive = *recipe.mutable_objective()->mutable_contrastive();
+    if (contrastive.temperature() == 0)
+      contrastive.set_temperature(0.05);
+    return checkNumber("objective.contrastive.temperature", contrastive.temperature(), 1e-3, 100);
+  }
+  if (isPreference) {
+    Objective::Preference &preference = *recipe.mutable_objective()->mutable_preference();
+    if (preference.beta() == 0)
+      preference.set_beta(0.1);
+    if (recipe.run().reference().empty())
+      recipe.mutable_run()->set_reference(recipe.run().start_from());
+    return checkNumber("objective.preference.beta", preference.beta(), 1e-6, 1000);
+  }
   if (!recipe.objective().has_masked_tokens())
     return absl::OkStatus();
   Objective::MaskedTokens &masked = *recipe.mutable_objective()->mutable_masked_tokens();
   if (masked.part() == 0)
     masked.set_part(0.15);
   return checkNumber("objective.masked_tokens.part", masked.part(), 1e-6, 1);
+}
+
+absl::Status checkDropout(const Recipe &recipe) {
+  const Dropout &dropout = recipe.dropout();
+  const std::pair<const char *, double> rates[] = {{"dropout.embedding", dropout.embedding()},
+                                                   {"dropout.residual", dropout.residual()},
+                                                   {"dropout.lora", dropout.lora()}};
+  for (auto [field, rate] : rates)
+    if (absl::Status status = checkNumber(field, rate, 0, 0.999); !status.ok())
+      return status;
+  if (dropout.lora() > 0 && !recipe.has_lora())
+    return absl::InvalidArgumentError("dropout.lora is for adapters, expected lora");
+  return absl::OkStatus();
+}
+
+absl::Status checkGroups(const Recipe &recipe) {
+  for (int i = 0; i < recipe.groups_size(); ++i) {
+    const ParameterGroup &group = recipe.groups(i);
+    const std::string place = absl::StrCat("groups[", i, "].");
+    if (group.parameters().empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, "parameters is missing, expected a pattern of names"));
+    if (absl::Status status = checkNumber(place + "learning_rate", group.learning_rate(), 0, 1e6);
+        !status.ok())
+      return status;
+    if (absl::Status status = checkNumber(place + "weight_decay", group.weight_decay(), 0, 1000);
+        !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status completeDistillation(Recipe &recipe) {
+  Distillation &distillation = *recipe.mutable_distillation();
+  if (distillation.teacher().empty())
+    return absl::InvalidArgumentError("distillation.teacher is missing, expected a folder with a model");
+  const Objective &objective = recipe.objective();
+  if (objective.has_regression() || objective.has_contrastive() || objective.has_preference())
+    return absl::InvalidArgumentError(
+        "distillation is of probabilities of tokens or labels, which this objective does not ask for");
+  if (recipe.run().reference().empty())
+    recipe.mutable_run()->set_reference(distillation.teacher());
+  if (distillation.temperature() == 0)
+    distillation.set_temperature(1);
+  if (distillation.weight() == 0)
+    distillation.set_weight(0.5);
+  if (absl::Status status = checkNumber("distillation.temperature", distillation.temperature(), 0.01, 100);
+      !status.ok())
+    return status;
+  return checkNumber("distillation.weight", distillation.weight(), 0, 1);
 }
 
 absl::Status completeLora(Recipe &recipe) {
@@ -211,6 +290,12 @@ absl::Status completeLora(Recipe &recipe) {
 
 } // namespace
 
+int64_t groupSizeOf(const Objective &objective) {
+  if (objective.has_contrastive())
+    return objective.contrastive().hard_negatives() ? 3 : 2;
+  return objective.has_preference() ? 2 : 1;
+}
+
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional<int64_t> checkpointContext) {
   if (absl::Status status = checkSource(recipe); !status.ok())
     return status;
@@ -221,6 +306,19 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (recipe.has_lora())
     if (absl::Status status = completeLora(recipe); !status.ok())
       return status;
+  if (absl::Status status = checkDropout(recipe); !status.ok())
+    return status;
+  if (recipe.has_distillation())
+    if (absl::Status status = completeDistillation(recipe); !status.ok())
+      return status;
+  if (absl::Status status = checkGroups(recipe); !status.ok())
+    return status;
+  if (absl::Status status = checkNumber("average", recipe.average(), 0, 0.999999); !status.ok())
+    return status;
+  if (absl::Status status = checkNumber("label_smoothing", recipe.label_smoothing(), 0, 0.999); !status.ok())
+    return status;
+  if (recipe.label_smoothing() > 0 && recipe.objective().has_regression())
+    return absl::InvalidArgumentError("label_smoothing is of targets, which objective.regression has not");
   int64_t context = 0;
   if (checkpointContext) { // whose tokenizer may have tokens that the model has not, as Gemma 3's
     context = *checkpointContext;
@@ -239,6 +337,9 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
                  absl::StrCat("at most the model's context (", context, ")"));
   if (batch.sequences() > 65536)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()), "1 to 65536");
+  if (const int64_t size = groupSizeOf(recipe.objective()); batch.sequences() % size != 0)
+    return wrong("batch.sequences", absl::StrCat(batch.sequences()),
+                 absl::StrCat("a multiple of ", size, ", the texts that belong together"));
   if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())
     return status;
   if (recipe.precision() == PRECISION_UNSPECIFIED)

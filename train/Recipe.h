@@ -27,6 +27,9 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
 /// Whether the settings of a run make sense; errors name the field.
 absl::Status checkRun(const Run &run);
 
+/// Documents that go into a batch together, each in a sequence of its own: 1 of objectives without groups.
+int64_t groupSizeOf(const Objective &objective);
+
 } // namespace llmc::train
 
 #endif // LLMC_TRAIN_RECIPE_H

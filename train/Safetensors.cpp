@@ -11,7 +11,7 @@
 
 namespace llmc::train {
 
-static int64_t elementsOf(const TensorView &tensor) {
+int64_t elementsOf(const TensorView &tensor) {
   int64_t elements = 1;
   for (int64_t size : tensor.shape)
     elements *= size;

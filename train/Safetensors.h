@@ -27,6 +27,9 @@ struct TensorView {
   bool optional = false;   ///< files to read may lack it; it is then left as it is
 };
 
+/// How many numbers a tensor has.
+int64_t elementsOf(const TensorView &tensor);
+
 /// Writes `tensors` to `path`; the file appears once it is complete.
 absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorView> tensors);
 

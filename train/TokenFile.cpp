@@ -17,7 +17,8 @@ struct Header {
   uint32_t tokenBytes, vocabulary;
   uint64_t tokens, documents, tableOffset;
   uint32_t labelKind, nameBytes;
-  uint64_t reserved[2];
+  uint32_t groupSize; // 0: 1
+  uint32_t reserved[3];
 };
 static_assert(sizeof(Header) == 64);
 constexpr char kMagic[] = "LLMCTOK1";
@@ -64,6 +65,9 @@ absl::StatusOr<TokenFile> TokenFile::open(absl::string_view path) {
   opened.tokenCount = static_cast<int64_t>(header.tokens);
   opened.documentCount = static_cast<int64_t>(header.documents);
   opened.tableOffset = static_cast<int64_t>(header.tableOffset);
+  opened.documentsInGroup = std::max<int64_t>(header.groupSize, 1);
+  if (opened.documentCount % opened.documentsInGroup != 0)
+    return damaged(absl::StrCat("has ", header.documents, " documents in groups of ", header.groupSize));
   if (opened.tokenCount == 0 || opened.documentCount == 0)
     return absl::InvalidArgumentError(absl::StrCat(path, ": has no tokens"));
   for (int64_t i = 0; i < opened.documentCount; ++i)
@@ -117,14 +121,15 @@ int32_t TokenFile::token(int64_t index) const {
   return token;
 }
 
-absl::StatusOr<TokenFileWriter> TokenFileWriter::create(absl::string_view path, int64_t vocabulary) {
+absl::StatusOr<TokenFileWriter> TokenFileWriter::create(absl::string_view path, int64_t vocabulary,
+                                                        int64_t groupSize) {
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
   if (!file.ok())
     return file.status();
   const Header room = {}; // what it says is known at the end
   if (absl::Status status = file->append(bytesOf(&room, sizeof(room))); !status.ok())
     return status;
-  return TokenFileWriter(*std::move(file), vocabulary);
+  return TokenFileWriter(*std::move(file), vocabulary, groupSize);
 }
 
 absl::Status TokenFileWriter::append(absl::Span<const int32_t> document, float number) {
@@ -167,6 +172,7 @@ absl::Status TokenFileWriter::commit(LabelKind kind, absl::Span<const std::strin
   const std::string lines = absl::StrJoin(names, "\n");
   (void)file.append(lines);
   header.labelKind = static_cast<uint32_t>(kind);
+  header.groupSize = static_cast<uint32_t>(groupSize);
   header.nameBytes = static_cast<uint32_t>(lines.size());
   (void)file.writeAt(0, bytesOf(&header, sizeof(header)));
   return file.commit();

@@ -3,7 +3,8 @@
 // What `llmc data pack` writes: a header of 64 bytes, the tokens of all documents one behind the other (of 2
 // or 4 bytes each, little-endian), and, at a multiple of 8, where each document ends (8 bytes each, counted
 // in tokens). Labels follow, where it has some: 4 bytes for each document or token, and the names of all
-// labels, one a line. It is mapped, so memory does not grow with it.
+// labels, one a line. Some documents belong together in groups of the same size. It is mapped, so memory does
+// not grow with it.
 //
 //===----------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_TRAIN_TOKENFILE_H
@@ -40,6 +41,8 @@ public:
   int64_t vocabulary() const { return vocabularySize; }
   int64_t tokens() const { return tokenCount; }
   int64_t documents() const { return documentCount; }
+  /// How many documents belong together, one behind the other.
+  int64_t groupSize() const { return documentsInGroup; }
 
   /// The first token of document `index`, and the one behind its last.
   int64_t documentBegin(int64_t index) const { return index == 0 ? 0 : documentEnd(index - 1); }
@@ -60,7 +63,8 @@ private:
   io::MappedFile file;
   absl::Status readLabels(uint32_t kind, uint64_t nameBytes);
 
-  int64_t tokenBytes = 0, vocabularySize = 0, tokenCount = 0, documentCount = 0, tableOffset = 0;
+  int64_t tokenBytes = 0, vocabularySize = 0, tokenCount = 0, documentCount = 0, tableOffset = 0,
+          documentsInGroup = 1;
   LabelKind kind = LabelKind::None;
   std::vector<std::string> names;
 };
@@ -68,11 +72,12 @@ private:
 /// Writes a token file, document by document.
 class TokenFileWriter {
 public:
-  /// No id is as large as `vocabulary`.
-  static absl::StatusOr<TokenFileWriter> create(absl::string_view path, int64_t vocabulary);
+  /// No id is as large as `vocabulary`. Each `groupSize` documents belong together.
+  static absl::StatusOr<TokenFileWriter> create(absl::string_view path, int64_t vocabulary,
+                                                int64_t groupSize = 1);
 
-  /// Documents without tokens are left out. All have labels of the same kind: none, one of the document, or
-  /// one for each token.
+  /// Documents without tokens, which groups must not have, are left out. All have labels of the same kind:
+  /// none, one of the document, or one for each token.
   absl::Status append(absl::Span<const int32_t> document, absl::Span<const int32_t> documentLabels = {});
   /// The same with a number.
   absl::Status append(absl::Span<const int32_t> document, float number);
@@ -86,10 +91,11 @@ public:
   int64_t documents() const { return static_cast<int64_t>(ends.size()); }
 
 private:
-  TokenFileWriter(io::AtomicFile file, int64_t vocabulary) : file(std::move(file)), vocabulary(vocabulary) {}
+  TokenFileWriter(io::AtomicFile file, int64_t vocabulary, int64_t groupSize)
+      : file(std::move(file)), vocabulary(vocabulary), groupSize(groupSize) {}
 
   io::AtomicFile file;
-  int64_t vocabulary, tokenCount = 0;
+  int64_t vocabulary, groupSize, tokenCount = 0;
   int32_t largest = 0;         ///< of the ids
   std::vector<uint64_t> ends;  ///< 8 bytes a document, until commit
   std::vector<int32_t> labels; ///< 4 bytes each, until commit; of numbers their bits

@@ -1,10 +1,13 @@
 #include "train/Trainer.h"
 
+#include "train/Average.h"
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
 #include "train/ObjectiveData.h"
+#include "train/Recipe.h"
 #include "train/Schedule.h"
+#include "train/StepInputs.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -18,6 +21,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unistd.h>
 #include <utility>
 
@@ -77,7 +81,9 @@ private:
     options.order = order;
     options.seed = order == Order::Shuffled ? settings.seed() : 0;
     options.predicted = predictedBy(recipe.objective());
-    options.packing = isOfDocuments() ? Packing::Whole : Packing::Split;
+    options.packing = groupSizeOf(recipe.objective()) > 1 ? Packing::Groups
+                      : isOfDocuments()                   ? Packing::Whole
+                                                          : Packing::Split;
     options.masking = &masking;
     return options;
   }
@@ -85,11 +91,11 @@ private:
   /// Whether documents have labels, and so are not cut into parts.
   bool isOfDocuments() const {
     const Predicted predicted = predictedBy(recipe.objective());
-    return predicted != Predicted::NextToken && predicted != Predicted::MaskedTokens;
+    return predicted == Predicted::DocumentLabel || predicted == Predicted::TokenLabels ||
+           predicted == Predicted::Number;
   }
 
   bool isDue(uint32_t every) const { return every != 0 && progress.step % every == 0; }
-  int64_t rows() const { return sequences * length; }
 
   //===--------------------------------------------------------------------===//
   // Beginning
@@ -101,6 +107,8 @@ private:
     if (error)
       return absl::UnavailableError(absl::StrCat(settings.output(), ": cannot be made: ", error.message()));
     const std::vector<uint64_t> checkpoints = listCheckpoints(settings.output());
+    if (absl::Status status = readReference(); !status.ok())
+      return status;
     if (!checkpoints.empty() && !options.restart) {
       const std::string folder = checkpointPath(settings.output(), checkpoints.back());
       if (program.training().adapter())
@@ -125,6 +133,9 @@ private:
         return status;
       if (absl::Status status = program.commit("parameters"); !status.ok())
         return status;
+      if (recipe.average() > 0)
+        if (absl::Status status = beginAverages(program); !status.ok())
+          return status;
     }
     if (const std::string name = program.deviceName(); !name.empty())
       say(absl::StrCat("training on ", name));
@@ -137,6 +148,18 @@ private:
     return readSafetensors(settings.start_from(), program.tensors("parameters", part));
   }
 
+  /// Reads the model that stays as it is beside the one that learns, if there is one.
+  absl::Status readReference() {
+    const std::vector<TensorView> tensors = program.tensors("parameters", Part::Reference);
+    if (tensors.empty())
+      return absl::OkStatus();
+    if (settings.reference().empty())
+      return absl::InvalidArgumentError(
+          "run.reference is empty, expected a folder with the model that stays");
+    say(absl::StrCat("beside ", settings.reference()));
+    return readSafetensors(settings.reference(), tensors);
+  }
+
   absl::Status initialize() {
     const bool isAdapter = program.training().adapter();
     if (settings.start_from().empty() && (isAdapter || !recipe.checkpoint().empty()))
@@ -145,19 +168,20 @@ private:
     if (!settings.start_from().empty())
       if (absl::Status status = readWeights(isAdapter ? Part::Frozen : Part::All); !status.ok() || !isAdapter)
         return status;
-    const std::vector<TensorView> tensors = program.tensors("parameters");
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      const runtime::Initializer &initializer = program.training().initializers(static_cast<int>(i));
-      if (isAdapter && initializer.frozen())
+    const Part part = isAdapter ? Part::Trained : Part::All;
+    const std::vector<TensorView> tensors = program.tensors("parameters", part);
+    auto tensor = tensors.begin();
+    for (int i = 0; i < program.training().initializers_size(); ++i) {
+      if (!program.isOf(i, part))
         continue;
-      int64_t elements = 1;
-      for (int64_t size : tensors[i].shape)
-        elements *= size;
+      const runtime::Initializer &initializer = program.training().initializers(i);
+      const int64_t elements = elementsOf(*tensor);
       if (initializer.deviation() > 0)
-        fillNormal(tensors[i].data, elements, initializer.deviation(), settings.seed(), tensors[i].name,
+        fillNormal(tensor->data, elements, initializer.deviation(), settings.seed(), tensor->name,
                    program.threads());
       else
-        std::fill_n(tensors[i].data, elements, static_cast<float>(initializer.value()));
+        std::fill_n(tensor->data, elements, static_cast<float>(initializer.value()));
+      ++tensor;
     }
     return absl::OkStatus();
   }
@@ -200,6 +224,8 @@ private:
     Device *gpu = program.gpu();
     if (gpu == nullptr)
       return absl::UnimplementedError("--profile: shows the kernels of GPUs, but this trainer is for CPUs");
+    if (absl::Status status = readReference(); !status.ok())
+      return status;
     if (absl::Status status = initialize(); !status.ok())
       return status;
     if (absl::Status status = program.commit("parameters"); !status.ok())
@@ -252,34 +278,15 @@ private:
     return absl::OkStatus();
   }
 
-  void setInputs(const std::string &step, const Batch &batch) {
-    auto copy = [&](const char *name, const std::vector<int32_t> &from) {
-      std::copy(from.begin(), from.end(), program.operand<int32_t>(step, name));
-    };
-    copy("tokens", batch.tokens);
-    const auto first = static_cast<int32_t>(program.training().first_position());
-    std::transform(batch.positions.begin(), batch.positions.end(),
-                   program.operand<int32_t>(step, "positions"),
-                   [=](int32_t position) { return first + position; });
-    copy("segments", batch.segments);
-    if (program.hasOperand(step, "token_types")) // all are of the first text
-      std::fill_n(program.operand<int32_t>(step, "token_types"), rows(), 0);
-    if (batch.numbers.empty())
-      return copy("targets", batch.targets);
-    std::copy(batch.numbers.begin(), batch.numbers.end(), program.operand<float>(step, "numbers"));
-    std::transform(batch.targets.begin(), batch.targets.end(), program.operand<float>(step, "weights"),
-                   [](int32_t target) { return target < 0 ? 0.0F : 1.0F; });
-  }
-
   /// How many targets the largest outputs of the evaluation that was run last meet.
   int64_t countRight(const Batch &batch) {
     const int64_t width = program.manifest().output_width();
     const float *outputs = program.operand<float>("evaluate", "outputs");
+    const std::vector<int32_t> &wanted = batch.choices.empty() ? batch.targets : batch.choices;
     int64_t right = 0;
-    for (int64_t row = 0; row < rows(); ++row) {
-      const float *begin = outputs + row * width;
-      right +=
-          batch.targets[row] >= 0 && std::max_element(begin, begin + width) - begin == batch.targets[row];
+    for (size_t row = 0; row < wanted.size(); ++row) {
+      const float *begin = outputs + static_cast<int64_t>(row) * width;
+      right += wanted[row] >= 0 && std::max_element(begin, begin + width) - begin == wanted[row];
     }
     return right;
   }
@@ -287,10 +294,7 @@ private:
   /// The sum of the losses of the step that was run last.
   double sumLosses(const std::string &step) {
     const float *losses = program.operand<float>(step, "losses");
-    double sum = 0;
-    for (int64_t row = 0; row < rows(); ++row)
-      sum += losses[row];
-    return sum;
+    return std::accumulate(losses, losses + program.elements(step, "losses"), 0.0);
   }
 
   absl::Status makeStep() {
@@ -308,8 +312,9 @@ private:
     const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
     double loss = 0;
     for (const Batch &batch : batches) {
-      setInputs("loss", batch);
-      std::fill_n(program.operand<float>("loss", "seed0"), rows(), seed);
+      setInputs(program, "loss", batch);
+      setDraw(program, settings.seed(), progress.step, &batch - batches.data());
+      std::fill_n(program.operand<float>("loss", "seed0"), program.elements("loss", "seed0"), seed);
       if (absl::Status status = program.run("loss"); !status.ok())
         return status;
       loss += sumLosses("loss");
@@ -362,6 +367,9 @@ private:
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
       beta1 = adamw.beta1(), beta2 = adamw.beta2(), epsilon = adamw.epsilon(), decay = adamw.weight_decay();
+    } else if (optimizer.has_muon()) {
+      const Optimizer::Muon &muon = optimizer.muon();
+      beta1 = muon.beta1(), beta2 = muon.beta2(), epsilon = muon.epsilon(), decay = muon.weight_decay();
     } else if (optimizer.has_lion()) {
       beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(),
       decay = optimizer.lion().weight_decay();
@@ -380,8 +388,17 @@ private:
     return program.run("update");
   }
 
-  /// The mean loss on the first batches of held-out data.
   absl::Status evaluate() {
+    if (!settings.evaluate_average())
+      return evaluateParameters();
+    absl::Status status = swapAverages(program);
+    if (status.ok())
+      status = evaluateParameters();
+    return status.ok() ? swapAverages(program) : status; // an error ends the run
+  }
+
+  /// The mean loss on the first batches of held-out data.
+  absl::Status evaluateParameters() {
     StreamOptions stored = streamOptions(*heldOut, Order::AsStored);
     stored.once = isOfDocuments();
     TokenStream held(*heldOut, stored);
@@ -397,7 +414,7 @@ private:
         break; // once is enough
       if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
         return status;
-      setInputs("evaluate", batch);
+      setInputs(program, "evaluate", batch);
       if (absl::Status status = program.run("evaluate"); !status.ok())
         return status;
       loss += sumLosses("evaluate");
@@ -473,14 +490,16 @@ private:
     return settings.tensorboard() ? events.write(progress.step, scalars) : absl::OkStatus();
   }
 
-  /// Six operations a parameter, of which the gradients of parameters take two (Kaplan et al., 2020).
+  /// Six operations a parameter, of which gradients of parameters take two and those of activations two
+  /// (Kaplan et al., 2020).
   double flopsPerToken() const {
     double flops = 0;
     for (int i = 0; i < program.training().parameters_size(); ++i) {
       double elements = 1;
       for (uint64_t size : program.training().parameters(i).shape())
         elements *= static_cast<double>(size);
-      flops += (program.training().initializers(i).frozen() ? 4 : 6) * elements;
+      const runtime::Initializer &initializer = program.training().initializers(i);
+      flops += (initializer.reference() ? 2 : initializer.frozen() ? 4 : 6) * elements;
     }
     return flops;
   }
@@ -536,6 +555,8 @@ absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &
                              const RunOptions &options, const std::atomic<bool> &stop) {
   if (absl::Status status = checkRun(run); !status.ok())
     return status;
+  if (run.evaluate_average() && recipe.average() == 0)
+    return absl::InvalidArgumentError("run.evaluate_average is there, expected a recipe with `average`");
   absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program, recipe.objective());
   if (!trainData.ok())
     return trainData.status();

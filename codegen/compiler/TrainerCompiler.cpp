@@ -25,6 +25,7 @@
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/core/StepAbi.h"
 #include "runtime/io/AtomicFile.h"
+#include "train/Recipe.h"
 #include "llvm/Support/FileSystem.h"
 #include <filesystem>
 
@@ -63,7 +64,7 @@ public:
     target = *std::move(found);
     progress("building the graph", -1);
     absl::StatusOr<OwningOpRef<ModuleOp>> graph =
-        recipe::buildTrainingGraph(recipe, options.checkpoint, &context);
+        recipe::buildTrainingGraph(recipe, options.checkpoint, options.reference, &context);
     if (!graph.ok())
       return graph.status();
     module = *std::move(graph);
@@ -93,13 +94,16 @@ private:
   int64_t vocabulary() const {
     return options.checkpoint ? options.checkpoint->info.sizes.vocabulary : recipe.model().vocabulary();
   }
-  /// Logits of a row: tokens, or labels.
+  /// Logits of a row: tokens, labels, or texts of a batch.
   int64_t outputWidth() const {
     const train::Objective &objective = recipe.objective();
-    return objective.has_sequence_classification() ? objective.sequence_classification().names_size()
-           : objective.has_token_classification()  ? objective.token_classification().names_size()
-           : objective.has_regression()            ? 1
-                                                   : vocabulary();
+    const int64_t texts = recipe.batch().sequences();
+    return objective.has_contrastive()               ? texts - texts / train::groupSizeOf(objective)
+           : objective.has_preference()              ? 2
+           : objective.has_sequence_classification() ? objective.sequence_classification().names_size()
+           : objective.has_token_classification()    ? objective.token_classification().names_size()
+           : objective.has_regression()              ? 1
+                                                     : vocabulary();
   }
   bool isCuda() const { return options.target == TargetKind::Cuda; }
   passes::PassList tiledPasses(bool bf16Products) const {
@@ -154,9 +158,10 @@ private:
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       initializer.set_optional(param->hasAttr(frontend::kNewParameter));
+      initializer.set_reference(param->hasAttr(recipe::kReferenceAttribute));
       if (auto name = param->getAttrOfType<StringAttr>(recipe::kFirstNameAttribute))
         initializer.set_first_name(name.getValue().str());
-      elements += type.getNumElements();
+      elements += initializer.reference() ? 0 : type.getNumElements();
     }
     manifest.set_parameter_count(elements);
   }
@@ -233,14 +238,15 @@ private:
     }
     training.set_sequences(recipe.batch().sequences());
     training.set_length(recipe.batch().length());
-    for (const std::string &state : recipe::stateNames(recipe.optimizer()))
+    for (const std::string &state : recipe::stateNames(recipe))
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
     auto files = options.checkpointFiles;
     training.set_adapter(recipe.has_lora());
     if (recipe.has_lora())
-      files.emplace_back("adapter_config.json",
-                         recipe::adapterConfig(*module, recipe.lora(), recipe.run().start_from()));
+      files.emplace_back(
+          "adapter_config.json",
+          recipe::adapterConfig(*module, recipe.lora(), recipe.dropout().lora(), recipe.run().start_from()));
     else if (!options.checkpoint)
       for (auto &file : spec::checkpointConfig(recipe.model()))
         files.push_back(std::move(file));

@@ -30,6 +30,9 @@ struct TrainerOptions {
   runtime::Masking masking;
   /// The model of the recipe's checkpoint, if it has one; its module is taken.
   frontend::ImportedModel *checkpoint = nullptr;
+  /// The model that stays as it is beside the one that learns, if the recipe asks for one; its module is
+  /// taken.
+  frontend::ImportedModel *reference = nullptr;
   /// Files, by name, that are put into checkpoints: the tokenizer's, and config.json where the model comes
   /// from a checkpoint.
   std::vector<std::pair<std::string, std::string>> checkpointFiles;

@@ -32,15 +32,24 @@ Value FormulaBuilder::makeZeros(Value like, Type type) { return fill(makeEmpty(l
 
 Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned loops, Dims result,
                               ElementFunction function, Reduction reduction) {
+  SmallVector<AffineMap> maps;
+  for (Dims access : dims)
+    maps.push_back(AffineMap::getMultiDimMapWithTargets(loops, access, b.getContext()));
+  return compute(inputs, maps, result, function, reduction);
+}
+
+Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<AffineMap> inputMaps, Dims result,
+                              ElementFunction function, Reduction reduction) {
+  const unsigned loops = inputMaps.front().getNumDims();
   SmallVector<Value> values;
   for (Value input : inputs)
     values.push_back(isa<BlockType>(getElementTypeOrSelf(input)) ? promote(input) : input);
   // Each size of the result is one of an input.
   SmallVector<OpFoldResult> sizes;
   for (unsigned loop : result)
-    for (auto [input, access] : llvm::zip_equal(values, dims))
-      if (auto *found = llvm::find(access, loop); found != access.end()) {
-        sizes.push_back(tensor::getMixedSize(b, b.getLoc(), input, found - access.begin()));
+    for (auto [input, map] : llvm::zip_equal(values, inputMaps))
+      if (auto dim = map.getResultPosition(b.getAffineDimExpr(loop))) {
+        sizes.push_back(tensor::getMixedSize(b, b.getLoc(), input, *dim));
         break;
       }
   Value init = tensor::EmptyOp::create(b, sizes, element);
@@ -48,9 +57,7 @@ Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned l
   if (reduces)
     init = fill(init, reduction == Reduction::Sum ? 0 : -std::numeric_limits<double>::infinity());
 
-  SmallVector<AffineMap> maps;
-  for (Dims access : dims)
-    maps.push_back(AffineMap::getMultiDimMapWithTargets(loops, access, b.getContext()));
+  SmallVector<AffineMap> maps(inputMaps);
   maps.push_back(AffineMap::getMultiDimMapWithTargets(loops, result, b.getContext()));
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::reduction);
   for (unsigned loop : result)
@@ -108,4 +115,8 @@ Value FormulaBuilder::expand(Value value, unsigned dim, ArrayRef<int64_t> sizes)
 Value FormulaBuilder::collapse(Value value, unsigned dim, unsigned parts) {
   const unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
   return tensor::CollapseShapeOp::create(b, value, groupDims(rank, dim, parts));
+}
+
+Value llmc::nn::columnOf(ImplicitLocOpBuilder &body) {
+  return arith::IndexCastOp::create(body, body.getI32Type(), linalg::IndexOp::create(body, 1));
 }

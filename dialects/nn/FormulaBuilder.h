@@ -79,6 +79,9 @@ public:
   /// of the result go through `result`, and it is reduced over the others.
   mlir::Value compute(mlir::ValueRange inputs, llvm::ArrayRef<Dims> dims, unsigned loops, Dims result,
                       ElementFunction function, Reduction reduction = Reduction::Sum);
+  /// The same with `maps` from loops to places in the inputs, which may be constant.
+  mlir::Value compute(mlir::ValueRange inputs, llvm::ArrayRef<mlir::AffineMap> maps, Dims result,
+                      ElementFunction function, Reduction reduction = Reduction::Sum);
 
   /// `function` of each element of matrices of the same shape.
   mlir::Value mapElements(mlir::ValueRange inputs, ElementFunction function);
@@ -107,17 +110,8 @@ private:
   mlir::Type element;
 };
 
-/// Largest of each row of `logits`, and the sum of exp(logit - largest): what a softmax divides by.
-struct Softmax {
-  Softmax(FormulaBuilder &b, mlir::Value logits);
-  mlir::Value largest, sums;
-};
-
-/// In the body of an operation with the loops rows and classes: `chosen` in the column `target`, an i32, else
-/// `other`.
-Number isTarget(Number target, Number chosen, Number other);
-/// `chosen` where `target`, an i32, is negative, else `other`.
-Number isNegative(Number target, Number chosen, Number other);
+/// The column that the body of an operation with the loops rows and columns is at, as i32.
+mlir::Value columnOf(mlir::ImplicitLocOpBuilder &body);
 
 /// Whether the gradient of operand `index` is to be built.
 inline bool wants(DifferentiableOpInterface op, const llvm::SmallBitVector &wanted, unsigned index) {

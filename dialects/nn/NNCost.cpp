@@ -125,6 +125,13 @@ OpCost CrossEntropyOp::getCost(int64_t rows, int64_t) {
   cost.flops = 4 * elementsOf(getLogits(), rows);
   return cost;
 }
+OpCost KlDivergenceOp::getCost(int64_t rows, int64_t) {
+  OpCost cost = streamingCost(*this, rows, 0);
+  cost.flops = 12 * elementsOf(getLogits(), rows);
+  return cost;
+}
+// Ten rounds of two products, four exclusive ors and two sums, for each element.
+OpCost DropoutOp::getCost(int64_t rows, int64_t) { return streamingCost(*this, rows, 80); }
 OpCost ConvertOp::getCost(int64_t rows, int64_t) {
   return isParameter(getInput()) ? OpCost() : streamingCost(*this, rows, 2);
 }
@@ -217,6 +224,8 @@ FusionRole ConcatOp::getFusionRole() { return FusionRole::Layout; }
 FusionRole SelectRowsOp::getFusionRole() { return FusionRole::Gather; }
 FusionRole ScatterRowsOp::getFusionRole() { return FusionRole::Gather; }
 FusionRole CrossEntropyOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole KlDivergenceOp::getFusionRole() { return FusionRole::RowWise; }
+FusionRole DropoutOp::getFusionRole() { return FusionRole::Elementwise; }
 FusionRole AttentionGradientOp::getFusionRole() { return FusionRole::Attention; }
 FusionRole ConvertOp::getFusionRole() {
   return isParameter(getInput()) ? FusionRole::Parameter : FusionRole::RowWise;

@@ -1,7 +1,7 @@
 //===- NNDecomposition.cpp - operations as structured operations of linalg ---------------------------===//
 //
 // What training lowers: the formula of each operation, from which loops are made and fused with those of
-// gradients. That of attention's gradient is in NNAttentionGradient.cpp.
+// gradients. Those of losses, dropout and the gradient of attention are in files of their own.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -117,43 +117,4 @@ Decomposed LayerNormOp::decomposeOperation(OpBuilder &builder) {
     return v.size() > 4 ? normed + v[4] : normed;
   });
   return SmallVector<Value>{b.as(getResult(), y)};
-}
-
-//===----------------------------------------------------------------------===//
-// Losses
-//===----------------------------------------------------------------------===//
-
-Softmax::Softmax(FormulaBuilder &b, Value logits) {
-  largest = b.compute(
-      {logits}, {kAll}, 2, kRows, [](ArrayRef<Number> v) { return v[0]; },
-      FormulaBuilder::Reduction::Maximum);
-  sums = b.compute({logits, largest}, {kAll, kRows}, 2, kRows,
-                   [](ArrayRef<Number> v) { return exponential(v[0] - v[1]); });
-}
-
-Number llmc::nn::isTarget(Number target, Number chosen, Number other) {
-  ImplicitLocOpBuilder &body = *target.builder;
-  Value column = arith::IndexCastOp::create(body, body.getI32Type(), linalg::IndexOp::create(body, 1));
-  Value same = arith::CmpIOp::create(body, arith::CmpIPredicate::eq, column, target.value);
-  return {&body, arith::SelectOp::create(body, same, chosen.value, other.value)};
-}
-
-Number llmc::nn::isNegative(Number target, Number chosen, Number other) {
-  ImplicitLocOpBuilder &body = *target.builder;
-  Value zero = arith::ConstantOp::create(body, body.getI32IntegerAttr(0));
-  Value negative = arith::CmpIOp::create(body, arith::CmpIPredicate::slt, target.value, zero);
-  return {&body, arith::SelectOp::create(body, negative, chosen.value, other.value)};
-}
-
-Decomposed CrossEntropyOp::decomposeOperation(OpBuilder &builder) {
-  FormulaBuilder b(builder, *this);
-  Softmax softmax(b, getLogits());
-  Value chosen = b.compute({getLogits(), getTargets()}, {kAll, kRows}, 2, kRows,
-                           [](ArrayRef<Number> v) { return isTarget(v[1], v[0], constant(v[0], 0)); });
-  Value y = b.compute({softmax.largest, softmax.sums, chosen, getTargets()}, {kRows, kRows, kRows, kRows}, 1,
-                      kRows, [](ArrayRef<Number> v) {
-                        Number loss = v[0] + unary<math::LogOp>(v[1]) - v[2];
-                        return isNegative(v[3], constant(loss, 0), loss);
-                      });
-  return SmallVector<Value>{b.as(getResult(), b.expand(y, 0, {getLogits().getType().getDimSize(0), 1}))};
 }

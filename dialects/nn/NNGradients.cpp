@@ -1,6 +1,7 @@
 //===- NNGradients.cpp - gradients of operands from gradients of results -----------------------------===//
 //
-// Each rule is the formula of the operation's derivative. That of attention is in NNAttentionGradient.cpp.
+// Each rule is the formula of the operation's derivative. Those of attention and losses are in files of
+// their own.
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -284,30 +285,6 @@ Gradients ScatterRowsOp::buildGradients(OpBuilder &builder, ValueRange gradients
   SmallVector<Value> results(2);
   if (gradients[0] && wants(*this, wanted, 0))
     results[0] = SelectRowsOp::create(builder, getLoc(), gradients[0], getRows());
-  return results;
-}
-
-//===----------------------------------------------------------------------===//
-// Losses
-//===----------------------------------------------------------------------===//
-
-// dx[t, j] = dy[t] (softmax(x[t, :])[j] - [j = target]), and 0 where there is no target.
-Gradients CrossEntropyOp::buildGradients(OpBuilder &builder, ValueRange gradients,
-                                         const llvm::SmallBitVector &wanted) {
-  SmallVector<Value> results(2);
-  if (!gradients[0] || !wants(*this, wanted, 0))
-    return results;
-  FormulaBuilder b(builder, *this);
-  Softmax softmax(b, getLogits());
-  const SmallVector<unsigned> all = {0, 1}, rows = {0};
-  Value scale = tensor::CollapseShapeOp::create(b.b, gradients[0], ArrayRef<ReassociationIndices>{{0, 1}});
-  Value dx = b.compute({getLogits(), softmax.largest, softmax.sums, scale, getTargets()},
-                       {all, rows, rows, rows, rows}, 2, all, [](ArrayRef<Number> v) {
-                         Number p = exponential(v[0] - v[1]) / v[2], zero = constant(p, 0);
-                         Number part = isTarget(v[4], p - constant(p, 1), p);
-                         return v[3] * isNegative(v[4], zero, part);
-                       });
-  results[0] = b.as(getLogits(), dx);
   return results;
 }
 

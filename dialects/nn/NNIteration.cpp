@@ -244,6 +244,15 @@ IterationSpace CrossEntropyOp::getIterationSpace() {
   return {{kParallel}, {{by(0), kWhole}, {by(0)}}, {{by(0), kWhole}}};
 }
 
+IterationSpace KlDivergenceOp::getIterationSpace() {
+  return {{kParallel}, {{by(0), kWhole}, {by(0), kWhole}}, {{by(0), kWhole}}};
+}
+
+// Rows have their numbers with them; columns do not.
+IterationSpace DropoutOp::getIterationSpace() {
+  return {{kParallel}, {{by(0), kWhole}, {by(0)}, {kWhole}}, {{by(0), kWhole}}};
+}
+
 IterationSpace ConvertOp::getIterationSpace() {
   IterationSpace space;
   SmallVector<DimAccess, 2> dims;

@@ -106,7 +106,28 @@ LogicalResult ScatterRowsOp::verify() {
 }
 
 LogicalResult CrossEntropyOp::verify() {
+  if (const double smoothing = getSmoothing().convertToDouble(); !(smoothing >= 0 && smoothing < 1))
+    return emitOpError() << "has a smoothing of " << smoothing << ", expected one from 0 to less than 1";
   return verifyRows(*this, getLogits(), getTargets(), "rows of logits", "targets");
+}
+
+LogicalResult KlDivergenceOp::verify() {
+  if (!compatible(dim(getLogits(), 1), dim(getTeacher(), 1)))
+    return emitOpError() << "has logits of width " << dim(getLogits(), 1) << " but a teacher's of width "
+                         << dim(getTeacher(), 1);
+  return verifyRows(*this, getLogits(), getTeacher(), "rows of logits", "rows of the teacher's");
+}
+
+LogicalResult DropoutOp::verify() {
+  // What stays is not to grow beyond measure.
+  if (const double rate = getRate().convertToDouble(); !(rate >= 0 && rate <= 0.999))
+    return emitOpError() << "has a rate of " << rate << ", expected one from 0 to 0.999";
+  if (const auto stream = static_cast<int64_t>(getStream()); stream < 0 || stream > UINT32_MAX)
+    return emitOpError() << "has the stream " << stream << ", expected one of 32 bits";
+  if (dim(getDraw(), 0) != 3)
+    return emitOpError() << "has a draw of type " << getDraw().getType()
+                         << ", expected two words of a seed and a step";
+  return verifyRows(*this, getInput(), getRows(), "input rows", "row numbers");
 }
 
 LogicalResult SplitOp::verify() {

@@ -528,14 +528,64 @@ def NN_CrossEntropyOp : NN_TensorOp<"cross_entropy", [NN_InferredShapes, NN_Grad
         y[t, 0] = log(sum_j exp(x[t, j])) - x[t, targets[t]]
 
     and 0 where the target is negative: nothing is asked of that row. A target beyond the width is an error of the program that runs.
+    With `smoothing` s (Szegedy et al., 2016) the last term is (1 - s) x[t, targets[t]] + s mean_j(x[t, j]).
 
         %loss = nn.cross_entropy %logits, %targets : tensor<64x49152xf32>, tensor<64xi32> -> tensor<64x1xf32>
+        %loss = nn.cross_entropy %logits, %targets smoothing 0.1 : tensor<64x49152xf32>, tensor<64xi32> -> tensor<64x1xf32>
   }];
-  let arguments = (ins NN_Activation:$logits, NN_Ids:$targets);
+  let arguments = (ins NN_Activation:$logits, NN_Ids:$targets, DefaultValuedAttr<F64Attr, "0.0">:$smoothing);
   let results = (outs NN_Activation:$result);
-  let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets) `->` type($result)";
+  let assemblyFormat = [{
+    $logits `,` $targets (`smoothing` $smoothing^)? attr-dict `:` type($logits) `,` type($targets) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
+
+def NN_KlDivergenceOp : NN_TensorOp<"kl_divergence", [NN_InferredShapes, NN_Gradient, NN_Decomposes]> {
+  let summary = "how far probabilities are from those of a teacher";
+  let description = [{
+    With p = softmax(x[t, :]) and q = softmax(teacher[t, :]):
+
+        y[t, 0] = sum_j q[j] (log(q[j]) - log(p[j]))      (Kullback and Leibler, 1951)
+
+        %d = nn.kl_divergence %logits, %teacher : tensor<64x49152xf32>, tensor<64x49152xf32> -> tensor<64x1xf32>
+  }];
+  let arguments = (ins NN_Activation:$logits, NN_Activation:$teacher);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = "$logits `,` $teacher attr-dict `:` type($logits) `,` type($teacher) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Regularization
+//===----------------------------------------------------------------------===//
+
+def NN_DropoutOp : NN_TensorOp<"dropout", [AllTypesMatch<["input", "result"]>, NN_Gradient, NN_Decomposes]> {
+  let summary = "elements that become zero at random";
+  let description = [{
+        y[t, d] = x[t, d] / (1 - rate) if word(t, d) >= rate * 2^32, else 0      (Srivastava et al., 2014)
+
+    where word(t, d) is the first word of Philox4x32-10 (dialects/random/Philox.h) for the counter (d, rows[t], draw[2], stream) and the key
+    (draw[0], draw[1]), both unsigned: `draw` is a seed, low half first, and the number of the step, `rows` are the numbers of rows in the
+    step, and `stream` tells operations apart. So nothing is stored for gradients, and a row's zeros depend on its number only, whatever
+    tile or batch it is in.
+
+        %y = nn.dropout %x rows %rows draw %draw rate 0.1 stream 16 : tensor<?x576xf32>, tensor<?xi32>, tensor<3xi32>
+  }];
+  let arguments = (ins NN_Activation:$input, NN_Ids:$rows, NN_Ids:$draw, F64Attr:$rate, I64Attr:$stream);
+  let results = (outs NN_Activation:$result);
+  let assemblyFormat = [{
+    $input `rows` $rows `draw` $draw `rate` $rate `stream` $stream attr-dict `:` type($input) `,` type($rows) `,` type($draw)
+  }];
+  let extraClassDeclaration = [{
+    /// The least word of an element that stays: rate * 2^32.
+    uint32_t getLeastWord();
+    /// What elements that stay are multiplied by: 1 / (1 - rate).
+    double getFactor();
+  }];
+  let hasVerifier = 1;
+}
+
 
 //===----------------------------------------------------------------------===//
 // Mixture of experts

@@ -216,6 +216,15 @@ LogicalResult CrossEntropyOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes
   return reify(*this, builder, sizes, {{getLogits(), 0}, {Value(), 1}});
 }
 
+LogicalResult KlDivergenceOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
+                                               Types &types) {
+  types.push_back(RankedTensorType::get({dim(op.getLogits(), 0), 1}, computedElement(op.getLogits())));
+  return success();
+}
+LogicalResult KlDivergenceOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
+  return reify(*this, builder, sizes, {{getLogits(), 0}, {Value(), 1}});
+}
+
 LogicalResult AttentionGradientOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
                                                     Types &types) {
   llvm::append_values(types, op.getQuery().getType(), op.getKey().getType(), op.getValue().getType());
@@ -254,6 +263,9 @@ LogicalResult ScaleOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
   return reifyLike(*this, getInput(), builder, sizes);
 }
 LogicalResult SoftcapOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
+  return reifyLike(*this, getInput(), builder, sizes);
+}
+LogicalResult DropoutOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
   return reifyLike(*this, getInput(), builder, sizes);
 }
 LogicalResult RopeOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {

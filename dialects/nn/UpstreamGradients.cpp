@@ -1,8 +1,9 @@
-//===- UpstreamGradients.cpp - gradients of arith and math on tensors --------------------------------===//
+//===- UpstreamGradients.cpp - gradients of arith, math and tensor ----------------------------------===//
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace llmc::nn;
@@ -51,6 +52,21 @@ struct TanhGradientModel : DifferentiableOpInterface::ExternalModel<TanhGradient
   }
 };
 
+/// Of an operation that only changes the shape: that of the other direction.
+template <typename Op, typename Inverse>
+struct ReshapeGradientModel
+    : DifferentiableOpInterface::ExternalModel<ReshapeGradientModel<Op, Inverse>, Op> {
+  Gradients buildGradients(Operation *op, OpBuilder &builder, ValueRange gradients,
+                           const llvm::SmallBitVector &wanted) const {
+    SmallVector<Value> results(op->getNumOperands());
+    auto reshape = cast<Op>(op);
+    if (gradients[0] && wanted.test(0))
+      results[0] = Inverse::create(builder, op->getLoc(), reshape.getSrcType(), gradients[0],
+                                   reshape.getReassociationIndices());
+    return results;
+  }
+};
+
 template <typename... Ops> void attach(MLIRContext *context) {
   (Ops::template attachInterface<GradientModel<Ops>>(*context), ...);
 }
@@ -58,9 +74,14 @@ template <typename... Ops> void attach(MLIRContext *context) {
 } // namespace
 
 void llmc::nn::registerGradientModels(DialectRegistry &registry) {
-  registry.insert<NNDialect, arith::ArithDialect, math::MathDialect>();
+  registry.insert<NNDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect>();
   registry.addExtension(+[](MLIRContext *context, NNDialect *, arith::ArithDialect *, math::MathDialect *) {
     attach<arith::AddFOp, arith::SubFOp, arith::NegFOp, arith::MulFOp>(context);
     math::TanhOp::attachInterface<TanhGradientModel>(*context);
+  });
+  registry.addExtension(+[](MLIRContext *context, NNDialect *, tensor::TensorDialect *) {
+    using tensor::CollapseShapeOp, tensor::ExpandShapeOp;
+    CollapseShapeOp::attachInterface<ReshapeGradientModel<CollapseShapeOp, ExpandShapeOp>>(*context);
+    ExpandShapeOp::attachInterface<ReshapeGradientModel<ExpandShapeOp, CollapseShapeOp>>(*context);
   });
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
 #include "frontend/import/GraphBuilder.h"
+#include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,6 +18,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "train/Recipe.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -27,17 +29,21 @@ namespace {
 
 class ImportedLoss {
 public:
-  ImportedLoss(frontend::ImportedModel &model, const train::Objective &objective, int64_t length)
-      : model(model), objective(objective), length(length), module(*model.module),
+  ImportedLoss(frontend::ImportedModel &model, const train::Objective &objective,
+               const train::BatchSize &batch)
+      : model(model), objective(objective), batch(batch), module(*model.module),
         b(module.getLoc(), module.getContext()) {}
 
   absl::Status take() {
     if (model.info.startToken)
       return refuse(
           "has an encoder and a decoder, which can not be trained; expected a decoder or an encoder");
-    const bool isNextToken = objective.kind_case() == train::Objective::KIND_NOT_SET;
+    const bool isNextToken =
+        objective.kind_case() == train::Objective::KIND_NOT_SET || objective.has_preference();
     if (isNextToken && model.info.kind != frontend::ModelKind::Generate)
       return refuse("predicts no next token, expected an objective for an encoder");
+    if (objective.has_contrastive() && model.info.kind != frontend::ModelKind::Embed)
+      return refuse("has no embeddings of texts, which objective.contrastive needs; expected an encoder");
     PassManager manager(module.getContext());
     manager.addPass(createInlinerPass());
     if (failed(manager.run(module)))
@@ -46,22 +52,23 @@ public:
     function.setName("loss");
     if (absl::Status status = widenParameters(); !status.ok())
       return status;
-    Value segments = addInput("segments");
+    const Type ids = function.getArgument(0).getType();
+    Value segments = addInput(function, "segments", ids);
     useAllRows();
     for (auto attention : function.getOps<nn::AttentionOp>()) {
       if (isNextToken && !attention.getCausal())
         return refuse("has attention that is not causal: it predicts no next token, which training needs");
       attention.getSegmentsMutable().assign(segments);
-      attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(length));
+      attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(batch.length()));
     }
     auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
     b.setInsertionPoint(terminator);
     Value outputs = terminator.getOperand(0);
-    Value losses = objective.has_regression()
-                       ? squaredError(outputs)
-                       : Value(nn::CrossEntropyOp::create(b, outputs, addInput("targets")));
-    terminator.setOperand(0, losses);
-    function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), losses.getType()));
+    absl::StatusOr<Value> losses = buildLosses(outputs, ids);
+    if (!losses.ok())
+      return refuse(losses.status().message());
+    terminator.setOperand(0, *losses);
+    function.setFunctionType(b.getFunctionType(function.front().getArgumentTypes(), losses->getType()));
     function.setResultAttr(0, "nn.output", b.getStringAttr("losses"));
     return succeeded(verify(module)) ? absl::OkStatus()
                                      : absl::InternalError("the loss of an imported model is no valid graph");
@@ -71,6 +78,20 @@ private:
   absl::Status refuse(absl::string_view why) {
     return absl::UnimplementedError(
         absl::StrCat(model.source->path(), ": ", model.info.architecture, " ", why));
+  }
+
+  absl::StatusOr<Value> buildLosses(Value outputs, Type ids) {
+    if (objective.has_regression())
+      return squaredError(outputs);
+    if (objective.has_contrastive()) {
+      const frontend::Pooling pooling = model.info.pooling.value_or(frontend::Pooling());
+      return buildContrastiveLoss(function, outputs,
+                                  {int64_t{batch.sequences()}, train::groupSizeOf(objective),
+                                   objective.contrastive().temperature(), pooling.mode},
+                                  b);
+    }
+    Value targets = addInput(function, "targets", ids);
+    return Value(nn::CrossEntropyOp::create(b, outputs, targets, b.getF64FloatAttr(0)));
   }
 
   /// Steps of an optimizer are smaller than what 16 bits can hold.
@@ -105,19 +126,10 @@ private:
       param->setAttr(spec::kValueAttribute, b.getF64FloatAttr(isNorm ? 1 : 0));
   }
 
-  Value addInput(StringRef name) { return addInput(name, function.getArgument(0).getType()); }
-
-  Value addInput(StringRef name, Type type) {
-    const unsigned index = function.getNumArguments();
-    (void)function.insertArgument(index, type,
-                                  b.getDictionaryAttr(b.getNamedAttr("nn.input", b.getStringAttr(name))),
-                                  function.getLoc());
-    return function.getArgument(index);
-  }
-
   /// The squared differences of the outputs from numbers, in rows that have one; 0 in others.
   Value squaredError(Value outputs) {
-    Value numbers = addInput("numbers", outputs.getType()), weights = addInput("weights", outputs.getType());
+    Value numbers = addInput(function, "numbers", outputs.getType()),
+          weights = addInput(function, "weights", outputs.getType());
     Value difference = arith::SubFOp::create(b, outputs, numbers);
     Value square = arith::MulFOp::create(b, difference, difference);
     return arith::MulFOp::create(b, square, weights);
@@ -141,7 +153,7 @@ private:
 
   frontend::ImportedModel &model;
   const train::Objective &objective;
-  const int64_t length;
+  const train::BatchSize &batch;
   ModuleOp module;
   func::FuncOp function;
   ImplicitLocOpBuilder b;
@@ -155,6 +167,8 @@ std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objectiv
   choice.toTrain = true;
   switch (objective.kind_case()) {
   case train::Objective::KIND_NOT_SET:
+  case train::Objective::kContrastive:
+  case train::Objective::kPreference:
     return std::nullopt;
   case train::Objective::kMaskedTokens:
     choice.task = HeadTask::MaskedTokens;
@@ -178,22 +192,9 @@ std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objectiv
   return choice;
 }
 
-void returnOutputs(func::FuncOp evaluate) {
-  Operation *terminator = evaluate.front().getTerminator();
-  auto losses = terminator->getOperand(0).getDefiningOp<nn::CrossEntropyOp>();
-  terminator->insertOperands(1, losses.getLogits());
-  Builder b(evaluate.getContext());
-  auto type = evaluate.getFunctionType();
-  SmallVector<Type> results = {type.getResult(0), losses.getLogits().getType()};
-  evaluate.setType(b.getFunctionType(type.getInputs(), results));
-  evaluate.setAllResultAttrs(
-      ArrayRef<DictionaryAttr>{evaluate.getResultAttrDict(0),
-                               b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("outputs")))});
-}
-
-absl::StatusOr<OwningOpRef<ModuleOp>> takeLoss(frontend::ImportedModel &model,
-                                               const train::Objective &objective, int64_t length) {
-  if (absl::Status status = ImportedLoss(model, objective, length).take(); !status.ok())
+absl::StatusOr<OwningOpRef<ModuleOp>>
+takeLoss(frontend::ImportedModel &model, const train::Objective &objective, const train::BatchSize &batch) {
+  if (absl::Status status = ImportedLoss(model, objective, batch).take(); !status.ok())
     return status;
   return std::move(model.module);
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "dialects/nn/NN.h"
+#include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,7 +24,7 @@ namespace llmc::recipe {
 
 namespace {
 
-constexpr StringLiteral kPrefix = "base_model.model.", kDown = ".lora_A.weight", kUp = ".lora_B.weight";
+constexpr StringLiteral kPrefix = "base_model.model.", kUp = ".lora_B.weight";
 
 /// Whether `target` is `layer`, or the end of its name after a dot.
 bool isEndOf(StringRef target, StringRef layer) {
@@ -40,7 +41,7 @@ public:
     for (auto param : module.getOps<nn::ParamOp>())
       param->setAttr(nn::kFrozenAttribute, b.getUnitAttr());
     std::set<std::string> unmatched(lora.targets().begin(), lora.targets().end()), layers;
-    const auto heads = findHeads();
+    const auto heads = findHeads(loss);
     for (auto linear : llvm::to_vector(loss.getOps<nn::LinearOp>())) {
       auto load = linear.getWeight().getDefiningOp<nn::LoadOp>();
       if (!load)
@@ -65,22 +66,6 @@ public:
   }
 
 private:
-  /// The linear layers whose results become logits, by operations that are none (Gemma 2 limits them).
-  llvm::SmallPtrSet<Operation *, 1> findHeads() {
-    llvm::SmallPtrSet<Operation *, 1> heads;
-    SmallVector<Value> open;
-    for (auto entropy : loss.getOps<nn::CrossEntropyOp>())
-      open.push_back(entropy.getLogits());
-    while (!open.empty()) {
-      Operation *op = open.pop_back_val().getDefiningOp();
-      if (isa_and_nonnull<nn::LinearOp>(op))
-        heads.insert(op);
-      else if (op)
-        llvm::append_range(open, op->getOperands());
-    }
-    return heads;
-  }
-
   Value addParameter(StringRef layer, StringRef suffix, ArrayRef<int64_t> shape, double deviation) {
     const std::string name = (kPrefix + layer + suffix).str();
     auto type = RankedTensorType::get(shape, b.getF32Type());
@@ -97,7 +82,8 @@ private:
     const auto weight = cast<RankedTensorType>(linear.getWeight().getType());
     const int64_t out = weight.getDimSize(0), in = weight.getDimSize(1), rank = lora.rank();
     b.setInsertionPointAfter(linear);
-    Value down = addParameter(layer, kDown, {rank, in}, 1 / std::sqrt(3.0 * static_cast<double>(in)));
+    Value down =
+        addParameter(layer, kLoraDownSuffix, {rank, in}, 1 / std::sqrt(3.0 * static_cast<double>(in)));
     Value up = addParameter(layer, kUp, {out, rank}, 0);
     auto type = cast<RankedTensorType>(up.getType());
     const auto scale = static_cast<float>(lora.alpha() / static_cast<double>(rank));
@@ -118,18 +104,18 @@ private:
 
 absl::Status addLora(ModuleOp module, const train::Lora &lora) { return Adaptation(module, lora).run(); }
 
-std::string adapterConfig(ModuleOp module, const train::Lora &lora, const std::string &base) {
+std::string adapterConfig(ModuleOp module, const train::Lora &lora, double dropout, const std::string &base) {
   std::set<std::string> targets(lora.targets().begin(), lora.targets().end());
   bool transposed = false;
   for (auto param : module.getOps<nn::ParamOp>()) {
     StringRef layer = param.getSymName();
     transposed |= param->hasAttr(spec::kTransposedAttribute);
-    if (layer.consume_front(kPrefix) && layer.consume_back(kDown) && lora.targets().empty())
+    if (layer.consume_front(kPrefix) && layer.consume_back(kLoraDownSuffix) && lora.targets().empty())
       targets.insert(layer.rsplit('.').second.str());
   }
   const nlohmann::ordered_json config = {
       {"peft_type", "LORA"},   {"task_type", "CAUSAL_LM"},     {"base_model_name_or_path", base},
-      {"r", lora.rank()},      {"lora_alpha", lora.alpha()},   {"lora_dropout", 0.0},
+      {"r", lora.rank()},      {"lora_alpha", lora.alpha()},   {"lora_dropout", dropout},
       {"bias", "none"},        {"fan_in_fan_out", transposed}, {"target_modules", targets},
       {"inference_mode", true}};
   return config.dump(2) + "\n";

@@ -1,11 +1,13 @@
 //===- OptimizerFunctions.cpp - steps of optimizers as structured operations ---------------------------===//
 //
-// One operation for each parameter, whose results are all that changes of it: the parameter, what the
-// optimizer keeps, and the gradient, which becomes zero.
+// One operation for each parameter (of Muon several), whose results are all that changes of it: the
+// parameter, what the optimizer keeps, and the gradient, which becomes zero.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
+#include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/recipe/Muon.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,6 +16,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "train/Hyperparameters.h"
+#include "llvm/Support/GlobPattern.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -21,12 +25,18 @@ namespace llmc::recipe {
 
 using namespace train;
 
-std::vector<std::string> stateNames(const train::Optimizer &optimizer) {
-  if (optimizer.has_adamw())
-    return {"exp_avg", "exp_avg_sq"};
-  if (optimizer.has_lion())
-    return {"exp_avg"};
-  return optimizer.sgd().momentum() > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>();
+std::vector<std::string> stateNames(const train::Recipe &recipe) {
+  const train::Optimizer &optimizer = recipe.optimizer();
+  std::vector<std::string> names;
+  if (optimizer.has_adamw() || optimizer.has_muon())
+    names = {"exp_avg", "exp_avg_sq"};
+  else if (optimizer.has_lion())
+    names = {"exp_avg"};
+  else if (optimizer.sgd().momentum() > 0)
+    names = {"momentum"};
+  if (recipe.average() > 0)
+    names.emplace_back(kAverageSection);
+  return names;
 }
 
 namespace {
@@ -53,12 +63,13 @@ struct Formula {
   }
 };
 
-/// The next values of a parameter and its states, from those of now, the gradient and the hyperparameters.
+/// The next values of a parameter and of what an optimizer keeps of it, from those of now, the gradient and
+/// the hyperparameters.
 SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Value w, Value g,
-                              ValueRange states, ValueRange hyper, bool decays) {
+                              ValueRange states, ArrayRef<Value> hyper) {
   g = f.mul(g, hyper[kGradientScale]);
-  Value decay = decays ? f.mul(hyper[kWeightDecay], w) : f.number(0);
-  if (optimizer.has_adamw()) { // Loshchilov and Hutter, 2019
+  Value decay = f.mul(hyper[kWeightDecay], w);
+  if (optimizer.has_adamw() || optimizer.has_muon()) { // Loshchilov and Hutter, 2019
     Value m = f.mix(hyper[kBeta1], states[0], g), v = f.mix(hyper[kBeta2], states[1], f.mul(g, g));
     Value root = f.add(f.root(f.mul(v, hyper[kCorrection2])), hyper[kEpsilon]);
     Value change = f.add(f.div(f.mul(m, hyper[kCorrection1]), root), decay);
@@ -77,18 +88,42 @@ SmallVector<Value> nextValues(const train::Optimizer &optimizer, Formula f, Valu
 
 class OptimizerBuilder {
 public:
-  OptimizerBuilder(ModuleOp module, const train::Optimizer &optimizer)
-      : module(module), optimizer(optimizer), b(UnknownLoc::get(module.getContext()), module.getContext()) {
+  OptimizerBuilder(ModuleOp module, const train::Recipe &recipe)
+      : module(module), recipe(recipe), b(UnknownLoc::get(module.getContext()), module.getContext()) {
     for (auto param : module.getOps<nn::ParamOp>())
       if (!param->hasAttr(nn::kFrozenAttribute))
         params.push_back(param);
   }
 
+  /// Finds the group of each parameter, if it has one.
+  absl::Status findGroups() {
+    std::vector<bool> hasAny(recipe.groups_size());
+    for (int i = 0; i < recipe.groups_size(); ++i) {
+      llvm::Expected<llvm::GlobPattern> pattern = llvm::GlobPattern::create(recipe.groups(i).parameters());
+      if (!pattern)
+        return absl::InvalidArgumentError(
+            absl::StrCat("groups: '", recipe.groups(i).parameters(),
+                         "' is no pattern: ", llvm::toString(pattern.takeError())));
+      bool matches = false;
+      for (nn::ParamOp param : params)
+        if (pattern->match(param.getSymName())) {
+          groups.try_emplace(param, &recipe.groups(i));
+          matches = true;
+        }
+      if (!matches)
+        return absl::InvalidArgumentError(absl::StrCat("groups: '", recipe.groups(i).parameters(),
+                                                       "' matches no parameter that is trained"));
+    }
+    return absl::OkStatus();
+  }
+
   void addUpdate() {
+    if (recipe.optimizer().has_muon())
+      hidden = hiddenMatrices(cast<func::FuncOp>(module.lookupSymbol("evaluate")));
     func::FuncOp function = begin("update");
     Value hyper = addArgument(function, RankedTensorType::get({kHyperparameters}, b.getF32Type()),
                               {b.getNamedAttr("nn.input", b.getStringAttr("hyper"))});
-    const std::vector<std::string> names = stateNames(optimizer);
+    const std::vector<std::string> names = stateNames(recipe);
     SmallVector<Value> results;
     SmallVector<DictionaryAttr> marks;
     for (nn::ParamOp param : params) {
@@ -101,12 +136,16 @@ public:
         return SmallVector<NamedAttribute>{b.getNamedAttr(nn::kStateAttribute, b.getStringAttr(name)),
                                            b.getNamedAttr(nn::kStateOfAttribute, symbol)};
       };
+      const bool isByMuon = hidden.contains(param.getSymName());
       for (const std::string &name : names) {
+        if (isByMuon && name == "exp_avg_sq")
+          continue;
         inputs.push_back(addArgument(function, type, state(name)));
         marks.push_back(b.getDictionaryAttr(state(name)));
       }
       marks.push_back(b.getDictionaryAttr(state("gradients")));
-      llvm::append_range(results, update(type, inputs, hyper));
+      llvm::append_range(results,
+                         isByMuon ? updateByMuon(param, inputs, hyper) : update(param, inputs, hyper));
     }
     finish(function, results, marks);
   }
@@ -151,7 +190,25 @@ private:
     function.setAllResultAttrs(marks);
   }
 
-  SmallVector<Value> update(RankedTensorType type, ArrayRef<Value> inputs, Value hyper) {
+  /// The hyperparameters of one parameter, of which `common` are those of all.
+  SmallVector<Value> hyperOf(nn::ParamOp param, Formula f, ValueRange common) {
+    SmallVector<Value> hyper(common);
+    const train::ParameterGroup *group = groups.lookup(param);
+    if (group && group->has_weight_decay())
+      hyper[kWeightDecay] = f.number(group->weight_decay());
+    else if (cast<RankedTensorType>(param.getType()).getRank() == 1) // norms and biases
+      hyper[kWeightDecay] = f.number(0);
+    if (group && group->has_learning_rate())
+      hyper[kLearningRate] = f.mul(f.number(group->learning_rate()), hyper[kLearningRate]);
+    return hyper;
+  }
+
+  using Body = function_ref<SmallVector<Value>(Formula, ValueRange inputs, ArrayRef<Value> hyper)>;
+
+  /// An operation on each element of `inputs`, of the type of `param`, with `count` results of it.
+  SmallVector<Value> mapElements(nn::ParamOp param, ArrayRef<Value> inputs, size_t count, Value hyper,
+                                 Body map) {
+    auto type = cast<RankedTensorType>(param.getType());
     const unsigned rank = type.getRank();
     const AffineMap identity = b.getMultiDimIdentityMap(rank);
     SmallVector<Value> operands(inputs);
@@ -160,8 +217,6 @@ private:
       operands.push_back(hyper);
       maps.push_back(AffineMap::get(rank, 0, b.getAffineConstantExpr(i)));
     }
-    // The parameter, its states and its gradient.
-    const size_t count = inputs.size();
     Value empty = tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
     SmallVector<Value> outputs(count, empty);
     maps.append(count, identity);
@@ -170,13 +225,61 @@ private:
         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
         [&](OpBuilder &nested, Location loc, ValueRange arguments) {
           ImplicitLocOpBuilder body(loc, nested);
-          SmallVector<Value> next =
-              nextValues(optimizer, {body}, arguments[0], arguments[1], arguments.slice(2, count - 2),
-                         arguments.slice(count, kHyperparameters), rank > 1);
-          next.push_back(Formula{body}.number(0));
-          linalg::YieldOp::create(body, next);
+          Formula f{body};
+          const ValueRange elements = arguments.take_front(inputs.size());
+          linalg::YieldOp::create(
+              body, map(f, elements, hyperOf(param, f, arguments.slice(inputs.size(), kHyperparameters))));
         });
     return llvm::to_vector(llvm::map_range(generic.getResults(), [](Value v) { return v; }));
+  }
+
+  /// The next average of a parameter whose next value is `next`.
+  Value nextAverage(Formula f, Value average, Value next) {
+    return f.add(average, f.mul(f.number(1 - recipe.average()), f.sub(next, average)));
+  }
+
+  /// From the parameter, its gradient, and its states to the parameter, its states and its gradient.
+  SmallVector<Value> update(nn::ParamOp param, ArrayRef<Value> inputs, Value hyper) {
+    const bool hasAverage = recipe.average() > 0;
+    return mapElements(
+        param, inputs, inputs.size(), hyper, [&](Formula f, ValueRange v, ArrayRef<Value> numbers) {
+          SmallVector<Value> next = nextValues(recipe.optimizer(), f, v[0], v[1],
+                                               v.drop_front(2).drop_back(hasAverage ? 1 : 0), numbers);
+          if (hasAverage)
+            next.push_back(nextAverage(f, v.back(), next[0]));
+          next.push_back(f.number(0));
+          return next;
+        });
+  }
+
+  /// The same by Muon, of which the state is the momentum.
+  SmallVector<Value> updateByMuon(nn::ParamOp param, ArrayRef<Value> inputs, Value hyper) {
+    const double momentum = recipe.optimizer().muon().momentum();
+    Value parameter = inputs[0], gradient = inputs[1];
+    SmallVector<Value> moved = mapElements(
+        param, {gradient, inputs[2]}, 3, hyper, [&](Formula f, ValueRange v, ArrayRef<Value> numbers) {
+          Value rate = f.number(momentum), g = f.mul(v[0], numbers[kGradientScale]);
+          Value next = f.mix(rate, v[1], g);
+          return SmallVector<Value>{next, f.mix(rate, next, g), f.number(0)};
+        });
+    Value direction = orthogonalize(b, moved[1]);
+    auto shape = cast<RankedTensorType>(param.getType()).getShape();
+    const double length = 0.2 * std::sqrt(static_cast<double>(std::max(shape[0], shape[1])));
+    SmallVector<Value> read = {parameter, direction};
+    if (recipe.average() > 0)
+      read.push_back(inputs.back());
+    SmallVector<Value> next = mapElements(
+        param, read, read.size() - 1, hyper, [&](Formula f, ValueRange v, ArrayRef<Value> numbers) {
+          Value change = f.add(f.mul(f.number(length), v[1]), f.mul(numbers[kWeightDecay], v[0]));
+          SmallVector<Value> values = {f.sub(v[0], f.mul(numbers[kLearningRate], change))};
+          if (v.size() > 2)
+            values.push_back(nextAverage(f, v[2], values[0]));
+          return values;
+        });
+    SmallVector<Value> results = {next[0], moved[0]};
+    results.append(next.begin() + 1, next.end());
+    results.push_back(moved[2]);
+    return results;
   }
 
   Value squares(Value gradient) {
@@ -198,17 +301,22 @@ private:
   }
 
   ModuleOp module;
-  const train::Optimizer &optimizer;
+  const train::Recipe &recipe;
   ImplicitLocOpBuilder b;
   SmallVector<nn::ParamOp> params;
+  DenseMap<Operation *, const train::ParameterGroup *> groups;
+  llvm::StringSet<> hidden; ///< matrices that Muon moves
 };
 
 } // namespace
 
-void addOptimizerFunctions(ModuleOp module, const train::Optimizer &optimizer) {
-  OptimizerBuilder builder(module, optimizer);
+absl::Status addOptimizerFunctions(ModuleOp module, const train::Recipe &recipe) {
+  OptimizerBuilder builder(module, recipe);
+  if (absl::Status status = builder.findGroups(); !status.ok())
+    return status;
   builder.addNorms();
   builder.addUpdate();
+  return absl::OkStatus();
 }
 
 } // namespace llmc::recipe

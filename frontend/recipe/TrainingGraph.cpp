@@ -2,6 +2,7 @@
 
 #include "frontend/recipe/TrainingGraph.h"
 
+#include "frontend/recipe/LossFunction.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -9,12 +10,19 @@ using namespace mlir;
 
 namespace llmc::recipe {
 
-absl::StatusOr<OwningOpRef<ModuleOp>>
-buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpoint, MLIRContext *context) {
+/// Whether evaluations count how often the largest output is right.
+static bool isRightOrWrong(const train::Objective &objective) {
+  return objective.has_sequence_classification() || objective.has_token_classification() ||
+         objective.has_contrastive() || objective.has_preference();
+}
+
+absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
+                                                         frontend::ImportedModel *checkpoint,
+                                                         frontend::ImportedModel *reference,
+                                                         MLIRContext *context) {
   OwningOpRef<ModuleOp> module;
   if (checkpoint) {
-    absl::StatusOr<OwningOpRef<ModuleOp>> taken =
-        takeLoss(*checkpoint, recipe.objective(), recipe.batch().length());
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*checkpoint, recipe.objective(), recipe.batch());
     if (!taken.ok())
       return taken.status();
     module = *std::move(taken);
@@ -29,12 +37,30 @@ buildTrainingGraph(const train::Recipe &recipe, frontend::ImportedModel *checkpo
     if (absl::Status status = addLora(*module, recipe.lora()); !status.ok())
       return status;
   auto loss = cast<func::FuncOp>(module->lookupSymbol("loss"));
+  OwningOpRef<ModuleOp> other; // of the reference
+  if (reference) {
+    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*reference, recipe.objective(), recipe.batch());
+    if (!taken.ok())
+      return taken.status();
+    other = *std::move(taken);
+  }
+  if (recipe.objective().has_preference())
+    addPreference(loss, *other, recipe.objective().preference().beta(), recipe.batch().sequences());
   func::FuncOp evaluate = loss.clone();
   evaluate.setName("evaluate");
-  if (recipe.objective().has_sequence_classification() || recipe.objective().has_token_classification())
+  if (isRightOrWrong(recipe.objective()))
     returnOutputs(evaluate);
   module->push_back(evaluate);
-  addOptimizerFunctions(*module, recipe.optimizer());
+  // What follows is for learning only.
+  if (recipe.label_smoothing() > 0)
+    crossEntropyOf(loss).setSmoothing(llvm::APFloat(recipe.label_smoothing()));
+  if (absl::Status status = addDropout(loss, recipe.dropout()); !status.ok())
+    return status;
+  if (recipe.has_distillation())
+    if (absl::Status status = addDistillation(loss, *other, recipe.distillation()); !status.ok())
+      return status;
+  if (absl::Status status = addOptimizerFunctions(*module, recipe); !status.ok())
+    return status;
   return module;
 }
 

@@ -15,31 +15,34 @@
 
 namespace llmc::recipe {
 
-/// What is kept of each parameter beside its gradient, for the optimizer: names of sections.
-std::vector<std::string> stateNames(const train::Optimizer &optimizer);
+/// What is kept of each parameter beside its gradient, for the optimizer, and then the average: names of
+/// sections.
+std::vector<std::string> stateNames(const train::Recipe &recipe);
 
 /// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
 /// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
 /// optimizer and sets gradients to zero (its operand `hyper`: train/Hyperparameters.h). `checkpoint` is the
-/// model of `recipe.checkpoint`, if it has one; its module becomes the result's.
+/// model of `recipe.checkpoint`, if it has one; its module becomes the result's. `reference` is the model
+/// that stays as it is, if the recipe asks for one; its module is taken apart.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
                                                                      frontend::ImportedModel *checkpoint,
+                                                                     frontend::ImportedModel *reference,
                                                                      mlir::MLIRContext *context);
 
 /// Which head the encoder of a checkpoint is to be imported with, for an objective that has one.
 std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objective);
 
 /// Turns an imported model into its loss, as spec::buildLoss() builds it of a definition: one function @loss
-/// of packed sequences of `length` rows, whose parameters are f32. A model that does not do what the
+/// of the packed sequences of a batch, whose parameters are f32. A model that does not do what the
 /// objective asks for is refused by name. Without an objective the next token is predicted.
-absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> takeLoss(frontend::ImportedModel &model,
-                                                           const train::Objective &objective, int64_t length);
-
-/// Makes the outputs, whose losses it returns, a second result of `evaluate`.
-void returnOutputs(mlir::func::FuncOp evaluate);
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>>
+takeLoss(frontend::ImportedModel &model, const train::Objective &objective, const train::BatchSize &batch);
 
 /// The name of a parameter in the checkpoint that training begins with, if it has another one there.
 inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";
+
+/// Marks parameters of a frozen model beside the one that learns.
+inline constexpr llvm::StringLiteral kReferenceAttribute = "llmc.reference";
 
 /// Marks the parameters whose names match one of `patterns` as frozen. A pattern that none matches is an
 /// error.
@@ -50,11 +53,13 @@ absl::Status freezeParameters(mlir::ModuleOp module, llvm::ArrayRef<std::string>
 absl::Status addLora(mlir::ModuleOp module, const train::Lora &lora);
 
 /// adapter_config.json of the adapters that training `module`, with addLora() done to it, makes of the model
-/// at `base`.
-std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, const std::string &base);
+/// at `base`, with the rate `dropout` of their inputs.
+std::string adapterConfig(mlir::ModuleOp module, const train::Lora &lora, double dropout,
+                          const std::string &base);
 
-/// Adds @norms and @update for the parameters of `module`.
-void addOptimizerFunctions(mlir::ModuleOp module, const train::Optimizer &optimizer);
+/// Adds @norms and @update for the parameters of `module`. A pattern of a group that none of those that are
+/// trained matches is an error.
+absl::Status addOptimizerFunctions(mlir::ModuleOp module, const train::Recipe &recipe);
 
 } // namespace llmc::recipe
 

@@ -45,7 +45,7 @@ public:
     Value head =
         model.tied() ? table : weight("lm_head.weight", {model.vocabulary(), model.width()}, kDeviation);
     Value logits = nn::LinearOp::create(b, x, head, Value());
-    Value losses = nn::CrossEntropyOp::create(b, logits, body->getArgument(3));
+    Value losses = nn::CrossEntropyOp::create(b, logits, body->getArgument(3), b.getF64FloatAttr(0));
     func::ReturnOp::create(b, losses);
     function.setFunctionType(b.getFunctionType(body->getArgumentTypes(), losses.getType()));
     function.setResultAttr(0, "nn.output", b.getStringAttr("losses"));

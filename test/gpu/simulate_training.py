@@ -29,7 +29,8 @@ ARCHS = {"F32": ["host"], "BF16": ["host", "host-sm_90a"]}
 # More rows than a block has, and sizes that no tile or vector divides.
 FAMILIES = {
     "llama": runs.FAMILIES["llama"].replace("40", "80").replace("sequences: 3", "sequences: 2"),
-    "gpt2": runs.FAMILIES["gpt2"].replace("context: 48", "context: 96").replace("sequences: 4 length: 45", "sequences: 1 length: 70"),
+    "gpt2": runs.FAMILIES["gpt2"].replace("context: 48", "context: 96").replace("sequences: 4 length: 45", "sequences: 1 length: 70")
+    + "\ndropout { embedding: 0.1 residual: 0.2 } label_smoothing: 0.1 average: 0.9",
 }
 
 

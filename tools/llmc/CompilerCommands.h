@@ -73,6 +73,8 @@ struct PackRequest {
   std::string tokenizer, output;
   std::string field = "text";
   std::string label, wordLabels, number; ///< fields with what is to be predicted; at most one is there
+  std::vector<std::string> texts,
+      preference; ///< fields with texts that belong together; one of the two is empty
   bool specialTokens = false;
   double validation = 0.01;
 };

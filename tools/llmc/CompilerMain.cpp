@@ -288,6 +288,20 @@ static void addDataCommand(CLI::App &app, Invocation &invocation) {
       ->option_text("NAME");
   command->add_option("--number", request->number, "The field with the number of a text, for regression")
       ->option_text("NAME");
+  command
+      ->add_option(
+          "--texts", request->texts,
+          "The fields with texts that belong together, for embeddings: an anchor, its partner, and maybe "
+          "one that is none")
+      ->delimiter(',')
+      ->expected(2, 3)
+      ->option_text("NAME,NAME[,NAME]");
+  command
+      ->add_option("--preference", request->preference,
+                   "The fields with a prompt, the text that is preferred behind it, and one that is not")
+      ->delimiter(',')
+      ->expected(3)
+      ->option_text("NAME,NAME,NAME");
   command->add_flag(
       "--special-tokens", request->specialTokens,
       "Surround each text by the tokens that the model wants around texts, as texts with labels "

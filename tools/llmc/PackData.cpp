@@ -77,7 +77,9 @@ public:
   absl::Status run() {
     absl::Status status = begin();
     for (size_t i = 0; status.ok() && i < request.inputs.size(); ++i)
-      status = kind == LabelKind::None ? packTexts(request.inputs[i]) : packRecords(request.inputs[i]);
+      status = groupSize() > 1           ? packGroups(request.inputs[i])
+               : kind == LabelKind::None ? packTexts(request.inputs[i])
+                                         : packRecords(request.inputs[i]);
     if (!status.ok())
       return status;
     if (train->documents() == 0)
@@ -93,20 +95,23 @@ public:
       absl::FPrintF(stderr, "%s/%s.tokens: %d tokens of %d documents\n", request.output, name,
                     writer->tokens(), writer->documents());
     }
-    if (!names.empty())
+    if (!names.empty() && groupSize() == 1)
       absl::FPrintF(stderr, "%d labels: %s\n", names.size(), absl::StrJoin(names, ", "));
     return absl::OkStatus();
   }
 
 private:
   absl::Status begin() {
-    kind = !request.label.empty()        ? LabelKind::Documents
-           : !request.wordLabels.empty() ? LabelKind::Tokens
-           : !request.number.empty()     ? LabelKind::Numbers
-                                         : LabelKind::None;
-    if (!request.label.empty() + !request.wordLabels.empty() + !request.number.empty() > 1)
+    kind = !request.label.empty()                                       ? LabelKind::Documents
+           : !request.wordLabels.empty() || !request.preference.empty() ? LabelKind::Tokens
+           : !request.number.empty()                                    ? LabelKind::Numbers
+                                                                        : LabelKind::None;
+    if (!request.label.empty() + !request.wordLabels.empty() + !request.number.empty() +
+            !request.texts.empty() + !request.preference.empty() >
+        1)
       return absl::InvalidArgumentError(
-          "--label, --word-labels and --number say what is to be predicted, expected one of them");
+          "--label, --word-labels, --number, --texts and --preference say what is to be "
+          "learned, expected one of them");
     absl::StatusOr<TokenizerSource> source = readTokenizer(request.tokenizer);
     if (!source.ok())
       return source.status();
@@ -120,8 +125,8 @@ private:
       return absl::UnavailableError(absl::StrCat(request.output, ": cannot be made: ", error.message()));
     const auto vocabulary = static_cast<int64_t>(tokenizer->vocabularySize());
     for (auto [writer, name] : {std::pair(&train, "train"), std::pair(&held, "validation")}) {
-      absl::StatusOr<train::TokenFileWriter> created =
-          train::TokenFileWriter::create(absl::StrCat(request.output, "/", name, ".tokens"), vocabulary);
+      absl::StatusOr<train::TokenFileWriter> created = train::TokenFileWriter::create(
+          absl::StrCat(request.output, "/", name, ".tokens"), vocabulary, groupSize());
       if (!created.ok())
         return created.status();
       writer->emplace(*std::move(created));
@@ -139,7 +144,7 @@ private:
         return absl::Status(ids.status().code(), absl::StrCat(input, ": ", ids.status().message()));
       if (tokenizer->eosId() && !request.specialTokens)
         ids->push_back(*tokenizer->eosId());
-      return append(input, {*std::move(ids), {}});
+      return append(input, {{*std::move(ids), {}}});
     });
   }
 
@@ -156,30 +161,85 @@ private:
           if (!document.ok())
             return absl::Status(document.status().code(),
                                 absl::StrCat(where, ": ", document.status().message()));
-          return append(input, *std::move(document));
+          return append(input, {*std::move(document)});
         });
+  }
+
+  /// Documents of a record: they belong together.
+  int64_t groupSize() const {
+    return !request.preference.empty() ? 2 : std::max<int64_t>(1, static_cast<int64_t>(request.texts.size()));
+  }
+
+  absl::Status packGroups(const std::string &input) {
+    const bool isPreference = !request.preference.empty();
+    return documents::forEachRecord(
+        input, isPreference ? request.preference : request.texts,
+        [&](absl::string_view where, absl::Span<const std::vector<std::string>> values) -> absl::Status {
+          auto wrong = [&](const absl::Status &status) {
+            return absl::Status(status.code(), absl::StrCat(where, ": ", status.message()));
+          };
+          std::vector<PackedDocument> group;
+          for (size_t i = isPreference ? 1 : 0; i < values.size(); ++i) {
+            if (values[i].size() != 1 || values[0].size() != 1)
+              return wrong(absl::InvalidArgumentError("has a list, expected one text in each field"));
+            absl::StatusOr<PackedDocument> document =
+                isPreference ? continuePrompt(values[0][0], values[i][0]) : encodeText(values[i][0]);
+            if (!document.ok())
+              return wrong(document.status());
+            if (document->ids.empty())
+              return wrong(absl::InvalidArgumentError("has an empty text, expected one with tokens"));
+            group.push_back(*std::move(document));
+          }
+          return append(input, group);
+        });
+  }
+
+  absl::StatusOr<PackedDocument> encodeText(const std::string &text) {
+    text::EncodeOptions encode;
+    encode.parseSpecial = false;
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer->encode(text, encode);
+    if (!ids.ok())
+      return ids.status();
+    return PackedDocument{*std::move(ids), {}};
+  }
+
+  /// A prompt and what stands behind it, whose tokens, with the one that ends it, have a label.
+  absl::StatusOr<PackedDocument> continuePrompt(const std::string &prompt, const std::string &text) {
+    text::EncodeOptions encode;
+    encode.parseSpecial = false;
+    encode.addSpecialTokens = request.specialTokens;
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer->encode(prompt, encode);
+    encode.addSpecialTokens = false;
+    absl::StatusOr<std::vector<int32_t>> behind = tokenizer->encode(text, encode);
+    absl::StatusOr<int32_t> label = labels.numberOf("learned");
+    for (const absl::Status &status : {ids.status(), behind.status(), label.status()})
+      if (!status.ok())
+        return status;
+    if (tokenizer->eosId())
+      behind->push_back(*tokenizer->eosId());
+    PackedDocument document{*std::move(ids), {}};
+    document.labels.assign(document.ids.size(), -1);
+    document.labels.resize(document.ids.size() + behind->size(), *label);
+    document.ids.insert(document.ids.end(), behind->begin(), behind->end());
+    return document;
   }
 
   absl::StatusOr<PackedDocument> labelText(const std::vector<std::string> &texts,
                                            const std::vector<std::string> &given) {
     if (texts.size() != 1 || given.size() != 1)
       return absl::InvalidArgumentError("has a list, expected one text and one label");
-    PackedDocument document;
-    text::EncodeOptions encode;
-    encode.parseSpecial = false;
-    absl::StatusOr<std::vector<int32_t>> ids = tokenizer->encode(texts[0], encode);
-    if (!ids.ok())
-      return ids.status();
-    document.ids = *std::move(ids);
+    absl::StatusOr<PackedDocument> document = encodeText(texts[0]);
+    if (!document.ok())
+      return document;
     if (kind == LabelKind::Numbers) {
-      if (!absl::SimpleAtof(given[0], &document.number) || !std::isfinite(document.number))
+      if (!absl::SimpleAtof(given[0], &document->number) || !std::isfinite(document->number))
         return absl::InvalidArgumentError(absl::StrCat("has '", given[0], "', expected a number"));
       return document;
     }
     absl::StatusOr<int32_t> number = labels.numberOf(given[0]);
     if (!number.ok())
       return number.status();
-    document.labels = {*number};
+    document->labels = {*number};
     return document;
   }
 
@@ -221,14 +281,19 @@ private:
     return document;
   }
 
-  absl::Status append(const std::string &input, const PackedDocument &document) {
+  /// Appends what is learned together, to one of the files.
+  absl::Status append(const std::string &input, const std::vector<PackedDocument> &group) {
     progress.update(absl::StrCat("packing ", input), ++packed, 0);
     owed += request.validation;
     const bool holdsOut = owed >= 1;
     owed -= holdsOut ? 1 : 0;
     train::TokenFileWriter &writer = holdsOut ? *held : *train;
-    return kind == LabelKind::Numbers ? writer.append(document.ids, document.number)
-                                      : writer.append(document.ids, document.labels);
+    for (const PackedDocument &document : group)
+      if (absl::Status status = kind == LabelKind::Numbers ? writer.append(document.ids, document.number)
+                                                           : writer.append(document.ids, document.labels);
+          !status.ok())
+        return status;
+    return absl::OkStatus();
   }
 
   const PackRequest &request;

@@ -60,28 +60,75 @@ absl::StatusOr<std::string> configOf(const std::string &path, const frontend::Mo
   return config.dump(2) + "\n";
 }
 
-/// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
-absl::StatusOr<frontend::ImportedModel>
-readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
-               std::vector<std::pair<std::string, std::string>> &files) {
-  const std::string &path = recipe.checkpoint();
+/// Reads the model at `path` with the head that the recipe's objective asks for.
+absl::StatusOr<frontend::ImportedModel> readModel(const std::string &path, const train::Recipe &recipe,
+                                                  mlir::MLIRContext &context) {
   frontend::ImportOptions parts;
   parts.tokenizer = false;
   parts.headToTrain = recipe::headToTrain(recipe.objective());
+  parts.head = !recipe.objective().has_contrastive();
   absl::StatusOr<frontend::ImportedModel> model = frontend::importModel(path, parts, &context);
   if (!model.ok())
     return model;
   if (model->source->format() != frontend::Format::HuggingFace)
     return absl::UnimplementedError(
         absl::StrCat(path, ": is no Hugging Face directory, expected a folder as transformers writes it"));
+  return model;
+}
+
+/// The files that say how sentence-transformers makes an embedding of states, beside config.json.
+std::vector<std::string> filesOfEmbedding(const std::string &folder) {
+  std::vector<std::string> files = {"modules.json", "sentence_bert_config.json",
+                                    "config_sentence_transformers.json"};
+  absl::StatusOr<std::string> text = readWhole((fs::path(folder) / files.front()).string());
+  const auto modules = nlohmann::json::parse(text.value_or(""), nullptr, /*allow_exceptions=*/false);
+  for (const auto &module : modules) // the importer has checked them
+    if (const std::string path = module.is_object() ? module.value("path", "") : ""; !path.empty())
+      files.push_back(path + "/config.json");
+  return files;
+}
+
+/// Reads the model that training begins with. `files` gets what checkpoints have of it beside tensors.
+absl::StatusOr<frontend::ImportedModel>
+readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
+               std::vector<std::pair<std::string, std::string>> &files) {
+  const std::string &path = recipe.checkpoint();
+  absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
+  if (!model.ok())
+    return model;
   std::error_code error;
-  for (const char *name : {"config.json", "generation_config.json"})
+  std::vector<std::string> names = {"config.json", "generation_config.json"};
+  if (recipe.objective().has_contrastive())
+    for (std::string &name : filesOfEmbedding(path))
+      names.push_back(std::move(name));
+  for (const std::string &name : names)
     if (const fs::path file = fs::path(path) / name; fs::exists(file, error)) {
       absl::StatusOr<std::string> config = configOf(file.string(), model->info);
       if (!config.ok())
         return config.status();
       files.emplace_back(name, *std::move(config));
     }
+  return model;
+}
+
+/// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
+absl::StatusOr<frontend::ImportedModel>
+readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
+              const std::optional<frontend::ImportedModel> &checkpoint) {
+  const std::string &path = recipe.has_distillation() ? recipe.distillation().teacher() : recipe.checkpoint();
+  absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
+  if (!model.ok())
+    return model;
+  const frontend::ModelSizes &sizes = model->info.sizes;
+  if (recipe.batch().length() > sizes.contextLength)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
+                                                   ", expected at least batch.length (",
+                                                   recipe.batch().length(), ")"));
+  if (const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
+      first != sizes.firstPosition)
+    return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
+                                                 sizes.firstPosition, ", expected ", first,
+                                                 " as in the model that learns"));
   return model;
 }
 
@@ -157,6 +204,14 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   if (!complete.ok())
     return absl::Status(complete.status().code(),
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
+  std::optional<frontend::ImportedModel> reference;
+  if (complete->has_distillation() || complete->objective().has_preference()) {
+    absl::StatusOr<frontend::ImportedModel> model = readReference(*complete, context, checkpoint);
+    if (!model.ok())
+      return model.status();
+    reference = *std::move(model);
+    options.reference = &*reference;
+  }
   if (complete->objective().has_masked_tokens()) {
     if (!tokenizer)
       return absl::InvalidArgumentError(

@@ -82,12 +82,34 @@ struct IntegerModel : ReferenceOpInterface::ExternalModel<IntegerModel<Op, Funct
     if (!op->getResult(0).getType().isIntOrIndex())
       return op->emitOpError() << "on " << op->getResult(0).getType()
                                << " can not be interpreted, only integers can";
-    return frame.setInteger(op->getResult(0),
-                            Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame)));
+    const int64_t value = Function()(indexOf(op->getOperand(0), frame), indexOf(op->getOperand(1), frame));
+    // What does not fit into 32 bits wraps around; an index must fit.
+    const bool wraps = op->getResult(0).getType().isInteger(32);
+    return frame.setInteger(op->getResult(0), wraps ? static_cast<int32_t>(value) : value);
   }
 };
 
-/// Signed comparisons.
+/// Both halves of products of unsigned integers.
+struct MultiplyExtendedModel
+    : ReferenceOpInterface::ExternalModel<MultiplyExtendedModel, arith::MulUIExtendedOp> {
+  LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
+  LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
+
+  template <typename T> static LogicalResult evaluate(Operation *op, Frame<T> &frame) {
+    if (!op->getResult(0).getType().isInteger(32))
+      return op->emitOpError() << "on " << op->getResult(0).getType()
+                               << " can not be interpreted, only i32 can";
+    auto wordOf = [&](unsigned operand) {
+      return static_cast<uint32_t>(indexOf(op->getOperand(operand), frame));
+    };
+    const uint64_t product = uint64_t{wordOf(0)} * wordOf(1);
+    if (failed(frame.setInteger(op->getResult(0), static_cast<int32_t>(product))))
+      return failure();
+    return frame.setInteger(op->getResult(1), static_cast<int32_t>(product >> 32));
+  }
+};
+
+/// Comparisons: sign extension keeps the order of unsigned integers too.
 struct CompareModel : ReferenceOpInterface::ExternalModel<CompareModel, arith::CmpIOp> {
   LogicalResult evaluateF32(Operation *op, Frame<float> &frame) const { return evaluate(op, frame); }
   LogicalResult evaluateF64(Operation *op, Frame<double> &frame) const { return evaluate(op, frame); }
@@ -139,6 +161,8 @@ void reference::registerLoopModels(DialectRegistry &registry) {
     arith::MulIOp::attachInterface<IntegerModel<arith::MulIOp, std::multiplies<>>>(*context);
     arith::MinSIOp::attachInterface<IntegerModel<arith::MinSIOp, Least>>(*context);
     arith::AndIOp::attachInterface<IntegerModel<arith::AndIOp, std::bit_and<>>>(*context);
+    arith::XOrIOp::attachInterface<IntegerModel<arith::XOrIOp, std::bit_xor<>>>(*context);
+    arith::MulUIExtendedOp::attachInterface<MultiplyExtendedModel>(*context);
     arith::CmpIOp::attachInterface<CompareModel>(*context);
     arith::IndexCastOp::attachInterface<CastModel<arith::IndexCastOp>>(*context);
     arith::SIToFPOp::attachInterface<CastModel<arith::SIToFPOp>>(*context);

@@ -174,8 +174,8 @@ def check_accumulation(workshop):
 
 
 def check_optimizers(workshop):
-    for name, text in [("lion", "lion { weight_decay: 0.1 }"), ("sgd", "sgd { momentum: 0.9 }"), ("descent", "sgd {}")]:
-        rate = "3e-4" if name == "lion" else "0.1"
+    for name, text in [("lion", "lion { weight_decay: 0.1 }"), ("sgd", "sgd { momentum: 0.9 }"), ("descent", "sgd {}"), ("muon", "muon {}")]:
+        rate = {"lion": "3e-4", "muon": "3e-3"}.get(name, "0.1")
         trainer = workshop.trainer("llama", name, rest=f"optimizer {{ {text} }}")
         workshop.run(trainer, "-q", "--override", f"learning_rate={rate}")
         log = log_of(workshop.folder / name)

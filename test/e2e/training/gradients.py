@@ -32,13 +32,13 @@ def project(name, values):
     return sums
 
 
-def write_tokens(path, documents, vocabulary, labels=(), kind=0, names=()):
-    """A token file (train/TokenFile.h). `kind` of labels: 1 of documents, 2 of tokens, 3 numbers."""
+def write_tokens(path, documents, vocabulary, labels=(), kind=0, names=(), group=1):
+    """A token file (train/TokenFile.h). `kind` of labels: 1 of documents, 2 of tokens, 3 numbers. Each `group` documents belong together."""
     tokens = [token for document in documents for token in document]
     data = struct.pack(f"<{len(tokens)}H", *tokens)
     data += b"\0" * (-(64 + len(data)) % 8)
     lines = "\n".join(names).encode()
-    header = struct.pack("<8sIIQQQII16x", b"LLMCTOK1", 2, vocabulary, len(tokens), len(documents), 64 + len(data), kind, len(lines))
+    header = struct.pack("<8sIIQQQIII12x", b"LLMCTOK1", 2, vocabulary, len(tokens), len(documents), 64 + len(data), kind, len(lines), group)
     ends, end = b"", 0
     for document in documents:
         end += len(document)

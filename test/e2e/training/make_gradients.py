@@ -73,4 +73,5 @@ def main():
     (HERE / "gradients.json").write_text(json.dumps({name: gradients_of(golden / name) for name in MODELS}, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -272,6 +272,29 @@ TEST_F(Training, PartsOfTilesOfBf16) {
   check(decoder(9, 53), 41);
 }
 TEST_F(Training, AWindow) { check(decoder(8, 20, "window 3"), 37); }
+TEST_F(Training, Dropout) {
+  check(
+      absl::StrReplaceAll(
+          decoder(9, 53),
+          {{"%targets: tensor<?xi32> {nn.input = \"targets\"})",
+            "%targets: tensor<?xi32> {nn.input = \"targets\"}, %draw: tensor<3xi32> {nn.input = \"draw\"})"},
+           {"%y0 = call @layer(%x,",
+            "%dropped = nn.dropout %x rows %positions draw %draw rate 0.3 stream 16 : tensor<?x36xf32>, "
+            "tensor<?xi32>, tensor<3xi32>\n    %y0 = call @layer(%dropped,"}}),
+      41);
+}
+TEST_F(Training, ATeacherAndSmoothLabels) {
+  check(
+      absl::StrReplaceAll(
+          decoder(9, 53),
+          {{"%loss = nn.cross_entropy %logits, %targets :",
+            "%before = nn.linear %x, %table : tensor<?x36xf32>, tensor<37x36xf32> -> tensor<?x37xf32>\n"
+            "    %kl = nn.kl_divergence %logits, %before : tensor<?x37xf32>, tensor<?x37xf32> -> "
+            "tensor<?x1xf32>\n"
+            "    %entropy = nn.cross_entropy %logits, %targets smoothing 0.1 :"},
+           {"    return %loss", "    %loss = arith.addf %entropy, %kl : tensor<?x1xf32>\n    return %loss"}}),
+      41);
+}
 TEST_F(Training, ASoftcap) { check(decoder(8, 20, "softcap 0.5"), 19); }
 
 } // namespace

@@ -123,6 +123,10 @@ const Case kCosts[] = {
      kRow4 + ", %i: tensor<?xi32>", 9 * 4, 0, 4 * (12 + 3 + 36)},
     {"nn.cross_entropy %x, %i : tensor<?x4xf32>, tensor<?xi32> -> tensor<?x1xf32>",
      kRow4 + ", %i: tensor<?xi32>", 4 * 12, 0, 4 * (12 + 3 + 3)},
+    {"nn.kl_divergence %x, %y : tensor<?x4xf32>, tensor<?x4xf32> -> tensor<?x1xf32>",
+     kRow4 + ", %y: tensor<?x4xf32>", 12 * 12, 0, 4 * (12 + 12 + 3)},
+    {"nn.dropout %x rows %i draw %d rate 0.1 stream 0 : tensor<?x4xf32>, tensor<?xi32>, tensor<3xi32>",
+     kRow4 + ", %i: tensor<?xi32>, %d: tensor<3xi32>", 80 * 12, 0, 4 * (12 + 3 + 3 + 12)},
     // Five products of each of the six pairs in four heads: three of 3 elements, two of 4.
     {"nn.attention_gradient %q, %k, %v, %d heads 4 kv_heads 2 scale 0.7 causal : tensor<?x12xf32>, "
      "tensor<?x6xf32>, tensor<?x8xf32>, tensor<?x16xf32>",
@@ -173,6 +177,8 @@ const std::map<std::string, FusionRole> kRoles = {
     {"nn.select_rows", FusionRole::Gather},
     {"nn.scatter_rows", FusionRole::Gather},
     {"nn.cross_entropy", FusionRole::RowWise},
+    {"nn.kl_divergence", FusionRole::RowWise},
+    {"nn.dropout", FusionRole::Elementwise},
     {"nn.attention_gradient", FusionRole::Attention},
     {"nn.convert", FusionRole::RowWise}, // of a parameter: Parameter
 };

@@ -84,6 +84,11 @@ const Case kRules[] = {
     {"nn.convert %0 ->", {"tensor<3x7xf64>"}, {"tensor<3x7xf32>"}, 0.5},
     // Targets are 0, 0, 1, ...
     {"nn.cross_entropy %0, %1 ->", {"tensor<4x5xf64>", "tensor<4xi32>"}, {"tensor<4x1xf64>"}},
+    {"nn.cross_entropy %0, %1 smoothing 0.2 ->", {"tensor<4x5xf64>", "tensor<4xi32>"}, {"tensor<4x1xf64>"}},
+    {"nn.kl_divergence %0, %1 ->", {"tensor<4x5xf64>", "tensor<4x5xf64>"}, {"tensor<4x1xf64>"}},
+    {"nn.dropout %0 rows %1 draw %2 rate 0.4 stream 16",
+     {"tensor<5x4xf64>", "tensor<5xi32>", "tensor<3xi32>"},
+     {"tensor<5x4xf64>"}},
     {"nn.scatter_rows %0, %1 ->", {"tensor<5x4xf64>", "tensor<5xi32>"}, {"tensor<6x4xf64>"}},
     // No derivative: they are stored.
     {"nn.convert %0 ->", {"tensor<3x32xf64>"}, {"tensor<3x32x!nn.block<q8_0>>"}},

@@ -169,6 +169,54 @@ TEST(Batches, KnowLabelsOfTokensAndNumbers) {
   EXPECT_EQ(batch.numbers[5], 0.5F);
 }
 
+/// Two groups of two documents, of which the parts that are no prompt have a label.
+TokenFile makeGroups() {
+  const std::string path = testing::TempDir() + "/groups.tokens";
+  absl::StatusOr<TokenFileWriter> writer = TokenFileWriter::create(path, 100, /*groupSize=*/2);
+  EXPECT_TRUE(writer.ok());
+  for (const Ids &document : {Ids{10, 11, 12}, Ids{10, 21, 22, 23, 24}, Ids{30, 31}, Ids{30, 41}}) {
+    Ids labels(document.size(), 0);
+    labels.front() = -1;
+    EXPECT_TRUE(writer->append(document, labels).ok());
+  }
+  const std::vector<std::string> names = {"text"};
+  EXPECT_TRUE(writer->commit(LabelKind::Tokens, names, Ids{0}).ok());
+  absl::StatusOr<TokenFile> file = TokenFile::open(path);
+  EXPECT_TRUE(file.ok()) << file.status().message();
+  return *std::move(file);
+}
+
+TEST(Batches, GiveEachTextOfAGroupASequence) {
+  TokenFile file = makeGroups();
+  EXPECT_EQ(file.groupSize(), 2);
+  StreamOptions options;
+  options.packing = Packing::Groups;
+  options.predicted = Predicted::Preference;
+  Batch batch;
+  TokenStream preferences(file, options);
+  preferences.next(4, 4, batch);
+  // One that is too long loses its beginning.
+  EXPECT_EQ(batch.tokens, (Ids{10, 11, 12, 0, 21, 22, 23, 24, 30, 31, 0, 0, 30, 41, 0, 0}));
+  EXPECT_EQ(batch.targets, (Ids{11, 12, -1, -1, 22, 23, 24, -1, 31, -1, -1, -1, 41, -1, -1, -1}));
+  EXPECT_EQ(batch.choices, (Ids{0, 0}));
+  EXPECT_EQ(batch.targetCount, 2);
+  EXPECT_EQ(batch.tokenCount, 11);
+  EXPECT_EQ(preferences.position().epoch, 1u);
+  EXPECT_TRUE(preferences.canBeAt({0, 1, 0}));
+  EXPECT_FALSE(preferences.canBeAt({0, 2, 0})) << "groups are counted, not documents";
+  options.predicted = Predicted::Partner;
+  TokenStream(file, options).next(4, 4, batch);
+  EXPECT_EQ(batch.tokens, (Ids{10, 11, 12, 0, 10, 21, 22, 24, 30, 31, 0, 0, 30, 41, 0, 0}));
+  EXPECT_EQ(batch.choices, (Ids{0, 1}));
+  options.order = Order::Shuffled;
+  options.seed = 3;
+  TokenStream shuffled(file, options);
+  for (int step = 0; step < 8; ++step) {
+    shuffled.next(2, 4, batch);
+    EXPECT_EQ(batch.tokens[0], batch.tokens[4]) << "a group was torn apart";
+  }
+}
+
 /// Rules for a vocabulary of 100, of which 0 to 9 are special and odd tokens continue words.
 runtime::Masking rulesOf(double part, bool wholeWords) {
   runtime::Masking rules;

@@ -55,6 +55,17 @@ TEST(Recipe, IsRefusedByField) {
               r.mutable_objective()->mutable_masked_tokens()->set_part(2);
             }),
             "objective.masked_tokens.part is 2, expected 1e-06 to 1");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_objective()->mutable_preference(); }),
+            "objective.preference begins with a model that is there, expected a checkpoint");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_dropout()->set_residual(1); }),
+            "dropout.residual is 1, expected 0 to 0.999");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_dropout()->set_lora(0.1); }),
+            "dropout.lora is for adapters, expected lora");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_distillation(); }),
+            "distillation.teacher is missing, expected a folder with a model");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.add_groups()->set_learning_rate(2); }),
+            "groups[0].parameters is missing, expected a pattern of names");
+  EXPECT_EQ(messageAfter([](Recipe &r) { r.set_average(1); }), "average is 1, expected 0 to 0.999999");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_run()->set_steps(0); }),
             "run.steps is 0, expected 1 to 1000000000");
   EXPECT_EQ(messageAfter([](Recipe &r) {
@@ -62,6 +73,18 @@ TEST(Recipe, IsRefusedByField) {
               r.mutable_model()->set_family(spec::ModelDefinition::LLAMA);
             }),
             "model.context is 0, expected 1 to 16777216");
+}
+
+TEST(Recipe, CountsTextsThatBelongTogether) {
+  Recipe recipe = tiny();
+  recipe.clear_preset();
+  recipe.set_checkpoint("bert");
+  recipe.mutable_objective()->mutable_contrastive()->set_hard_negatives(true);
+  EXPECT_EQ(groupSizeOf(recipe.objective()), 3);
+  EXPECT_EQ(complete(recipe, 300, /*checkpointContext=*/64).status().message(),
+            "batch.sequences is 8, expected a multiple of 3, the texts that belong together");
+  recipe.mutable_batch()->set_sequences(9);
+  EXPECT_EQ(complete(recipe, 300, 64)->objective().contrastive().temperature(), 0.05);
 }
 
 TEST(Recipe, IsReadWithPlaces) {

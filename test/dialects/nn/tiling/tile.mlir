@@ -289,6 +289,40 @@ func.func @cross_entropy.expected() -> tensor<5x1xf32> {
   return %r : tensor<5x1xf32>
 }
 
+// CHECK-LABEL: @kl_divergence()
+// CHECK: scf.for
+func.func @kl_divergence() -> tensor<5x1xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %y = nn.scale %x by -0.5 : tensor<5x12xf32>
+  %r = nn.kl_divergence %x, %y {tile = "rows"} : tensor<5x12xf32>, tensor<5x12xf32> -> tensor<5x1xf32>
+  return %r : tensor<5x1xf32>
+}
+func.func @kl_divergence.expected() -> tensor<5x1xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %y = nn.scale %x by -0.5 : tensor<5x12xf32>
+  %r = nn.kl_divergence %x, %y : tensor<5x12xf32>, tensor<5x12xf32> -> tensor<5x1xf32>
+  return %r : tensor<5x1xf32>
+}
+
+// CHECK-LABEL: @dropout()
+// CHECK: scf.for
+func.func @dropout() -> tensor<5x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %d = arith.constant dense<[1, 2, 3]> : tensor<3xi32>
+  %r = nn.dropout %x rows %p draw %d rate 0.5 stream 0 {tile = "rows"} : tensor<5x12xf32>, tensor<5xi32>, tensor<3xi32>
+  return %r : tensor<5x12xf32>
+}
+func.func @dropout.expected() -> tensor<5x12xf32> {
+  %x = call @x() : () -> tensor<5x12xf32>
+  %p = call @p() : () -> tensor<5xi32>
+  %d = arith.constant dense<[1, 2, 3]> : tensor<3xi32>
+  %r = nn.dropout %x rows %p draw %d rate 0.5 stream 0 : tensor<5x12xf32>, tensor<5xi32>, tensor<3xi32>
+  return %r : tensor<5x12xf32>
+}
+
 // CHECK-LABEL: @attention_gradient()
 // CHECK: scf.for
 func.func @attention_gradient() -> (tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>) {

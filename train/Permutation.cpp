@@ -1,19 +1,8 @@
-#include "train/Philox.h"
+#include "train/Permutation.h"
+
+#include "dialects/random/Philox.h"
 
 namespace llmc::train {
-
-std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
-  constexpr uint64_t kMultiplierA = 0xD2511F53, kMultiplierB = 0xCD9E8D57;
-  constexpr uint32_t kWeylA = 0x9E3779B9, kWeylB = 0xBB67AE85;
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = kMultiplierA * counter[0], b = kMultiplierB * counter[2];
-    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
-               static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
-    key[0] += kWeylA;
-    key[1] += kWeylB;
-  }
-  return counter;
-}
 
 uint64_t permute(uint64_t index, uint64_t count, uint64_t key) {
   int half = 1; // bits

@@ -1,4 +1,5 @@
-#include "train/Philox.h"
+#include "train/Permutation.h"
+#include "dialects/random/Philox.h"
 
 #include "gtest/gtest.h"
 #include <set>

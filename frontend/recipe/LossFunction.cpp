@@ -1,0 +1,59 @@
+//===- LossFunction.cpp - changes of @loss -----------------------------------------------------------------===//
+
+#include "frontend/recipe/LossFunction.h"
+
+using namespace mlir;
+
+namespace llmc::recipe {
+
+Value findInput(func::FuncOp function, StringRef name) {
+  for (BlockArgument argument : function.getArguments())
+    if (auto mark = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
+        mark && mark.getValue() == name)
+      return argument;
+  return nullptr;
+}
+
+Value addInput(func::FuncOp function, StringRef name, Type type) {
+  if (Value there = findInput(function, name))
+    return there;
+  Builder b(function.getContext());
+  const unsigned index = function.getNumArguments();
+  (void)function.insertArgument(
+      index, type, b.getDictionaryAttr(b.getNamedAttr("nn.input", b.getStringAttr(name))), function.getLoc());
+  return function.getArgument(index);
+}
+
+nn::CrossEntropyOp crossEntropyOf(func::FuncOp function) {
+  return function.front().getTerminator()->getOperand(0).getDefiningOp<nn::CrossEntropyOp>();
+}
+
+llvm::SmallPtrSet<Operation *, 1> findHeads(func::FuncOp function) {
+  llvm::SmallPtrSet<Operation *, 1> heads;
+  SmallVector<Value> open;
+  for (auto entropy : function.getOps<nn::CrossEntropyOp>())
+    open.push_back(entropy.getLogits());
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (isa_and_nonnull<nn::LinearOp>(op))
+      heads.insert(op);
+    else if (op)
+      llvm::append_range(open, op->getOperands());
+  }
+  return heads;
+}
+
+void returnOutputs(func::FuncOp evaluate) {
+  Operation *terminator = evaluate.front().getTerminator();
+  Value logits = crossEntropyOf(evaluate).getLogits();
+  terminator->insertOperands(1, logits);
+  Builder b(evaluate.getContext());
+  auto type = evaluate.getFunctionType();
+  SmallVector<Type> results = {type.getResult(0), logits.getType()};
+  evaluate.setType(b.getFunctionType(type.getInputs(), results));
+  evaluate.setAllResultAttrs(
+      ArrayRef<DictionaryAttr>{evaluate.getResultAttrDict(0),
+                               b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("outputs")))});
+}
+
+} // namespace llmc::recipe
