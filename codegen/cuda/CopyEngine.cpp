@@ -49,4 +49,23 @@ void StageBarriers::copyBox(Value map, Value row, Value column, const SharedMatr
       Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/true, NVVM::CTAGroupKindAttr(), Value());
 }
 
+/// The address of an element of a matrix whose rows lie one behind the other.
+static Value addressOf(KernelBuilder &b, Value matrix, ValueRange indices) {
+  auto type = cast<MemRefType>(matrix.getType());
+  auto [strides, offset] = type.getStridesAndOffset();
+  Value element = b.add(b.add(b.mul(indices[0], strides[0]), b.mul(indices[1], strides[1])), offset);
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, matrix);
+  return b.add(base, b.mul(element, type.getElementTypeBitWidth() / 8));
+}
+
+void StageBarriers::copyBytes(Value from, ValueRange index, Value to, ValueRange place, int64_t bytes,
+                              Value stage) {
+  constexpr unsigned kGlobal = 1;
+  Value source = arith::IndexCastOp::create(b, b.getI64Type(), addressOf(b, from, index));
+  source = LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), kGlobal), source);
+  NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(b, sharedPointer(b, addressOf(b, to, place)), source,
+                                                   at(stage), b.i32(static_cast<int32_t>(bytes)), Value(),
+                                                   Value());
+}
+
 } // namespace llmc::codegen

@@ -25,6 +25,10 @@ public:
   /// Starts to copy a box of the tensor map at `map` (GpuKernel::importTensorMap()), from `row` and `column`
   /// on, to a panel of `to`. It arrives with its bytes.
   void copyBox(mlir::Value map, mlir::Value row, mlir::Value column, const SharedMatrix &to, int64_t panel);
+  /// Starts to copy `bytes`, a multiple of 16, from `at` in `from`, a matrix in global memory, to `place` in
+  /// `to`. They arrive at the barrier of `stage`.
+  void copyBytes(mlir::Value from, mlir::ValueRange at, mlir::Value to, mlir::ValueRange place, int64_t bytes,
+                 mlir::Value stage);
 
 private:
   mlir::Value at(mlir::Value stage);
