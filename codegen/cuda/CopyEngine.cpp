@@ -33,8 +33,10 @@ void StageBarriers::arrive(Value stage) {
   NVVM::MBarrierArriveOp::create(b, b.getI64Type(), at(stage), Value());
 }
 
-void StageBarriers::expect(Value stage, int64_t bytes) {
-  NVVM::MBarrierArriveExpectTxOp::create(b, Type(), at(stage), b.i32(static_cast<int32_t>(bytes)),
+void StageBarriers::expect(Value stage, int64_t bytes) { expect(stage, b.index(bytes)); }
+
+void StageBarriers::expect(Value stage, Value bytes) {
+  NVVM::MBarrierArriveExpectTxOp::create(b, Type(), at(stage), toI32(b, bytes),
                                          NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
 }
 
@@ -58,13 +60,13 @@ static Value addressOf(KernelBuilder &b, Value matrix, ValueRange indices) {
   return b.add(base, b.mul(element, type.getElementTypeBitWidth() / 8));
 }
 
-void StageBarriers::copyBytes(Value from, ValueRange index, Value to, ValueRange place, int64_t bytes,
+void StageBarriers::copyBytes(Value from, ValueRange index, Value to, ValueRange place, Value bytes,
                               Value stage) {
   constexpr unsigned kGlobal = 1;
   Value source = arith::IndexCastOp::create(b, b.getI64Type(), addressOf(b, from, index));
   source = LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), kGlobal), source);
   NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(b, sharedPointer(b, addressOf(b, to, place)), source,
-                                                   at(stage), b.i32(static_cast<int32_t>(bytes)), Value(),
+                                                   at(stage), toI32(b, bytes), Value(),
                                                    Value());
 }
 

@@ -376,7 +376,8 @@ private:
     return inForms(product.staged || isDecode(), [&](bool isOwn) {
       FragmentProduct made = product;
       made.warpgroups = isOwn && product.staged;
-      made.streamed = isOwn && isDecode();
+      made.streamed = isOwn && isDecode() && !std::getenv("X_NOSTREAM");
+      if (made.streamed && std::getenv("X_WARPS")) made.inputWarps = std::atoll(std::getenv("X_WARPS"));
       return makeProduct(made, *input);
     });
   }
@@ -423,7 +424,7 @@ private:
     }
     const int64_t panels = panelsNeeded(product, tile);
     product.panelsPerTile = product.staged ? std::max<int64_t>(1, 2 / panels) : 1;
-    product.streamed = product.streamed && product.stream(panels).slots >= FragmentProduct::leastSlots;
+    product.streamed = product.streamed && product.stream(panels).stages >= FragmentProduct::leastStages;
     product.emit(kernel, tile);
     Value rowBlocks =
         isDecode() ? index(1)

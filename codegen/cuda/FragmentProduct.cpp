@@ -2,6 +2,7 @@
 
 #include "codegen/cuda/ProductEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
 
@@ -26,8 +27,13 @@ void ProductEmitter::run() {
   Value thread = gpu.thread(), warp = b.div(thread, GpuKernel::warp);
   lane = b.rem(thread, GpuKernel::warp);
   inputWarp = b.rem(warp, kernel.inputWarps);
-  if (kernel.streamed)
+  if (kernel.streamed) {
+    // Reading it takes time, and would be repeated wherever it is needed.
+    SmallVector<Value> held{arith::IndexCastOp::create(b, b.getI32Type(), lane)};
+    holdInRegisters(b, held);
+    lane = b.rem(arith::IndexCastOp::create(b, b.getIndexType(), held[0]), GpuKernel::warp);
     return runStreamed();
+  }
   Value outputWarp = b.div(warp, kernel.inputWarps);
   Value index = b.add(b.mul(gpu.block(kernel.outputDimension()), kernel.outputWarps), outputWarp);
   firstRow = b.mul(gpu.block(kernel.rowDimension()), kernel.rowsPerBlock);
@@ -155,31 +161,32 @@ void ProductEmitter::addRecord(FragmentReader &reader, ArrayRef<FragmentReader::
                                SmallVectorImpl<Value> &totals) {
   const FragmentLayout &layout = kernel.weights;
   const int64_t stepsPerGroup = layout.groupSize / FragmentLayout::stepInputs;
-  SmallVector<Value> zeros(instructionSums, b.f32(0));
+  const SmallVector<Value> zeros(instructionSums, b.f32(0));
+  SmallVector<SmallVector<SmallVector<Value, 2>>> inputs;
+  for (int64_t n = 0; n < blockRows; ++n)
+    inputs.push_back(loadInputs(n, record));
   for (int64_t group = 0; group < layout.groups(); ++group) {
     SmallVector<SmallVector<Value>> parts(panels.size() * blockRows), inputSums(blockRows);
     for (int64_t s = 0; s < stepsPerGroup; ++s) {
       const int64_t step = group * stepsPerGroup + s;
-      SmallVector<SmallVector<Value, 2>> inputs;
-      for (int64_t n = 0; n < blockRows; ++n)
-        inputs.push_back(loadInputs(n, record, step));
       for (auto [p, panel] : llvm::enumerate(panels)) {
         SmallVector<Value, 4> operand = reader.operand(panel, step);
         for (int64_t n = 0; n < blockRows; ++n) {
           SmallVector<Value> &part = parts[p * blockRows + n];
           auto total = MutableArrayRef(totals).slice((p * blockRows + n) * instructionSums, instructionSums);
-          part = multiply(operand, inputs[n],
+          part = multiply(operand, inputs[n][step],
                           !part.empty()          ? ArrayRef<Value>(part)
                           : layout.isQuantized() ? ArrayRef<Value>(zeros)
                                                  : ArrayRef<Value>(total));
         }
       }
-      // Minima multiply the sum of a group's inputs: that is a product with ones.
-      if (layout.hasMin)
+      // Minima, and what operands are more than codes, multiply the sum of a group's inputs: that is a product
+      // with ones.
+      if (layout.isQuantized() && (layout.hasMin || codeOffset(reader) != 0))
         for (int64_t n = 0; n < blockRows; ++n) {
           SmallVector<Value> ones(4, b.i32(0x3f803f80));
-          inputSums[n] = multiply(
-              ones, inputs[n], inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
+          inputSums[n] = multiply(ones, inputs[n][step],
+                                  inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
         }
     }
     for (size_t p = 0; p < panels.size(); ++p) {
@@ -194,6 +201,8 @@ void ProductEmitter::addRecord(FragmentReader &reader, ArrayRef<FragmentReader::
             total = part;
             continue;
           }
+          if (const double offset = codeOffset(reader))
+            part = LLVM::FMAOp::create(b, inputSums[n][i], b.f32(-offset), part);
           auto [scale, minimum] = scales[i / 2];
           total = LLVM::FMAOp::create(b, scale, part, total);
           if (minimum)
@@ -203,22 +212,42 @@ void ProductEmitter::addRecord(FragmentReader &reader, ArrayRef<FragmentReader::
   }
 }
 
-/// Operand B: of the row that this lane has, two pairs of inputs. Rows that the step has not are those of
+/// By how much operands are more than codes less zeroCode.
+double ProductEmitter::codeOffset(const FragmentReader &reader) const {
+  return static_cast<double>(reader.operandOffset() + kernel.weights.zeroCode);
+}
+
+/// Of the row that this lane has, two pairs of inputs for each step. Rows that the step has not are those of
 /// its last.
-SmallVector<Value, 2> ProductEmitter::loadInputs(int64_t n, Value record, int64_t step) {
-  Value row = b.add(b.add(firstRow, n * instructionRows), b.div(lane, 4));
-  row = kernel.streamed ? b.index(0) : b.min(row, arith::SubIOp::create(b, kernel.rows, b.index(1)));
-  Value column = b.add(b.mul(record, FragmentLayout::recordInputs), step * FragmentLayout::stepInputs);
-  column = b.add(column, b.mul(b.rem(lane, 4), 2));
-  SmallVector<Value, 2> pairs;
-  for (int64_t upper = 0; upper < 2; ++upper) {
-    Value pair = vector::LoadOp::create(b, VectorType::get({2}, b.getBF16Type()), kernel.x,
-                                        ValueRange{row, b.add(column, upper * instructionRows)},
-                                        /*nontemporal=*/false, llvm::MaybeAlign(4));
-    Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
-    pairs.push_back(vector::ExtractOp::create(b, word, 0));
+SmallVector<SmallVector<Value, 2>> ProductEmitter::loadInputs(int64_t n, Value record) {
+  SmallVector<SmallVector<Value, 2>> inputs(FragmentLayout::steps);
+  Value first = b.mul(record, FragmentLayout::recordInputs);
+  if (kernel.streamed) {
+    // The one row stands for all eight; a matrix of it has eight inputs.
+    Value place = b.add(first, b.mul(b.div(lane, instructionRows), instructionRows));
+    for (int64_t step = 0; step < FragmentLayout::steps; step += 2) {
+      Value loaded = nvgpu::LdMatrixOp::create(
+          b, VectorType::get({4, 2}, b.getBF16Type()), kernel.x,
+          ValueRange{b.index(0), b.add(place, step * FragmentLayout::stepInputs)}, /*transpose=*/false,
+          /*numTiles=*/4);
+      Value flat = vector::BitCastOp::create(b, VectorType::get({4, 1}, b.getI32Type()), loaded);
+      for (int64_t i = 0; i < 4; ++i)
+        inputs[step + i / 2].push_back(vector::ExtractOp::create(b, flat, ArrayRef<int64_t>{i, 0}));
+    }
+    return inputs;
   }
-  return pairs;
+  Value row = b.add(b.add(firstRow, n * instructionRows), b.div(lane, 4));
+  row = b.min(row, arith::SubIOp::create(b, kernel.rows, b.index(1)));
+  Value column = b.add(first, b.mul(b.rem(lane, 4), 2));
+  for (int64_t step = 0; step < FragmentLayout::steps; ++step)
+    for (int64_t upper = 0; upper < 2; ++upper) {
+      Value at = b.add(column, step * FragmentLayout::stepInputs + upper * instructionRows);
+      Value pair = vector::LoadOp::create(b, VectorType::get({2}, b.getBF16Type()), kernel.x,
+                                          ValueRange{row, at}, /*nontemporal=*/false, llvm::MaybeAlign(4));
+      Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
+      inputs[step].push_back(vector::ExtractOp::create(b, word, 0));
+    }
+  return inputs;
 }
 
 SmallVector<Value> ProductEmitter::multiply(ArrayRef<Value> operandA, ArrayRef<Value> operandB,

@@ -8,13 +8,12 @@
 
 namespace llmc::codegen {
 
-/// How weights come to the warps of a block: in chunks of records, which take turns.
+/// How weights come to the warps of a block: turn by turn, each to a stage of shared memory.
 struct WeightStream {
-  int64_t records;    ///< of a chunk, in each panel of a tile
-  int64_t chunks;     ///< of a tile
-  int64_t turns;      ///< of a tile, in which each warp has a chunk or none
-  int64_t panelBytes; ///< of a chunk
-  int64_t slots;      ///< chunks of a warp that shared memory has room for
+  int64_t records;    ///< that a warp has of each panel in a turn
+  int64_t turns;      ///< of a tile
+  int64_t panelBytes; ///< of each panel in a turn
+  int64_t stages;
 };
 
 /// One product kernel: y = epilogue(x W^T), x and the numbers that stand for W in bf16, sums in f32. Operand
@@ -40,13 +39,14 @@ struct FragmentProduct {
   int64_t panelsPerTile = 1; ///< of stores without rotation
   bool staged = false;       ///< needs inputWarps of 1
   bool warpgroups = false;   ///< of staged products: by the instructions of sm_90a, for four warps at a time
-  bool streamed = false;     ///< of one row; needs outputWarps of 1 and room for `leastSlots`
-  static constexpr int64_t leastSlots = 2;
+  bool streamed = false;     ///< of one row; needs outputWarps of 1 and room for `leastStages`
+  static constexpr int64_t leastStages = 2;
 
   /// For tiles that need `panels` panels of the weights.
   WeightStream stream(int64_t panels) const;
 
-  int64_t threads() const { return GpuKernel::warp * inputWarps * outputWarps; }
+  /// A warp more brings what is streamed.
+  int64_t threads() const { return GpuKernel::warp * (inputWarps * outputWarps + (streamed ? 1 : 0)); }
   /// Blocks of the grid in the dimension of outputs.
   int64_t blocks() const;
   /// Blocks that follow each other share what is larger: weights, where there are many rows.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
+#include "codegen/cuda/FragmentReader.h"
 #include "codegen/cuda/GpuKernel.h"
 #include "codegen/cuda/KernelImages.h"
 #include "codegen/cuda/SimtAbi.h"
@@ -268,6 +269,12 @@ private:
       llvm::append_range(arguments, op->getOperands());
       return replaceByCall(op, isShared ? simt::WarpgroupBf16Shared : simt::WarpgroupBf16, arguments),
              absl::OkStatus();
+    }
+    if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString() == kAndOr) {
+      Value bits = LLVM::AndOp::create(builder, op->getLoc(), op->getOperand(0), op->getOperand(1));
+      op->getResult(0).replaceAllUsesWith(
+          LLVM::OrOp::create(builder, op->getLoc(), bits, op->getOperand(2)));
+      return op->erase(), absl::OkStatus();
     }
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString().empty()) {
       Value same = LLVM::PoisonOp::create(builder, op->getLoc(), op->getResult(0).getType());

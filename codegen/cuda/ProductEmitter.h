@@ -50,7 +50,9 @@ private:
   /// Adds the products of record `record` of each of `panels`.
   void addRecord(FragmentReader &reader, llvm::ArrayRef<FragmentReader::Record> panels, mlir::Value record,
                  llvm::SmallVectorImpl<mlir::Value> &totals);
-  llvm::SmallVector<mlir::Value, 2> loadInputs(int64_t n, mlir::Value record, int64_t step);
+  double codeOffset(const FragmentReader &reader) const;
+  /// Operand B of each step of a record for the rows from `n` instructions on.
+  llvm::SmallVector<llvm::SmallVector<mlir::Value, 2>> loadInputs(int64_t n, mlir::Value record);
   llvm::SmallVector<mlir::Value> multiply(llvm::ArrayRef<mlir::Value> operandA,
                                           llvm::ArrayRef<mlir::Value> operandB,
                                           llvm::ArrayRef<mlir::Value> sums);
@@ -78,8 +80,11 @@ private:
 
   /// All tiles of this block, their epilogues too.
   void runStreamed();
-  void bringRow(StageBarriers &arrival, mlir::Value isFirstThread);
-  void addUpStreamed(mlir::Value exchange, mlir::Value count, llvm::ArrayRef<Place> places);
+  void sumStream(const WeightStream &stream, mlir::Value ring, StageBarriers &arrivals,
+                 StageBarriers &releases, StageBarriers &exchanges);
+  void bringRow(StageBarriers &arrival, mlir::Value brings);
+  void addUpStreamed(mlir::Value exchange, StageBarriers &exchanges, mlir::Value count,
+                     llvm::ArrayRef<Place> places);
 
   //===--- Epilogue ---===//
 
@@ -95,7 +100,7 @@ private:
   FragmentProduct &kernel;
   const llvm::SmallVector<TileClass> classes;
   const int64_t blockRows; ///< instructions side by side for the rows of a block
-  mlir::Value lane, inputWarp, firstRow;
+  mlir::Value lane, isFirstLane, inputWarp, firstRow;
   mlir::Value stages; ///< records of x in shared memory
   mlir::Value token;  ///< of a copy: waits are for groups by their number, whichever token they are given
   llvm::SmallVector<mlir::Value> sums; ///< panels x blockRows x instructionSums

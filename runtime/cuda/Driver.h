@@ -34,7 +34,7 @@ enum class DeviceAttribute : int {
   ComputeCapabilityMinor = 76
 };
 /// CUfunction_attribute.
-enum class FunctionAttribute : int { MaxDynamicSharedBytes = 8 };
+enum class FunctionAttribute : int { MaxDynamicSharedBytes = 8, PreferredSharedCarveout = 9 };
 /// CUstreamCaptureMode.
 enum class CaptureMode : int { ThreadLocal = 1 };
 
