@@ -36,8 +36,8 @@ void StageBarriers::arrive(Value stage) {
 void StageBarriers::expect(Value stage, int64_t bytes) { expect(stage, b.index(bytes)); }
 
 void StageBarriers::expect(Value stage, Value bytes) {
-  NVVM::MBarrierArriveExpectTxOp::create(b, Type(), at(stage), toI32(b, bytes),
-                                         NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value());
+  NVVM::MBarrierArriveExpectTxOp::create(b, Type(), at(stage), toI32(b, bytes), NVVM::MemScopeKind::CTA,
+                                         /*relaxed=*/false, Value());
 }
 
 void StageBarriers::wait(Value stage, Value parity) {
@@ -66,8 +66,7 @@ void StageBarriers::copyBytes(Value from, ValueRange index, Value to, ValueRange
   Value source = arith::IndexCastOp::create(b, b.getI64Type(), addressOf(b, from, index));
   source = LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), kGlobal), source);
   NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(b, sharedPointer(b, addressOf(b, to, place)), source,
-                                                   at(stage), toI32(b, bytes), Value(),
-                                                   Value());
+                                                   at(stage), toI32(b, bytes), Value(), Value());
 }
 
 } // namespace llmc::codegen

@@ -35,6 +35,7 @@ int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).ge
 class CudaFusionLowering : FusionValues {
 public:
   using FusionValues::FusionValues;
+  bool streamsWeights = false; ///< CudaKernelLowering's
 
   LogicalResult lower(nn::FusionOp op) {
     fusion = op;
@@ -373,11 +374,10 @@ private:
     for (const Store &store : product.stores)
       if (failed(checkEpilogue(op, store, f.target.lanes)))
         return failure();
-    return inForms(product.staged || isDecode(), [&](bool isOwn) {
+    return inForms(product.staged || (isDecode() && streamsWeights), [&](bool isOwn) {
       FragmentProduct made = product;
       made.warpgroups = isOwn && product.staged;
-      made.streamed = isOwn && isDecode() && !std::getenv("X_NOSTREAM");
-      if (made.streamed && std::getenv("X_WARPS")) made.inputWarps = std::atoll(std::getenv("X_WARPS"));
+      made.streamed = isOwn && isDecode();
       return makeProduct(made, *input);
     });
   }
@@ -463,7 +463,9 @@ std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayo
 }
 
 LogicalResult CudaKernelLowering::lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
-  return CudaFusionLowering(lowering, fusion.getLoc()).lower(fusion);
+  CudaFusionLowering kernels(lowering, fusion.getLoc());
+  kernels.streamsWeights = streamsWeights;
+  return kernels.lower(fusion);
 }
 
 void CudaKernelLowering::lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {

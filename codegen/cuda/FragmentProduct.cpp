@@ -180,13 +180,14 @@ void ProductEmitter::addRecord(FragmentReader &reader, ArrayRef<FragmentReader::
                                                  : ArrayRef<Value>(total));
         }
       }
-      // Minima, and what operands are more than codes, multiply the sum of a group's inputs: that is a product
-      // with ones.
+      // Minima, and what operands are more than codes, multiply the sum of a group's inputs: that is a
+      // product with ones.
       if (layout.isQuantized() && (layout.hasMin || codeOffset(reader) != 0))
         for (int64_t n = 0; n < blockRows; ++n) {
           SmallVector<Value> ones(4, b.i32(0x3f803f80));
-          inputSums[n] = multiply(ones, inputs[n][step],
-                                  inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
+          inputSums[n] =
+              multiply(ones, inputs[n][step],
+                       inputSums[n].empty() ? ArrayRef<Value>(zeros) : ArrayRef<Value>(inputSums[n]));
         }
     }
     for (size_t p = 0; p < panels.size(); ++p) {

@@ -71,9 +71,10 @@ SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step
       Value word = record.codes[step];
       if (r > 0)
         word = arith::ShRUIOp::create(b, word, b.i32(static_cast<int32_t>(4 * r)));
-      auto bits = LLVM::InlineAsmOp::create(b, b.getI32Type(), ValueRange{word, b.i32(kMask), b.i32(k128)}, kAndOr,
-                                            "=r,r,n,n", /*has_side_effects=*/false, /*is_align_stack=*/false,
-                                            LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+      auto bits =
+          LLVM::InlineAsmOp::create(b, b.getI32Type(), ValueRange{word, b.i32(kMask), b.i32(k128)}, kAndOr,
+                                    "=r,r,n,n", /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                    LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
       registers.push_back(bits.getRes());
     }
     return registers;

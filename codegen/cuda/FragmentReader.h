@@ -7,8 +7,8 @@
 
 namespace llmc::codegen {
 
-/// The text by which the instruction (a & b) | c begins, for who simulates it. Of two instructions that say the
-/// same ptxas makes two.
+/// The text by which the instruction (a & b) | c begins, for who simulates it. Of two instructions that say
+/// the same ptxas makes two.
 inline constexpr llvm::StringLiteral kAndOr = "lop3.b32 $0, $1, $2, $3, 0xea;";
 
 /// What one thread reads of weights `memref<tiles x tile bytes x i8>`. All loads of a record come before its

@@ -272,8 +272,7 @@ private:
     }
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString() == kAndOr) {
       Value bits = LLVM::AndOp::create(builder, op->getLoc(), op->getOperand(0), op->getOperand(1));
-      op->getResult(0).replaceAllUsesWith(
-          LLVM::OrOp::create(builder, op->getLoc(), bits, op->getOperand(2)));
+      op->getResult(0).replaceAllUsesWith(LLVM::OrOp::create(builder, op->getLoc(), bits, op->getOperand(2)));
       return op->erase(), absl::OkStatus();
     }
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString().empty()) {

@@ -16,11 +16,10 @@ namespace llmc::codegen {
 
 namespace {
 
-static int64_t envOr(const char *n, int64_t d) { const char *t = std::getenv(n); return t ? std::atoll(t) : d; }
 /// Shared memory of a block: two kernels find room on a multiprocessor.
-const int64_t kBlockBytes = envOr("X_KB", 110) << 10;
+constexpr int64_t kBlockBytes = 110 << 10;
 /// The most bytes that a stage has of a panel, if a record of each warp is no more.
-const int64_t kPanelBytes = envOr("X_CHUNK", 10) << 10, kMostStages = 16;
+constexpr int64_t kPanelBytes = 10 << 10, kMostStages = 16;
 /// Sums of a panel that one row has in a thread: of outputs g and g + 8.
 constexpr int64_t kRowSums = 2;
 
@@ -61,8 +60,8 @@ void ProductEmitter::runStreamed() {
   gpu.barrier();
 
   // Item i of a block is turn i % turns of its tile i / turns.
-  Value tilesHere = arith::CeilDivUIOp::create(b, arith::SubIOp::create(b, b.index(tiles), gpu.block()),
-                                               gpu.blocks(tiles));
+  Value tilesHere =
+      arith::CeilDivUIOp::create(b, arith::SubIOp::create(b, b.index(tiles), gpu.block()), gpu.blocks(tiles));
   Value items = b.mul(tilesHere, stream.turns), first = b.min(items, b.index(stream.stages));
   auto bring = [&](Value item) {
     Value tileIndex = b.add(gpu.block(), b.mul(b.div(item, stream.turns), gpu.blocks(tiles)));
@@ -86,7 +85,8 @@ void ProductEmitter::runStreamed() {
       bring(item);
     });
   });
-  b.ifThen(b.less(warp, b.index(kernel.inputWarps)), [&] { sumStream(stream, ring, arrivals, releases, exchanges); });
+  b.ifThen(b.less(warp, b.index(kernel.inputWarps)),
+           [&] { sumStream(stream, ring, arrivals, releases, exchanges); });
 }
 
 /// What the warps do that multiply.
@@ -94,8 +94,8 @@ void ProductEmitter::sumStream(const WeightStream &stream, Value ring, StageBarr
                                StageBarriers &releases, StageBarriers &exchanges) {
   const auto panels = static_cast<int64_t>(largestNeed());
   const int64_t records = kernel.weights.records(kernel.inputs), ofAll = stream.records * kernel.inputWarps;
-  Value exchange = gpu.shared(
-      sharedType({2, kernel.inputWarps, panels * kRowSums, GpuKernel::warp}, b.getF32Type()));
+  Value exchange =
+      gpu.shared(sharedType({2, kernel.inputWarps, panels * kRowSums, GpuKernel::warp}, b.getF32Type()));
   FragmentReader reader(b, kernel.weights, ring, lane);
   firstRow = b.index(0);
   gpu.forEachWork(kernel.blocks(), {b.index(0)}, [&](Value index, ValueRange carried) -> SmallVector<Value> {
@@ -123,7 +123,8 @@ void ProductEmitter::sumStream(const WeightStream &stream, Value ring, StageBarr
           addRecord(reader, loaded[static_cast<size_t>(i)], record, added);
           return added;
         };
-        totals = records % ofAll == 0 ? multiply() : valuesIf(b.less(record, b.index(records)), multiply, totals);
+        totals =
+            records % ofAll == 0 ? multiply() : valuesIf(b.less(record, b.index(records)), multiply, totals);
       }
       return totals;
     });

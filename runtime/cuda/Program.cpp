@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <cstdlib>
 
 namespace llmc::runtime::cuda {
 
@@ -181,7 +180,8 @@ absl::Status Program::loadKernels(const Gpu &gpu,
     // Where multiprocessors divided their memory in different ways, kernels would not overlap.
     constexpr int kPercent = 100;
     if (overlaps)
-      cuda->FuncSetAttribute(function, static_cast<int>(FunctionAttribute::PreferredSharedCarveout), kPercent);
+      cuda->FuncSetAttribute(function, static_cast<int>(FunctionAttribute::PreferredSharedCarveout),
+                             kPercent);
     functions.push_back(function);
   }
   return absl::OkStatus();
@@ -277,7 +277,7 @@ void Queue::launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t thr
                             static_cast<unsigned>(sharedBytes),
                             order,
                             &overlaps,
-                            owner.overlapsLaunches() && !std::getenv("X_NOPDL") ? 1u : 0u};
+                            owner.overlapsLaunches() ? 1u : 0u};
   note(owner.driver().LaunchKernelEx(&config, function, arguments, nullptr), "launching a kernel");
   if (profiles)
     timed.push_back({kernel, before, recordEvent()});
