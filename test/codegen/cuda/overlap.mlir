@@ -14,9 +14,7 @@
 
 // Weights that are streamed come by the copy engine, as many as there is room for before the wait; then stage by
 // stage, as warps have read them. The row is x for all lanes.
-// STREAM-LABEL: llvm.func @product_prefill
-// STREAM-SAME:    llmc.only = "sm_90a"
-// STREAM-SAME:    llmc.persistent
+// STREAM:       llvm.func @product_prefill{{.+}} llmc.only = "sm_90a", llmc.persistent
 // STREAM:         nvvm.cp.async.bulk.shared.cluster.global
 // STREAM:         nvvm.griddepcontrol launch_dependents
 // STREAM:         nvvm.griddepcontrol wait
