@@ -149,6 +149,8 @@ private:
     if (!isCuda() && (wantsKernels || !options.gpuArchs.empty()))
       return absl::InvalidArgumentError(absl::StrCat(wantsKernels ? "--emit" : "--gpu-arch",
                                                      ": is for kernels of GPUs, expected --target=cuda"));
+    if (!isCuda() && options.streamWeights)
+      return absl::InvalidArgumentError("--stream-weights: is for kernels of GPUs, expected --target=cuda");
     if (isCuda() && model.info.startToken)
       return absl::UnimplementedError(absl::StrCat("--target: ", model.info.architecture,
                                                    " has an encoder and a decoder, which run on CPUs only"));
@@ -184,7 +186,7 @@ private:
     };
     add("optimizing", Level::NN, nnPasses());
     add("generating kernels", Level::Tiled,
-        isCuda() ? cudaTiledPasses(target, sizes) : tiledPasses(target, sizes));
+        isCuda() ? cudaTiledPasses(target, sizes, options.streamWeights) : tiledPasses(target, sizes));
     add("lowering", Level::Llvm, isCuda() ? cudaLlvmPasses() : llvmPasses());
   }
 

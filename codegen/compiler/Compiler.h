@@ -41,6 +41,7 @@ std::vector<std::string> defaultGpuArchs();
 struct CompileOptions {
   TargetKind target = TargetKind::Cpu;
   std::vector<std::string> gpuArchs; ///< of kernels for GPUs, e.g. "sm_90"; the first is also written as PTX
+  bool streamWeights = false;        ///< of steps of one row on GPUs, by the copy engine
   std::string targetCpu = "native";  ///< a CPU by its LLVM name, or native: this one
   int64_t context = 0;               ///< positions that a cache holds; 0: the model's own, at most 4096
   int64_t rowsPerStep = 0;           ///< tokens of one step; 0: 256, or all of the context for an encoder

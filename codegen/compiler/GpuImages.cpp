@@ -73,6 +73,7 @@ void describeKernels(runtime::Manifest &manifest, ModuleOp program, const std::v
                         : image.kind == KernelImage::Kind::Cubin ? runtime::GpuImage::CUBIN
                                                                  : runtime::GpuImage::HOST);
     described->set_arch(image.arch);
+    described->set_waits_for_launches(overlapsLaunches(image.arch));
     described->set_symbol(imageSymbol(i));
     described->set_size(image.contents.size());
     described->mutable_left_out()->Assign(image.leftOut.begin(), image.leftOut.end());

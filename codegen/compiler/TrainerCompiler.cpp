@@ -54,6 +54,12 @@ public:
   absl::Status run() {
     if (!isCuda() && !options.gpuArchs.empty())
       return absl::InvalidArgumentError("--gpu-arch: is for kernels of GPUs, expected --target=cuda");
+    if (const int64_t columns = options.productTiles.columns;
+        columns != 0 && columns != 128 && columns != 256)
+      return absl::InvalidArgumentError(absl::StrCat("--product-tiles: found ", columns,
+                                                     " columns, expected 128, 256, or 0 for what costs say"));
+    if (!isCuda() && (options.productTiles.columns || options.productTiles.parts))
+      return absl::InvalidArgumentError("--product-tiles: is for kernels of GPUs, expected --target=cuda");
     if (absl::Status status = checkGpuArchs(options.gpuArchs); !status.ok())
       return status;
     // Of a program for GPUs only launches run on the processor, whichever it is.
@@ -107,7 +113,8 @@ private:
   }
   bool isCuda() const { return options.target == TargetKind::Cuda; }
   passes::PassList tiledPasses(bool bf16Products) const {
-    return isCuda() ? cudaTiledTrainingPasses(/*bf16Attention=*/bf16Products) : tiledTrainingPasses(target);
+    return isCuda() ? cudaTiledTrainingPasses(/*bf16Attention=*/bf16Products, options.productTiles)
+                    : tiledTrainingPasses(target);
   }
 
   absl::Status runPasses(passes::PassList list) {

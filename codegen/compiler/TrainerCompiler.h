@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "codegen/compiler/Compiler.h"
+#include "codegen/cuda/Pipeline.h"
 #include "frontend/import/Import.h"
 #include "mlir/IR/MLIRContext.h"
 #include "runtime/core/artifact.pb.h"
@@ -18,6 +19,7 @@ namespace llmc::codegen {
 struct TrainerOptions {
   TargetKind target = TargetKind::Cpu;
   std::vector<std::string> gpuArchs; ///< of kernels for GPUs; by default defaultGpuArchs()
+  ProductTiles productTiles;
   std::string targetCpu = "native";
   /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or
   /// Artifact: the trainer.

@@ -19,12 +19,17 @@ public:
   void arrive(mlir::Value stage);
   /// Announces copies of `bytes` and arrives.
   void expect(mlir::Value stage, int64_t bytes);
+  void expect(mlir::Value stage, mlir::Value bytes);
   /// Waits until the phase with `parity` has ended: 0 is that of the first one, the third ...; before the
   /// first one those with 1 have.
   void wait(mlir::Value stage, mlir::Value parity);
   /// Starts to copy a box of the tensor map at `map` (GpuKernel::importTensorMap()), from `row` and `column`
   /// on, to a panel of `to`. It arrives with its bytes.
   void copyBox(mlir::Value map, mlir::Value row, mlir::Value column, const SharedMatrix &to, int64_t panel);
+  /// Starts to copy `bytes`, a multiple of 16, from `at` in `from`, a matrix in global memory, to `place` in
+  /// `to`. They arrive at the barrier of `stage`.
+  void copyBytes(mlir::Value from, mlir::ValueRange at, mlir::Value to, mlir::ValueRange place,
+                 mlir::Value bytes, mlir::Value stage);
 
 private:
   mlir::Value at(mlir::Value stage);

@@ -35,6 +35,7 @@ int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).ge
 class CudaFusionLowering : FusionValues {
 public:
   using FusionValues::FusionValues;
+  bool streamsWeights = false; ///< CudaKernelLowering's
 
   LogicalResult lower(nn::FusionOp op) {
     fusion = op;
@@ -99,7 +100,22 @@ private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
 
   GpuKernel makeKernel(StringRef name, int64_t threads) {
-    return GpuKernel(f.module, (name + "_" + f.stepName).str(), loc, builder, threads);
+    GpuKernel made(f.module, (name + "_" + f.stepName).str(), loc, builder, threads);
+    if (form)
+      *form ? made.keepOnlyFor(kWarpgroupArch) : made.leaveOutFor(kWarpgroupArch);
+    return made;
+  }
+  /// Has `lower` make kernels for all architectures; if some `hasOwn`, for all but sm_90a and for that alone.
+  LogicalResult inForms(bool hasOwn, llvm::function_ref<LogicalResult(bool isOwn)> lower) {
+    if (!hasOwn)
+      return lower(false);
+    for (bool isOwn : {false, true}) {
+      form = isOwn;
+      if (failed(lower(isOwn)))
+        return failure();
+    }
+    form.reset();
+    return success();
   }
   static auto importTo(GpuKernel &kernel) {
     return [&kernel](Value operand) { return kernel.import(operand); };
@@ -258,11 +274,6 @@ private:
       return emitNotSupported(op) << "has queries in another layout than its keys";
     Lowered result = allocateResult(fusion.getResult(0), {1, widthOf(op.getResult()), 0, 0}, query->rows);
     const bool onTensorCores = !isDecode() && FlashAttention::applies(attention);
-    GpuKernel kernel = makeKernel("attention", onTensorCores ? flash.threads() : GpuAttention::threads);
-    attention.query = kernel.import(query->memrefs[0]);
-    attention.keys = kernel.import(cache->memrefs[0]);
-    attention.values = kernel.import(cache->memrefs[1]);
-    attention.positions = kernel.import(positions->memrefs[0]);
     if (isDecode()) {
       // Enough blocks for the largest devices at the end of the context.
       const int64_t share = kBlocksOfDevice / static_cast<int64_t>(op.getKvHeads());
@@ -270,36 +281,30 @@ private:
           std::clamp<int64_t>(std::min(share, f.sizes.context / GpuAttention::threads), 1, kMostSplits);
     }
     Value partial;
-    if (attention.splits > 1) {
+    if (attention.splits > 1)
       partial = f.allocate(loc, bufferType({f.maxRows, heads, attention.splits, attention.alignedValue + 2},
                                            builder.getF32Type()));
-      attention.partial = kernel.import(partial);
-    } else {
-      attention.destination = kernel.import(result.memrefs[0]);
-    }
-    attention.rows = kernel.import(query->rows);
-    if (onTensorCores) {
-      Value blocks = arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock()));
-      flash.emit(kernel);
-      if (flash.hasWarpgroups()) {
-        GpuKernel special = makeKernel("attention", kernel.threads);
-        const IRMapping arguments = special.takeArgumentsOf(kernel);
-        FlashAttention again = flash;
-        again.warpgroups = true;
-        GpuAttention &same = again.attention;
-        for (Value *argument :
-             {&same.query, &same.keys, &same.values, &same.positions, &same.destination, &same.rows})
-          *argument = arguments.lookup(*argument);
-        again.emit(special);
-        special.keepOnlyFor(kWarpgroupArch);
-        special.launch(builder, index(op.getKvHeads()), blocks);
-        kernel.leaveOutFor(kWarpgroupArch);
+    (void)inForms(onTensorCores && flash.hasWarpgroups(), [&](bool isOwn) {
+      FlashAttention tensor = flash;
+      GpuKernel kernel = makeKernel("attention", onTensorCores ? flash.threads() : GpuAttention::threads);
+      GpuAttention &made = tensor.attention;
+      made.query = kernel.import(query->memrefs[0]);
+      made.keys = kernel.import(cache->memrefs[0]);
+      made.values = kernel.import(cache->memrefs[1]);
+      made.positions = kernel.import(positions->memrefs[0]);
+      (partial ? made.partial : made.destination) = kernel.import(partial ? partial : result.memrefs[0]);
+      made.rows = kernel.import(query->rows);
+      if (onTensorCores) {
+        tensor.warpgroups = isOwn;
+        tensor.emit(kernel);
+        kernel.launch(builder, index(op.getKvHeads()),
+                      arith::CeilDivUIOp::create(builder, loc, query->rows, index(flash.rowsPerBlock())));
+      } else {
+        made.emit(kernel);
+        kernel.launch(builder, index(made.blocks()), query->rows);
       }
-      kernel.launch(builder, index(op.getKvHeads()), blocks);
-    } else {
-      attention.emit(kernel);
-      kernel.launch(builder, index(attention.blocks()), query->rows);
-    }
+      return success();
+    });
     if (partial) {
       GpuKernel combination = makeKernel("attention_combination", GpuAttention::threads);
       attention.partial = combination.import(partial);
@@ -355,26 +360,39 @@ private:
              << "has a result that is split and read in another way too, which is not supported";
 
     const bool fewRows = isDecode() || (f.isPublic && input->rows == f.created.getArgument(kOutputRows));
-    const int64_t outputWarps = fewRows ? 1 : kProductWarps, inputWarps = fewRows ? kProductWarps : 1;
-    GpuKernel kernel = makeKernel("product", GpuKernel::warp * outputWarps * inputWarps);
-    TileEmitter tile(kernel.b);
-    tile.panelElements = f.target.lanes;
-    SmallVector<int64_t> segments = placeParts(op, tile);
-    FailureOr<Value> weight = parameter(op.getWeight(), segments);
-    if (failed(weight))
-      return failure();
     FragmentProduct product{};
     product.linear = op;
     product.weights = FragmentLayout::get(element);
     product.inputs = weightType.getDimSize(1);
     product.rowsPerBlock = fewRows ? kFewRows : kProductRows;
     product.staged = !fewRows;
-    product.inputWarps = inputWarps;
-    product.outputWarps = outputWarps;
+    product.inputWarps = fewRows ? kProductWarps : 1;
+    product.outputWarps = fewRows ? 1 : kProductWarps;
+    product.rows = input->rows;
+    if (failed(addStores([](Value operand) { return operand; }, op, product.stores, product.positions)))
+      return failure();
+    for (const Store &store : product.stores)
+      if (failed(checkEpilogue(op, store, f.target.lanes)))
+        return failure();
+    return inForms(product.staged || (isDecode() && streamsWeights), [&](bool isOwn) {
+      FragmentProduct made = product;
+      made.warpgroups = isOwn && product.staged;
+      made.streamed = isOwn && isDecode();
+      return makeProduct(made, *input);
+    });
+  }
+
+  /// Makes and launches the kernel of `product`, whose operands are the host's.
+  LogicalResult makeProduct(FragmentProduct &product, const Lowered &input) {
+    nn::LinearOp op = product.linear;
+    GpuKernel kernel = makeKernel("product", product.threads());
+    TileEmitter tile(kernel.b);
+    tile.panelElements = f.target.lanes;
+    const SmallVector<int64_t> segments = placeParts(op, tile);
     KernelBuilder inputBuilder = rowBuilder(kernel, op.getInput());
     TileEmitter inputs(inputBuilder);
-    if (!input->memrefs.empty()) {
-      product.x = kernel.import(input->memrefs[0]);
+    if (!input.memrefs.empty()) {
+      product.x = kernel.import(input.memrefs[0]);
     } else {
       if (failed(importOperands(importTo(kernel), inputs, op.getInput(), Value())))
         return failure();
@@ -389,56 +407,36 @@ private:
         kernel.barrier();
       };
     }
-    product.w = kernel.import(*weight);
-    if (op.getBias()) {
-      FailureOr<Value> bias = parameter(op.getBias(), segments);
-      if (failed(bias))
-        return failure();
-      product.bias = kernel.import(*bias);
-    }
-    product.rows = kernel.import(input->rows);
-    auto import = importTo(kernel);
-    if (failed(addStores(import, op, product.stores, product.positions)))
+    FailureOr<Value> weight = parameter(op.getWeight(), segments);
+    FailureOr<Value> bias = op.getBias() ? parameter(op.getBias(), segments) : Value();
+    if (failed(weight) || failed(bias))
       return failure();
-    for (const Store &store : product.stores)
-      if (failed(checkEpilogue(op, store, f.target.lanes)) ||
-          failed(importOperands(import, tile, store.value, op.getResult())))
+    product.w = kernel.import(*weight);
+    if (*bias)
+      product.bias = kernel.import(*bias);
+    product.rows = kernel.import(product.rows);
+    if (product.positions)
+      product.positions = kernel.import(product.positions);
+    for (Store &store : product.stores) {
+      store.destination = kernel.import(store.destination);
+      if (failed(importOperands(importTo(kernel), tile, store.value, op.getResult())))
         return failure();
-    product.panelsPerTile = fewRows ? 1 : std::max<int64_t>(1, 2 / panelsNeeded(product, tile));
+    }
+    const int64_t panels = panelsNeeded(product, tile);
+    product.panelsPerTile = product.staged ? std::max<int64_t>(1, 2 / panels) : 1;
+    product.streamed = product.streamed && product.stream(panels).stages >= FragmentProduct::leastStages;
     product.emit(kernel, tile);
     Value rowBlocks =
-        isDecode()
-            ? index(1)
-            : Value(arith::CeilDivUIOp::create(builder, loc, input->rows, index(product.rowsPerBlock)));
+        isDecode() ? index(1)
+                   : Value(arith::CeilDivUIOp::create(builder, loc, input.rows, index(product.rowsPerBlock)));
     Value outputBlocks = index(product.blocks());
-    if (product.staged) {
-      launchForWarpgroups(kernel, product, tile, rowBlocks, outputBlocks);
+    if (product.streamed)
+      kernel.setPersistent();
+    if (product.staged)
       kernel.launch(builder, rowBlocks, outputBlocks);
-    } else {
+    else
       kernel.launch(builder, outputBlocks, rowBlocks);
-    }
     return success();
-  }
-
-  /// The kernel of a staged product again, by the matrix instructions of sm_90a.
-  void launchForWarpgroups(GpuKernel &kernel, const FragmentProduct &product, const TileEmitter &tile,
-                           Value rowBlocks, Value outputBlocks) {
-    GpuKernel special = makeKernel("product", kernel.threads);
-    const IRMapping arguments = special.takeArgumentsOf(kernel);
-    FragmentProduct again = product;
-    again.warpgroups = true;
-    for (Value *argument : {&again.x, &again.w, &again.bias, &again.positions, &again.rows})
-      *argument = arguments.lookupOrNull(*argument);
-    for (Store &store : again.stores)
-      store.destination = arguments.lookup(store.destination);
-    TileEmitter values(special.b);
-    values.splitBase = tile.splitBase;
-    for (auto [inner, buffer] : tile.buffers)
-      values.buffers[inner] = arguments.lookup(buffer);
-    again.emit(special, values);
-    special.keepOnlyFor(kWarpgroupArch);
-    special.launch(builder, rowBlocks, outputBlocks);
-    kernel.leaveOutFor(kWarpgroupArch);
   }
 
   /// Panels of the product that a panel of a store needs: two for a gated activation.
@@ -453,6 +451,8 @@ private:
     }
     return static_cast<int64_t>(most);
   }
+
+  std::optional<bool> form; ///< of kernels that are made: for sm_90a alone, or for all others
 };
 
 std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayout &key,
@@ -463,7 +463,9 @@ std::pair<MemRefType, MemRefType> CudaKernelLowering::cacheTypes(const WidthLayo
 }
 
 LogicalResult CudaKernelLowering::lowerFusion(FunctionLowering &lowering, nn::FusionOp fusion) {
-  return CudaFusionLowering(lowering, fusion.getLoc()).lower(fusion);
+  CudaFusionLowering kernels(lowering, fusion.getLoc());
+  kernels.streamsWeights = streamsWeights;
+  return kernels.lower(fusion);
 }
 
 void CudaKernelLowering::lowerCopyToOutput(FunctionLowering &lowering, Location loc, const Lowered &source) {

@@ -14,6 +14,9 @@ public:
   /// Outputs of a panel, and what rows and heads are padded to.
   static constexpr int64_t lanes = 16;
 
+  /// Products of steps of one row have the copy engine of sm_90a bring their weights.
+  bool streamsWeights = false;
+
   WeightOrder weightOrder() const override { return WeightOrder::Fragments; }
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
                                                            mlir::Type element,

@@ -59,11 +59,6 @@ SmallVector<FragmentReader::Record> FragmentReader::split(ValueRange words, size
 
 SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step) {
   SmallVector<Value, 4> registers;
-  auto pairs = VectorType::get({2}, b.getBF16Type());
-  auto toWord = [&](Value pair) -> Value {
-    Value word = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
-    return vector::ExtractOp::create(b, word, 0);
-  };
   if (layout.codeBits == 16) {
     for (int64_t r = 0; r < 4; ++r)
       registers.push_back(record.codes[step * 4 + r]);
@@ -72,16 +67,15 @@ SmallVector<Value, 4> FragmentReader::operand(const Record &record, int64_t step
   if (layout.codeBits == 4) {
     // A code in the lowest bits of a bf16 of 128 makes it 128 + code.
     constexpr int32_t kMask = 0x000f000f, k128 = 0x43004300;
-    Value offset = arith::ConstantOp::create(
-        b, DenseElementsAttr::get(pairs, b.getFloatAttr(b.getBF16Type(), 128.0 + layout.zeroCode)));
     for (int64_t r = 0; r < 4; ++r) {
       Value word = record.codes[step];
       if (r > 0)
         word = arith::ShRUIOp::create(b, word, b.i32(static_cast<int32_t>(4 * r)));
-      Value bits = arith::OrIOp::create(b, arith::AndIOp::create(b, word, b.i32(kMask)), b.i32(k128));
-      Value pair = vector::BitCastOp::create(
-          b, pairs, Value(vector::BroadcastOp::create(b, VectorType::get({1}, b.getI32Type()), bits)));
-      registers.push_back(toWord(arith::SubFOp::create(b, pair, offset)));
+      auto bits =
+          LLVM::InlineAsmOp::create(b, b.getI32Type(), ValueRange{word, b.i32(kMask), b.i32(k128)}, kAndOr,
+                                    "=r,r,n,n", /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                    LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+      registers.push_back(bits.getRes());
     }
     return registers;
   }

@@ -7,6 +7,10 @@
 
 namespace llmc::codegen {
 
+/// The text by which the instruction (a & b) | c begins, for who simulates it. Of two instructions that say
+/// the same ptxas makes two.
+inline constexpr llvm::StringLiteral kAndOr = "lop3.b32 $0, $1, $2, $3, 0xea;";
+
 /// What one thread reads of weights `memref<tiles x tile bytes x i8>`. All loads of a record come before its
 /// first use, so that several records can be on their way.
 class FragmentReader {
@@ -24,9 +28,10 @@ public:
   static void append(const Record &record, llvm::SmallVectorImpl<mlir::Value> &words);
   llvm::SmallVector<Record> split(mlir::ValueRange words, size_t count) const;
 
-  /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes less zeroCode,
-  /// which bf16 holds exactly.
+  /// Operand A of step `step`: four registers of two bf16. Of codes the numbers are the codes plus
+  /// operandOffset(), which bf16 holds exactly.
   llvm::SmallVector<mlir::Value, 4> operand(const Record &record, int64_t step);
+  int64_t operandOffset() const { return layout.codeBits == 4 ? 128 : -layout.zeroCode; }
 
   /// The same of the weights themselves, rounded to bf16.
   llvm::SmallVector<mlir::Value, 4> scaledOperand(const Record &record, int64_t step);

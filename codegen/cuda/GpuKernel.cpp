@@ -3,6 +3,7 @@
 #include "codegen/cuda/GpuKernel.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 
@@ -64,13 +65,6 @@ void GpuKernel::launch(OpBuilder &host, Value blocksX, Value blocksY) {
                             operands);
 }
 
-IRMapping GpuKernel::takeArgumentsOf(GpuKernel &other) {
-  IRMapping arguments;
-  for (Value operand : other.operands)
-    arguments.map(other.import(operand), import(operand));
-  return arguments;
-}
-
 Value GpuKernel::importTensorMap(Value matrix, int64_t boxRows) {
   Value argument = function.getBody().front().addArgument(matrix.getType(), matrix.getLoc());
   tensorMaps.push_back(b.getDenseI64ArrayAttr({static_cast<int64_t>(operands.size()), boxRows}));
@@ -80,6 +74,14 @@ Value GpuKernel::importTensorMap(Value matrix, int64_t boxRows) {
                                              memref::ExtractAlignedPointerAsIndexOp::create(b, argument));
   return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address);
 }
+
+void GpuKernel::syncWarp() { NVVM::SyncWarpOp::create(b, b.i32(-1)); }
+
+void GpuKernel::launchDependents() {
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
+}
+
+void GpuKernel::waitForEarlierLaunches() { NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait); }
 
 Value GpuKernel::shared(MemRefType contents) {
   OpBuilder::InsertionGuard guard(b);
@@ -93,8 +95,7 @@ Value GpuKernel::shared(MemRefType contents) {
 
 void GpuKernel::forEachWork(int64_t count, ValueRange start,
                             llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  Value blocks = gpu::GridDimOp::create(b, gpu::Dimension::x, b.getIndexAttr(count + 1));
-  auto loop = scf::ForOp::create(b, block(), b.index(count), blocks, start);
+  auto loop = scf::ForOp::create(b, block(), b.index(count), blocks(count), start);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   scf::YieldOp::create(b, body(loop.getInductionVar(), loop.getRegionIterArgs()));

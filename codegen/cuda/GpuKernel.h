@@ -4,7 +4,6 @@
 
 #include "codegen/common/KernelBuilder.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace llmc::codegen {
@@ -50,9 +49,18 @@ public:
   mlir::Value block(mlir::gpu::Dimension dimension = mlir::gpu::Dimension::x) {
     return mlir::gpu::BlockIdOp::create(b, dimension, mlir::IntegerAttr());
   }
+  /// Blocks of the grid, `most` at most.
+  mlir::Value blocks(int64_t most) {
+    return mlir::gpu::GridDimOp::create(b, mlir::gpu::Dimension::x, b.getIndexAttr(most + 1));
+  }
   void barrier() { mlir::gpu::BarrierOp::create(b); }
-  /// Gets the arguments of `other`, in their order. Returns its own for each of them.
-  mlir::IRMapping takeArgumentsOf(GpuKernel &other);
+  /// Waits for all lanes of the warp.
+  void syncWarp();
+  /// Lets the next kernel be launched where there is room, which waits before it reads what others write.
+  /// Only parameters may be read before. Kernels that do neither do both where they begin (programmatic
+  /// dependent launch; from sm_90 on).
+  void launchDependents();
+  void waitForEarlierLaunches();
   /// Makes it a kernel of the image for `arch` alone, or of all others. Where an image has not a kernel, its
   /// launches do nothing.
   void keepOnlyFor(llvm::StringRef arch) { function->setAttr(kOnlyAttribute, b.getStringAttr(arch)); }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "codegen/cpu/Linker.h"
 #include "codegen/cpu/MachineCode.h"
+#include "codegen/cuda/FragmentReader.h"
 #include "codegen/cuda/GpuKernel.h"
 #include "codegen/cuda/KernelImages.h"
 #include "codegen/cuda/SimtAbi.h"
@@ -26,9 +27,10 @@ constexpr int64_t kCells = 160;
 /// Makes a kernel one for the host.
 class HostKernel {
 public:
-  HostKernel(ModuleOp host, LLVM::LLVMFuncOp kernel)
-      : host(host), kernel(kernel), pointer(LLVM::LLVMPointerType::get(host.getContext())),
-        i64(IntegerType::get(host.getContext(), 64)) {}
+  HostKernel(ModuleOp host, LLVM::LLVMFuncOp kernel, bool overlaps)
+      : host(host), kernel(kernel), overlaps(overlaps),
+        pointer(LLVM::LLVMPointerType::get(host.getContext())), i64(IntegerType::get(host.getContext(), 64)) {
+  }
 
   absl::Status convert() {
     findTensorMaps();
@@ -107,14 +109,17 @@ private:
         attribute = DenseElementsAttr::get(vector, attribute);
       return LLVM::ConstantOp::create(builder, loc, word, attribute);
     };
-    // To the nearest, ties to even; not a number stays that.
+    // To the nearest, ties to even; not a number stays that. Nothing is selected behind the sum: LLVM would
+    // select numbers of bf16, which needs functions.
     Value bits = LLVM::BitcastOp::create(builder, loc, word, value);
     Value isOdd =
         LLVM::AndOp::create(builder, loc, LLVM::LShrOp::create(builder, loc, bits, number(16)), number(1));
-    Value sum =
-        LLVM::AddOp::create(builder, loc, bits, LLVM::AddOp::create(builder, loc, isOdd, number(0x7fff)));
+    Value increment = LLVM::AddOp::create(builder, loc, isOdd, number(0x7fff));
     Value isNumber = LLVM::FCmpOp::create(builder, loc, LLVM::FCmpPredicate::ord, value, value);
-    Value rounded = LLVM::SelectOp::create(builder, loc, isNumber, sum, number(0x7fc00000));
+    increment = LLVM::SelectOp::create(builder, loc, isNumber, increment, number(0));
+    Value quiet = LLVM::SelectOp::create(builder, loc, isNumber, number(0), number(0x400000));
+    Value rounded = LLVM::OrOp::create(builder, loc, bits, quiet);
+    rounded = LLVM::AddOp::create(builder, loc, rounded, increment);
     rounded = LLVM::LShrOp::create(builder, loc, rounded, number(16));
     rounded = LLVM::TruncOp::create(builder, loc, like(builder.getI16Type()), rounded);
     op->getResult(0).replaceAllUsesWith(LLVM::BitcastOp::create(builder, loc, half, rounded));
@@ -233,6 +238,18 @@ private:
                             widen(builder, copy.getCoordinates()[0]),
                             widen(builder, copy.getCoordinates()[1]), copy.getMbar()}),
              absl::OkStatus();
+    if (auto copy = dyn_cast<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(op); copy && !copy.getMulticastMask())
+      return replaceByCall(
+                 op, simt::CopyBytes,
+                 {copy.getDstMem(), copy.getSrcMem(), widen(builder, copy.getSize()), copy.getMbar()}),
+             absl::OkStatus();
+    if (isa<NVVM::SyncWarpOp>(op))
+      return replaceByCall(op, simt::SyncWarp, {}), absl::OkStatus();
+    if (auto control = dyn_cast<NVVM::GriddepcontrolOp>(op)) {
+      if (overlaps && control.getKind() == NVVM::GridDepActionKind::wait)
+        return replaceByCall(op, simt::WaitForLaunches, {}), absl::OkStatus();
+      return op->erase(), absl::OkStatus();
+    }
     // A barrier of the block follows; registers are the host's.
     if (isa<NVVM::FenceMbarrierInitOp, NVVM::SetMaxRegisterOp>(op))
       return op->erase(), absl::OkStatus();
@@ -252,6 +269,11 @@ private:
       llvm::append_range(arguments, op->getOperands());
       return replaceByCall(op, isShared ? simt::WarpgroupBf16Shared : simt::WarpgroupBf16, arguments),
              absl::OkStatus();
+    }
+    if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString() == kAndOr) {
+      Value bits = LLVM::AndOp::create(builder, op->getLoc(), op->getOperand(0), op->getOperand(1));
+      op->getResult(0).replaceAllUsesWith(LLVM::OrOp::create(builder, op->getLoc(), bits, op->getOperand(2)));
+      return op->erase(), absl::OkStatus();
     }
     if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op); assembly && assembly.getAsmString().empty()) {
       Value same = LLVM::PoisonOp::create(builder, op->getLoc(), op->getResult(0).getType());
@@ -343,6 +365,7 @@ private:
 
   ModuleOp host;
   LLVM::LLVMFuncOp kernel;
+  const bool overlaps; ///< waits for earlier launches itself
   Type pointer, i64;
   Value cells;                             ///< memory of the running thread for calls
   llvm::SmallDenseSet<int64_t> tensorMaps; ///< arguments
@@ -371,7 +394,7 @@ absl::StatusOr<std::string> emitHostKernels(ModuleOp program, const std::string 
       if (isKernelFor(kernel, arch))
         builder.clone(*kernel);
   for (auto kernel : llvm::to_vector(host->getOps<LLVM::LLVMFuncOp>()))
-    if (absl::Status status = HostKernel(*host, kernel).convert(); !status.ok())
+    if (absl::Status status = HostKernel(*host, kernel, overlapsLaunches(arch)).convert(); !status.ok())
       return status;
   absl::StatusOr<std::string> object = emitCode(*host, *target, CodeForm::Object);
   if (!object.ok())

@@ -11,6 +11,7 @@
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -112,11 +113,21 @@ std::vector<std::string> kernelsLeftOut(ModuleOp program, StringRef arch) {
   return names;
 }
 
+bool overlapsLaunches(StringRef arch) {
+  constexpr int kFirst = 90;
+  int capability = 0;
+  arch.consume_front("host-");
+  arch.consume_back("a");
+  return arch.consume_front("sm_") && !arch.getAsInteger(10, capability) && capability >= kFirst;
+}
+
 absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
   OwningOpRef<gpu::GPUModuleOp> kernels = (*program.getOps<gpu::GPUModuleOp>().begin()).clone();
   for (auto kernel : llvm::make_early_inc_range(kernels->getOps<LLVM::LLVMFuncOp>()))
     if (!isKernelFor(kernel, arch))
       kernel.erase();
+  if (!overlapsLaunches(arch))
+    kernels->walk([](NVVM::GriddepcontrolOp op) { op.erase(); });
   // Operations that have no intrinsics become assembly.
   PassManager manager(program.getContext(), gpu::GPUModuleOp::getOperationName());
   manager.addPass(createConvertNVVMToLLVMPass());

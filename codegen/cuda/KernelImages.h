@@ -47,6 +47,9 @@ bool isKernelFor(mlir::Operation *kernel, llvm::StringRef arch);
 /// The kernels of `program` that images for `arch` have not.
 std::vector<std::string> kernelsLeftOut(mlir::ModuleOp program, llvm::StringRef arch);
 
+/// Whether kernels for `arch` wait for earlier ones themselves (GpuKernel::waitForEarlierLaunches()).
+bool overlapsLaunches(llvm::StringRef arch);
+
 /// The kernels of `program`, after lower-kernels, in PTX.
 absl::StatusOr<std::string> emitPtx(mlir::ModuleOp program, const std::string &arch);
 

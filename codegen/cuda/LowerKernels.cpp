@@ -86,7 +86,7 @@ public:
       if (failed(runPipeline(kernels, module)))
         return signalPassFailure();
       for (auto kernel : module.getOps<LLVM::LLVMFuncOp>())
-        takeTensorMaps(kernel);
+        completeKernel(kernel);
       // Upstream makes shared memory of launches a variable without a size, beside which others could lie. It
       // is the only one here, and matrix instructions of warpgroups want multiples of 1024 bytes.
       constexpr int64_t kAlignment = 1024;
@@ -98,6 +98,16 @@ public:
   }
 
 private:
+  static void completeKernel(LLVM::LLVMFuncOp kernel) {
+    takeTensorMaps(kernel);
+    WalkResult found = kernel.walk([](NVVM::GriddepcontrolOp) { return WalkResult::interrupt(); });
+    if (found.wasInterrupted())
+      return;
+    OpBuilder builder = OpBuilder::atBlockBegin(&kernel.getBody().front());
+    for (auto action : {NVVM::GridDepActionKind::launch_dependents, NVVM::GridDepActionKind::wait})
+      NVVM::GriddepcontrolOp::create(builder, kernel.getLoc(), action);
+  }
+
   /// Tensor maps are arguments by value, which the copy engine reads where they are.
   static void takeTensorMaps(LLVM::LLVMFuncOp kernel) {
     auto maps = kernel->getAttrOfType<ArrayAttr>(kTensorMapsAttribute);

@@ -21,9 +21,10 @@ class LowerToCuda : public impl::LowerToCudaBase<LowerToCuda>, public Numericall
 public:
   using LowerToCudaBase::LowerToCudaBase;
 
-  LowerToCuda(const Target &host, const StepSizes &sizes) : host(host) {
+  LowerToCuda(const Target &host, const StepSizes &sizes, bool streams) : host(host) {
     context = sizes.context;
     maxRows = sizes.maxRows;
+    streamWeights = streams;
   }
 
   NumericBound getNumericBound() const override {
@@ -32,6 +33,7 @@ public:
 
   void runOnOperation() override {
     CudaKernelLowering kernels;
+    kernels.streamsWeights = streamWeights;
     Target target = host ? *host : *getTarget("x86-64");
     target.lanes = CudaKernelLowering::lanes;
     if (failed(lowerToSteps(getOperation(), kernels, target, {maxRows, context})))
@@ -44,8 +46,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Pass> createLowerToCudaPass(const Target &host, const StepSizes &sizes) {
-  return std::make_unique<LowerToCuda>(host, sizes);
+std::unique_ptr<Pass> createLowerToCudaPass(const Target &host, const StepSizes &sizes, bool streamWeights) {
+  return std::make_unique<LowerToCuda>(host, sizes, streamWeights);
 }
 
 } // namespace llmc::codegen

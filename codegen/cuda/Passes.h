@@ -15,7 +15,8 @@ inline constexpr llvm::StringLiteral kKernelsAttribute = "llmc.kernels";
 #include "codegen/cuda/Passes.h.inc"
 
 /// lower-to-cuda for a program whose host part is for `host`.
-std::unique_ptr<mlir::Pass> createLowerToCudaPass(const Target &host, const StepSizes &sizes);
+std::unique_ptr<mlir::Pass> createLowerToCudaPass(const Target &host, const StepSizes &sizes,
+                                                  bool streamWeights);
 
 /// Registers the passes of Passes.td with llmc-opt.
 void registerCudaPasses();

@@ -30,6 +30,8 @@ def LowerToCuda : Pass<"lower-to-cuda", "::mlir::ModuleOp"> {
   let options = [
     Option<"context", "context", "int64_t", "2048", "Positions that a cache holds">,
     Option<"maxRows", "max-rows", "int64_t", "256", "Rows of one step at most">,
+    Option<"streamWeights", "stream-weights", "bool", "false",
+      "On sm_90a, have the copy engine bring the weights of steps of one row, by way of shared memory">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect",
@@ -50,6 +52,8 @@ def LowerTrainingToCuda : Pass<"lower-training-to-cuda", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"bf16Attention", "bf16-attention", "bool", "false", "Round what attention multiplies to bf16, for tensor cores">,
+    Option<"tileColumns", "tile-columns", "int64_t", "0", "Columns of tiles of products by warpgroups, 128 or 256; 0: by cost">,
+    Option<"tileParts", "tile-parts", "int64_t", "0", "Blocks at most that share the inputs of such a tile; 0: by cost">,
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",

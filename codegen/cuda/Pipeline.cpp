@@ -24,18 +24,18 @@ namespace {
 #include "codegen/cuda/Passes.h.inc"
 } // namespace
 
-passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes) {
+passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes, bool streamWeights) {
   passes::PassList list;
-  list.push_back(createLowerToCudaPass(host, sizes));
+  list.push_back(createLowerToCudaPass(host, sizes, streamWeights));
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
   list.push_back(createPlanArena());
   return list;
 }
 
-passes::PassList cudaTiledTrainingPasses(bool bf16Attention) {
+passes::PassList cudaTiledTrainingPasses(bool bf16Attention, const ProductTiles &tiles) {
   passes::PassList list;
-  list.push_back(createLowerTrainingToCuda({bf16Attention}));
+  list.push_back(createLowerTrainingToCuda({bf16Attention, tiles.columns, tiles.parts}));
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
   list.push_back(createMergeKernels());

@@ -9,10 +9,16 @@
 namespace llmc::codegen {
 
 /// From fused nn to kernels on memrefs and vectors, and their launches.
-passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes);
+passes::PassList cudaTiledPasses(const Target &host, const StepSizes &sizes, bool streamWeights);
+
+/// How products by warpgroups are cut up, if not by cost.
+struct ProductTiles {
+  int64_t columns = 0; ///< 128 or 256
+  int64_t parts = 0;   ///< of a tile's inputs, at most
+};
 
 /// From structured operations (passes::trainingPasses) to the same level.
-passes::PassList cudaTiledTrainingPasses(bool bf16Attention);
+passes::PassList cudaTiledTrainingPasses(bool bf16Attention, const ProductTiles &tiles);
 
 /// From these to the LLVM and NVVM dialects.
 passes::PassList cudaLlvmPasses();

@@ -33,15 +33,18 @@ enum Call : int64_t {
   WarpgroupBf16Shared, ///< N, 1 if A is transposed plus 2 if B is, their descriptors, N / 2 sums -> sums
   WarpgroupFence,
   WarpgroupCommit,
-  WarpgroupWait, ///< groups that may be on their way still
-  FenceProxy,    ///< what this thread copied is seen by products of warpgroups from now on
-  BarrierInit,   ///< address of a barrier in shared memory, threads that a phase expects
-  BarrierArrive, ///< address -> nothing that can be used
-  BarrierExpect, ///< address, bytes of copies that it expects too; arrives
-  BarrierWait,   ///< address, parity of the phase whose end is waited for
-  CopyBox,       ///< target, tensor map, column, row, barrier
-  CheckLoad,     ///< address, bytes, name of the place (text), what the address is a multiple of
-  CheckStore,    ///< the same
+  WarpgroupWait,   ///< groups that may be on their way still
+  FenceProxy,      ///< what this thread copied is seen by products of warpgroups from now on
+  BarrierInit,     ///< address of a barrier in shared memory, threads that a phase expects
+  BarrierArrive,   ///< address -> nothing that can be used
+  BarrierExpect,   ///< address, bytes of copies that it expects too; arrives
+  BarrierWait,     ///< address, parity of the phase whose end is waited for
+  CopyBox,         ///< target, tensor map, column, row, barrier
+  CopyBytes,       ///< target, source, bytes, barrier
+  SyncWarp,        ///< waits for all lanes of the warp
+  WaitForLaunches, ///< waits for the launches before this one
+  CheckLoad,       ///< address, bytes, name of the place (text), what the address is a multiple of
+  CheckStore,      ///< the same
   kCalls
 };
 

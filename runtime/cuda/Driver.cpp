@@ -65,7 +65,7 @@ absl::StatusOr<Driver> load() {
                            ENTRY(GraphExecDestroy, "cuGraphExecDestroy"),
                            ENTRY(GraphDestroy, "cuGraphDestroy"),
                            ENTRY(TensorMapEncodeTiled, "cuTensorMapEncodeTiled"),
-                           ENTRY(LaunchKernel, "cuLaunchKernel")};
+                           ENTRY(LaunchKernelEx, "cuLaunchKernelEx")};
 #undef ENTRY
   for (const Entry &entry : entries) {
     *entry.place = dlsym(library, entry.name);

@@ -34,9 +34,25 @@ enum class DeviceAttribute : int {
   ComputeCapabilityMinor = 76
 };
 /// CUfunction_attribute.
-enum class FunctionAttribute : int { MaxDynamicSharedBytes = 8 };
+enum class FunctionAttribute : int { MaxDynamicSharedBytes = 8, PreferredSharedCarveout = 9 };
 /// CUstreamCaptureMode.
 enum class CaptureMode : int { ThreadLocal = 1 };
+
+/// CUlaunchAttribute.
+struct LaunchAttribute {
+  int id;
+  alignas(8) int value;
+  char rest[60];
+};
+/// CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION: a kernel may begin before the one before it ends.
+inline constexpr int kProgrammaticSerialization = 6;
+/// CUlaunchConfig.
+struct LaunchConfig {
+  unsigned blocksX, blocksY, blocksZ, threadsX, threadsY, threadsZ, sharedBytes;
+  Stream stream;
+  const LaunchAttribute *attributes;
+  unsigned attributeCount;
+};
 
 /// The functions of the driver, by their names without "cu". Loaded once, for as long as the process lives.
 struct Driver {
@@ -75,8 +91,7 @@ struct Driver {
   Result (*GraphDestroy)(Graph);
   Result (*TensorMapEncodeTiled)(void *, int, unsigned, void *, const uint64_t *, const uint64_t *,
                                  const unsigned *, const unsigned *, int, int, int, int);
-  Result (*LaunchKernel)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                         Stream, void **, void **);
+  Result (*LaunchKernelEx)(const LaunchConfig *, Function, void **, void **);
 
   /// The driver of this machine, initialized, or of the library that LLMC_CUDA_DRIVER names. Unavailable,
   /// with one sentence, where there is none or no GPU.

@@ -157,6 +157,7 @@ absl::Status Program::loadKernels(const Gpu &gpu,
         absl::StrJoin(gpu.images(), ", ",
                       [](std::string *out, const GpuImage &image) { absl::StrAppend(out, image.arch()); }),
         ", but the GPU is ", name, " (sm_", capability, ")"));
+  overlaps = best->waits_for_launches();
   const void *contents = findImage(best->symbol());
   if (contents == nullptr)
     return absl::DataLossError(absl::StrCat("code has no symbol '", best->symbol(), "'"));
@@ -176,6 +177,11 @@ absl::Status Program::loadKernels(const Gpu &gpu,
                                           absl::StrCat("finding kernel '", kernel, "'"));
         !status.ok())
       return status;
+    // Where multiprocessors divided their memory in different ways, kernels would not overlap.
+    constexpr int kPercent = 100;
+    if (overlaps)
+      cuda->FuncSetAttribute(function, static_cast<int>(FunctionAttribute::PreferredSharedCarveout),
+                             kPercent);
     functions.push_back(function);
   }
   return absl::OkStatus();
@@ -261,10 +267,18 @@ void Queue::launch(int64_t kernel, int64_t blocksX, int64_t blocksY, int64_t thr
                                          static_cast<int>(sharedBytes)),
          "asking for shared memory");
   const Event before = profiles ? recordEvent() : nullptr;
-  note(owner.driver().LaunchKernel(function, static_cast<unsigned>(blocksX), static_cast<unsigned>(blocksY),
-                                   1, static_cast<unsigned>(threads), 1, 1,
-                                   static_cast<unsigned>(sharedBytes), order, arguments, nullptr),
-       "launching a kernel");
+  const LaunchAttribute overlaps{kProgrammaticSerialization, 1, {}};
+  const LaunchConfig config{static_cast<unsigned>(blocksX),
+                            static_cast<unsigned>(blocksY),
+                            1,
+                            static_cast<unsigned>(threads),
+                            1,
+                            1,
+                            static_cast<unsigned>(sharedBytes),
+                            order,
+                            &overlaps,
+                            owner.overlapsLaunches() ? 1u : 0u};
+  note(owner.driver().LaunchKernelEx(&config, function, arguments, nullptr), "launching a kernel");
   if (profiles)
     timed.push_back({kernel, before, recordEvent()});
 }

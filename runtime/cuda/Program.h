@@ -70,6 +70,8 @@ public:
   /// In the order of kernels().
   const std::vector<std::string> &kernelNames() const { return names; }
   int64_t multiprocessors() const { return processors; }
+  /// Whether kernels wait for earlier ones themselves.
+  bool overlapsLaunches() const { return overlaps; }
   /// Null where the device has no use for a kernel.
   const std::vector<Function> &kernels() const { return functions; }
   const DeviceMemory &weights() const { return parameters; }
@@ -86,6 +88,7 @@ private:
   Device device = 0;
   int capability = 0; ///< e.g. 90
   int processors = 0;
+  bool overlaps = false;
   std::string name;
   Context context = nullptr;
   Module module = nullptr;

@@ -20,8 +20,11 @@ import runs  # noqa: E402
 STEPS = 3
 TIMEOUT = 60  # seconds: kernels with a fault may loop for ever
 # What the kernels do without, all of its kind at once.
-FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start"]
+FAULTS = ["barrier", "copy-wait", "product-fence", "product-wait", "phase-wait", "phase-arrival", "phase-bytes", "phase-start",
+          "launch-wait"]
 SCHEDULES = ["1", "2,0"]
+# Tiles of products by warpgroups, and blocks that share one, that small models would not get by cost.
+TILES = ["256,1", "128,3", "256,2"]
 # Of the largest number of a gradient: sums in another order, and operands of products rounded to bf16.
 BOUNDS = {"F32": 2e-4, "BF16": 0.05}
 # Products of bf16 have a form of their own for sm_90a.
@@ -112,9 +115,10 @@ def check_resources(simulation, family):
         print("no ptxas: registers of kernels are not checked")
         return
     for arch in ptxas.ARCHS:
-        options = ["--target=cuda", f"--gpu-arch={arch}", "--emit=ptx"]
-        if found := ptxas.complaints(simulation.make(family, f"{family}-{arch}", "BF16", *options), arch):
-            sys.exit(f"{arch}: {found}")
+        for tiles in ["0,0", *(TILES if arch == "sm_90a" else [])]:
+            options = ["--target=cuda", f"--gpu-arch={arch}", "--emit=ptx", f"--product-tiles={tiles}"]
+            if found := ptxas.complaints(simulation.make(family, f"{family}-{arch}", "BF16", *options), arch):
+                sys.exit(f"{arch}, tiles {tiles}: {found}")
 
 
 def main():
@@ -131,6 +135,12 @@ def main():
                         problem = simulation.said if found is None else disagreement(found, expected, bound)
                         if problem:
                             sys.exit(f"{family}, {precision}, {arch}, schedule {schedule}: {problem}")
+            for tiles in TILES if family == "gpt2" else TILES[-1:]:
+                options = ["--target=cuda", "--gpu-arch=host-sm_90a", f"--product-tiles={tiles}"]
+                found = simulation.run_steps(simulation.make(family, f"{family}-{tiles}", "BF16", *options), f"{family}-{tiles}")
+                problem = simulation.said if found is None else disagreement(found, expected, bound)
+                if problem:
+                    sys.exit(f"{family}, tiles {tiles}: {problem}")
             if family == "gpt2":
                 check_faults(simulation, trainer, expected, bound)
                 check_profile(simulation, trainer)

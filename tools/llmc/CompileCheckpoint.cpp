@@ -31,6 +31,7 @@ codegen::CompileOptions compileOptions(const CompileRequest &request, codegen::L
   codegen::CompileOptions options;
   options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
   options.gpuArchs = request.gpuArchs;
+  options.streamWeights = request.streamWeights;
   options.targetCpu = request.targetCpu;
   options.context = request.context;
   options.rowsPerStep = request.rowsPerStep;

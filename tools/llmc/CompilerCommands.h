@@ -25,6 +25,7 @@ struct CompileRequest {
   std::string output; ///< empty: the standard output stream, for levels that are text
   std::string target = "cpu";
   std::vector<std::string> gpuArchs; ///< empty: the usual ones
+  bool streamWeights = false;
   std::string targetCpu = "native";
   int64_t context = 0;
   int64_t rowsPerStep = 0;
@@ -57,6 +58,7 @@ struct TrainRequest {
   std::string recipe, output, tokenizer;
   std::string target = "cpu";
   std::vector<std::string> gpuArchs;
+  std::vector<int64_t> productTiles; ///< columns and parts, or empty
   std::string targetCpu = "native";
   std::string emit = "artifact";
   bool quiet = false;

@@ -47,6 +47,10 @@ static void addCodeOptions(CLI::App &command, CompileRequest &request) {
                          "Print the processors that --target-cpu knows, and exit")
       ->trigger_on_parse();
   addTargetOptions(command, request.target, request.gpuArchs);
+  command.add_flag(
+      "--stream-weights", request.streamWeights,
+      "With --target=cuda: in steps of one token the copy engine of sm_90a brings weights. To be "
+      "compared; not the default");
   command
       .add_option("--context", request.context,
                   "Tokens that a sequence can have; by default what the model was made for, at most 4096")
@@ -233,6 +237,15 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
       ->check(pathOfFile())
       ->option_text("PATH");
   addTargetOptions(*command, request->target, request->gpuArchs);
+  command
+      ->add_option(
+          "--product-tiles", request->productTiles,
+          "With --target=cuda: how products are cut up on sm_90a, as COLUMNS,PARTS: 128 or 256 columns a "
+          "tile, and how many blocks share its inputs at most; 0 for what costs say (the default)")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(CLI::Range(int64_t{0}, int64_t{256}))
+      ->option_text("C,P");
   command
       ->add_option("--target-cpu", request->targetCpu,
                    "The processor to compile for, by LLVM's name; by default this machine's")

@@ -225,6 +225,8 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   }
   options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
   options.gpuArchs = request.gpuArchs;
+  if (!request.productTiles.empty())
+    options.productTiles = {request.productTiles[0], request.productTiles[1]};
   options.targetCpu = request.targetCpu;
   options.emit = level;
   options.source = request.recipe;

@@ -14,8 +14,12 @@ class CudaTrainingLowering : public TrainingLowering {
 public:
   /// `attentionType` is what operands of attention's products are rounded to: bf16, or f32 for not at all.
   CudaTrainingLowering(mlir::ModuleOp module, llvm::StringRef step, mlir::OpBuilder &builder,
-                       mlir::Type attentionType)
-      : TrainingLowering(module, step, builder), attentionType(attentionType) {}
+                       mlir::Type attentionType, int64_t tileColumns, int64_t tileParts)
+      : TrainingLowering(module, step, builder), tileColumns(tileColumns), tileParts(tileParts),
+        attentionType(attentionType) {}
+
+  /// Of products by warpgroups, if not 0: columns of a tile, and blocks at most that share its inputs.
+  const int64_t tileColumns, tileParts;
 
   /// A kernel whose threads work on `elements` elements at a time.
   GpuKernel kernel(llvm::StringRef name, mlir::Location loc, int64_t threads, int64_t elements = 1);

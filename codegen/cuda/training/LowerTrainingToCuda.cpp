@@ -34,7 +34,8 @@ public:
     Builder types(&getContext());
     Type attention = bf16Attention ? Type(types.getBF16Type()) : Type(types.getF32Type());
     auto make = [&](ModuleOp program, StringRef step, OpBuilder &builder) {
-      return std::make_unique<CudaTrainingLowering>(program, step, builder, attention);
+      return std::make_unique<CudaTrainingLowering>(program, step, builder, attention, tileColumns,
+                                                    tileParts);
     };
     if (failed(lowerTrainingSteps(getOperation(), make)))
       signalPassFailure();

@@ -83,8 +83,11 @@ void WarpgroupMatrixProduct::chooseTiles() {
   constexpr int64_t kTurnsToStore = 6; // and until the first inputs are there
   double best = std::numeric_limits<double>::infinity();
   for (auto [columns, turn] : {std::pair<int64_t, double>(256, 1), {128, 0.6}}) {
+    if (lowering.tileColumns && columns != lowering.tileColumns)
+      continue;
     const int64_t across = (form.n + columns - 1) / columns;
-    for (int64_t wanted = 1; wanted <= std::max<int64_t>(pieces / kStages, 1); ++wanted) {
+    const int64_t most = lowering.tileParts ? lowering.tileParts : std::max<int64_t>(pieces / kStages, 1);
+    for (int64_t wanted = lowering.tileParts ? most : 1; wanted <= most; ++wanted) {
       const int64_t perSplit = (pieces + wanted - 1) / wanted, parts = (pieces + perSplit - 1) / perSplit;
       const int64_t rounds = (rowBlocks * across * parts + kMultiprocessors - 1) / kMultiprocessors;
       double time = static_cast<double>(rounds * (perSplit + kTurnsToStore)) * turn;

@@ -34,6 +34,20 @@ struct Function {
   std::vector<int64_t> argumentBytes;
 };
 
+/// CUlaunchAttribute and CUlaunchConfig.
+struct LaunchAttribute {
+  int id;
+  alignas(8) int value;
+  char rest[60];
+};
+constexpr int kProgrammaticSerialization = 6;
+struct LaunchConfig {
+  unsigned blocksX, blocksY, blocksZ, threadsX, threadsY, threadsZ, sharedBytes;
+  void *stream;
+  const LaunchAttribute *attributes;
+  unsigned attributeCount;
+};
+
 struct Graph {
   std::vector<std::function<int()>> nodes;
 };
@@ -215,13 +229,18 @@ int cuTensorMapEncodeTiled(void *map, int, unsigned rank, void *matrix, const ui
   return kSuccess;
 }
 
-int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned blocksZ, unsigned threadsX,
-                   unsigned threadsY, unsigned threadsZ, unsigned sharedBytes, void *stream, void **arguments,
-                   void **) {
+int cuLaunchKernelEx(const LaunchConfig *config, void *function, void **arguments, void **) {
   constexpr unsigned kMostThreads = 1024;
-  if (blocksX == 0 || blocksY == 0 || blocksY > 65535 || blocksZ != 1 || threadsX == 0 ||
-      threadsX > kMostThreads || threadsY != 1 || threadsZ != 1)
+  if (config->blocksX == 0 || config->blocksY == 0 || config->blocksY > 65535 || config->blocksZ != 1 ||
+      config->threadsX == 0 || config->threadsX > kMostThreads || config->threadsY != 1 ||
+      config->threadsZ != 1)
     return kInvalidValue;
+  bool overlaps = false;
+  for (unsigned i = 0; i < config->attributeCount; ++i) {
+    if (config->attributes[i].id != kProgrammaticSerialization)
+      return kInvalidValue;
+    overlaps = config->attributes[i].value != 0;
+  }
   // Arguments are copied when a kernel is launched.
   const auto *kernel = static_cast<const Function *>(function);
   std::vector<std::vector<uint8_t>> values;
@@ -229,12 +248,12 @@ int cuLaunchKernel(void *function, unsigned blocksX, unsigned blocksY, unsigned 
     const auto *bytes = static_cast<const uint8_t *>(arguments[i]);
     values.emplace_back(bytes, bytes + kernel->argumentBytes[i]);
   }
-  return static_cast<Stream *>(stream)->order([=]() mutable {
+  return static_cast<Stream *>(config->stream)->order([=, grid = *config]() mutable {
     std::vector<void *> pointers(values.size());
     for (size_t i = 0; i < values.size(); ++i)
       pointers[i] = values[i].data();
-    const simt::Launch launch{kernel->entry, kernel->name, blocksX,        blocksY,
-                              threadsX,      sharedBytes,  pointers.data()};
+    const simt::Launch launch{kernel->entry, kernel->name,     grid.blocksX, grid.blocksY,
+                              grid.threadsX, grid.sharedBytes, overlaps,     pointers.data()};
     const std::string problem = simt::run(launch, deviceMemory(), schedule());
     if (problem.empty())
       return kSuccess;

@@ -46,7 +46,7 @@ void *Memory::allocate(size_t bytes) {
   constexpr size_t kLargestPoisoned = size_t{1} << 30;
   if (bytes <= kLargestPoisoned)
     std::memset(start, kPoison, bytes);
-  allocations[reinterpret_cast<uint64_t>(start)] = bytes;
+  allocations[reinterpret_cast<uint64_t>(start)] = {bytes};
   return start;
 }
 
@@ -54,9 +54,17 @@ bool Memory::free(void *address) {
   auto it = allocations.find(reinterpret_cast<uint64_t>(address));
   if (it == allocations.end())
     return false;
-  munmap(static_cast<uint8_t *>(address) - kRedZone, (it->second + 2 * kRedZone + 4095) / 4096 * 4096);
+  munmap(static_cast<uint8_t *>(address) - kRedZone, (it->second.bytes + 2 * kRedZone + 4095) / 4096 * 4096);
   allocations.erase(it);
   return true;
+}
+
+const Memory::Allocation *Memory::find(uint64_t address) const {
+  auto it = allocations.upper_bound(address);
+  if (it == allocations.begin())
+    return nullptr;
+  --it;
+  return address < it->first + it->second.bytes ? &it->second : nullptr;
 }
 
 bool Memory::holds(uint64_t address, uint64_t bytes) const {
@@ -64,7 +72,17 @@ bool Memory::holds(uint64_t address, uint64_t bytes) const {
   if (it == allocations.begin())
     return false;
   --it;
-  return address + bytes <= it->first + it->second;
+  return address + bytes <= it->first + it->second.bytes;
+}
+
+void Memory::noteWriter(uint64_t address) {
+  if (const Allocation *found = find(address))
+    const_cast<Allocation *>(found)->hasWriter = true;
+}
+
+bool Memory::hasWriter(uint64_t address) const {
+  const Allocation *found = find(address);
+  return found != nullptr && found->hasWriter;
 }
 
 //===--------------------------------------------------------------------===//
@@ -125,23 +143,27 @@ struct Fiber {
   std::vector<std::vector<Copy>> groups; ///< that nobody has waited for
   std::vector<Copy> unfenced;            ///< that products of warpgroups do not see
   bool isFenced = false;                 ///< products of warpgroups may use its registers
+  bool hasWaited = false;                ///< for the launches before this one
   std::vector<Range> products;           ///< what products of warpgroups read that are not in a group
   std::vector<std::vector<Range>> productGroups;
 };
 
-/// A copy of a box of a matrix, and a barrier that it arrives at.
-struct BoxCopy {
+/// A copy by the copy engine, of a box of a matrix or, without a map, of bytes.
+struct EngineCopy {
   TensorMap map;
   uint8_t *target;
   int64_t row, column;
-  uint32_t bytes() const { return static_cast<uint32_t>(map.boxRows * map.boxColumns * 2); }
+  const uint8_t *source = nullptr;
+  uint32_t size = 0;
+  bool isBox() const { return source == nullptr; }
+  uint32_t bytes() const { return isBox() ? static_cast<uint32_t>(map.boxRows * map.boxColumns * 2) : size; }
 };
 
 struct PhaseBarrier {
   uint64_t expected = 0, pending = 0; ///< threads
   int64_t bytes = 0;                  ///< that were announced and are not there
   uint64_t phase = 0;
-  std::vector<BoxCopy> copies;
+  std::vector<EngineCopy> copies;
 };
 
 /// Four warps whose products happen together, and are seen only when they are waited for.
@@ -163,7 +185,7 @@ Block *running = nullptr;
 /// The block that runs.
 class Block {
 public:
-  Block(const Launch &launch, const Memory &memory, const Schedule &schedule)
+  Block(const Launch &launch, Memory &memory, const Schedule &schedule)
       : launch(launch), memory(memory), schedule(schedule), fibers(launch.threads),
         warps((launch.threads + kWarp - 1) / kWarp),
         warpgroups((launch.threads + 4 * kWarp - 1) / (4 * kWarp)), random(schedule.seed) {
@@ -205,7 +227,7 @@ public:
         fail("ends before its products of warpgroups are waited for");
     for (const auto &[place, barrier] : phaseBarriers)
       if (problem.empty() && !barrier.copies.empty())
-        fail("ends before its copies of boxes are waited for");
+        fail("ends before what the copy engine brings is waited for");
     return problem;
   }
 
@@ -269,6 +291,7 @@ public:
   void copyLater(uint8_t *target, const uint8_t *source, size_t bytes, size_t given) {
     check(reinterpret_cast<uint64_t>(target), bytes, "target of an asynchronous copy", bytes);
     check(reinterpret_cast<uint64_t>(source), given, "source of an asynchronous copy", bytes);
+    checkRead(reinterpret_cast<uint64_t>(source), "source of an asynchronous copy");
     checkUnread(target, bytes);
     fibers[current].pending.push_back({target, source, bytes, std::min(bytes, given)});
   }
@@ -294,7 +317,7 @@ public:
     while (phaseBarriers[address].phase % 2 == parity) {
       // What is copied comes as late as it can: when somebody waits.
       PhaseBarrier &barrier = phaseBarriers[address];
-      for (const BoxCopy &copy : std::exchange(barrier.copies, {})) {
+      for (const EngineCopy &copy : std::exchange(barrier.copies, {})) {
         copyNow(copy);
         barrier.bytes -= copy.bytes();
         ++progress;
@@ -307,11 +330,33 @@ public:
   void copyBox(uint8_t *target, const TensorMap &map, int64_t row, int64_t column, uint64_t address) {
     if (map.magic != TensorMap::kMagic)
       stop("copy of a box without a tensor map");
-    const BoxCopy copy{map, target, row, column};
-    check(reinterpret_cast<uint64_t>(target), copy.bytes(), "target of a copy of a box", 1024);
-    checkUnread(target, copy.bytes());
-    std::memset(target, kPoison, copy.bytes());
-    barrierAt(address).copies.push_back(copy);
+    checkRead(map.address, "copy of a box");
+    constexpr uint64_t kAlignment = 1024;
+    startCopy({map, target, row, column}, kAlignment, address);
+  }
+  void copyBytes(uint8_t *target, const uint8_t *source, uint64_t bytes, uint64_t address) {
+    constexpr uint64_t kAlignment = 16;
+    if (bytes % kAlignment != 0)
+      stop("copy of bytes that are no multiple of 16");
+    check(reinterpret_cast<uint64_t>(source), bytes, "source of a copy of bytes", kAlignment);
+    checkRead(reinterpret_cast<uint64_t>(source), "source of a copy of bytes");
+    startCopy({{}, target, 0, 0, source, static_cast<uint32_t>(bytes)}, kAlignment, address);
+  }
+  void waitForLaunches() { fiber().hasWaited = true; }
+  /// Nothing may be read that earlier launches write, or be written, before they are waited for.
+  void checkRead(uint64_t address, const char *place) {
+    if (launch.overlaps && !fiber().hasWaited && !isShared(address) && memory.hasWriter(address))
+      stop(std::string("reads what earlier launches may write, for which it has not waited: ") + place);
+  }
+  void checkWrite(uint64_t address, const char *place) {
+    if (isShared(address))
+      return;
+    if (launch.overlaps && !fiber().hasWaited)
+      stop(std::string("writes before it has waited for earlier launches: ") + place);
+    memory.noteWriter(address);
+  }
+  void syncWarp() {
+    together(nullptr, [](std::array<uint64_t *, kWarp> &) {});
   }
   /// Nobody may write what products of warpgroups still read.
   void checkUnread(const uint8_t *target, size_t bytes) {
@@ -366,6 +411,16 @@ public:
   }
 
 private:
+  bool isShared(uint64_t address) const {
+    const uint64_t window = reinterpret_cast<uint64_t>(shared);
+    return address >= window && address < window + launch.sharedBytes;
+  }
+  void startCopy(const EngineCopy &copy, uint64_t alignment, uint64_t barrier) {
+    check(reinterpret_cast<uint64_t>(copy.target), copy.bytes(), "target of the copy engine", alignment);
+    checkUnread(copy.target, copy.bytes());
+    std::memset(copy.target, kPoison, copy.bytes());
+    barrierAt(barrier).copies.push_back(copy);
+  }
   PhaseBarrier &barrierAt(uint64_t address) {
     auto found = phaseBarriers.find(address);
     if (found == phaseBarriers.end())
@@ -380,7 +435,11 @@ private:
   }
   /// Rows of 128 bytes, whose chunks of 16 bytes lie at places that follow from their address (PTX ISA,
   /// "Swizzling Modes"). Outside of the matrix there are zeros.
-  void copyNow(const BoxCopy &copy) {
+  void copyNow(const EngineCopy &copy) {
+    if (!copy.isBox()) {
+      std::memcpy(copy.target, copy.source, copy.size);
+      return;
+    }
     constexpr uint64_t kRowBytes = 128;
     const TensorMap &map = copy.map;
     for (uint64_t r = 0; r < map.boxRows; ++r)
@@ -405,6 +464,8 @@ private:
   static void entry() {
     Block &block = *running;
     block.launch.kernel(block.launch.arguments);
+    if (block.launch.overlaps && !block.fiber().hasWaited)
+      block.stop("ends before it has waited for earlier launches");
     block.finish();
   }
 
@@ -416,6 +477,7 @@ private:
     fiber.groups.clear();
     fiber.unfenced.clear();
     fiber.isFenced = false;
+    fiber.hasWaited = false;
     fiber.products.clear();
     fiber.productGroups.clear();
     auto *top = reinterpret_cast<void **>(fiber.memory + kStackBytes);
@@ -473,7 +535,7 @@ private:
   }
 
   const Launch &launch;
-  const Memory &memory;
+  Memory &memory;
   const Schedule &schedule;
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
@@ -704,14 +766,28 @@ void copyBox(uint64_t *cells) {
                    static_cast<int64_t>(cells[3]), static_cast<int64_t>(cells[2]), cells[4]);
 }
 
+void copyBytes(uint64_t *cells) {
+  running->copyBytes(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]),
+                     cells[2], cells[3]);
+}
+void syncWarp(uint64_t *) { running->syncWarp(); }
+void waitForLaunches(uint64_t *) { running->waitForLaunches(); }
+
 void copyAsync(uint64_t *cells) {
   running->copyLater(reinterpret_cast<uint8_t *>(cells[0]), reinterpret_cast<const uint8_t *>(cells[1]),
                      cells[2], cells[3]);
 }
 void commitGroup(uint64_t *) { running->commitGroup(); }
 void waitGroup(uint64_t *cells) { running->waitGroup(cells[0]); }
-void checkAccess(uint64_t *cells) {
-  running->check(cells[0], cells[1], reinterpret_cast<const char *>(cells[2]), cells[3]);
+void checkLoad(uint64_t *cells) {
+  const char *place = reinterpret_cast<const char *>(cells[2]);
+  running->check(cells[0], cells[1], place, cells[3]);
+  running->checkRead(cells[0], place);
+}
+void checkStore(uint64_t *cells) {
+  const char *place = reinterpret_cast<const char *>(cells[2]);
+  running->check(cells[0], cells[1], place, cells[3]);
+  running->checkWrite(cells[0], place);
 }
 
 } // namespace
@@ -741,8 +817,11 @@ void fillTable(void **table) {
                                                            {BarrierExpect, barrierExpect},
                                                            {BarrierWait, barrierWait},
                                                            {CopyBox, copyBox},
-                                                           {CheckLoad, checkAccess},
-                                                           {CheckStore, checkAccess}};
+                                                           {CopyBytes, copyBytes},
+                                                           {SyncWarp, syncWarp},
+                                                           {WaitForLaunches, waitForLaunches},
+                                                           {CheckLoad, checkLoad},
+                                                           {CheckStore, checkStore}};
   static_assert(std::size(entries) == kCalls);
   for (auto [call, function] : entries)
     table[call] = reinterpret_cast<void *>(function);
@@ -755,14 +834,16 @@ void fillTable(void **table) {
                                                      {"phase-wait", BarrierWait},
                                                      {"phase-arrival", BarrierArrive},
                                                      {"phase-bytes", BarrierExpect},
-                                                     {"phase-start", BarrierInit}};
+                                                     {"phase-start", BarrierInit},
+                                                     {"warp-wait", SyncWarp},
+                                                     {"launch-wait", WaitForLaunches}};
   if (const char *omitted = std::getenv("LLMC_SIMT_OMIT"))
     for (auto [name, call] : omissible)
       if (std::strcmp(name, omitted) == 0)
         table[call] = reinterpret_cast<void *>(+[](uint64_t *) {});
 }
 
-std::string run(const Launch &launch, const Memory &memory, const Schedule &schedule) {
+std::string run(const Launch &launch, Memory &memory, const Schedule &schedule) {
   Block block(launch, memory, schedule);
   for (unsigned y = 0; y < launch.blocksY; ++y)
     for (unsigned x = 0; x < launch.blocksX; ++x)

@@ -17,9 +17,17 @@ public:
   bool free(void *address);
   /// Whether `bytes` from `address` on lie in one allocation.
   bool holds(uint64_t address, uint64_t bytes) const;
+  /// Notes that a kernel writes to the allocation that `address` is in, and whether any did.
+  void noteWriter(uint64_t address);
+  bool hasWriter(uint64_t address) const;
 
 private:
-  std::map<uint64_t, uint64_t> allocations; ///< beginnings and sizes
+  struct Allocation {
+    uint64_t bytes;
+    bool hasWriter = false;
+  };
+  const Allocation *find(uint64_t address) const;
+  std::map<uint64_t, Allocation> allocations; ///< by their beginnings
 };
 
 /// In which order the warps of a block run between their barriers.
@@ -34,6 +42,7 @@ struct Launch {
   std::string name;
   unsigned blocksX, blocksY, threads;
   size_t sharedBytes;
+  bool overlaps; ///< begins before earlier launches end
   void **arguments;
 };
 
@@ -41,8 +50,9 @@ struct Launch {
 void fillTable(void **table);
 
 /// Runs all blocks, one after the other. Returns an empty string, or what the kernel did that no kernel may:
-/// accesses out of bounds or not aligned, threads that wait for ever, copies that nobody waits for.
-std::string run(const Launch &launch, const Memory &memory, const Schedule &schedule);
+/// accesses out of bounds or not aligned, threads that wait for ever, copies that nobody waits for, accesses
+/// to what earlier launches may still write.
+std::string run(const Launch &launch, Memory &memory, const Schedule &schedule);
 
 } // namespace llmc::simt
 
