@@ -1,5 +1,6 @@
 """What ptxas of the CUDA toolkit says of kernels."""
 
+import re
 import shutil
 import subprocess
 
@@ -12,8 +13,9 @@ def find():
     return shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
 
 
-def complaints(source, arch):
-    """Lines about spilled registers and about products that do not run side by side, of the kernels in a file of PTX."""
+def complaints(source, arch, spilled_bytes=0):
+    """Lines about more than `spilled_bytes` of spilled registers and about products that do not run side by side, of the kernels
+    in a file of PTX."""
     command = [find(), f"-arch={arch}", "-v", str(source), "-o", str(source.with_suffix(".cubin"))]
     report = subprocess.run(command, capture_output=True, text=True, check=False)
     if report.returncode != 0:
@@ -22,7 +24,7 @@ def complaints(source, arch):
     for line in report.stderr.splitlines():
         if "Compiling entry function" in line:
             kernel = line.split("'")[1]
-        spills = "bytes spill stores" in line and " 0 bytes spill stores" not in line
-        if spills or any(code in line for code in WARNINGS):
+        spilled = re.search(r"(\d+) bytes spill stores", line)
+        if (spilled and int(spilled.group(1)) > spilled_bytes) or any(code in line for code in WARNINGS):
             found.append(f"{kernel}: {line}")
     return found
