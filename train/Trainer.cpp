@@ -153,11 +153,12 @@ private:
     const std::vector<TensorView> tensors = program.tensors("parameters", Part::Reference);
     if (tensors.empty())
       return absl::OkStatus();
-    if (settings.reference().empty())
+    const std::string &folder = referenceOf(recipe, settings);
+    if (folder.empty())
       return absl::InvalidArgumentError(
           "run.reference is empty, expected a folder with the model that stays");
-    say(absl::StrCat("beside ", settings.reference()));
-    return readSafetensors(settings.reference(), tensors);
+    say(absl::StrCat("beside ", folder));
+    return readSafetensors(folder, tensors);
   }
 
   absl::Status initialize() {

@@ -87,6 +87,26 @@ TEST(Recipe, CountsTextsThatBelongTogether) {
   EXPECT_EQ(complete(recipe, 300, 64)->objective().contrastive().temperature(), 0.05);
 }
 
+TEST(Recipe, FindsTheReferenceAfterOverrides) {
+  Recipe recipe = tiny();
+  recipe.clear_preset();
+  recipe.set_checkpoint("first");
+  recipe.mutable_objective()->mutable_preference();
+  absl::StatusOr<Recipe> completed = complete(recipe, 300, /*checkpointContext=*/64);
+  ASSERT_TRUE(completed.ok()) << completed.status().message();
+  train::Run run = completed->run();
+  EXPECT_EQ(referenceOf(*completed, run), "first");
+  EXPECT_TRUE(overrideSetting("start_from=second", run).ok());
+  EXPECT_EQ(referenceOf(*completed, run), "second");
+  EXPECT_TRUE(overrideSetting("reference=third", run).ok());
+  EXPECT_EQ(referenceOf(*completed, run), "third");
+  recipe.clear_objective();
+  recipe.mutable_distillation()->set_teacher("teacher");
+  completed = complete(recipe, 300, 64);
+  ASSERT_TRUE(completed.ok()) << completed.status().message();
+  EXPECT_EQ(referenceOf(*completed, completed->run()), "teacher");
+}
+
 TEST(Recipe, IsReadWithPlaces) {
   const std::string path = testing::TempDir() + "/wrong.recipe";
   std::ofstream(path) << "run {\n  step: 3\n}\n";
