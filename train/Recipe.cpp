@@ -342,6 +342,11 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (const int64_t size = groupSizeOf(recipe.objective()); batch.sequences() % size != 0)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()),
                  absl::StrCat("a multiple of ", size, ", the texts that belong together"));
+  // What is right has to be told from something.
+  if (recipe.objective().has_contrastive() && !recipe.objective().contrastive().hard_negatives() &&
+      batch.sequences() < 4)
+    return wrong("batch.sequences", absl::StrCat(batch.sequences()),
+                 "at least two groups of 2 for objective.contrastive without hard_negatives");
   if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())
     return status;
   if (recipe.precision() == PRECISION_UNSPECIFIED)

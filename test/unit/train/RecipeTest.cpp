@@ -85,6 +85,13 @@ TEST(Recipe, CountsTextsThatBelongTogether) {
             "batch.sequences is 8, expected a multiple of 3, the texts that belong together");
   recipe.mutable_batch()->set_sequences(9);
   EXPECT_EQ(complete(recipe, 300, 64)->objective().contrastive().temperature(), 0.05);
+  recipe.mutable_batch()->set_sequences(3);
+  EXPECT_TRUE(complete(recipe, 300, 64).ok()) << "a text that does not belong to the first is enough";
+  recipe.mutable_objective()->mutable_contrastive()->set_hard_negatives(false);
+  recipe.mutable_batch()->set_sequences(2);
+  EXPECT_EQ(complete(recipe, 300, 64).status().message(),
+            "batch.sequences is 2, expected at least two groups of 2 for objective.contrastive without "
+            "hard_negatives");
 }
 
 TEST(Recipe, FindsTheReferenceAfterOverrides) {
