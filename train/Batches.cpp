@@ -91,8 +91,19 @@ void TokenStream::advance() {
 void TokenStream::nextGroups(int64_t sequences, int64_t length, Batch &batch) {
   const bool isPreference = options.predicted == Predicted::Preference;
   const int64_t size = file.groupSize();
+  // A group that is there twice would have to be told apart from itself.
+  if (!options.once && at.document + sequences / size > units())
+    at = {.epoch = at.epoch + 1};
+  const StreamPosition start = at;
   for (int64_t sequence = 0; sequence < sequences; sequence += size) {
-    const int64_t group = unitAt(at.epoch, at.document);
+    const int64_t index = start.document + sequence / size, past = index - units();
+    batch.choices.push_back(past >= 0 ? -1 : isPreference ? 0 : static_cast<int32_t>(sequence / size));
+    if (past >= start.document) { // all groups are there
+      for (int64_t member = 0; member < size; ++member)
+        pad(batch, (sequence + member) * length, length);
+      continue;
+    }
+    const int64_t group = unitAt(start.epoch, past >= 0 ? past : index);
     for (int64_t member = 0; member < size; ++member) {
       const int64_t document = group * size + member, row = (sequence + member) * length;
       const int64_t begin = file.documentBegin(document), end = file.documentEnd(document);
@@ -102,10 +113,11 @@ void TokenStream::nextGroups(int64_t sequences, int64_t length, Batch &batch) {
       batch.tokens[row + count - 1] = file.token(end - 1);
       pad(batch, row + count, length - count);
     }
-    batch.choices.push_back(isPreference ? 0 : static_cast<int32_t>(sequence / size));
-    advance();
+    if (past < 0) {
+      ++batch.targetCount;
+      advance();
+    }
   }
-  batch.targetCount = static_cast<int64_t>(batch.choices.size());
 }
 
 void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {

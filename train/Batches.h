@@ -25,7 +25,7 @@ enum class Packing {
   Split, ///< it goes on in the next sequence
   Whole, ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
   Groups ///< each has one, beside the others of its group; one that is longer keeps its last token, or its
-         ///< end
+         ///< end. Batches are of different groups, and what is left of an epoch is dropped
 };
 
 /// What is to be predicted.
@@ -37,7 +37,8 @@ struct StreamOptions {
   uint64_t seed = 0;
   Predicted predicted = Predicted::NextToken;
   Packing packing = Packing::Split;
-  bool once = false;                 ///< behind the last document there is padding, not the next epoch
+  bool once = false;                 ///< behind the last document there is padding, not the next epoch;
+                                     ///< behind the last group the first ones, without a choice
   std::vector<int32_t> labelNumbers; ///< the model's, by the file's
   const Masking *masking = nullptr;  ///< of Predicted::MaskedTokens
 };
@@ -50,8 +51,8 @@ struct Batch {
   std::vector<int32_t> segments;  ///< differ between parts of documents, and rise
   std::vector<int32_t> targets;   ///< the token or label that is to be predicted; -1: none
   std::vector<float> numbers;     ///< of Predicted::Number, of rows with a target
-  std::vector<int32_t> choices;   ///< of Packing::Groups: the right one of each group's candidates
-  int64_t targetCount = 0;        ///< choices, or targets that are not -1
+  std::vector<int32_t> choices;   ///< of Packing::Groups: the right one of each group's candidates; -1: none
+  int64_t targetCount = 0;        ///< choices, or targets, that are not -1
   int64_t tokenCount = 0;         ///< rows that are not padding
 };
 

@@ -74,6 +74,15 @@ absl::Status checkLabelKind(const TokenFile &file, const Objective &objective) {
       absl::StrCat(file.path(), ": was packed for another objective, expected ", needed.what));
 }
 
+absl::Status checkGroupCount(const TokenFile &file, const Objective &objective, int64_t sequences) {
+  const int64_t size = groupSizeOf(objective), found = file.documents() / size, wanted = sequences / size;
+  if (size == 1 || found >= wanted)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(file.path(), ": has ", found,
+                                                 " groups of texts, expected at least the ", wanted,
+                                                 " of a batch (batch.sequences is ", sequences, ")"));
+}
+
 absl::Status checkLabelNames(const TokenFile &file, const Objective &objective) {
   if (!objective.has_sequence_classification() && !objective.has_token_classification())
     return absl::OkStatus();

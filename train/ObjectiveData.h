@@ -13,6 +13,9 @@ Predicted predictedBy(const Objective &objective);
 /// Whether a file has what is to be predicted; errors say how it would be packed.
 absl::Status checkLabelKind(const TokenFile &file, const Objective &objective);
 
+/// Whether a file to train with has as many groups as a batch of `sequences`.
+absl::Status checkGroupCount(const TokenFile &file, const Objective &objective, int64_t sequences);
+
 /// Whether the labels of a file are among those of the objective, which has them all.
 absl::Status checkLabelNames(const TokenFile &file, const Objective &objective);
 

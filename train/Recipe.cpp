@@ -210,8 +210,6 @@ absl::Status completeObjective(Recipe &recipe) {
     Objective::Preference &preference = *recipe.mutable_objective()->mutable_preference();
     if (preference.beta() == 0)
       preference.set_beta(0.1);
-    if (recipe.run().reference().empty())
-      recipe.mutable_run()->set_reference(recipe.run().start_from());
     return checkNumber("objective.preference.beta", preference.beta(), 1e-6, 1000);
   }
   if (!recipe.objective().has_masked_tokens())
@@ -260,8 +258,6 @@ absl::Status completeDistillation(Recipe &recipe) {
   if (objective.has_regression() || objective.has_contrastive() || objective.has_preference())
     return absl::InvalidArgumentError(
         "distillation is of probabilities of tokens or labels, which this objective does not ask for");
-  if (recipe.run().reference().empty())
-    recipe.mutable_run()->set_reference(distillation.teacher());
   if (distillation.temperature() == 0)
     distillation.set_temperature(1);
   if (distillation.weight() == 0)
@@ -294,6 +290,12 @@ int64_t groupSizeOf(const Objective &objective) {
   if (objective.has_contrastive())
     return objective.contrastive().hard_negatives() ? 3 : 2;
   return objective.has_preference() ? 2 : 1;
+}
+
+const std::string &referenceOf(const Recipe &recipe, const Run &run) {
+  if (!run.reference().empty())
+    return run.reference();
+  return recipe.has_distillation() ? recipe.distillation().teacher() : run.start_from();
 }
 
 absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional<int64_t> checkpointContext) {
@@ -340,6 +342,11 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (const int64_t size = groupSizeOf(recipe.objective()); batch.sequences() % size != 0)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()),
                  absl::StrCat("a multiple of ", size, ", the texts that belong together"));
+  // What is right has to be told from something.
+  if (recipe.objective().has_contrastive() && !recipe.objective().contrastive().hard_negatives() &&
+      batch.sequences() < 4)
+    return wrong("batch.sequences", absl::StrCat(batch.sequences()),
+                 "at least two groups of 2 for objective.contrastive without hard_negatives");
   if (absl::Status status = completeOptimizer(*recipe.mutable_optimizer()); !status.ok())
     return status;
   if (recipe.precision() == PRECISION_UNSPECIFIED)

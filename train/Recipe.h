@@ -27,6 +27,10 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary,
 /// Whether the settings of a run make sense; errors name the field.
 absl::Status checkRun(const Run &run);
 
+/// The folder with the weights of the model that stays as it is in `run`, whose settings were maybe
+/// overridden: `run.reference`, or what stands for it.
+const std::string &referenceOf(const Recipe &recipe, const Run &run);
+
 /// Documents that go into a batch together, each in a sequence of its own: 1 of objectives without groups.
 int64_t groupSizeOf(const Objective &objective);
 

@@ -153,11 +153,12 @@ private:
     const std::vector<TensorView> tensors = program.tensors("parameters", Part::Reference);
     if (tensors.empty())
       return absl::OkStatus();
-    if (settings.reference().empty())
+    const std::string &folder = referenceOf(recipe, settings);
+    if (folder.empty())
       return absl::InvalidArgumentError(
           "run.reference is empty, expected a folder with the model that stays");
-    say(absl::StrCat("beside ", settings.reference()));
-    return readSafetensors(settings.reference(), tensors);
+    say(absl::StrCat("beside ", folder));
+    return readSafetensors(folder, tensors);
   }
 
   absl::Status initialize() {
@@ -400,18 +401,19 @@ private:
   /// The mean loss on the first batches of held-out data.
   absl::Status evaluateParameters() {
     StreamOptions stored = streamOptions(*heldOut, Order::AsStored);
-    stored.once = isOfDocuments();
+    stored.once = stored.packing != Packing::Split;
     TokenStream held(*heldOut, stored);
     Batch batch;
     double loss = 0;
     int64_t targets = 0, right = 0;
     const bool hasLabels = program.hasOperand("evaluate", "outputs");
     for (uint32_t i = 0; i < settings.evaluation_batches(); ++i) {
-      if (i > 0 && stored.once && held.position().epoch > 0)
-        break;
-      held.next(sequences, length, batch);
-      if (i > 0 && !stored.once && held.position().epoch > 0)
+      if (held.position().epoch > 0)
         break; // once is enough
+      held.next(sequences, length, batch);
+      const StreamPosition &end = held.position();
+      if (i > 0 && !stored.once && end.epoch > 0 && end.document + end.token > 0)
+        break; // what is left begins anew
       if (absl::Status status = checkTokens(batch, settings.validation_data()); !status.ok())
         return status;
       setInputs(program, "evaluate", batch);
@@ -560,6 +562,9 @@ absl::StatusOr<Ending> train(Program &program, const Recipe &recipe, const Run &
   absl::StatusOr<TokenFile> trainData = openData(run.train_data(), program, recipe.objective());
   if (!trainData.ok())
     return trainData.status();
+  if (absl::Status status = checkGroupCount(*trainData, recipe.objective(), program.training().sequences());
+      !status.ok())
+    return status;
   std::optional<TokenFile> heldOut;
   if (!run.validation_data().empty()) {
     absl::StatusOr<TokenFile> opened = openData(run.validation_data(), program, recipe.objective());

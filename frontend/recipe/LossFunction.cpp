@@ -31,8 +31,7 @@ nn::CrossEntropyOp crossEntropyOf(func::FuncOp function) {
 llvm::SmallPtrSet<Operation *, 1> findHeads(func::FuncOp function) {
   llvm::SmallPtrSet<Operation *, 1> heads;
   SmallVector<Value> open;
-  for (auto entropy : function.getOps<nn::CrossEntropyOp>())
-    open.push_back(entropy.getLogits());
+  llvm::append_range(open, function.front().getTerminator()->getOperands());
   while (!open.empty()) {
     Operation *op = open.pop_back_val().getDefiningOp();
     if (isa_and_nonnull<nn::LinearOp>(op))

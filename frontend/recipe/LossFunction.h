@@ -24,8 +24,8 @@ mlir::Value addInput(mlir::func::FuncOp function, llvm::StringRef name, mlir::Ty
 /// The cross entropy that the losses of `function` are; null if they are something else.
 nn::CrossEntropyOp crossEntropyOf(mlir::func::FuncOp function);
 
-/// The linear layers of `function` whose results become logits, by operations that are none (Gemma 2 limits
-/// them).
+/// The linear layers of `function` whose results become its own, logits and losses, by operations that are
+/// none (Gemma 2 limits logits).
 llvm::SmallPtrSet<mlir::Operation *, 1> findHeads(mlir::func::FuncOp function);
 
 /// Makes the outputs, whose losses it returns, a second result of `evaluate`.

@@ -15,7 +15,7 @@ namespace llmc::recipe {
 mlir::Value orthogonalize(mlir::ImplicitLocOpBuilder &b, mlir::Value matrix);
 
 /// The parameters of `function`, a loss, that are matrices of linear layers and of nothing else, without
-/// those whose results become logits.
+/// those of its heads (findHeads()).
 llvm::StringSet<> hiddenMatrices(mlir::func::FuncOp function);
 
 } // namespace llmc::recipe

@@ -5,6 +5,7 @@ the way (objectives.json, which make_objectives.py made). What is drawn at rando
 """
 
 import json
+import math
 import pathlib
 import random
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 
 import gradients
 import steps
-from steps import RATE, run
+from steps import RATE, run, tensors_of
 
 CURVE_STEPS, CURVE_EVERY, CURVE_RATE, CURVE_BOUND = 200, 10, 1e-3, 1e-3
 # The curves' batches: sequences, and tokens of each.
@@ -199,6 +200,50 @@ def check_draws(workshop):
         sys.exit(f"losses with two seeds, and of evaluations: {found}")
 
 
+def check_reference(workshop):
+    """A model that begins elsewhere is compared with what it begins with: the first loss is log(2)."""
+    learned = workshop.folder / "preference-curve" / f"checkpoint-{CURVE_STEPS:08d}"
+    for options, is_same in [([], True), (["--override", f"reference={workshop.golden}/{GROUPS['preference'][0]}"], False)]:
+        run(workshop.folder / "preference-curve.trainer", "-q", "--restart", "--override", f"output={workshop.folder}/elsewhere", "--override",
+            "steps=1", "--override", f"start_from={learned}", *options)
+        loss = losses_of(workshop.folder / "elsewhere")[0]
+        if (abs(loss - math.log(2)) < 1e-6) != is_same:
+            sys.exit(f"preference: the first loss of what begins elsewhere is {loss} with {options}")
+
+
+def check_evaluation(workshop):
+    """Evaluation sees a file of two batches as it sees both of them."""
+    model, _, group = GROUPS["contrastive"]
+    groups = texts(vocabulary_of(workshop.golden / model), group)
+    document = walk(vocabulary_of(workshop.golden / CURVES["dropout-curve"][0]))[:CURVE_BATCH[0] * CURVE_BATCH[1]]
+    for name, first, size in [("contrastive-curve", groups, group), ("dropout-curve", [document], 1)]:
+        second = [document[::-1] for document in first]
+        losses = []
+        for i, documents in enumerate([first, second, first + second]):
+            held = workshop.write_data(f"held-{name}-{i}", documents, group=size)
+            run(workshop.folder / f"{name}.trainer", "-q", "--restart", "--override", f"output={workshop.folder}/held", "--override", "steps=1",
+                "--override", "learning_rate=1e-12", "--override", f"validation_data={held}")
+            losses.append(json.loads((workshop.folder / "held" / "log.jsonl").read_text().splitlines()[-1])["validation_loss"])
+        if abs(losses[0] + losses[1] - 2 * losses[2]) > 1e-5 or losses[0] == losses[2]:
+            sys.exit(f"{name}: losses of two batches and of both in one file are {losses}")
+
+
+def check_muon(workshop):
+    """Heads move as by AdamW, whatever the loss: of what Muon moves the mean of squares stays zero."""
+    for head, by_adamw, by_muon in [("roberta-sequence", "classifier.out_proj.weight", "classifier.dense.weight"),
+                                    ("bert-sequence", "classifier.weight", "bert.pooler.dense.weight")]:
+        documents = [[5, 6, 7, 8], [9, 10, 11]]
+        labels, kind, names = gradients.labels_of(head, documents)
+        data = workshop.write_data(f"muon-{head}", documents, labels, kind, names)
+        trainer = workshop.trainer(f"muon-{head}", f"heads/{head}", f"objective {{ {gradients.HEADS[head]} }} optimizer {{ muon {{}} }}",
+                                   "sequences: 2 length: 8", f'train_data: "{data}" steps: 1 learning_rate: 1e-3')
+        run(trainer, "-q")
+        checkpoint = workshop.folder / f"muon-{head}" / "checkpoint-00000001"
+        moved = {name for name, squares in tensors_of(checkpoint / "exp_avg_sq.safetensors").items() if any(squares)}
+        if by_adamw not in moved or by_muon in moved:
+            sys.exit(f"muon, {head}: AdamW moves {sorted(moved)}")
+
+
 def check_packing(workshop):
     """Texts become groups, and adapters learn from them."""
     rows = workshop.folder / "pairs.jsonl"
@@ -236,7 +281,8 @@ def check_errors(workshop):
     expect('distillation { teacher: "GOLDEN/bert-odd" }', "predicts no next token")
     expect('objective { regression {} } distillation { teacher: "GOLDEN/bert-odd" }', "which this objective does not ask for", "bert-odd")
     expect("objective { contrastive { hard_negatives: true } }", "batch.sequences is 1, expected a multiple of 3", "bert-odd")
-    expect("objective { contrastive {} } batch { sequences: 2 }", "LlamaForCausalLM has no embeddings of texts")
+    expect("objective { contrastive {} } batch { sequences: 2 }", "batch.sequences is 2, expected at least two groups", "bert-odd")
+    expect("objective { contrastive {} } batch { sequences: 4 }", "LlamaForCausalLM has no embeddings of texts")
     expect("objective { preference { beta: -1 } }", "objective.preference.beta is -1")
     expect("objective { contrastive {} } lora {}", "lora and objective are both there", "bert-odd")
     run(workshop.folder / "distillation.trainer", "-q", "--restart", "--override", "learning_rate=1e-12")
@@ -258,6 +304,9 @@ def main():
         for name in GROUP_CURVES:
             check_group_curve(workshop, name)
         check_draws(workshop)
+        check_reference(workshop)
+        check_evaluation(workshop)
+        check_muon(workshop)
         check_packing(workshop)
         check_errors(workshop)
 

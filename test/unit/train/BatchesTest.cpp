@@ -1,4 +1,5 @@
 #include "train/Batches.h"
+#include "train/ObjectiveData.h"
 #include "train/Schedule.h"
 
 #include "gtest/gtest.h"
@@ -169,12 +170,13 @@ TEST(Batches, KnowLabelsOfTokensAndNumbers) {
   EXPECT_EQ(batch.numbers[5], 0.5F);
 }
 
-/// Two groups of two documents, of which the parts that are no prompt have a label.
-TokenFile makeGroups() {
+/// Groups of two documents, of which the parts that are no prompt have a label.
+TokenFile makeGroups(const std::vector<Ids> &documents = {
+                         {10, 11, 12}, {10, 21, 22, 23, 24}, {30, 31}, {30, 41}}) {
   const std::string path = testing::TempDir() + "/groups.tokens";
   absl::StatusOr<TokenFileWriter> writer = TokenFileWriter::create(path, 100, /*groupSize=*/2);
   EXPECT_TRUE(writer.ok());
-  for (const Ids &document : {Ids{10, 11, 12}, Ids{10, 21, 22, 23, 24}, Ids{30, 31}, Ids{30, 41}}) {
+  for (const Ids &document : documents) {
     Ids labels(document.size(), 0);
     labels.front() = -1;
     EXPECT_TRUE(writer->append(document, labels).ok());
@@ -215,6 +217,49 @@ TEST(Batches, GiveEachTextOfAGroupASequence) {
     shuffled.next(2, 4, batch);
     EXPECT_EQ(batch.tokens[0], batch.tokens[4]) << "a group was torn apart";
   }
+}
+
+TEST(Batches, HaveEachGroupOnce) {
+  TokenFile file = makeGroups({{10}, {11}, {20}, {21}, {30}, {31}, {40}, {41}, {50}, {51}});
+  StreamOptions options;
+  options.packing = Packing::Groups;
+  options.predicted = Predicted::Partner;
+  Batch batch;
+  TokenStream training(file, options);
+  for (uint64_t epoch = 0; epoch < 2; ++epoch) {
+    training.next(4, 1, batch);
+    EXPECT_EQ(batch.tokens, (Ids{10, 11, 20, 21}));
+    training.next(4, 1, batch);
+    EXPECT_EQ(batch.tokens, (Ids{30, 31, 40, 41}));
+    EXPECT_TRUE(training.canBeAt(training.position()));
+    EXPECT_EQ(training.position().epoch, epoch) << "the last group is dropped by the next batch";
+  }
+  options.once = true;
+  TokenStream evaluation(file, options);
+  evaluation.next(6, 1, batch);
+  EXPECT_EQ(batch.choices, (Ids{0, 1, 2}));
+  EXPECT_EQ(evaluation.position().epoch, 0u);
+  evaluation.next(6, 1, batch);
+  EXPECT_EQ(batch.tokens, (Ids{40, 41, 50, 51, 10, 11})) << "candidates are as many as in other batches";
+  EXPECT_EQ(batch.choices, (Ids{0, 1, -1}));
+  EXPECT_EQ(batch.targetCount, 2);
+  EXPECT_EQ(evaluation.position().epoch, 1u);
+  TokenStream small(file, options);
+  small.next(12, 1, batch);
+  EXPECT_EQ(batch.tokens, (Ids{10, 11, 20, 21, 30, 31, 40, 41, 50, 51, 0, 0}));
+  EXPECT_EQ(batch.choices, (Ids{0, 1, 2, 3, 4, -1}));
+  EXPECT_EQ(batch.targetCount, 5);
+}
+
+TEST(Batches, AreNoLargerThanTheirFile) {
+  TokenFile file = makeGroups();
+  Objective objective;
+  objective.mutable_contrastive();
+  EXPECT_TRUE(checkGroupCount(file, objective, 4).ok());
+  EXPECT_EQ(checkGroupCount(file, objective, 6).message(),
+            file.path() +
+                ": has 2 groups of texts, expected at least the 3 of a batch (batch.sequences is 6)");
+  EXPECT_TRUE(checkGroupCount(file, Objective(), 600).ok());
 }
 
 /// Rules for a vocabulary of 100, of which 0 to 9 are special and odd tokens continue words.

@@ -85,6 +85,33 @@ TEST(Recipe, CountsTextsThatBelongTogether) {
             "batch.sequences is 8, expected a multiple of 3, the texts that belong together");
   recipe.mutable_batch()->set_sequences(9);
   EXPECT_EQ(complete(recipe, 300, 64)->objective().contrastive().temperature(), 0.05);
+  recipe.mutable_batch()->set_sequences(3);
+  EXPECT_TRUE(complete(recipe, 300, 64).ok()) << "a text that does not belong to the first is enough";
+  recipe.mutable_objective()->mutable_contrastive()->set_hard_negatives(false);
+  recipe.mutable_batch()->set_sequences(2);
+  EXPECT_EQ(complete(recipe, 300, 64).status().message(),
+            "batch.sequences is 2, expected at least two groups of 2 for objective.contrastive without "
+            "hard_negatives");
+}
+
+TEST(Recipe, FindsTheReferenceAfterOverrides) {
+  Recipe recipe = tiny();
+  recipe.clear_preset();
+  recipe.set_checkpoint("first");
+  recipe.mutable_objective()->mutable_preference();
+  absl::StatusOr<Recipe> completed = complete(recipe, 300, /*checkpointContext=*/64);
+  ASSERT_TRUE(completed.ok()) << completed.status().message();
+  train::Run run = completed->run();
+  EXPECT_EQ(referenceOf(*completed, run), "first");
+  EXPECT_TRUE(overrideSetting("start_from=second", run).ok());
+  EXPECT_EQ(referenceOf(*completed, run), "second");
+  EXPECT_TRUE(overrideSetting("reference=third", run).ok());
+  EXPECT_EQ(referenceOf(*completed, run), "third");
+  recipe.clear_objective();
+  recipe.mutable_distillation()->set_teacher("teacher");
+  completed = complete(recipe, 300, 64);
+  ASSERT_TRUE(completed.ok()) << completed.status().message();
+  EXPECT_EQ(referenceOf(*completed, completed->run()), "teacher");
 }
 
 TEST(Recipe, IsReadWithPlaces) {
