@@ -92,6 +92,8 @@ TEST(JsonSchemaTest, RefusesByPlace) {
   EXPECT_EQ(grammarOf(R"({"anyOf": []})"), "/anyOf: is '[]', expected an array of schemas");
   EXPECT_EQ(grammarOf(R"({"type": "text"})"),
             "/type: is '\"text\"', expected one of string, integer, number, boolean, object, array, null");
+  EXPECT_EQ(grammarOf(R"({"type": ["array", "null", "array"]})"),
+            "/type: has '\"array\"' more than once, expected each type once");
   EXPECT_EQ(grammarOf(R"({"$ref": "other.json"})"),
             "the schema: $ref is '\"other.json\"', expected a place in this schema, such as '#/$defs/name'");
   EXPECT_EQ(grammarOf(R"({"$ref": "#/$defs/x"})"), "the schema: $ref names '#/$defs/x', which is not there");
@@ -103,6 +105,14 @@ TEST(JsonSchemaTest, RefusesByPlace) {
             "/required: names 'a', which is no property");
   EXPECT_EQ(grammarOf(R"({"required": 1})"), "/required: is '1', expected an array of names");
   EXPECT_EQ(grammarOf(R"({"properties": []})"), "/properties: is '[]', expected an object");
+}
+
+TEST(JsonSchemaTest, RefusesTooManyRules) {
+  std::string schemas;
+  for (int i = 0; i < 100'002; ++i)
+    schemas += std::string(i == 0 ? "" : ",") + R"({"items": true})";
+  EXPECT_EQ(grammarOf((R"({"anyOf": [)" + schemas + "]}").c_str()),
+            "/anyOf/100001: the schema takes more than 100000 rules of a grammar");
 }
 
 } // namespace
