@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kDeepestSchema = 64;
 constexpr int64_t kMostElements = 100'000;
-constexpr size_t kMostRules = 100'000;
+constexpr size_t kMostRules = 10'000;
 /// Of names that other properties must not have: each of their characters is a group of the grammar.
 constexpr size_t kLongestExcluded = 200;
 
@@ -333,17 +333,23 @@ private:
     std::vector<std::pair<std::string, bool>> members; // rules, and whether they must be there
     OtherStrings otherNames;
     const auto addMember = [&](const std::string &name, absl::string_view value, bool isRequired) {
+      if (isOpen && name.size() > kLongestExcluded)
+        return refuse(place, absl::StrCat("has the property ", io::quote(name), ", expected a name of at most ",
+                                          kLongestExcluded, " bytes where others are allowed"));
       const std::string rule = absl::StrCat("property-", nextNumber++);
       addRule(rule, absl::StrCat(literal(dump(name)), " \":\" space ", value));
       members.push_back({rule, isRequired});
-      otherNames.exclude(name);
+      if (isOpen)
+        otherNames.exclude(name);
+      return absl::OkStatus();
     };
     for (const auto &[name, property] : properties.items()) {
       absl::StatusOr<std::string> value =
           expressionOf(property, absl::StrCat(place, "/properties/", name), depth + 1);
       if (!value.ok())
         return value;
-      addMember(name, *value, absl::c_linear_search(required, name));
+      if (absl::Status status = addMember(name, *value, absl::c_linear_search(required, name)); !status.ok())
+        return status;
     }
     for (const std::string &name : required) {
       if (properties.contains(name))
@@ -351,7 +357,8 @@ private:
       if (!isOpen)
         return refuse(absl::StrCat(place, "/required"),
                       absl::StrCat("names ", io::quote(name), ", which is no property"));
-      addMember(name, *additional, /*isRequired=*/true);
+      if (absl::Status status = addMember(name, *additional, /*isRequired=*/true); !status.ok())
+        return status;
     }
     std::string other;
     if (isOpen) {
