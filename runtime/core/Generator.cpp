@@ -305,6 +305,8 @@ absl::Status checkOptions(const TokenSequence &sequence, const GenerationOptions
                      sequence.contextLength() - 2));
   if (options.draft.sequence == nullptr)
     return absl::OkStatus();
+  if (options.draft.sequence == &sequence)
+    return absl::InvalidArgumentError("the draft is the session itself, expected another one");
   if (options.draft.tokens < 1)
     return absl::InvalidArgumentError(
         absl::StrCat("the draft proposes ", options.draft.tokens, " tokens, expected 1 at least"));

@@ -42,7 +42,7 @@ double Sampler::drawUniform() {
   // 53 random bits.
   const uint64_t n = draws++, seed = options.seed;
   const std::array<uint32_t, 4> words =
-      philox4x32({static_cast<uint32_t>(n), static_cast<uint32_t>(n >> 32), stream, 0},
+      philox4x32({static_cast<uint32_t>(n), static_cast<uint32_t>(n >> 32), stream, options.text},
                  {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const uint64_t bits = (static_cast<uint64_t>(words[0]) << 32 | words[1]) >> 11;
   return static_cast<double>(bits) * 0x1p-53;

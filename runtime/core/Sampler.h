@@ -28,6 +28,8 @@ struct SamplingOptions {
   float repetitionPenalty = 1;
   /// Of the draws: equal seeds draw equal tokens from equal logits.
   uint64_t seed = 0;
+  /// Which of the texts of a seed it is: draws of different texts have nothing to do with each other.
+  uint32_t text = 0;
 };
 
 /// OK, or which option is out of its range.
@@ -47,8 +49,8 @@ struct Candidate {
 };
 
 /// Picks tokens. The steps come in the order of Hugging Face's generate(): repetition penalty, temperature,
-/// top-k, top-p, min-p, then a draw from what is left. The n-th draw depends only on the seed, the stream, n
-/// and the logits.
+/// top-k, top-p, min-p, then a draw from what is left. The n-th draw depends only on the seed, the text, the
+/// stream, n and the logits.
 class Sampler {
 public:
   /// `options` have to pass checkSamplingOptions. Draws of different streams have nothing to do with each

@@ -39,7 +39,7 @@ absl::Status Speculation::propose(int64_t most, const std::vector<int32_t> &made
       return logits.status();
     absl::StatusOr<absl::Span<const Candidate>> left = draftChooser.distribution(*logits, text, written);
     if (!left.ok())
-      return left.status();
+      break; // on a way that the target need not go; if it does, it fails itself
     const int32_t token = draftChooser.draw(*left);
     drawnFrom.emplace_back(left->begin(), left->end());
     proposals.push_back(token);

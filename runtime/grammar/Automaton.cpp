@@ -8,6 +8,8 @@
 namespace llmc::grammar {
 
 constexpr size_t kMostPlaces = size_t(1) << 14;
+/// Of nodes on the way to those places, the branches of choices above all.
+constexpr size_t kMostSteps = kMostPlaces << 6;
 
 Automaton::Automaton(ByteNetwork network) : network(std::move(network)) { clear(); }
 
@@ -18,6 +20,7 @@ void Automaton::clear() {
   stacks.clear();
   stackNumbers.clear();
   first = kUnknown;
+  error = absl::OkStatus();
   stateOf({}); // kDead
 }
 
@@ -76,7 +79,7 @@ Automaton::State Automaton::stateOf(std::vector<Place> reached) {
         reached.push_back(stacks[stack]);
       break;
     }
-    if (seen.size() > kMostPlaces) {
+    if (key.first.size() > kMostPlaces || seen.size() > kMostSteps) {
       error = absl::ResourceExhaustedError(
           absl::StrCat("the grammar is ambiguous: a text can be read in more than ", kMostPlaces, " ways"));
       return kDead;

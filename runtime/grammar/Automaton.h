@@ -41,7 +41,8 @@ public:
   size_t size() const { return states.size(); }
   void clear();
 
-  /// Fails when a text could be read in so many ways that a state became too large. Its bytes lead to kDead.
+  /// Fails when a text could be read in so many ways that a state became too large, until clear(). Its bytes
+  /// lead to kDead.
   const absl::Status &status() const { return error; }
 
 private:

@@ -2,6 +2,7 @@
 
 #include "runtime/text/Unicode.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -15,7 +16,15 @@ std::string literal(absl::string_view text) {
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
 }
 
+/// Whether JSON has the character without an escape.
+static bool isPlain(char character) {
+  const auto byte = static_cast<unsigned char>(character);
+  return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7F;
+}
+
 void OtherStrings::exclude(absl::string_view text) {
+  if (!absl::c_all_of(text, isPlain))
+    return; // none of the strings without escapes
   OtherStrings *at = this;
   while (!text.empty()) {
     const text::DecodedCharacter front = text::decodeFront(text);
@@ -26,7 +35,7 @@ void OtherStrings::exclude(absl::string_view text) {
 }
 
 std::string OtherStrings::expression() const {
-  constexpr absl::string_view kNotPlain = "\"\\\\\\x00-\\x1F\\x7F"; // characters that are escaped, in a class
+  constexpr absl::string_view kNotPlain = "\"\\\\\\x00-\\x1F\\x7F"; // as a class, see isPlain
   std::vector<std::string> choices;
   std::string others;
   for (const auto &[character, rest] : next) {

@@ -16,7 +16,7 @@ std::string literal(absl::string_view text);
 /// The strings of JSON that are none of some.
 class OtherStrings {
 public:
-  /// `text` is valid UTF-8.
+  /// `text` is valid UTF-8. Each of its characters is a group of expression(), in that of the one before.
   void exclude(absl::string_view text);
 
   /// What comes behind the quote that begins a string, with the one that ends it, in GBNF. Without escapes,

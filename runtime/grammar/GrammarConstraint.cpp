@@ -57,7 +57,9 @@ void GrammarConstraint::forgetStates() {
 absl::Status GrammarConstraint::follow(absl::Span<const int32_t> made) {
   constexpr size_t kStateBytes = 4096; // with its key
   const size_t setBytes = TokenSet(insideTrie->vocabulary()).bytes();
-  if (automaton.size() * kStateBytes + (startSets.size() + insideSets.size()) * setBytes > kMostStateBytes)
+  // After a failure too: this text may be another one.
+  if (!automaton.status().ok() ||
+      automaton.size() * kStateBytes + (startSets.size() + insideSets.size()) * setBytes > kMostStateBytes)
     forgetStates();
   if (progress.empty())
     progress.push_back({automaton.start(), TokenPlace::Start});

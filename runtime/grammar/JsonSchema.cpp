@@ -24,6 +24,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kDeepestSchema = 64;
 constexpr int64_t kMostElements = 100'000;
+constexpr size_t kMostRules = 10'000;
+/// Of names that other properties must not have: each of their characters is a group of the grammar.
+constexpr size_t kLongestExcluded = 200;
 
 /// What needs no schema. `space` is where JSON may have white space: little of it, so that no text consists
 /// of it. Escaped surrogates are left out, as halves of pairs may stand alone; exponents are those of a
@@ -80,12 +83,15 @@ private:
 
   void addRule(const std::string &name, absl::string_view body) {
     absl::StrAppend(&rules, name, " ::= ", body, "\n");
+    ++ruleCount;
   }
 
   /// What `schema`, which is at `place`, accepts.
   absl::StatusOr<std::string> expressionOf(const Json &schema, const std::string &place, int depth) {
     if (depth > kDeepestSchema)
       return refuse(place, absl::StrCat("lies more than ", kDeepestSchema, " deep"));
+    if (ruleCount > kMostRules)
+      return refuse(place, absl::StrCat("the schema takes more than ", kMostRules, " rules of a grammar"));
     if (schema == true)
       return "value";
     if (!schema.is_object())
@@ -220,6 +226,9 @@ private:
         if (!type.is_string() || !absl::c_linear_search(kTypes, type.get<std::string>()))
           return refuse(absl::StrCat(place, "/type"),
                         absl::StrCat("is ", textOf(type), ", expected one of ", absl::StrJoin(kTypes, ", ")));
+        if (absl::c_linear_search(types, type.get<std::string>()))
+          return refuse(absl::StrCat(place, "/type"),
+                        absl::StrCat("has ", textOf(type), " more than once, expected each type once"));
         types.push_back(type.get<std::string>());
       }
       if (types.empty())
@@ -324,17 +333,23 @@ private:
     std::vector<std::pair<std::string, bool>> members; // rules, and whether they must be there
     OtherStrings otherNames;
     const auto addMember = [&](const std::string &name, absl::string_view value, bool isRequired) {
+      if (isOpen && name.size() > kLongestExcluded)
+        return refuse(place, absl::StrCat("has the property ", io::quote(name), ", expected a name of at most ",
+                                          kLongestExcluded, " bytes where others are allowed"));
       const std::string rule = absl::StrCat("property-", nextNumber++);
       addRule(rule, absl::StrCat(literal(dump(name)), " \":\" space ", value));
       members.push_back({rule, isRequired});
-      otherNames.exclude(name);
+      if (isOpen)
+        otherNames.exclude(name);
+      return absl::OkStatus();
     };
     for (const auto &[name, property] : properties.items()) {
       absl::StatusOr<std::string> value =
           expressionOf(property, absl::StrCat(place, "/properties/", name), depth + 1);
       if (!value.ok())
         return value;
-      addMember(name, *value, absl::c_linear_search(required, name));
+      if (absl::Status status = addMember(name, *value, absl::c_linear_search(required, name)); !status.ok())
+        return status;
     }
     for (const std::string &name : required) {
       if (properties.contains(name))
@@ -342,7 +357,8 @@ private:
       if (!isOpen)
         return refuse(absl::StrCat(place, "/required"),
                       absl::StrCat("names ", io::quote(name), ", which is no property"));
-      addMember(name, *additional, /*isRequired=*/true);
+      if (absl::Status status = addMember(name, *additional, /*isRequired=*/true); !status.ok())
+        return status;
     }
     std::string other;
     if (isOpen) {
@@ -380,6 +396,7 @@ private:
 
   const Json &root;
   std::string rules;
+  size_t ruleCount = 0;
   std::vector<std::string> referenced; ///< by number of the rule
   size_t nextNumber = 0;
 };

@@ -54,7 +54,9 @@ ExitCode Conversation::answerFile(generate::Engine engine) {
   for (size_t i = options.skippedPrompts; i < prompts->size(); ++i) {
     const FilePrompt &prompt = (*prompts)[i];
     progress.update("prompts", static_cast<int64_t>(i), static_cast<int64_t>(prompts->size()));
-    absl::StatusOr<generate::Completion> completion = answer(engine, encoded[i]);
+    // Of the line, so that an answer does not depend on where a run begins.
+    absl::StatusOr<generate::Completion> completion =
+        answer(engine, encoded[i], static_cast<uint32_t>(prompt.line));
     if (!completion.ok())
       return fail(io::withContext(where(prompt), completion.status()));
     // An answer is written as a whole or not at all, so that --skip can go on behind what was written.

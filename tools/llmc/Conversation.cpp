@@ -94,7 +94,7 @@ ExitCode Conversation::answerOnce(generate::Engine engine, const std::string &pr
   absl::StatusOr<std::vector<int32_t>> ids = encodePrompt(prompt);
   if (!ids.ok())
     return fail(io::withContext(options.model.path, ids.status()));
-  absl::StatusOr<generate::Completion> completion = answer(engine, *ids);
+  absl::StatusOr<generate::Completion> completion = answer(engine, *ids, /*number=*/0);
   if (!completion.ok())
     return fail(io::withContext(options.model.path, completion.status()));
   return completion->finishReason == "cancelled" ? ExitCode::Interrupted : ExitCode::Success;
@@ -140,7 +140,7 @@ absl::Status Conversation::reply(generate::Engine engine, const std::string &mes
                     usedTokens, contextLength, needed - usedTokens);
     return absl::OkStatus();
   }
-  absl::StatusOr<generate::Completion> completion = answer(engine, *ids);
+  absl::StatusOr<generate::Completion> completion = answer(engine, *ids, replies++);
   if (!completion.ok())
     return completion.status();
   say("user", message);
@@ -169,12 +169,15 @@ absl::StatusOr<std::vector<int32_t>> Conversation::encodeMessages(const Json &me
 }
 
 absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engine,
-                                                          const std::vector<int32_t> &prompt) {
+                                                          const std::vector<int32_t> &prompt,
+                                                          uint32_t number) {
+  generate::TextOptions numbered = text;
+  numbered.generation.sampling.text = number;
   // Only while an answer is made: where the user is asked, Ctrl-C ends the program as usual.
   Interrupt interrupt;
   const bool streams = !options.json && !options.promptFile && !options.logProbabilities;
   absl::StatusOr<generate::Completion> completion =
-      generate::completeText(engine, tokenizer, prompt, text, [&](absl::string_view part) {
+      generate::completeText(engine, tokenizer, prompt, numbered, [&](absl::string_view part) {
         if (streams) {
           std::fwrite(part.data(), 1, part.size(), stdout);
           std::fflush(stdout);

@@ -46,7 +46,9 @@ private:
   absl::StatusOr<std::vector<int32_t>> encodeMessages(const Json &messages) const;
   /// The prompt of a file, which the context has to hold.
   absl::StatusOr<std::vector<int32_t>> encodeFilePrompt(const FilePrompt &prompt) const;
-  absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::vector<int32_t> &prompt);
+  /// `number` tells apart what is drawn for answers of the same seed.
+  absl::StatusOr<generate::Completion> answer(generate::Engine engine, const std::vector<int32_t> &prompt,
+                                              uint32_t number);
   void report(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
   Json describe(const std::vector<int32_t> &prompt, const generate::Completion &completion) const;
   void printScores(const generate::Completion &completion) const;
@@ -59,6 +61,7 @@ private:
   std::optional<text::ChatTemplate> chatTemplate; ///< none: the prompt goes to the model as it is
   text::ChatInputs said;                          ///< what was said so far
   int64_t usedTokens = 0;                         ///< of the context, by what was said so far
+  uint32_t replies = 0;                           ///< that were made, those that were forgotten too
 };
 
 } // namespace llmc::tool

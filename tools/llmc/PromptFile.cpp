@@ -1,5 +1,6 @@
 #include "tools/llmc/PromptFile.h"
 
+#include "frontend/json/Parse.h"
 #include "runtime/io/Message.h"
 
 #include "absl/algorithm/container.h"
@@ -16,7 +17,11 @@
 namespace llmc::tool {
 
 static absl::StatusOr<FilePrompt> parseObject(absl::string_view line) {
-  const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  // What is read from it recurses over values, which are therefore not deep. Parsed again for the order of
+  // fields.
+  if (absl::StatusOr<nlohmann::json> checked = json::parse(line); !checked.ok())
+    return absl::InvalidArgumentError(absl::StripPrefix(checked.status().message(), "line 1, "));
+  const Json object = Json::parse(line);
   if (!object.is_object())
     return absl::InvalidArgumentError(
         "is no object of JSON, expected one with the member prompt or messages");

@@ -74,6 +74,17 @@ TEST(AutomatonTest, GivesUpOnTooManyWays) {
   EXPECT_EQ(state, Automaton::kDead);
   EXPECT_EQ(automaton.status().message(),
             "the grammar is ambiguous: a text can be read in more than 16384 ways");
+  automaton.clear();
+  EXPECT_TRUE(accepts(automaton, "xyc"));
+}
+
+TEST(AutomatonTest, TakesLongChoices) {
+  std::string grammar = "root ::= \"0\"";
+  for (int i = 1; i < 12'000; ++i)
+    grammar += " | \"" + std::to_string(i) + "\"";
+  Automaton automaton = automatonOf(grammar);
+  EXPECT_TRUE(accepts(automaton, "11999"));
+  EXPECT_FALSE(accepts(automaton, "12000"));
 }
 
 } // namespace

@@ -48,6 +48,9 @@ TEST(JsonSchemaTest, GrammarsAcceptWhatSchemasDo) {
       {R"({"properties": {"ab": {"type": "null"}}, "additionalProperties": {"type": "integer"}})",
        {"{}", "{\"ab\":null}", "{\"ab\":null,\"abc\":1}", "{\"a\":1,\"\":2}", "{\"b\":1}"},
        {"{\"ab\":1}", "{\"ab\":null,\"ab\":1}", "{\"c\":null}", "{\"\\u0061b\":1}"}},
+      {R"({"properties": {"a\"": {}, "b\\": {}, "c\n": {}}, "additionalProperties": {"type": "integer"}})",
+       {"{\"a\\\"\":null,\"b\\\\\":null,\"c\\n\":null}", "{\"a\":1,\"b\":2,\"cd\":3}"},
+       {"{\"a\"\":1}", "{\"a\":null}", "{\"a\"\"\":1}", "{\"b\\\":1}", "{\"c\n\":1}"}},
       {R"({"additionalProperties": {"type": "integer"}, "required": ["n"]})",
        {"{\"n\":1}", "{\"n\":1,\"m\":2}"},
        {"{}", "{\"m\":2}"}},
@@ -92,6 +95,8 @@ TEST(JsonSchemaTest, RefusesByPlace) {
   EXPECT_EQ(grammarOf(R"({"anyOf": []})"), "/anyOf: is '[]', expected an array of schemas");
   EXPECT_EQ(grammarOf(R"({"type": "text"})"),
             "/type: is '\"text\"', expected one of string, integer, number, boolean, object, array, null");
+  EXPECT_EQ(grammarOf(R"({"type": ["array", "null", "array"]})"),
+            "/type: has '\"array\"' more than once, expected each type once");
   EXPECT_EQ(grammarOf(R"({"$ref": "other.json"})"),
             "the schema: $ref is '\"other.json\"', expected a place in this schema, such as '#/$defs/name'");
   EXPECT_EQ(grammarOf(R"({"$ref": "#/$defs/x"})"), "the schema: $ref names '#/$defs/x', which is not there");
@@ -103,6 +108,28 @@ TEST(JsonSchemaTest, RefusesByPlace) {
             "/required: names 'a', which is no property");
   EXPECT_EQ(grammarOf(R"({"required": 1})"), "/required: is '1', expected an array of names");
   EXPECT_EQ(grammarOf(R"({"properties": []})"), "/properties: is '[]', expected an object");
+}
+
+TEST(JsonSchemaTest, NamesThatOthersMustNotHaveAreShort) {
+  const auto schemaOf = [](int length, const char *others) {
+    return R"({"properties": {")" + std::string(length, 'x') + R"(": {}}, "additionalProperties": )" +
+           others + "}";
+  };
+  Automaton automaton = automatonOf(grammarOf(schemaOf(200, "true").c_str()));
+  EXPECT_TRUE(accepts(automaton, "{\"" + std::string(199, 'x') + "\":1}"));
+  EXPECT_EQ(grammarOf(schemaOf(201, "true").c_str()),
+            "the schema: has the property '" + std::string(100, 'x') +
+                "...' (201 bytes), expected a name of at most 200 bytes where others are allowed");
+  automaton = automatonOf(grammarOf(schemaOf(100'000, "false").c_str()));
+  EXPECT_TRUE(accepts(automaton, "{\"" + std::string(100'000, 'x') + "\":1}"));
+}
+
+TEST(JsonSchemaTest, RefusesTooManyRules) {
+  std::string schemas;
+  for (int i = 0; i < 10'002; ++i)
+    schemas += std::string(i == 0 ? "" : ",") + R"({"items": true})";
+  EXPECT_EQ(grammarOf((R"({"anyOf": [)" + schemas + "]}").c_str()),
+            "/anyOf/10001: the schema takes more than 10000 rules of a grammar");
 }
 
 } // namespace

@@ -112,8 +112,8 @@ TEST(SamplerTest, RepetitionPenaltyDividesOrMultiplies) {
 
 TEST(SamplerTest, TheSeedDecides) {
   std::vector<float> logits(1000, 0.0f);
-  const auto draw = [&](uint64_t seed) {
-    Sampler sampler({.temperature = 1, .seed = seed});
+  const auto draw = [&](uint64_t seed, uint32_t text = 0) {
+    Sampler sampler({.temperature = 1, .seed = seed, .text = text});
     Ids ids;
     for (int i = 0; i < 20; ++i)
       ids.push_back(*sampler.sample(logits, {}));
@@ -122,6 +122,8 @@ TEST(SamplerTest, TheSeedDecides) {
   EXPECT_EQ(draw(7), draw(7));
   EXPECT_NE(draw(7), draw(8));
   EXPECT_NE(draw(7), draw(7 + (uint64_t{1} << 32)));
+  EXPECT_EQ(draw(7, 3), draw(7, 3));
+  EXPECT_NE(draw(7, 3), draw(7, 4)) << "and the text";
   // With equal logits the token is floor(1000 u), where u is the first draw of the known answer for key 0:
   // 0x6627e8d5 / 2^32 = 0.39904...
   EXPECT_EQ(draw(0)[0], 399);
