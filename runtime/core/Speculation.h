@@ -11,8 +11,8 @@ namespace llmc::runtime {
 
 /// Speculative decoding (Leviathan, Kalman and Matias, "Fast Inference from Transformers via Speculative
 /// Decoding", 2023): the tokens have the distribution that the model alone gives them, and at a temperature
-/// of 0 they are the same. To the bit on CPUs; on GPUs steps of one row and of many add up in other orders, which
-/// can decide between tokens that are almost equally likely.
+/// of 0 they are the same. To the bit on CPUs; on GPUs steps of one row and of many add up in other orders,
+/// which can decide between tokens that are almost equally likely.
 class Speculation {
 public:
   /// `options.draft` has a sequence. `chooser` chooses the tokens of the text before; all must outlive the

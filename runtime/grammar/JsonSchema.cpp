@@ -334,8 +334,9 @@ private:
     OtherStrings otherNames;
     const auto addMember = [&](const std::string &name, absl::string_view value, bool isRequired) {
       if (isOpen && name.size() > kLongestExcluded)
-        return refuse(place, absl::StrCat("has the property ", io::quote(name), ", expected a name of at most ",
-                                          kLongestExcluded, " bytes where others are allowed"));
+        return refuse(place,
+                      absl::StrCat("has the property ", io::quote(name), ", expected a name of at most ",
+                                   kLongestExcluded, " bytes where others are allowed"));
       const std::string rule = absl::StrCat("property-", nextNumber++);
       addRule(rule, absl::StrCat(literal(dump(name)), " \":\" space ", value));
       members.push_back({rule, isRequired});

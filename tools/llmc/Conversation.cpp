@@ -168,9 +168,8 @@ absl::StatusOr<std::vector<int32_t>> Conversation::encodeMessages(const Json &me
   return tokenizer.encode(*rendered, {.addSpecialTokens = false});
 }
 
-absl::StatusOr<generate::Completion> Conversation::answer(generate::Engine engine,
-                                                          const std::vector<int32_t> &prompt,
-                                                          uint32_t number) {
+absl::StatusOr<generate::Completion>
+Conversation::answer(generate::Engine engine, const std::vector<int32_t> &prompt, uint32_t number) {
   generate::TextOptions numbered = text;
   numbered.generation.sampling.text = number;
   // Only while an answer is made: where the user is asked, Ctrl-C ends the program as usual.
