@@ -835,7 +835,6 @@ void fillTable(void **table) {
                                                      {"phase-arrival", BarrierArrive},
                                                      {"phase-bytes", BarrierExpect},
                                                      {"phase-start", BarrierInit},
-                                                     {"warp-wait", SyncWarp},
                                                      {"launch-wait", WaitForLaunches}};
   if (const char *omitted = std::getenv("LLMC_SIMT_OMIT"))
     for (auto [name, call] : omissible)
