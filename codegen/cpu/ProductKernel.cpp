@@ -15,6 +15,15 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
+SmallVector<int64_t> neededPanels(TileEmitter &tile, const TileClass &tileClass) {
+  tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
+  SmallVector<int64_t> needed;
+  for (int64_t offset : tileClass.offsets)
+    tile.demand(tileClass.store->value, offset, needed);
+  llvm::sort(needed);
+  return needed;
+}
+
 SmallVector<TileClass> tileClasses(ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile) {
   SmallVector<TileClass> classes;
   for (const Store &store : stores) {
@@ -138,7 +147,7 @@ public:
     if (kernel.matrixTiles) {
       size_t panels = 0;
       for (const TileClass &tileClass : classes)
-        panels = std::max(panels, neededPanels(tileClass).size());
+        panels = std::max(panels, neededPanels(tile, tileClass).size());
       if (kernel.weights.kind == PanelLayout::Kind::Codes)
         matrix.emplace(integerProduct(), panels);
       else
@@ -157,23 +166,13 @@ public:
   }
 
 private:
-  /// Panels of the product, relative to a tile's first, that its stores need.
-  SmallVector<int64_t> neededPanels(const TileClass &tileClass) {
-    tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
-    SmallVector<int64_t> needed;
-    for (int64_t offset : tileClass.offsets)
-      tile.demand(tileClass.store->value, offset, needed);
-    llvm::sort(needed);
-    return needed;
-  }
-
   /// Tile `index` of its class for all rows.
   void emitTile(const TileClass &tileClass, Value index) {
     Value inHead = b.rem(index, tileClass.tilesPerHead);
     Value base =
         b.add(b.add(b.mul(b.div(index, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
               b.mul(inHead, tileClass.step));
-    needed = neededPanels(tileClass);
+    needed = neededPanels(tile, tileClass);
     tile.base = base;
     tile.panelInHead = tileClass.rotates ? inHead : Value();
     if (kernel.isDecode) {

@@ -41,6 +41,10 @@ struct TileClass {
 /// The families of tiles that `stores` consist of, in panels of `lanes` outputs.
 llvm::SmallVector<TileClass> tileClasses(llvm::ArrayRef<Store> stores, int64_t lanes, int64_t panelsPerTile);
 
+/// Panels of the product, relative to a tile's first, that the stores of a class need. Sets how `tile`
+/// rotates.
+llvm::SmallVector<int64_t> neededPanels(TileEmitter &tile, const TileClass &tileClass);
+
 /// The sums of products x W^T on vectors.
 struct PanelProduct {
   KernelBuilder &b;

@@ -56,7 +56,7 @@ SmallVector<Value> ProductEmitter::find(Value index, SmallVectorImpl<Place> *fou
     place.base = b.add(
         b.add(b.mul(b.div(inClass, tileClass.tilesPerHead), tileClass.headPanels), tileClass.firstPanel),
         b.mul(place.inHead, tileClass.step));
-    for (auto [panel, offset] : llvm::zip(panels, neededPanels(tileClass)))
+    for (auto [panel, offset] : llvm::zip(panels, neededPanels(tile, tileClass)))
       panel = arith::SelectOp::create(b, place.isHere, b.add(place.base, offset), panel);
     if (found)
       found->push_back(place);
@@ -65,19 +65,10 @@ SmallVector<Value> ProductEmitter::find(Value index, SmallVectorImpl<Place> *fou
   return panels;
 }
 
-SmallVector<int64_t> ProductEmitter::neededPanels(const TileClass &tileClass) {
-  tile.rotaryPanels = tileClass.rotates ? tileClass.offsets[1] : 0;
-  SmallVector<int64_t> needed;
-  for (int64_t offset : tileClass.offsets)
-    tile.demand(tileClass.store->value, offset, needed);
-  llvm::sort(needed);
-  return needed;
-}
-
 size_t ProductEmitter::largestNeed() {
   size_t most = 1;
   for (const TileClass &tileClass : classes)
-    most = std::max(most, neededPanels(tileClass).size());
+    most = std::max(most, neededPanels(tile, tileClass).size());
   return most;
 }
 
@@ -287,7 +278,7 @@ void ProductEmitter::storeTiles(ArrayRef<Place> places) {
 }
 
 void ProductEmitter::storeTile(const TileClass &tileClass, const Place &place) {
-  needed = neededPanels(tileClass);
+  needed = neededPanels(tile, tileClass);
   tile.base = place.base;
   tile.panelInHead = tileClass.rotates ? place.inHead : Value();
   for (int64_t n = 0; n < blockRows; ++n)

@@ -32,8 +32,6 @@ private:
   };
   /// The panels of tile `index` of all, and where it lies in each class.
   llvm::SmallVector<mlir::Value> find(mlir::Value index, llvm::SmallVectorImpl<Place> *found);
-  /// Panels of the product, relative to a tile's first, that its stores need.
-  llvm::SmallVector<int64_t> neededPanels(const TileClass &tileClass);
   size_t largestNeed();
   /// What `compute` gives if `condition` holds, else `otherwise`.
   llvm::SmallVector<mlir::Value> valuesIf(mlir::Value condition,
