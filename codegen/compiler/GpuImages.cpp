@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<KernelImage>> makeKernelImages(ModuleOp program, std:
   const bool assembles = form != ImageForm::Ptx && !findCudaTool("ptxas").empty();
   if (!assembles && form == ImageForm::Cubin)
     return absl::NotFoundError(
-        "--emit=cubin: needs ptxas of the CUDA toolkit, which is neither on the PATH nor in CUDA_HOME");
+        "--emit=cubin: needs ptxas of the CUDA toolkit, which is neither in CUDA_HOME nor on the PATH");
   if (!assembles && form == ImageForm::All && !archs.empty())
     emitRemark(program.getLoc()) << "no ptxas was found: the artifact has PTX only, which drivers compile "
                                     "where it is loaded";

@@ -33,8 +33,19 @@ namespace llmc::codegen {
 namespace {
 
 constexpr const char *kTriple = "nvptx64-nvidia-cuda";
-/// The newest that LLVM 22 writes. The driver has to know it: those of CUDA 13 do.
-constexpr const char *kPtxVersion = "+ptx90";
+
+/// An architecture, and the oldest version of PTX that has what our kernels use of it: ptxas and drivers
+/// refuse versions that are newer than they are.
+struct GpuArch {
+  const char *name, *ptxVersion;
+};
+constexpr GpuArch kGpuArchs[] = {{"sm_80", "+ptx70"},  {"sm_86", "+ptx71"}, {"sm_89", "+ptx78"},
+                                 {"sm_90a", "+ptx86"}, {"sm_90", "+ptx78"}, {"sm_100", "+ptx86"},
+                                 {"sm_120", "+ptx87"}};
+
+const char *ptxVersion(StringRef name) {
+  return llvm::find_if(kGpuArchs, [&](const GpuArch &arch) { return name == arch.name; })->ptxVersion;
+}
 
 std::string readFile(const std::string &path) {
   auto file = llvm::MemoryBuffer::getFile(path);
@@ -74,7 +85,11 @@ std::vector<KernelResources> parseResources(StringRef report) {
 } // namespace
 
 std::vector<std::string> knownGpuArchs() {
-  return {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_90", "sm_100", "sm_120", kHostArch, kHostSm90Arch};
+  std::vector<std::string> names;
+  for (const GpuArch &arch : kGpuArchs)
+    names.push_back(arch.name);
+  names.insert(names.end(), {kHostArch, kHostSm90Arch});
+  return names;
 }
 
 absl::Status checkGpuArchs(const std::vector<std::string> &archs) {
@@ -87,15 +102,13 @@ absl::Status checkGpuArchs(const std::vector<std::string> &archs) {
 }
 
 std::string findCudaTool(const std::string &tool) {
+  if (const char *home = std::getenv("CUDA_HOME"))
+    if (auto found = llvm::sys::findProgramByName(tool, {absl::StrCat(home, "/bin")}))
+      return *found;
   if (auto found = llvm::sys::findProgramByName(tool))
     return *found;
-  std::vector<std::string> folders{"/usr/local/cuda/bin"};
-  if (const char *home = std::getenv("CUDA_HOME"))
-    folders.insert(folders.begin(), absl::StrCat(home, "/bin"));
-  for (const std::string &folder : folders)
-    if (auto found = llvm::sys::findProgramByName(tool, {folder}))
-      return *found;
-  return "";
+  auto found = llvm::sys::findProgramByName(tool, {"/usr/local/cuda/bin"});
+  return found ? *found : "";
 }
 
 bool isKernelFor(Operation *kernel, StringRef arch) {
@@ -143,7 +156,7 @@ absl::StatusOr<std::string> emitPtx(ModuleOp program, const std::string &arch) {
   if (!target)
     return absl::UnimplementedError(absl::StrCat("this LLVM makes no code for NVIDIA GPUs: ", error));
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, arch, kPtxVersion, {}, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      triple, arch, ptxVersion(arch), {}, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*kernels, context);
   if (!translated)
@@ -166,7 +179,7 @@ absl::StatusOr<std::string> assemblePtx(const std::string &ptx, const std::strin
                                         std::vector<KernelResources> *resources) {
   const std::string ptxas = findCudaTool("ptxas");
   if (ptxas.empty())
-    return absl::NotFoundError("no ptxas: neither on the PATH nor in CUDA_HOME");
+    return absl::NotFoundError("no ptxas: neither in CUDA_HOME nor on the PATH");
   llvm::SmallString<128> folder;
   if (std::error_code error = llvm::sys::fs::createUniqueDirectory("llmc", folder))
     return temporaryFilesError(error);
@@ -181,7 +194,7 @@ absl::StatusOr<std::string> assemblePtx(const std::string &ptx, const std::strin
   const int result = llvm::sys::ExecuteAndWait(ptxas, command, std::nullopt, redirects, 0, 0, &message);
   const std::string report = readFile(log);
   if (result != 0)
-    return absl::InternalError(absl::StrCat("ptxas refused the kernels: ", message, report.substr(0, 400)));
+    return absl::InternalError(absl::StrCat(ptxas, " refused the kernels: ", message, report.substr(0, 400)));
   if (resources)
     *resources = parseResources(report);
   return readFile(cubin);

@@ -39,7 +39,8 @@ std::vector<std::string> knownGpuArchs();
 /// Fails, with those that are known, if one of `archs` is not.
 absl::Status checkGpuArchs(const std::vector<std::string> &archs);
 
-/// Where `tool` of the CUDA toolkit is: on the PATH or in CUDA_HOME; empty if nowhere.
+/// Where `tool` of the CUDA toolkit is: in CUDA_HOME, on the PATH or where it is usually installed; empty if
+/// nowhere.
 std::string findCudaTool(const std::string &tool);
 
 /// Whether the image for `arch` has `kernel`.

@@ -1,5 +1,6 @@
 """What ptxas of the CUDA toolkit says of kernels."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ WARNINGS = ["C7504", "C7514", "C7515", "C7517", "C7519"]
 
 
 def find():
-    return shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+    """The ptxas that llmc takes, too."""
+    in_home = shutil.which("ptxas", path=os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin"))
+    return in_home or shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
 
 
 def complaints(source, arch, spilled_bytes=0):
