@@ -158,6 +158,16 @@ Value KernelBuilder::roundToF16(Value value) {
                                   arith::TruncIOp::create(*this, withShapeOf(value, getI16Type()), result));
 }
 
+Value KernelBuilder::shifted(Value memref, Value bytes) {
+  auto type = cast<MemRefType>(memref.getType());
+  auto [strides, offset] = type.getStridesAndOffset();
+  auto layout = StridedLayoutAttr::get(getContext(), ShapedType::kDynamic, strides);
+  Value elements = arith::DivUIOp::create(*this, bytes, index(type.getElementTypeBitWidth() / 8));
+  return memref::ReinterpretCastOp::create(
+      *this, MemRefType::get(type.getShape(), type.getElementType(), layout), memref, elements,
+      getAsIndexOpFoldResult(getContext(), type.getShape()), getAsIndexOpFoldResult(getContext(), strides));
+}
+
 func::FuncOp KernelBuilder::beginFunction(ModuleOp module, StringRef name, TypeRange inputs) {
   setInsertionPointToEnd(module.getBody());
   auto function = func::FuncOp::create(*this, name, getFunctionType(inputs, {}));

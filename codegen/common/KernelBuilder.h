@@ -134,6 +134,8 @@ public:
   void storeVector(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);
   }
+  /// `memref` moved on by a multiple of its elements' size.
+  mlir::Value shifted(mlir::Value memref, mlir::Value bytes);
   /// Memory of the running call. At the entry of a function, so that it is taken once.
   mlir::Value scratch(mlir::MemRefType type) {
     return mlir::memref::AllocaOp::create(*this, type, mlir::ValueRange{}, getI64IntegerAttr(64));

@@ -35,15 +35,16 @@ public:
         memref::AllocaOp::create(b, bufferType({height, blockKeys}, b.getF32Type()), b.getI64IntegerAttr(64));
   }
 
-  /// Rows firstRow .. firstRow + height.
+  /// Rows firstRow .. firstRow + height, all of one sequence.
   void emit(Value firstRow) {
     rows.clear();
     positions.clear();
+    keys = k.cacheRows.of(b, k.keys, firstRow);
+    values = k.cacheRows.of(b, k.values, firstRow);
     Value highest, lowest;
     for (int64_t r = 0; r < height; ++r) {
       rows.push_back(b.add(firstRow, r));
-      positions.push_back(
-          arith::IndexCastOp::create(b, b.getIndexType(), b.load(k.positions, {rows.back()})));
+      positions.push_back(k.cacheRows.position(b, rows.back()));
       highest = highest ? Value(arith::MaxSIOp::create(b, highest, positions.back())) : positions.back();
       lowest = lowest ? b.min(lowest, positions.back()) : positions.back();
     }
@@ -101,14 +102,14 @@ private:
     SmallVector<Value> zeros(height * kVectorsPerBlock, b.splat(0));
     Value blockIndex = b.div(block, blockKeys), queryColumn = b.mul(head, k.alignedQuery);
     return b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange sums) {
-      SmallVector<Value> next(sums), keys;
+      SmallVector<Value> next(sums), loaded;
       for (int64_t j = 0; j < kVectorsPerBlock; ++j)
-        keys.push_back(b.loadFloats(k.keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
+        loaded.push_back(b.loadFloats(keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
       for (int64_t r = 0; r < height; ++r) {
         Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
         for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
           Value &sum = next[r * kVectorsPerBlock + j];
-          sum = b.fma(q, keys[j], sum);
+          sum = b.fma(q, loaded[j], sum);
         }
       }
       return next;
@@ -171,14 +172,14 @@ private:
       llvm::append_range(sums, state.slice(r * stateSize() + 2, panels));
     Value count = b.min(arith::SubIOp::create(b, end, block), b.index(blockKeys));
     sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
-      SmallVector<Value> result(carried), values;
+      SmallVector<Value> result(carried), loaded;
       for (int64_t p = 0; p < panels; ++p)
-        values.push_back(b.loadFloats(k.values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
+        loaded.push_back(b.loadFloats(values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
       for (int64_t r = 0; r < height; ++r) {
         Value weight = b.broadcast(b.load(weights, {b.index(r), i}));
         for (int64_t p = 0; p < panels; ++p) {
           Value &sum = result[r * panels + p];
-          sum = b.fma(weight, values[p], sum);
+          sum = b.fma(weight, loaded[p], sum);
         }
       }
       return result;
@@ -217,6 +218,7 @@ private:
   AttentionKernel &k;
   const int64_t height;
   Value head, kvHead;
+  Value keys, values; // of the sequence
   const int64_t blockKeys, panels;
   Value weights; // [height, blockKeys] of the current block
   SmallVector<Value> rows, positions;
@@ -238,21 +240,55 @@ void AttentionKernel::copyBias(KernelBuilder &b, Value head) {
   });
 }
 
+Value AttentionKernel::rowsPerChunk(OpBuilder &builder, Location loc, Value rows) const {
+  // Many rows of a prompt share keys and values in the processor's caches. A few rows may be of sequences of
+  // very different lengths, and have to be shared out among threads.
+  constexpr int64_t kMany = 32, kFew = 4;
+  auto constant = [&](int64_t n) -> Value { return arith::ConstantIndexOp::create(builder, loc, n); };
+  if (isDecode)
+    return constant(1);
+  Value isFew = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule, rows, constant(kMany));
+  return arith::SelectOp::create(builder, loc, isFew, constant(kFew), constant(kMany));
+}
+
+Value AttentionKernel::chunks(OpBuilder &builder, Location loc, Value rows) const {
+  Value blocks = arith::CeilDivUIOp::create(builder, loc, rows, rowsPerChunk(builder, loc, rows));
+  Value heads = arith::ConstantIndexOp::create(builder, loc, nn::CachedAttentionOp(op).getHeads());
+  return arith::MulIOp::create(builder, loc, blocks, heads);
+}
+
 void AttentionKernel::emit(KernelBuilder &b) {
   const int64_t heads = op.getHeads();
   Value head = b.rem(chunk, heads), block = b.div(chunk, heads);
   if (bias)
     copyBias(b, head);
-  Value begin = b.mul(block, rowsPerChunk), end = b.min(b.add(begin, rowsPerChunk), rows);
+  Value chunkRows = rowsPerChunk(b, b.getLoc(), rows);
+  Value begin = b.mul(block, chunkRows), end = b.min(b.add(begin, chunkRows), rows);
+  auto rowByRow = [&](Value first, Value last) {
+    AttentionEmitter single(b, *this, 1, head);
+    b.loop(first, last, 1, [&](Value row) { single.emit(row); });
+  };
   if (rowsPerTile > 1) {
     AttentionEmitter tiles(b, *this, rowsPerTile, head);
     Value count = arith::SubIOp::create(b, end, begin);
     Value whole = b.add(begin, b.mul(b.div(count, rowsPerTile), rowsPerTile));
-    b.loop(begin, whole, rowsPerTile, [&](Value row) { tiles.emit(row); });
+    b.loop(begin, whole, rowsPerTile, [&](Value row) {
+      if (!cacheRows.offsets)
+        return tiles.emit(row);
+      // Rows of a sequence follow each other.
+      Value last = b.add(row, rowsPerTile - 1);
+      Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.load(cacheRows.offsets, {row}),
+                                             b.load(cacheRows.offsets, {last}));
+      auto branch = scf::IfOp::create(b, isShared, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      tiles.emit(row);
+      b.setInsertionPointToStart(branch.elseBlock());
+      rowByRow(row, b.add(row, rowsPerTile));
+    });
     begin = whole;
   }
-  AttentionEmitter single(b, *this, 1, head);
-  b.loop(begin, end, 1, [&](Value row) { single.emit(row); });
+  rowByRow(begin, end);
 }
 
 } // namespace llmc::codegen

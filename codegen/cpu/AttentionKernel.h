@@ -2,8 +2,7 @@
 #ifndef LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
 #define LLMC_CODEGEN_CPU_ATTENTIONKERNEL_H
 
-#include "codegen/common/KernelBuilder.h"
-#include "dialects/nn/NN.h"
+#include "codegen/cpu/ProductKernel.h"
 
 namespace llmc::codegen {
 
@@ -19,17 +18,21 @@ struct AttentionKernel {
   int64_t alignedValue; ///< size of a value's head in memory
 
   /// Arguments of the kernel.
-  mlir::Value query;     ///< `memref<rows x (heads * alignedQuery) x f32>`
-  mlir::Value keys;      ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
-  mlir::Value values;    ///< `memref<kvHeads x positions x alignedValue x f32>`
-  mlir::Value positions; ///< `memref<rows x i32>`
-  mlir::Value bias;      ///< of distances, `[heads, 2 * reach + 1]` packed (PanelLayout of f32); may be null
+  mlir::Value query;  ///< `memref<rows x (heads * alignedQuery) x f32>`
+  mlir::Value keys;   ///< `memref<kvHeads x blocks x alignedQuery x block x f32>`
+  mlir::Value values; ///< `memref<kvHeads x positions x alignedValue x f32>`
+  CacheRows cacheRows;
+  mlir::Value bias; ///< of distances, `[heads, 2 * reach + 1]` packed (PanelLayout of f32); may be null
   mlir::Value destination; ///< `memref<rows x padded (heads * headDim) x f32>`
   mlir::Value rows, chunk;
 
   int64_t rowsPerTile = 1; ///< query rows that share each key and value load
-  int64_t rowsPerChunk = 1;
+  bool isDecode = false;   ///< the step has one row
 
+  /// Rows of a chunk in a step of `rows` rows.
+  mlir::Value rowsPerChunk(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
+  /// Chunks of the parallel region.
+  mlir::Value chunks(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
   /// Emits the kernel's body.
   void emit(KernelBuilder &b);
 

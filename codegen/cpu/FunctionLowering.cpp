@@ -314,9 +314,15 @@ LogicalResult FunctionLowering::lowerLayerArguments(func::FuncOp function) {
     }
   }
   rows = entry.addArgument(index, loc);
+  const bool hasCaches = llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<nn::KvCacheType>);
+  if (hasCaches && hasSeveralSequences())
+    cacheOffsets = entry.addArgument(bufferType({maxRows}, builder.getI64Type()), loc);
   for (BlockArgument argument : function.getArguments())
-    if (auto it = values.find(argument); it != values.end())
+    if (auto it = values.find(argument); it != values.end()) {
       it->second.rows = rows;
+      if (it->second.kind == Lowered::Kind::Cache)
+        it->second.cacheOffsets = cacheOffsets;
+    }
   return success();
 }
 
@@ -328,6 +334,7 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
   parameterUses.clear();
   parameterMemrefs.clear();
   destinations.clear();
+  cacheOffsets = {};
   Location loc = function.getLoc();
   created =
       func::FuncOp::create(builder, loc, isPublic ? stepName : loweredName(function.getName(), stepName),
@@ -369,7 +376,7 @@ LogicalResult FunctionLowering::lower(func::FuncOp function) {
     if (readsSource(function))
       created->setAttr(kReadsSourceAttribute, builder.getUnitAttr());
   } else {
-    callees[function.getName()] = {created, parameterUses};
+    callees[function.getName()] = {created, parameterUses, cacheOffsets != nullptr};
   }
   return success();
 }
@@ -422,7 +429,8 @@ void FunctionLowering::placeCache(BlockArgument cache, func::FuncOp callee, size
     memrefs.push_back(
         memref::ViewOp::create(builder, loc, type, created.getArgument(kCache), offset, ValueRange{}));
   }
-  values[cache] = {Lowered::Kind::Cache, memrefs, {}, {}};
+  Value offsets = hasSeveralSequences() ? Value(created.getArgument(kCacheOffsets)) : Value();
+  values[cache] = {Lowered::Kind::Cache, memrefs, {}, {}, offsets};
 }
 
 /// The argument of a function that `cache`, which it returns, is with keys and values appended: caches are
@@ -466,6 +474,8 @@ LogicalResult FunctionLowering::lowerCall(func::CallOp op) {
   }
   operands.push_back(callRows ? callRows : rows);
   callRows = operands.back();
+  if (callee.takesCacheOffsets)
+    operands.push_back(isPublic ? Value(created.getArgument(kCacheOffsets)) : cacheOffsets);
   auto returned = cast<func::ReturnOp>(original.front().getTerminator());
   for (auto [result, inner] : llvm::zip(op.getResults(), returned.getOperands())) {
     if (isa<nn::KvCacheType>(result.getType())) {

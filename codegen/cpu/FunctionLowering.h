@@ -21,8 +21,10 @@ struct Lowered {
   };
   Kind kind = Kind::Rows;
   llvm::SmallVector<mlir::Value, 2> memrefs;
-  mlir::Value rows;   ///< number of valid rows
-  WidthLayout layout; ///< of Rows
+  mlir::Value rows;              ///< number of valid rows
+  WidthLayout layout;            ///< of Rows
+  mlir::Value cacheOffsets = {}; ///< of Cache: `memref<rows x i64>`, where the cache of each row's sequence
+                                 ///< is (LlmcStep::cache_offsets); null: all rows are of one sequence
 };
 
 /// A parameter as kernels want it: packed in panels (2-D) or as padded f32 (1-D), its rows in aligned heads.
@@ -81,6 +83,8 @@ class KernelLowering {
 public:
   virtual ~KernelLowering() = default;
   virtual WeightOrder weightOrder() const = 0;
+  /// Whether rows of a step of many may be of several sequences.
+  virtual bool takesSeveralSequences() const = 0;
   /// The memory of keys and values of a cache for `positions` positions, whose heads are laid out so.
   virtual std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key,
                                                                    const WidthLayout &value,
@@ -114,10 +118,12 @@ private:
   friend class CudaFusionLowering;
 
   /// A lowered private function. Its callers pass: for each original argument its memrefs (parameters: none),
-  /// the number of rows, destinations of results that are tensors, then the parameters that its kernels read.
+  /// the number of rows, the places of caches if it has caches of several sequences, destinations of results
+  /// that are tensors, then the parameters that its kernels read.
   struct Callee {
     mlir::func::FuncOp function;
     std::vector<ParameterUse> parameters;
+    bool takesCacheOffsets;
   };
 
   mlir::LogicalResult lowerBody(mlir::func::FuncOp function);
@@ -139,6 +145,7 @@ private:
   /// The layouts of keys and values of a cache, from what is appended to it.
   std::pair<WidthLayout, WidthLayout> cacheLayouts(mlir::Value cache);
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(mlir::Value cache, int64_t positions);
+  bool hasSeveralSequences() const { return maxRows > 1 && kernels.takesSeveralSequences(); }
 
   mlir::ModuleOp module;
   KernelLowering &kernels;
@@ -158,6 +165,7 @@ private:
   std::vector<ParameterUse> parameterUses;
   std::map<std::pair<void *, std::vector<int64_t>>, mlir::Value> parameterMemrefs;
   mlir::Value rows;
+  mlir::Value cacheOffsets; ///< of a layer with caches of several sequences
   /// Where values go that the function returns.
   llvm::DenseMap<mlir::Value, mlir::Value> destinations;
 };
@@ -179,6 +187,7 @@ class CpuKernelLowering : public KernelLowering {
 public:
   explicit CpuKernelLowering(int64_t lanes) : lanes(lanes) {}
   WeightOrder weightOrder() const override { return WeightOrder::Panels; }
+  bool takesSeveralSequences() const override { return true; }
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
                                                            mlir::Type element,
                                                            int64_t positions) const override;

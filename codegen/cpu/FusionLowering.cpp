@@ -150,7 +150,7 @@ private:
       TileEmitter tile(scope.b);
       auto import = importTo(scope);
       tile.buffers[norm.getInput()] = scope.import(input->memrefs[0]);
-      if (failed(addStores(import, input->rows, kernel.stores, kernel.positions))) {
+      if (failed(addStores(import, input->rows, kernel.stores, kernel.cacheRows))) {
         status = failure();
         return;
       }
@@ -259,7 +259,7 @@ private:
     kernel.query = scope.import(query->memrefs[0]);
     kernel.keys = scope.import(cache->memrefs[0]);
     kernel.values = scope.import(cache->memrefs[1]);
-    kernel.positions = scope.import(positions->memrefs[0]);
+    kernel.cacheRows = importRows(importTo(scope), *cache, *positions);
     kernel.destination = scope.import(result.memrefs[0]);
     kernel.rows = scope.import(query->rows);
     if (Value bias = op.getBias()) {
@@ -272,10 +272,9 @@ private:
     }
     kernel.chunk = scope.addChunk();
     kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
-    kernel.rowsPerChunk = isDecode() ? 1 : 32;
+    kernel.isDecode = isDecode();
     kernel.emit(scope.b);
-    runChunks(scope,
-              arith::MulIOp::create(builder, loc, ceilDiv(query->rows, kernel.rowsPerChunk), index(heads)));
+    runChunks(scope, kernel.chunks(builder, loc, query->rows));
     f.values[fusion.getResult(0)] = result;
     return success();
   }
@@ -322,7 +321,7 @@ private:
     kernel.rows = scope.import(input->rows);
     kernel.rowsAreChosen = f.isPublic && input->rows == f.created.getArgument(kOutputRows);
     auto import = importTo(scope);
-    if (failed(addStores(import, op, kernel.stores, kernel.positions)))
+    if (failed(addStores(import, op, kernel.stores, kernel.cacheRows)))
       return failure();
     for (const Store &store : kernel.stores)
       if (failed(checkEpilogue(op, store, f.target.lanes)) ||

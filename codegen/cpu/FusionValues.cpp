@@ -80,14 +80,14 @@ SmallVector<int64_t> FusionValues::placeParts(nn::LinearOp op, TileEmitter &tile
 }
 
 LogicalResult FusionValues::addStores(Import import, Value rows, std::vector<Store> &stores,
-                                      Value &positions) {
+                                      CacheRows &cacheRows) {
   auto yield = cast<nn::YieldOp>(fusion.getBody().front().getTerminator());
   for (auto [inner, outer] : llvm::zip(yield.getValues(), fusion.getResults())) {
     if (auto append = inner.getDefiningOp<nn::CacheAppendOp>()) {
       FailureOr<Lowered> cache = operand(append.getCache()), at = operand(append.getPositions());
       if (failed(cache) || failed(at))
         return failure();
-      positions = import(at->memrefs[0]);
+      cacheRows = importRows(import, *cache, *at);
       stores.push_back(
           {Store::Kind::CacheKey, append.getKey(), import(cache->memrefs[0]), layoutOf(append.getKey())});
       auto type = append.getCache().getType();

@@ -34,12 +34,16 @@ protected:
   /// nn.align_heads segments of the product's outputs and, in `tile`, where parts of a split begin.
   llvm::SmallVector<int64_t> placeParts(nn::LinearOp op, TileEmitter &tile);
   /// What the kernel stores that computes `rows` of the fusion, in memory that becomes the fusion's results.
-  /// Sets `positions` if it appends to a cache.
+  /// Sets `cacheRows` if it appends to a cache.
   mlir::LogicalResult addStores(Import import, mlir::Value rows, std::vector<Store> &stores,
-                                mlir::Value &positions);
+                                CacheRows &cacheRows);
   mlir::LogicalResult addStores(Import import, nn::LinearOp product, std::vector<Store> &stores,
-                                mlir::Value &positions) {
-    return addStores(import, rowsOf(product.getInput()), stores, positions);
+                                CacheRows &cacheRows) {
+    return addStores(import, rowsOf(product.getInput()), stores, cacheRows);
+  }
+  /// The places of rows in `cache`, for which `positions` are.
+  static CacheRows importRows(Import import, const Lowered &cache, const Lowered &positions) {
+    return {import(positions.memrefs[0]), cache.cacheOffsets ? import(cache.cacheOffsets) : mlir::Value()};
   }
 
   FunctionLowering &f;

@@ -81,7 +81,7 @@ private:
       for (int64_t offset : offsets)
         if (!outerValue(store.value))
           storePanel(b, store, tile.at(store.value, offset), tile.row, b.add(tile.base, offset),
-                     kernel.positions);
+                     kernel.cacheRows);
   }
 
   /// Stores a value that comes from outside: what is appended to a cache beside the keys.
@@ -89,7 +89,7 @@ private:
     firstPanel = b.index(0);
     b.loop(b.index(0), b.index(store.layout.panels(b.lanes)), 1, [&](Value panel) {
       at(panel);
-      storePanel(b, store, tile.at(store.value, 0), tile.row, panel, kernel.positions);
+      storePanel(b, store, tile.at(store.value, 0), tile.row, panel, kernel.cacheRows);
     });
   }
 

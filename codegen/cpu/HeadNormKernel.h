@@ -12,9 +12,9 @@ struct HeadNormKernel {
   WidthLayout layout; ///< of the norm's input and result
   std::vector<Store> stores;
 
-  /// Arguments of the kernel: the norm's weight, `memref<aligned head x f32>`, and the positions of rows, if
-  /// it appends to a cache.
-  mlir::Value weight, positions;
+  /// Arguments of the kernel: the norm's weight, `memref<aligned head x f32>`, and where rows lie in caches.
+  mlir::Value weight;
+  CacheRows cacheRows;
   mlir::Value rowBegin, rowEnd; ///< rows to work on
 
   /// Emits the kernel's body. `tile` knows the buffers of outside values.

@@ -54,6 +54,7 @@ enum StepArgument : unsigned {
   kOutputIds,
   kWeights,
   kCache,
+  kCacheOffsets,
   kOutput,
   kStepArguments
 };

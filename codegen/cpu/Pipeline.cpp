@@ -43,6 +43,7 @@ constexpr StepField kStepFields[] = {{kRows, offsetof(LlmcStep, rows)},
                                      {kOutputIds, offsetof(LlmcStep, output_ids)},
                                      {kWeights, offsetof(LlmcStep, weights)},
                                      {kCache, offsetof(LlmcStep, cache)},
+                                     {kCacheOffsets, offsetof(LlmcStep, cache_offsets)},
                                      {kOutput, offsetof(LlmcStep, output)}};
 constexpr int64_t kArenaOffset = offsetof(LlmcStep, arena);
 

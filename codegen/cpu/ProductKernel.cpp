@@ -86,7 +86,18 @@ SmallVector<Value> PanelProduct::sum(ArrayRef<Value> rows, ArrayRef<Value> panel
   return sums;
 }
 
-void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel, Value positions) {
+Value CacheRows::position(KernelBuilder &b, Value row) const {
+  return arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
+}
+
+Value CacheRows::of(KernelBuilder &b, Value cache, Value row) const {
+  if (!offsets)
+    return cache;
+  return b.shifted(cache, arith::IndexCastOp::create(b, b.getIndexType(), b.load(offsets, {row})));
+}
+
+void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, Value panel,
+                const CacheRows &cacheRows) {
   const WidthLayout &layout = store.layout;
   const int64_t lanes = b.lanes, headPanels = layout.panelsPerHead(lanes);
   switch (store.kind) {
@@ -108,19 +119,18 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
     // Keys of a block of positions lie beside each other, so that a vector holds one dimension of many of
     // them.
     const int64_t blockKeys = AttentionKernel::keysPerBlock(lanes);
-    Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
+    Value position = cacheRows.position(b, row), cache = cacheRows.of(b, store.destination, row);
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
     Value block = b.div(position, blockKeys), slot = b.rem(position, blockKeys);
-    Value rounded = b.roundTo(store.destination, vector);
+    Value rounded = b.roundTo(cache, vector);
     for (int64_t lane = 0; lane < lanes; ++lane)
-      b.store(vector::ExtractOp::create(b, rounded, lane), store.destination,
-              {head, block, b.add(dim, lane), slot});
+      b.store(vector::ExtractOp::create(b, rounded, lane), cache, {head, block, b.add(dim, lane), slot});
     return;
   }
   case Store::Kind::CacheValue: {
-    Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(positions, {row}));
+    Value position = cacheRows.position(b, row), cache = cacheRows.of(b, store.destination, row);
     Value head = b.div(panel, headPanels), dim = b.mul(b.rem(panel, headPanels), lanes);
-    b.storeVector(b.roundTo(store.destination, vector), store.destination, {head, position, dim});
+    b.storeVector(b.roundTo(cache, vector), cache, {head, position, dim});
     return;
   }
   }
@@ -244,7 +254,7 @@ private:
     };
     for (int64_t offset : tileClass.offsets)
       storePanel(b, *tileClass.store, tile.at(tileClass.store->value, offset), row, b.add(tile.base, offset),
-                 kernel.positions);
+                 kernel.cacheRows);
   }
 
   KernelBuilder &b;

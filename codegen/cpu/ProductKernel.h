@@ -20,10 +20,20 @@ struct Store {
   WidthLayout layout;      ///< of the value's width
 };
 
-/// Writes `vector`, which is panel `panel` of a stored value in row `row`. `positions` are those of rows, for
-/// caches.
+/// Where the rows of a step lie in caches.
+struct CacheRows {
+  mlir::Value positions; ///< `memref<rows x i32>`; null: the kernel has no caches
+  mlir::Value offsets;   ///< Lowered::cacheOffsets
+
+  /// `cache`, a memref of keys or values, of the sequence that `row` is of.
+  mlir::Value of(KernelBuilder &b, mlir::Value cache, mlir::Value row) const;
+  /// The position of `row`, an index.
+  mlir::Value position(KernelBuilder &b, mlir::Value row) const;
+};
+
+/// Writes `vector`, which is panel `panel` of a stored value in row `row`.
 void storePanel(KernelBuilder &b, const Store &store, mlir::Value vector, mlir::Value row, mlir::Value panel,
-                mlir::Value positions);
+                const CacheRows &cacheRows);
 
 /// A family of tiles of one store: `count` tiles, each of which holds the panels base + offsets[i].
 struct TileClass {
@@ -65,7 +75,8 @@ struct ProductKernel {
   /// Arguments of the kernel. x is `memref<rows x padded K x f32>`, `memref<rows x padded K / 2 x i32>` of
   /// bf16 pairs, or activation blocks; w is `memref<panels x groups x record x i8>`, or, with aligned scales,
   /// `memref<panels x panel bytes x i8>`.
-  mlir::Value x, w, bias, positions;
+  mlir::Value x, w, bias;
+  CacheRows cacheRows;
   mlir::Value rows, chunk;
   std::vector<Store> stores;
 

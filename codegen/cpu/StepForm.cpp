@@ -240,6 +240,7 @@ SmallVector<Type> stepArgumentTypes(MLIRContext *context, int64_t maxRows, int64
   SmallVector<Type> types(kStepArguments, ids);
   types[kRows] = types[kOutputRows] = index;
   types[kWeights] = types[kCache] = bytes;
+  types[kCacheOffsets] = bufferType({maxRows}, IntegerType::get(context, 64));
   types[kOutput] = bufferType({maxRows, outputWidth}, Float32Type::get(context));
   return types;
 }

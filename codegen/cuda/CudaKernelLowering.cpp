@@ -369,7 +369,7 @@ private:
     product.inputWarps = fewRows ? kProductWarps : 1;
     product.outputWarps = fewRows ? 1 : kProductWarps;
     product.rows = input->rows;
-    if (failed(addStores([](Value operand) { return operand; }, op, product.stores, product.positions)))
+    if (failed(addStores([](Value operand) { return operand; }, op, product.stores, product.cacheRows)))
       return failure();
     for (const Store &store : product.stores)
       if (failed(checkEpilogue(op, store, f.target.lanes)))
@@ -415,8 +415,10 @@ private:
     if (*bias)
       product.bias = kernel.import(*bias);
     product.rows = kernel.import(product.rows);
-    if (product.positions)
-      product.positions = kernel.import(product.positions);
+    if (product.cacheRows.positions)
+      product.cacheRows.positions = kernel.import(product.cacheRows.positions);
+    if (product.cacheRows.offsets)
+      product.cacheRows.offsets = kernel.import(product.cacheRows.offsets);
     for (Store &store : product.stores) {
       store.destination = kernel.import(store.destination);
       if (failed(importOperands(importTo(kernel), tile, store.value, op.getResult())))

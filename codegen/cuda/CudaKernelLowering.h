@@ -18,6 +18,7 @@ public:
   bool streamsWeights = false;
 
   WeightOrder weightOrder() const override { return WeightOrder::Fragments; }
+  bool takesSeveralSequences() const override { return false; }
   std::pair<mlir::MemRefType, mlir::MemRefType> cacheTypes(const WidthLayout &key, const WidthLayout &value,
                                                            mlir::Type element,
                                                            int64_t positions) const override;

@@ -324,9 +324,10 @@ void ProductEmitter::storeElement(const Store &store, Value value, Value row, Va
   }
   case Store::Kind::CacheKey:
   case Store::Kind::CacheValue: {
-    Value position = arith::IndexCastOp::create(b, b.getIndexType(), b.load(kernel.positions, {row}));
-    b.storeVector(b.roundTo(store.destination, value), store.destination,
-                  {b.div(panel, headPanels), position, tile.columnOf(b.rem(panel, headPanels))});
+    Value cache = kernel.cacheRows.of(b, store.destination, row);
+    b.storeVector(b.roundTo(cache, value), cache,
+                  {b.div(panel, headPanels), kernel.cacheRows.position(b, row),
+                   tile.columnOf(b.rem(panel, headPanels))});
     return;
   }
   }

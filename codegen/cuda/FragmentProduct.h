@@ -28,7 +28,8 @@ struct FragmentProduct {
   int64_t inputs; ///< K
 
   /// Arguments of the kernel. x is `memref<rows x padded K x bf16>`, w `memref<tiles x tile bytes x i8>`.
-  mlir::Value x, w, bias, positions, rows;
+  mlir::Value x, w, bias, rows;
+  CacheRows cacheRows;
   /// Emits what makes x, in shared memory, of one row; none if it is there already.
   std::function<void()> prologue;
   std::vector<Store> stores;

@@ -137,6 +137,7 @@ absl::StatusOr<std::vector<float>> LoadedProgram::run(StringRef name, const Step
   const int64_t rows = inputs.tokens.size(), wanted = inputs.outputIds.size();
   auto tokens = guarded(inputs.tokens), positions = guarded(countFrom(inputs.firstPosition, rows)),
        types = guarded(inputs.tokenTypes), ids = guarded(inputs.outputIds);
+  const GuardedMemory cacheOffsets(rows * sizeof(int64_t)); // of one sequence: all 0
   GuardedMemory arena(arenaBytes), output(wanted * outputWidth * sizeof(float));
   LlmcStep step = {};
   step.rows = rows;
@@ -148,6 +149,7 @@ absl::StatusOr<std::vector<float>> LoadedProgram::run(StringRef name, const Step
   step.weights = weights->as();
   step.arena = arena.as();
   step.cache = cache.as();
+  step.cache_offsets = cacheOffsets.as<int64_t>();
   step.output = output.as<float>();
   team.run(steps.lookup(name), step);
   team.settle();

@@ -192,14 +192,15 @@ private:
     }
     spare = std::move(free);
     beams = std::move(next);
-    for (Beam &beam : beams) {
-      absl::StatusOr<absl::Span<const float>> logits =
-          beam.sequence->feed(absl::MakeConstSpan(&beam.tokens.back(), 1));
-      if (!logits.ok())
-        return logits.status();
-      beam.logits.assign(logits->begin(), logits->begin() + vocabulary);
-      ++steps;
-    }
+    std::vector<Feed> feeds;
+    for (const Beam &beam : beams)
+      feeds.push_back({beam.sequence, absl::MakeConstSpan(&beam.tokens.back(), 1)});
+    absl::StatusOr<std::vector<absl::Span<const float>>> logits = feeds.front().sequence->feedTogether(feeds);
+    if (!logits.ok())
+      return logits.status();
+    for (size_t i = 0; i < beams.size(); ++i)
+      beams[i].logits.assign((*logits)[i].begin(), (*logits)[i].begin() + vocabulary);
+    steps += static_cast<int64_t>(beams.size());
     return absl::OkStatus();
   }
 

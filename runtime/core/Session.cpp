@@ -2,11 +2,12 @@
 
 #include "runtime/core/Pooling.h"
 
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace llmc::runtime {
 
@@ -33,8 +34,7 @@ Session::~Session() {
 
 absl::Status Session::allocate() {
   const Manifest &manifest = loaded->manifest();
-  // A step is never given more rows than the context has.
-  int64_t maxRows = std::min<int64_t>(loaded->steps().back().maxRows, contextLength());
+  int64_t maxRows = loaded->steps().back().maxRows;
   if (readsSource())
     maxRows = std::max(maxRows, loaded->sourceStep()->maxRows);
   if (loaded->gpu() != nullptr) {
@@ -52,10 +52,7 @@ absl::Status Session::allocate() {
     if (absl::Status status = allocateCache(); !status.ok())
       return status;
   }
-  positions.resize(maxRows);
-  tokenTypes.resize(maxRows);
-  rowIds.resize(maxRows);
-  std::iota(rowIds.begin(), rowIds.end(), 0);
+  rowsOfStep = std::make_unique<StepRows>(maxRows);
   return absl::OkStatus();
 }
 
@@ -71,14 +68,14 @@ absl::Status Session::allocateCache() {
 
 absl::StatusOr<std::unique_ptr<TokenSequence>> Session::fork() {
   if (gpu != nullptr)
-    return absl::UnimplementedError("beam search runs on CPUs only, and the artifact is for GPUs");
+    return absl::UnimplementedError(
+        "several sequences beside each other are for CPUs only, and the artifact is for GPUs");
   std::unique_ptr<Session> other(new Session(loaded, workers));
   other->arena = arena;
   if (absl::Status status = other->allocateCache(); !status.ok())
     return status;
-  other->positions.resize(positions.size());
-  other->tokenTypes = tokenTypes;
-  other->rowIds = rowIds;
+  rowsOfStep->clear();
+  other->rowsOfStep = std::make_unique<StepRows>(rowsOfStep->room());
   other->sourceTokens = sourceTokens;
   std::copy_n(cache.data(), loaded->manifest().encoder().cache_bytes(), other->cache.data());
   if (absl::Status status = other->copyFrom(*this); !status.ok())
@@ -130,33 +127,27 @@ static absl::string_view outputsOf(const Manifest &manifest) {
   return manifest.kind() == EMBED ? "embeddings" : manifest.kind() == PREDICT ? "predictions" : "logits";
 }
 
-static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t width) {
-  const uint64_t bytes = static_cast<uint64_t>(rows) * width * sizeof(float);
-  if (output.size() >= bytes)
-    return absl::OkStatus();
-  absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(bytes, "output", PageSize::Large);
-  if (!memory.ok())
-    return memory.status();
-  output = *std::move(memory);
-  return absl::OkStatus();
+/// Memory for `count` rows of outputs.
+absl::StatusOr<float *> Session::outputsFor(int64_t count) {
+  const uint64_t bytes = static_cast<uint64_t>(count) * loaded->manifest().output_width() * sizeof(float);
+  if (output.size() < bytes) {
+    absl::StatusOr<PrivateMemory> memory = PrivateMemory::allocate(bytes, "output", PageSize::Large);
+    if (!memory.ok())
+      return memory.status();
+    output = *std::move(memory);
+  }
+  return reinterpret_cast<float *>(output.data());
 }
 
-absl::Status Session::runStep(const Artifact::Step &step, absl::Span<const int32_t> rows,
-                              int64_t firstPosition, absl::Span<const int32_t> outputIds, float *target) {
-  std::iota(positions.begin(), positions.begin() + rows.size(), static_cast<int32_t>(firstPosition));
-  LlmcStep inputs = {};
-  inputs.rows = static_cast<int64_t>(rows.size());
-  inputs.output_rows = static_cast<int64_t>(outputIds.size());
-  inputs.tokens = rows.data();
-  inputs.positions = positions.data();
-  inputs.token_types = tokenTypes.data();
-  inputs.output_ids = outputIds.data();
-  inputs.output = target;
+/// Runs `rowsOfStep`; outputs follow each other from `outputs` on.
+absl::Status Session::runStep(const Artifact::Step &step, uint8_t *cacheOfStep, float *outputs) {
+  LlmcStep inputs = rowsOfStep->inputs();
+  inputs.output = outputs;
   if (gpu != nullptr)
     return gpu->run(step.function, inputs);
   inputs.weights = loaded->weights().data();
   inputs.arena = arena->data();
-  inputs.cache = cache.data();
+  inputs.cache = cacheOfStep;
   workers->run(step.function, inputs);
   return absl::OkStatus();
 }
@@ -167,12 +158,11 @@ absl::Status Session::readSource(absl::Span<const int32_t> source) {
   reset();
   if (absl::Status status = checkTokens(source); !status.ok())
     return status;
-  const int64_t count = static_cast<int64_t>(source.size());
-  std::fill(tokenTypes.begin(), tokenTypes.end(), 0);
-  if (absl::Status status = runStep(*loaded->sourceStep(), source, 0, {}, nullptr); !status.ok())
+  rowsOfStep->clear();
+  rowsOfStep->add(source, /*position=*/0, /*type=*/0, /*cacheOffset=*/0);
+  if (absl::Status status = runStep(*loaded->sourceStep(), cache.data(), nullptr); !status.ok())
     return status;
-  std::fill(tokenTypes.begin(), tokenTypes.end(), static_cast<int32_t>(count - 1));
-  sourceTokens = count;
+  sourceTokens = static_cast<int64_t>(source.size());
   return absl::OkStatus();
 }
 
@@ -185,41 +175,98 @@ absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const i
   return feed(absl::MakeConstSpan(&start, 1));
 }
 
-absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
+absl::Status Session::checkFeed(absl::Span<const int32_t> next) const {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != GENERATE)
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not logits"));
   if (readsSource() && sourceTokens == 0)
     return absl::FailedPreconditionError("the artifact reads a source first, and none was read");
-  if (absl::Status status = checkTokens(next); !status.ok())
-    return status;
-  const int64_t width = manifest.output_width(), count = static_cast<int64_t>(next.size());
-  const int64_t wanted = rows == Rows::All ? count : 1;
-  if (absl::Status status = ensureRows(output, wanted, width); !status.ok())
-    return status;
-  float *const outputs = reinterpret_cast<float *>(output.data());
+  return checkTokens(next);
+}
 
-  for (int64_t done = 0; done < count;) {
-    const Artifact::Step &step = loaded->stepFor(count - done);
-    const int64_t piece = std::min(count - done, step.maxRows);
-    absl::Span<const int32_t> outputIds;
-    if (rows == Rows::All)
-      outputIds = absl::MakeConstSpan(rowIds).first(piece);
-    else if (done + piece == count)
-      outputIds = absl::MakeConstSpan(rowIds).subspan(piece - 1, 1);
-    if (absl::Status status = runStep(step, next.subspan(done, piece), position() + done, outputIds,
-                                      rows == Rows::All ? outputs + done * width : outputs);
-        !status.ok())
+absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
+  if (absl::Status status = checkFeed(next); !status.ok())
+    return status;
+  const int64_t count = rows == Rows::All ? static_cast<int64_t>(next.size()) : 1;
+  absl::StatusOr<float *> outputs = outputsFor(count);
+  if (!outputs.ok())
+    return outputs.status();
+  const Feed feed{this, next};
+  if (absl::Status status = feedSteps(absl::MakeConstSpan(&feed, 1), rows, *outputs); !status.ok())
+    return status;
+  return absl::MakeConstSpan(*outputs, count * loaded->manifest().output_width());
+}
+
+absl::StatusOr<std::vector<absl::Span<const float>>> Session::feedTogether(absl::Span<const Feed> feeds) {
+  if (gpu != nullptr)
+    return TokenSequence::feedTogether(feeds);
+  absl::flat_hash_set<const TokenSequence *> fed;
+  for (const Feed &feed : feeds) {
+    const auto *session = dynamic_cast<const Session *>(feed.sequence);
+    if (session == nullptr || session->arena != arena || !fed.insert(session).second)
+      return absl::InvalidArgumentError(
+          "sequences that are fed together are forks of one, each of them once");
+    if (absl::Status status = session->checkFeed(feed.tokens); !status.ok())
       return status;
-    done += piece;
   }
-  tokens.insert(tokens.end(), next.begin(), next.end());
-  return absl::MakeConstSpan(outputs, wanted * width);
+  absl::StatusOr<float *> outputs = outputsFor(static_cast<int64_t>(feeds.size()));
+  if (!outputs.ok())
+    return outputs.status();
+  if (absl::Status status = feedSteps(feeds, Rows::Last, *outputs); !status.ok())
+    return status;
+  const int64_t width = loaded->manifest().output_width();
+  std::vector<absl::Span<const float>> logits;
+  for (size_t i = 0; i < feeds.size(); ++i)
+    logits.push_back(absl::MakeConstSpan(*outputs + i * width, width));
+  return logits;
+}
+
+/// Feeds sessions what they may be fed. What is wanted of all of them follows each other from `outputs` on.
+absl::Status Session::feedSteps(absl::Span<const Feed> feeds, Rows wanted, float *outputs) {
+  const auto sessionOf = [&](size_t i) { return static_cast<Session *>(feeds[i].sequence); };
+  // Caches lie anywhere; the step is given the first one, and where the others are from there.
+  uint8_t *first = cache.data();
+  for (size_t i = 0; i < feeds.size(); ++i)
+    first = std::min(first, sessionOf(i)->cache.data());
+  int64_t left = 0; // tokens of all
+  for (const Feed &feed : feeds)
+    left += static_cast<int64_t>(feed.tokens.size());
+
+  int64_t done = 0; // tokens of the sequence that comes next
+  for (size_t next = 0; next < feeds.size();) {
+    const Artifact::Step &step = loaded->stepFor(left);
+    rowsOfStep->clear();
+    while (next < feeds.size() && rowsOfStep->size() < step.maxRows) {
+      const Session &session = *sessionOf(next);
+      const absl::Span<const int32_t> rest = feeds[next].tokens.subspan(done);
+      const int64_t count = std::min<int64_t>(rest.size(), step.maxRows - rowsOfStep->size());
+      const bool isLast = count == static_cast<int64_t>(rest.size());
+      const int64_t row = rowsOfStep->size();
+      rowsOfStep->add(rest.first(count), session.position() + done,
+                      static_cast<int32_t>(std::max<int64_t>(session.sourceTokens - 1, 0)),
+                      session.cache.data() - first);
+      for (int64_t i = wanted == Rows::All ? 0 : isLast ? count - 1 : count; i < count; ++i)
+        rowsOfStep->want(row + i);
+      done = isLast ? 0 : done + count;
+      next += isLast;
+    }
+    uint8_t *const cacheOfStep = rowsOfStep->size() == 1 ? first + rowsOfStep->firstCacheOffset() : first;
+    if (absl::Status status = runStep(step, cacheOfStep, outputs); !status.ok())
+      return status;
+    left -= rowsOfStep->size();
+    outputs += rowsOfStep->outputs() * loaded->manifest().output_width();
+  }
+  for (const Feed &feed : feeds) {
+    std::vector<int32_t> &history = static_cast<Session *>(feed.sequence)->tokens;
+    history.insert(history.end(), feed.tokens.begin(), feed.tokens.end());
+  }
+  return absl::OkStatus();
 }
 
 /// All of a text in one step: each token sees all others, so it cannot come in pieces.
 absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t> text,
+                                                        absl::Span<const int32_t> types,
                                                         absl::Span<const int32_t> wanted) {
   reset();
   if (absl::Status status = checkTokens(text); !status.ok())
@@ -230,12 +277,17 @@ absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t
     return absl::OutOfRangeError(absl::StrCat("the input has ", count,
                                               " tokens, but the artifact was compiled for texts of at most ",
                                               step.maxRows));
-  if (absl::Status status = ensureRows(output, wanted.size(), width); !status.ok())
+  absl::StatusOr<float *> outputs = outputsFor(static_cast<int64_t>(wanted.size()));
+  if (!outputs.ok())
+    return outputs.status();
+  rowsOfStep->clear();
+  rowsOfStep->add(text, /*position=*/0, /*type=*/0, /*cacheOffset=*/0);
+  rowsOfStep->setTypes(types);
+  for (int32_t row : wanted)
+    rowsOfStep->want(row);
+  if (absl::Status status = runStep(step, cache.data(), *outputs); !status.ok())
     return status;
-  float *const rows = reinterpret_cast<float *>(output.data());
-  if (absl::Status status = runStep(step, text, 0, wanted, rows); !status.ok())
-    return status;
-  return absl::MakeConstSpan(rows, wanted.size() * width);
+  return absl::MakeConstSpan(*outputs, wanted.size() * width);
 }
 
 absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
@@ -243,9 +295,9 @@ absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t>
   if (manifest.kind() != EMBED)
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not embeddings"));
-  const size_t rows = manifest.pooling().method() == Pooling::CLS ? 1 : text.size();
-  absl::StatusOr<absl::Span<const float>> states =
-      encode(text, absl::MakeConstSpan(rowIds).first(std::min(rows, rowIds.size())));
+  std::vector<int32_t> rows(manifest.pooling().method() == Pooling::CLS ? 1 : text.size());
+  absl::c_iota(rows, 0);
+  absl::StatusOr<absl::Span<const float>> states = encode(text, /*types=*/{}, rows);
   if (!states.ok())
     return states.status();
   pooled.resize(manifest.output_width());
@@ -272,16 +324,14 @@ absl::StatusOr<absl::Span<const float>> Session::predict(absl::Span<const int32_
     if (wanted[i] < 0 || wanted[i] >= count || wanted.size() > text.size())
       return absl::InvalidArgumentError(absl::StrCat("output ", i, " is wanted of token ", wanted[i],
                                                      ", expected each of 0 to ", count - 1, " at most once"));
-  std::fill(tokenTypes.begin(), tokenTypes.end(), 0);
   const int64_t kinds = manifest.head().token_types();
-  if (kinds > 0 && types.size() <= tokenTypes.size())
-    for (size_t i = 0; i < types.size(); ++i) {
-      if (types[i] < 0 || types[i] >= kinds)
-        return absl::InvalidArgumentError(
-            absl::StrCat("token ", i, " is of type ", types[i], ", expected 0 to ", kinds - 1));
-      tokenTypes[i] = types[i];
-    }
-  absl::StatusOr<absl::Span<const float>> outputs = encode(text, wanted);
+  if (kinds == 0)
+    types = {};
+  for (size_t i = 0; i < types.size(); ++i)
+    if (types[i] < 0 || types[i] >= kinds)
+      return absl::InvalidArgumentError(
+          absl::StrCat("token ", i, " is of type ", types[i], ", expected 0 to ", kinds - 1));
+  absl::StatusOr<absl::Span<const float>> outputs = encode(text, types, wanted);
   if (!outputs.ok())
     return outputs.status();
   for (float value : *outputs)

@@ -4,6 +4,7 @@
 
 #include "runtime/core/Artifact.h"
 #include "runtime/core/PrivateMemory.h"
+#include "runtime/core/StepRows.h"
 #include "runtime/core/Team.h"
 #include "runtime/core/TokenSequence.h"
 #include "runtime/cuda/StepRunner.h"
@@ -50,6 +51,9 @@ public:
   /// The width of rows is that of outputs. Only for artifacts of kind GENERATE.
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) override;
   using TokenSequence::feed;
+  /// Steps take rows of all sequences; the logits are, to the bit, those of each sequence alone. On GPUs one
+  /// sequence after the other.
+  absl::StatusOr<std::vector<absl::Span<const float>>> feedTogether(absl::Span<const Feed> feeds) override;
 
   /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
   /// for artifacts of kind EMBED. Fails if an element is not finite.
@@ -76,10 +80,12 @@ private:
   absl::Status allocate();
   absl::Status allocateCache();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
-  absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> text,
-                                                 absl::Span<const int32_t> wanted);
-  absl::Status runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,
-                       absl::Span<const int32_t> outputIds, float *output);
+  absl::Status checkFeed(absl::Span<const int32_t> next) const;
+  absl::StatusOr<absl::Span<const float>>
+  encode(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
+  absl::StatusOr<float *> outputsFor(int64_t count);
+  absl::Status feedSteps(absl::Span<const Feed> feeds, Rows wanted, float *outputs);
+  absl::Status runStep(const Artifact::Step &step, uint8_t *cacheOfStep, float *outputs);
 
   std::shared_ptr<const Artifact> loaded;
   std::shared_ptr<Team> workers;
@@ -87,10 +93,10 @@ private:
   PrivateMemory cache;                   ///< the same
   std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
-  int64_t sourceTokens = 0;                           ///< of the source that was read; 0: none was
-  std::vector<int32_t> positions, tokenTypes, rowIds; ///< [largest max_rows]: inputs of a step
-  PrivateMemory output;      ///< [rows that were asked for at most, output_width], floats
-  std::vector<float> pooled; ///< [output_width]
+  int64_t sourceTokens = 0;             ///< of the source that was read; 0: none was
+  std::unique_ptr<StepRows> rowsOfStep; ///< of any step
+  PrivateMemory output;                 ///< [rows that were asked for at most, output_width], floats
+  std::vector<float> pooled;            ///< [output_width]
 };
 
 } // namespace llmc::runtime

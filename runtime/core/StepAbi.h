@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-enum { kLlmcStepAbiVersion = 3 };
+enum { kLlmcStepAbiVersion = 4 };
 
 /// One thread's view of the team that runs a step (runtime/core/Team.h).
 typedef struct LlmcWorker LlmcWorker;
@@ -33,7 +33,11 @@ typedef struct LlmcStep {
   const uint8_t *weights;     ///< the artifact's weights section, page aligned
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined
   uint8_t *cache;             ///< `cache_bytes` of the manifest; zero before the first step of a sequence
-  float *output;              ///< [output_rows, output_width]: logits, or hidden states of an encoder
+  /// [rows], bytes from `cache` to the cache of the sequence that a row is of, a multiple of 64 and not
+  /// negative. Rows of a sequence follow each other, in the order of their positions. A step of one row has
+  /// `cache` itself.
+  const int64_t *cache_offsets;
+  float *output; ///< [output_rows, output_width]: logits, or hidden states of an encoder
   /// Of steps of training, which use this and `arena` alone: one buffer for each operand that the manifest
   /// names. The table stays as it is as long as the team may be in the step.
   void *const *operands;

@@ -12,6 +12,18 @@ absl::Status TokenSequence::copyFrom(const TokenSequence &) {
   return absl::UnimplementedError("this engine continues a text in one way only, expected one beam");
 }
 
+absl::StatusOr<std::vector<absl::Span<const float>>>
+TokenSequence::feedTogether(absl::Span<const Feed> feeds) {
+  std::vector<absl::Span<const float>> logits;
+  for (const Feed &feed : feeds) {
+    absl::StatusOr<absl::Span<const float>> made = feed.sequence->feed(feed.tokens);
+    if (!made.ok())
+      return made.status();
+    logits.push_back(*made);
+  }
+  return logits;
+}
+
 int64_t TokenSequence::reusableTokens(absl::Span<const int32_t> sequence) const {
   if (readsSource() || sequence.empty())
     return 0;

@@ -7,11 +7,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace llmc::runtime {
 
 /// Which rows of what is fed the caller wants.
 enum class Rows { Last, All };
+
+class TokenSequence;
+
+/// What one of several sequences is fed.
+struct Feed {
+  TokenSequence *sequence;
+  absl::Span<const int32_t> tokens;
+};
 
 /// A sequence of tokens that a model reads one after the other: a session, or another engine.
 class TokenSequence {
@@ -34,6 +43,11 @@ public:
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next) {
     return feed(next, Rows::Last);
   }
+  /// Feeds several sequences, this one or forks of it, each at most once. Returns the logits of what comes
+  /// after the last token of each, in their order, as `feed` gives them; valid until the next call on any of
+  /// them. What `feed` refuses is refused of each, and all sequences are then as they were. Engines that can
+  /// compute them in common, which reads the model's weights once for all.
+  virtual absl::StatusOr<std::vector<absl::Span<const float>>> feedTogether(absl::Span<const Feed> feeds);
   /// Forgets the sequence.
   virtual void reset() = 0;
   /// Forgets all tokens but the first `length`, which is at most the number of them.

@@ -2,10 +2,12 @@
 // log probabilities.
 
 #include "absl/strings/str_cat.h"
+#include "runtime/core/Batch.h"
 #include "runtime/core/Generator.h"
 #include "test/e2e/CompiledModel.h"
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 using namespace llmc;
 using namespace llmc::test;
@@ -51,6 +53,86 @@ TEST_P(DecoderGeneration, ReusesWhatSequencesBeginWith) {
     auto again = session->feedSequence(tokens);
     ASSERT_TRUE(again.ok());
     EXPECT_EQ(std::vector<float>(again->begin(), again->end()), expected) << common;
+  }
+}
+
+/// To the bit the same logits of prompts and of what comes behind them, whatever is computed beside them and
+/// however steps cut them up.
+TEST_P(DecoderGeneration, ComputesSequencesInCommonSteps) {
+  codegen::CompileOptions options;
+  options.computeType = "f32";
+  options.rowsPerStep = 7;
+  auto artifact = compileAndLoad(kGolden + GetParam(), options);
+  ASSERT_TRUE(artifact);
+  auto first = makeSession(artifact, 2);
+  std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
+  std::vector<runtime::TokenSequence *> sequences{first.get()};
+  for (int i = 0; i < 4; ++i) {
+    auto fork = first->fork();
+    ASSERT_TRUE(fork.ok());
+    forks.push_back(*std::move(fork));
+    sequences.insert(i % 2 ? sequences.begin() : sequences.end(), forks.back().get());
+  }
+  // Of different lengths, one of them a single token, and none like another.
+  std::vector<std::vector<int32_t>> texts;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    texts.emplace_back(tokens.begin() + i, tokens.begin() + i + 1 + i * (tokens.size() / 2 - 4) / 4);
+    texts.back().front() = static_cast<int32_t>(i + 1);
+  }
+  for (int turn = 0; turn < 3; ++turn) {
+    std::vector<runtime::Feed> feeds;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      if (turn > 0)
+        texts[i].push_back(static_cast<int32_t>(3 * i + turn));
+      feeds.push_back({sequences[i], absl::MakeConstSpan(texts[i]).last(turn == 0 ? texts[i].size() : 1)});
+    }
+    auto together = first->feedTogether(feeds);
+    ASSERT_TRUE(together.ok()) << together.status().message();
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      EXPECT_EQ(sequences[i]->history(), absl::MakeConstSpan(texts[i]));
+      session->reset();
+      auto alone = session->feed(texts[i]);
+      ASSERT_TRUE(alone.ok());
+      EXPECT_EQ((*together)[i], *alone) << "sequence " << i << ", turn " << turn;
+    }
+  }
+}
+
+/// Threads write the same texts as each would alone, when they come and go at any time.
+TEST_P(DecoderGeneration, WritesTheSameInABatch) {
+  runtime::GenerationOptions options;
+  options.sampling.temperature = 1;
+  const auto promptOf = [&](int text) {
+    return absl::MakeConstSpan(tokens).first(1 + text * 3 % tokens.size());
+  };
+  const auto optionsOf = [&](int text) {
+    runtime::GenerationOptions own = options;
+    own.sampling.text = text;
+    own.maxTokens = 3 + 5 * (text % 4);
+    return own;
+  };
+  constexpr int kTexts = 10, kThreads = 3;
+  auto batch = runtime::Batch::create(*session, kThreads);
+  ASSERT_TRUE(batch.ok());
+  std::vector<std::vector<int32_t>> made(kTexts);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      runtime::Batch::Member member(**batch, thread);
+      for (int text = thread; text < kTexts; text += kThreads) {
+        auto generation =
+            runtime::generate(member, promptOf(text), optionsOf(text), [](int32_t) { return true; });
+        if (generation.ok())
+          made[text] = generation->tokens;
+      }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  for (int text = 0; text < kTexts; ++text) {
+    auto alone = runtime::generate(*session, promptOf(text), optionsOf(text), [](int32_t) { return true; });
+    ASSERT_TRUE(alone.ok());
+    EXPECT_FALSE(alone->tokens.empty());
+    EXPECT_EQ(made[text], alone->tokens) << text;
   }
 }
 

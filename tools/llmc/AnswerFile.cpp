@@ -1,16 +1,21 @@
 //===- AnswerFile.cpp - llmc run --prompts --------------------------------------------------------------===//
 #include "tools/llmc/Conversation.h"
+#include "tools/llmc/Interrupt.h"
 #include "tools/llmc/Progress.h"
 
 #include "runtime/io/Message.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <thread>
 
 namespace llmc::tool {
 
@@ -32,7 +37,79 @@ absl::StatusOr<std::vector<int32_t>> Conversation::encodeFilePrompt(const FilePr
   return ids;
 }
 
-ExitCode Conversation::answerFile(generate::Engine engine) {
+namespace {
+
+/// The answers to prompts, by threads, as each has time.
+class Answers {
+public:
+  Answers(const generate::TextOptions &text, const text::Tokenizer &tokenizer,
+          const std::vector<FilePrompt> &prompts, const std::vector<std::vector<int32_t>> &encoded,
+          size_t first)
+      : text(text), tokenizer(tokenizer), prompts(prompts), encoded(encoded), next(first),
+        completions(prompts.size()) {}
+  ~Answers() {
+    isStopped = true;
+    for (std::thread &thread : threads)
+      thread.join();
+  }
+  Answers(const Answers &) = delete;
+  Answers &operator=(const Answers &) = delete;
+
+  void start(std::vector<Answerer> answerers) {
+    for (Answerer &answerer : answerers)
+      threads.emplace_back([this, answerer = std::move(answerer)]() mutable {
+        // What an answerer does beside others ends with it.
+        const Answerer own = std::move(answerer);
+        work(own);
+      });
+  }
+
+  /// Waits for the answer to prompt `i`.
+  absl::StatusOr<generate::Completion> get(size_t i) {
+    absl::MutexLock lock(&mutex);
+    const auto isThere = [&] { return completions[i].has_value(); };
+    mutex.Await(absl::Condition(&isThere));
+    return *std::move(completions[i]);
+  }
+
+private:
+  void work(const Answerer &answerer) {
+    generate::TextOptions own = text;
+    own.generation.rules.constraint = answerer.constraint;
+    for (size_t i = next++; i < prompts.size() && !isStopped; i = next++) {
+      // Of the line, so that an answer does not depend on where a run begins.
+      own.generation.sampling.text = static_cast<uint32_t>(prompts[i].line);
+      absl::StatusOr<generate::Completion> completion =
+          generate::completeText(answerer.engine, tokenizer, encoded[i], own,
+                                 [&](absl::string_view) { return !isStopped && !Interrupt::requested(); });
+      absl::MutexLock lock(&mutex);
+      completions[i] = std::move(completion);
+    }
+  }
+
+  const generate::TextOptions &text;
+  const text::Tokenizer &tokenizer;
+  const std::vector<FilePrompt> &prompts;
+  const std::vector<std::vector<int32_t>> &encoded;
+  std::atomic<size_t> next; ///< prompt that no thread has begun
+  std::atomic<bool> isStopped = false;
+  absl::Mutex mutex;
+  std::vector<std::optional<absl::StatusOr<generate::Completion>>> completions;
+  std::vector<std::thread> threads;
+};
+
+} // namespace
+
+Json Conversation::describe(const FilePrompt &prompt, const std::vector<int32_t> &ids,
+                            const generate::Completion &completion) const {
+  Json object = {{"line", prompt.line}};
+  if (!prompt.id.is_null())
+    object["id"] = prompt.id;
+  object.update(describe(ids, completion));
+  return object;
+}
+
+ExitCode Conversation::answerFile(std::vector<Answerer> answerers) {
   const std::string &path = *options.promptFile;
   const auto where = [&](const FilePrompt &prompt) { return absl::StrCat(path, ":", prompt.line); };
   absl::StatusOr<std::vector<FilePrompt>> prompts = readPrompts(path);
@@ -51,25 +128,22 @@ ExitCode Conversation::answerFile(generate::Engine engine) {
   Progress progress;
   int64_t answers = 0, promptTokens = 0, reusedTokens = 0, tokens = 0;
   bool isCancelled = false;
+  Interrupt interrupt;
+  Answers completions(text, tokenizer, *prompts, encoded, options.skippedPrompts);
+  completions.start(std::move(answerers));
   for (size_t i = options.skippedPrompts; i < prompts->size(); ++i) {
     const FilePrompt &prompt = (*prompts)[i];
     progress.update("prompts", static_cast<int64_t>(i), static_cast<int64_t>(prompts->size()));
-    // Of the line, so that an answer does not depend on where a run begins.
-    absl::StatusOr<generate::Completion> completion =
-        answer(engine, encoded[i], static_cast<uint32_t>(prompt.line));
+    absl::StatusOr<generate::Completion> completion = completions.get(i);
+    progress.clear();
     if (!completion.ok())
       return fail(io::withContext(where(prompt), completion.status()));
     // An answer is written as a whole or not at all, so that --skip can go on behind what was written.
     isCancelled = completion->finishReason == runtime::nameOf(runtime::FinishReason::Caller);
     if (isCancelled)
       break;
-    Json object = {{"line", prompt.line}};
-    if (!prompt.id.is_null())
-      object["id"] = prompt.id;
-    object.update(describe(encoded[i], *completion));
-    progress.clear();
-    printJson(object);
-    if (std::ferror(stdout))
+    printJson(describe(prompt, encoded[i], *completion));
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
       return fail(absl::DataLossError(
           absl::StrCat("cannot write to the standard output stream: ", std::strerror(errno))));
     ++answers;
@@ -77,7 +151,6 @@ ExitCode Conversation::answerFile(generate::Engine engine) {
     reusedTokens += completion->stats.reusedTokens;
     tokens += static_cast<int64_t>(completion->tokens.size());
   }
-  progress.clear();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.quiet)
     absl::FPrintF(stderr,

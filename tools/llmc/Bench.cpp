@@ -23,14 +23,17 @@ namespace {
 struct BenchOptions {
   ModelOptions model;
   std::optional<std::vector<int>> promptTokens, decodeTokens;
+  std::vector<int> sequences = {1};
   int repetitions = 5;
   bool json = false;
 };
 
-/// What is timed: `tokens` tokens at once, or one after the other, into an empty context.
+/// What is timed: `tokens` tokens at once, or one after the other, into an empty context, by each of so many
+/// sequences side by side.
 struct Workload {
   enum Kind { Prompt, Decode, Embed, Predict } kind;
   int tokens;
+  int sequences = 1;
 };
 
 absl::string_view nameOf(Workload::Kind kind) {
@@ -65,18 +68,44 @@ absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<
   return absl::OkStatus();
 }
 
-/// Tokens per second of each repetition, after one that warms up.
+/// Feeds `sequences` the tokens `ids` one by one, in common steps.
+absl::Status runTogether(absl::Span<runtime::TokenSequence *const> sequences, absl::Span<const int32_t> ids) {
+  for (runtime::TokenSequence *sequence : sequences)
+    sequence->reset();
+  for (const int32_t &id : ids) {
+    std::vector<runtime::Feed> feeds;
+    for (runtime::TokenSequence *sequence : sequences)
+      feeds.push_back({sequence, absl::MakeConstSpan(&id, 1)});
+    if (absl::Status status = sequences[0]->feedTogether(feeds).status(); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+/// Tokens per second, of all sequences, of each repetition, after one that warms up.
 absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Workload &workload,
                                             int repetitions) {
   std::vector<int32_t> ids = sampleTokens(workload.tokens, session.artifact().manifest().vocabulary_size());
+  std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
+  std::vector<runtime::TokenSequence *> sequences{&session};
+  session.reset();
+  while (static_cast<int>(sequences.size()) < workload.sequences) {
+    absl::StatusOr<std::unique_ptr<runtime::TokenSequence>> fork = session.fork();
+    if (!fork.ok())
+      return fork.status();
+    forks.push_back(*std::move(fork));
+    sequences.push_back(forks.back().get());
+  }
   std::vector<double> speeds;
   for (int i = -1; i < repetitions; ++i) {
     auto start = std::chrono::steady_clock::now();
-    if (absl::Status status = runOnce(session, workload.kind, ids); !status.ok())
+    absl::Status status =
+        workload.sequences > 1 ? runTogether(sequences, ids) : runOnce(session, workload.kind, ids);
+    if (!status.ok())
       return status;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i >= 0)
-      speeds.push_back(workload.tokens / seconds);
+      speeds.push_back(workload.tokens * workload.sequences / seconds);
   }
   return speeds;
 }
@@ -103,7 +132,8 @@ std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kin
                            tokens});
   for (int tokens : decodes)
     if (tokens > 0)
-      workloads.push_back({Workload::Decode, tokens});
+      for (int sequences : options.sequences)
+        workloads.push_back({Workload::Decode, tokens, sequences});
   return workloads;
 }
 
@@ -138,7 +168,7 @@ ExitCode bench(const BenchOptions &options) {
     return fail(status, ExitCode::Usage);
   Json measurements = Json::array();
   if (!options.json)
-    absl::PrintF("%-8s %7s %12s %12s %12s\n", "", "tokens", "tokens/s", "lowest", "highest");
+    absl::PrintF("%-8s %7s %9s %12s %12s %12s\n", "", "tokens", "sequences", "tokens/s", "lowest", "highest");
   for (const Workload &workload : workloads) {
     absl::StatusOr<std::vector<double>> speeds = measure(*model.session, workload, options.repetitions);
     if (!speeds.ok())
@@ -149,11 +179,12 @@ ExitCode bench(const BenchOptions &options) {
     if (options.json)
       measurements.push_back({{"kind", std::string(nameOf(workload.kind))},
                               {"tokens", workload.tokens},
+                              {"sequences", workload.sequences},
                               {"tokens_per_second", median(*speeds)},
                               {"samples", *speeds}});
     else
-      absl::PrintF("%-8s %7d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens, median(*speeds),
-                   *lowest, *highest);
+      absl::PrintF("%-8s %7d %9d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens,
+                   workload.sequences, median(*speeds), *lowest, *highest);
   }
   if (options.json)
     printJson({{"model", options.model.path},
@@ -190,6 +221,14 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
                    "Numbers of tokens to decode one by one from an empty context, by default 128; 0: none")
       ->delimiter(',')
       ->check(wholeNumber(0, kMostTokens))
+      ->option_text("N,...");
+  command
+      ->add_option(
+          "--sequences", options->sequences,
+          "Numbers of sequences to decode side by side, in common steps, e.g. 1,8,32; by default 1. Speeds "
+          "are those of all of them")
+      ->delimiter(',')
+      ->check(wholeNumber(1, kMostSequences))
       ->option_text("N,...");
   command
       ->add_option("--repetitions", options->repetitions,

@@ -67,23 +67,33 @@ void Conversation::say(const char *role, const std::string &content) {
   said.messages.push_back({{"role", role}, {"content", content}});
 }
 
+absl::Status Conversation::checkTemplate(bool isInteractive) const {
+  if (chatTemplate || options.raw)
+    return absl::OkStatus();
+  if (isInteractive)
+    return absl::InvalidArgumentError("the model has no chat template, so it holds no conversation; give it "
+                                      "something to continue with --prompt");
+  if (!options.system.empty())
+    return absl::InvalidArgumentError("the model has no chat template, so --system has no place");
+  if (!options.quiet)
+    std::fprintf(stderr, "llmc: the model has no chat template; the prompt goes to it as it is\n");
+  return absl::OkStatus();
+}
+
+ExitCode Conversation::run(std::vector<Answerer> answerers) {
+  if (absl::Status status = checkTemplate(/*isInteractive=*/false); !status.ok())
+    return fail(io::withContext(options.model.path, status));
+  return answerFile(std::move(answerers));
+}
+
 ExitCode Conversation::run(generate::Engine engine) {
-  bool interactive = !options.prompt && !options.promptFile && isatty(STDIN_FILENO);
-  if (!chatTemplate && !options.raw) {
-    if (interactive)
-      return fail(absl::InvalidArgumentError(absl::StrCat(
-          options.model.path, ": the model has no chat template, so it holds no conversation; give it "
-                              "something to continue with --prompt")));
-    if (!options.system.empty())
-      return fail(absl::InvalidArgumentError(
-          absl::StrCat(options.model.path, ": the model has no chat template, so --system has no place")));
-    if (!options.quiet)
-      std::fprintf(stderr, "llmc: the model has no chat template; the prompt goes to it as it is\n");
-  }
-  if (interactive)
+  const bool isInteractive = !options.prompt && !options.promptFile && isatty(STDIN_FILENO);
+  if (absl::Status status = checkTemplate(isInteractive); !status.ok())
+    return fail(io::withContext(options.model.path, status));
+  if (isInteractive)
     return chat(engine);
   if (options.promptFile)
-    return answerFile(engine);
+    return answerFile({{engine, text.generation.rules.constraint}});
   if (options.prompt)
     return answerOnce(engine, *options.prompt);
   std::string input{std::istreambuf_iterator<char>(std::cin), {}};

@@ -6,11 +6,22 @@
 #include "tools/llmc/PromptFile.h"
 #include "tools/llmc/RunOptions.h"
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace llmc::tool {
+
+/// What answers prompts of a file, one after the other.
+struct Answerer {
+  std::function<absl::StatusOr<runtime::Generation>(absl::Span<const int32_t> prompt,
+                                                    const runtime::GenerationOptions &options,
+                                                    absl::FunctionRef<bool(int32_t token)> onToken)>
+      engine;
+  std::shared_ptr<runtime::TokenConstraint> constraint; ///< null: none
+};
 
 /// The turns of `llmc run`, whatever engine writes the answers. Standard output gets the answers and nothing
 /// else.
@@ -24,6 +35,8 @@ public:
 
   /// Answers --prompt, the file of --prompts, or the standard input stream, or holds a conversation.
   ExitCode run(generate::Engine engine);
+  /// Answers the file of --prompts by several answerers at a time, each on a thread of its own.
+  ExitCode run(std::vector<Answerer> answerers);
 
 private:
   Conversation(const RunOptions &options, const generate::TextOptions &text, const text::Tokenizer &tokenizer,
@@ -31,9 +44,14 @@ private:
       : options(options), text(text), tokenizer(tokenizer), contextLength(contextLength),
         loadSeconds(loadSeconds) {}
 
+  /// Whether the model can do what is asked without a chat template.
+  absl::Status checkTemplate(bool isInteractive) const;
   ExitCode answerOnce(generate::Engine engine, const std::string &prompt);
   /// Answers the prompts of a file, one JSON object each.
-  ExitCode answerFile(generate::Engine engine);
+  ExitCode answerFile(std::vector<Answerer> answerers);
+  /// The object of an answer; says where its prompt is.
+  Json describe(const FilePrompt &prompt, const std::vector<int32_t> &ids,
+                const generate::Completion &completion) const;
   ExitCode chat(generate::Engine engine);
   /// Answers a message of the conversation, or says that the context has no room for it.
   absl::Status reply(generate::Engine engine, const std::string &message);

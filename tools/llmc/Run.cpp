@@ -1,13 +1,45 @@
 //===- Run.cpp - llmc run -------------------------------------------------------------------------------===//
+#include "runtime/core/Batch.h"
+#include "runtime/io/Message.h"
 #include "tools/llmc/Commands.h"
 #include "tools/llmc/Constraint.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Draft.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
 namespace llmc::tool {
+
+/// Refuses what is not done in common steps.
+static absl::Status checkParallel(const RunOptions &options, const generate::TextOptions &text) {
+  const bool drafts = options.draft.has_value(), searches = text.generation.beams.count > 1;
+  if (!drafts && !searches)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--parallel: is ", options.parallel, " beside ",
+                                                 drafts ? "--draft" : "a beam search", ", expected 1"));
+}
+
+/// Those that answer prompts in common steps of `batch`.
+static absl::StatusOr<std::vector<Answerer>> makeAnswerers(runtime::Batch &batch, const RunOptions &options,
+                                                           const text::Tokenizer &tokenizer) {
+  std::vector<Answerer> answerers;
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    auto constraint = constraintOf(options, tokenizer);
+    if (!constraint.ok())
+      return constraint.status();
+    auto member = std::make_shared<runtime::Batch::Member>(batch, i);
+    answerers.push_back(
+        {[member](absl::Span<const int32_t> prompt, const runtime::GenerationOptions &generation,
+                  absl::FunctionRef<bool(int32_t)> onToken) {
+           return runtime::generate(*member, prompt, generation, onToken);
+         },
+         *std::move(constraint)});
+  }
+  return answerers;
+}
 
 static ExitCode run(const RunOptions &options) {
   ExitCode code = ExitCode::Success;
@@ -33,7 +65,17 @@ static ExitCode run(const RunOptions &options) {
       options, *text, *model.tokenizer, model.artifact->manifest().context_length(), model.loadSeconds);
   if (!conversation.ok())
     return fail(conversation.status());
-  return conversation->run(generate::engineOf(*model.session));
+  if (options.parallel == 1)
+    return conversation->run(generate::engineOf(*model.session));
+  if (absl::Status status = checkParallel(options, *text); !status.ok())
+    return failUsage(absl::string_view(status.message()));
+  auto batch = runtime::Batch::create(*model.session, options.parallel);
+  if (!batch.ok())
+    return fail(io::withContext(options.model.path, batch.status()));
+  auto answerers = makeAnswerers(**batch, options, *model.tokenizer);
+  if (!answerers.ok())
+    return fail(answerers.status());
+  return conversation->run(*std::move(answerers));
 }
 
 void addRunCommand(CLI::App &app, Invocation &invocation) {

@@ -154,6 +154,14 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
       ->check(wholeNumber(0, kMostTokens))
       ->option_text("N")
       ->needs("--prompts");
+  command
+      .add_option(
+          "--parallel", options.parallel,
+          "Answer N prompts of the file at a time, in common steps, which read the weights once for all; the "
+          "answers are the same")
+      ->check(wholeNumber(1, kMostSequences))
+      ->option_text("N")
+      ->needs("--prompts");
   command.add_option("--system", options.system, "Instructions that come before the conversation")
       ->option_text("TEXT");
   command.add_flag("--raw", options.raw, "Give the prompt to the model as it is, without its chat template");

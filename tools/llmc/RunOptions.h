@@ -16,6 +16,7 @@ struct RunOptions {
   ModelOptions model;
   std::optional<std::string> prompt, promptFile;
   uint64_t skippedPrompts = 0; ///< of the file
+  int64_t parallel = 1;        ///< prompts of the file that are answered at a time
   std::string system;
   bool raw = false;
   int64_t maxTokens = 0;
