@@ -1,7 +1,5 @@
 #include "runtime/core/Batch.h"
 
-#include "absl/algorithm/container.h"
-
 #include <algorithm>
 
 namespace llmc::runtime {
@@ -64,8 +62,8 @@ void Batch::run(std::vector<Request *> requests) {
       request.logits = *logits;
   };
   // Single tokens are what others write; of longer texts the shortest first, so that most are soon done.
-  std::stable_sort(requests.begin(), requests.end(),
-                   [](const Request *a, const Request *b) { return a->tokens.size() < b->tokens.size(); });
+  std::sort(requests.begin(), requests.end(),
+            [](const Request *a, const Request *b) { return a->tokens.size() < b->tokens.size(); });
   std::vector<Feed> feeds;
   std::vector<Request *> fed;
   int64_t room = kPromptRows;
