@@ -180,6 +180,43 @@ LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count, 
   });
 }
 
+LlmcStatus llmc_session_fork(LlmcSession *session, LlmcSession **fork) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}, {"fork", fork}}); !status.ok())
+      return status;
+    *fork = nullptr;
+    absl::StatusOr<std::unique_ptr<Session>> made = session->session->forkSession();
+    if (!made.ok())
+      return made.status();
+    *fork = new LlmcSession{*std::move(made)};
+    return absl::OkStatus();
+  });
+}
+
+LlmcStatus llmc_feed_together(LlmcFeed *feeds, size_t feed_count) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"feeds", feeds}}); !status.ok())
+      return status;
+    std::vector<Feed> all;
+    for (const LlmcFeed &feed : absl::MakeConstSpan(feeds, feed_count)) {
+      if (absl::Status status = requireNotNull({{"session", feed.session}}); !status.ok())
+        return status;
+      absl::StatusOr<absl::Span<const int32_t>> tokens = tokensOf("tokens", feed.tokens, feed.count);
+      if (!tokens.ok())
+        return tokens.status();
+      all.push_back({feed.session->session.get(), *tokens});
+    }
+    if (all.empty())
+      return absl::OkStatus();
+    absl::StatusOr<std::vector<absl::Span<const float>>> logits = all[0].sequence->feedTogether(all);
+    if (!logits.ok())
+      return logits.status();
+    for (size_t i = 0; i < feed_count; ++i)
+      feeds[i].logits = (*logits)[i].data();
+    return absl::OkStatus();
+  });
+}
+
 LlmcStatus llmc_read_source(LlmcSession *session, const int32_t *tokens, size_t count) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"session", session}}); !status.ok())

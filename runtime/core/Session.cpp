@@ -66,7 +66,7 @@ absl::Status Session::allocateCache() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<TokenSequence>> Session::fork() {
+absl::StatusOr<std::unique_ptr<Session>> Session::forkSession() {
   if (gpu != nullptr)
     return absl::UnimplementedError(
         "several sequences beside each other are for CPUs only, and the artifact is for GPUs");

@@ -69,8 +69,9 @@ public:
   /// What the caches hold beyond the sequence changes nothing for later steps.
   void truncate(int64_t length) override;
 
-  /// A session that shares artifact, threads and activations with this one. Only on processors.
-  absl::StatusOr<std::unique_ptr<TokenSequence>> fork() override;
+  /// A session with the same tokens that shares artifact, threads and activations with this one, and may outlive it. Only on processors.
+  absl::StatusOr<std::unique_ptr<Session>> forkSession();
+  absl::StatusOr<std::unique_ptr<TokenSequence>> fork() override { return forkSession(); }
   absl::Status copyFrom(const TokenSequence &other) override;
 
 private:

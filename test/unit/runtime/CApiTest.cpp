@@ -118,6 +118,42 @@ TEST_F(CApiTest, GeneratesWithTheRecommendedOptions) {
   EXPECT_EQ(stats.finish, LLMC_FINISH_CANCELLED);
 }
 
+TEST_F(CApiTest, FeedsSeveralSessionsTogether) {
+  open(generatorManifest());
+  const int32_t tokens[] = {1, 2, 3};
+  const float *logits;
+  ASSERT_EQ(llmc_feed(session, tokens, 1, &logits), LLMC_OK);
+  LlmcSession *fork;
+  ASSERT_EQ(llmc_session_fork(session, &fork), LLMC_OK);
+  LlmcFeed feeds[] = {{session, tokens + 1, 2, nullptr}, {fork, tokens + 2, 1, nullptr}};
+  ASSERT_EQ(llmc_feed_together(feeds, 2), LLMC_OK) << llmc_last_error();
+  EXPECT_EQ(llmc_session_position(session), 3);
+  EXPECT_EQ(llmc_session_position(fork), 2);
+  EXPECT_EQ(feeds[0].logits[11], 103) << "one step of three rows";
+  // The sum of all tokens and the model's first weight, which feeding one alone tells, too.
+  for (const LlmcFeed &feed : feeds) {
+    const std::vector<float> together(feed.logits, feed.logits + 11);
+    LlmcSession *alone;
+    ASSERT_EQ(llmc_session_create(model, 1, &alone), LLMC_OK);
+    std::vector<int32_t> whole{1};
+    whole.insert(whole.end(), feed.tokens, feed.tokens + feed.count);
+    ASSERT_EQ(llmc_feed(alone, whole.data(), whole.size(), &logits), LLMC_OK);
+    EXPECT_EQ(std::vector<float>(logits, logits + 11), together);
+    llmc_session_free(alone);
+  }
+  // If one cannot be fed, none is.
+  const int32_t wrong = 11;
+  LlmcFeed refused[] = {{session, tokens, 1, nullptr}, {fork, &wrong, 1, nullptr}};
+  EXPECT_EQ(llmc_feed_together(refused, 2), LLMC_INVALID_ARGUMENT);
+  EXPECT_STREQ(llmc_last_error(), "token 0 is 11, expected 0 to 10");
+  refused[1] = refused[0];
+  EXPECT_EQ(llmc_feed_together(refused, 2), LLMC_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_session_position(session), 3);
+  llmc_session_free(session);
+  session = fork; // which outlives it
+  ASSERT_EQ(llmc_feed(session, tokens, 1, &logits), LLMC_OK);
+}
+
 TEST_F(CApiTest, GoesOnBehindPartsOfASequence) {
   open(generatorManifest());
   const int32_t tokens[] = {1, 2, 3};

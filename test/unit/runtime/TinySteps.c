@@ -11,16 +11,26 @@ enum { Vocabulary = 11, LogitWidth = 12, Context = 16, HiddenWidth = 3 };
 // its logit is 1, those of the others 0. The padding column LogitWidth - 1 holds 100 + rows of the step. If
 // the cache of a new sequence holds something beyond it, the logits are -1. cache: int32 [Context], token + 1 at each
 // position; weights: float [1]; arena: int32 [1], number of output rows so far
+static int32_t *cacheOf(const LlmcStep *step, int64_t row) {
+  return (int32_t *)(step->cache + (step->rows == 1 ? 0 : step->cache_offsets[row]));
+}
+
 static void generate(const LlmcStep *step, LlmcWorker *worker) {
   for (int64_t row; (row = llmc_region_next(worker, step->rows)) >= 0;)
-    ((int32_t *)step->cache)[step->positions[row]] = step->tokens[row] + 1;
+    cacheOf(step, row)[step->positions[row]] = step->tokens[row] + 1;
   for (int64_t chunk; (chunk = llmc_region_next(worker, step->output_rows)) >= 0;) {
-    const int32_t *cache = (const int32_t *)step->cache;
-    const int last = step->positions[step->output_ids[chunk]], stepLast = step->positions[step->rows - 1];
+    const int64_t row = step->output_ids[chunk];
+    const int32_t *cache = cacheOf(step, row);
+    int64_t firstRow = row, lastRow = row; // of this sequence
+    while (firstRow > 0 && cacheOf(step, firstRow - 1) == cache)
+      --firstRow;
+    while (lastRow + 1 < step->rows && cacheOf(step, lastRow + 1) == cache)
+      ++lastRow;
+    const int last = step->positions[row], stepLast = step->positions[lastRow];
     int sum = (int)((const float *)step->weights)[0] + TINY_OFFSET, isClean = 1;
     for (int position = 0; position <= last; ++position)
       sum += cache[position] - 1;
-    for (int position = stepLast + 1; step->positions[0] == 0 && position < Context; ++position)
+    for (int position = stepLast + 1; step->positions[firstRow] == 0 && position < Context; ++position)
       isClean &= cache[position] == 0;
     float *logits = step->output + chunk * LogitWidth;
     for (int token = 0; token < Vocabulary; ++token)
