@@ -117,9 +117,9 @@ std::unique_ptr<GuardedMemory> LoadedProgram::makeCache() const {
   return cache;
 }
 
-static std::unique_ptr<GuardedMemory> guarded(const std::vector<int32_t> &numbers) {
-  auto memory = std::make_unique<GuardedMemory>(numbers.size() * sizeof(int32_t));
-  llvm::copy(numbers, memory->as<int32_t>());
+template <typename T> static std::unique_ptr<GuardedMemory> guarded(const std::vector<T> &numbers) {
+  auto memory = std::make_unique<GuardedMemory>(numbers.size() * sizeof(T));
+  llvm::copy(numbers, memory->template as<T>());
   return memory;
 }
 
@@ -136,8 +136,8 @@ absl::StatusOr<std::vector<float>> LoadedProgram::run(StringRef name, const Step
                                                       const GuardedMemory &cache, runtime::Team &team) const {
   const int64_t rows = inputs.tokens.size(), wanted = inputs.outputIds.size();
   auto tokens = guarded(inputs.tokens), positions = guarded(countFrom(inputs.firstPosition, rows)),
-       types = guarded(inputs.tokenTypes), ids = guarded(inputs.outputIds);
-  const GuardedMemory cacheOffsets(rows * sizeof(int64_t)); // of one sequence: all 0
+       types = guarded(inputs.tokenTypes), ids = guarded(inputs.outputIds),
+       cacheOffsets = guarded(std::vector<int64_t>(rows)); // of one sequence: all 0
   GuardedMemory arena(arenaBytes), output(wanted * outputWidth * sizeof(float));
   LlmcStep step = {};
   step.rows = rows;
@@ -149,7 +149,7 @@ absl::StatusOr<std::vector<float>> LoadedProgram::run(StringRef name, const Step
   step.weights = weights->as();
   step.arena = arena.as();
   step.cache = cache.as();
-  step.cache_offsets = cacheOffsets.as<int64_t>();
+  step.cache_offsets = cacheOffsets->as<int64_t>();
   step.output = output.as<float>();
   team.run(steps.lookup(name), step);
   team.settle();

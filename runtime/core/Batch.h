@@ -9,64 +9,77 @@
 #include "absl/synchronization/mutex.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace llmc::runtime {
 
 /// Sequences that threads continue at the same time, one each: what they feed is computed in common steps,
 /// for which the weights are read once (TokenSequence::feedTogether). A sequence enters and leaves between
-/// any two steps, and long prompts go through them in pieces, so that others write on meanwhile (continuous
-/// batching: Yu et al., Orca, OSDI 2022; pieces: Agrawal et al., Sarathi-Serve, OSDI 2024).
+/// any two steps, and long prompts go through them in pieces, in the order in which they came, so that others
+/// write on meanwhile (continuous batching: Yu et al., Orca, OSDI 2022; pieces: Agrawal et al.,
+/// Sarathi-Serve, OSDI 2024).
 ///
 /// A thread enters with one of the sequences, feeds it, and leaves:
 ///
 ///     Batch::Member member(*batch, index);
 ///     generate(member, prompt, options, onToken);
 ///
-/// A step begins when all that entered wait for one.
+/// A step begins when all that entered wait for one: who entered and does not feed keeps the others waiting.
 class Batch {
 public:
   /// Tokens of prompts that a common step takes at most.
   static constexpr int64_t kPromptRows = 128;
 
   /// `count` sequences: `first`, which has to outlive the batch and is not fed by others, and forks of it.
-  /// Fails as fork() does.
-  static absl::StatusOr<std::unique_ptr<Batch>> create(TokenSequence &first, int64_t count);
+  /// Where `isCancelled` says so before a step, all that is waited for fails with Cancelled. Fails as fork()
+  /// does.
+  static absl::StatusOr<std::unique_ptr<Batch>>
+  create(TokenSequence &first, int64_t count, std::function<bool()> isCancelled = [] { return false; });
   int64_t size() const { return static_cast<int64_t>(sequences.size()); }
 
   class Member;
 
 private:
-  explicit Batch(TokenSequence &first) : sequences{&first} {}
+  Batch(TokenSequence &first, std::function<bool()> isCancelled)
+      : sequences{&first}, isCancelled(std::move(isCancelled)) {}
 
   /// What a thread waits for.
   struct Request {
     TokenSequence *sequence;
     absl::Span<const int32_t> tokens; ///< that are left to be fed
     Rows rows;
-    bool isDone = false;
-    absl::Status status;
-    absl::Span<const float> logits;
+    /// The logits of the last of `tokens`, or why there are none, once it was fed.
+    std::optional<absl::StatusOr<absl::Span<const float>>> logits = {};
+  };
+  /// A part of a request that a step computes.
+  struct Piece {
+    Request *request;
+    int64_t count;
+    absl::StatusOr<absl::Span<const float>> logits = absl::Span<const float>();
   };
 
-  void enter() ABSL_LOCKS_EXCLUDED(mutex);
-  void leave() ABSL_LOCKS_EXCLUDED(mutex);
-  absl::StatusOr<absl::Span<const float>> feed(Request request) ABSL_LOCKS_EXCLUDED(mutex);
+  void enter();
+  void leave();
+  absl::StatusOr<absl::Span<const float>> feed(Request request);
   bool isComplete() const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
     return !isRunning && !waiting.empty() && static_cast<int64_t>(waiting.size()) == entered;
   }
   /// Called with the mutex held, which is free while the step is computed.
   void runStep();
-  /// Feeds a part of what is waited for.
-  static void run(std::vector<Request *> requests);
+  std::vector<Piece> choosePieces() const ABSL_SHARED_LOCKS_REQUIRED(mutex);
+  void run(std::vector<Piece> &pieces);
 
   std::vector<TokenSequence *> sequences;
   std::vector<std::unique_ptr<TokenSequence>> forks;
+  const std::function<bool()> isCancelled;
   absl::Mutex mutex;
   int64_t entered ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<Request *> waiting ABSL_GUARDED_BY(mutex);
-  bool isRunning ABSL_GUARDED_BY(mutex) = false; ///< a thread computes a step
+  std::vector<Request *> waiting ABSL_GUARDED_BY(mutex); ///< in the order in which they came
+  bool isRunning ABSL_GUARDED_BY(mutex) = false;         ///< a thread computes a step
 };
 
 /// A sequence of a batch in the hands of the thread that made this, as long as this lives.

@@ -53,7 +53,7 @@ struct Finished {
 class Search {
 public:
   Search(TokenSequence &sequence, const BeamTask &task)
-      : task(task), options(task.options), vocabulary(sequence.vocabularySize()), beams(1) {
+      : task(task), options(task.options), first(sequence), vocabulary(sequence.vocabularySize()), beams(1) {
     beams[0].sequence = &sequence;
   }
 
@@ -195,7 +195,7 @@ private:
     std::vector<Feed> feeds;
     for (const Beam &beam : beams)
       feeds.push_back({beam.sequence, absl::MakeConstSpan(&beam.tokens.back(), 1)});
-    absl::StatusOr<std::vector<absl::Span<const float>>> logits = feeds.front().sequence->feedTogether(feeds);
+    absl::StatusOr<std::vector<absl::Span<const float>>> logits = first.feedTogether(feeds);
     if (!logits.ok())
       return logits.status();
     for (size_t i = 0; i < beams.size(); ++i)
@@ -206,6 +206,7 @@ private:
 
   const BeamTask &task;
   const BeamOptions &options;
+  TokenSequence &first;
   const int64_t vocabulary;
   std::vector<std::unique_ptr<TokenSequence>> forks;
   std::vector<TokenSequence *> spare; ///< of no beam

@@ -66,16 +66,19 @@ absl::Status Session::allocateCache() {
   return absl::OkStatus();
 }
 
+static absl::Status severalOnGpu() {
+  return absl::UnimplementedError(
+      "several sequences beside each other are for CPUs only, and the artifact is for GPUs");
+}
+
 absl::StatusOr<std::unique_ptr<Session>> Session::forkSession() {
   if (gpu != nullptr)
-    return absl::UnimplementedError(
-        "several sequences beside each other are for CPUs only, and the artifact is for GPUs");
+    return severalOnGpu();
   std::unique_ptr<Session> other(new Session(loaded, workers));
   other->arena = arena;
   if (absl::Status status = other->allocateCache(); !status.ok())
     return status;
-  rowsOfStep->clear();
-  other->rowsOfStep = std::make_unique<StepRows>(rowsOfStep->room());
+  other->rowsOfStep = std::make_unique<StepRows>(rowsOfStep->capacity());
   other->sourceTokens = sourceTokens;
   std::copy_n(cache.data(), loaded->manifest().encoder().cache_bytes(), other->cache.data());
   if (absl::Status status = other->copyFrom(*this); !status.ok())
@@ -199,8 +202,8 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
 }
 
 absl::StatusOr<std::vector<absl::Span<const float>>> Session::feedTogether(absl::Span<const Feed> feeds) {
-  if (gpu != nullptr)
-    return TokenSequence::feedTogether(feeds);
+  if (gpu != nullptr && feeds.size() > 1)
+    return severalOnGpu();
   absl::flat_hash_set<const TokenSequence *> fed;
   for (const Feed &feed : feeds) {
     const auto *session = dynamic_cast<const Session *>(feed.sequence);
@@ -251,7 +254,7 @@ absl::Status Session::feedSteps(absl::Span<const Feed> feeds, Rows wanted, float
       done = isLast ? 0 : done + count;
       next += isLast;
     }
-    uint8_t *const cacheOfStep = rowsOfStep->size() == 1 ? first + rowsOfStep->firstCacheOffset() : first;
+    uint8_t *const cacheOfStep = step.maxRows == 1 ? first + rowsOfStep->firstCacheOffset() : first;
     if (absl::Status status = runStep(step, cacheOfStep, outputs); !status.ok())
       return status;
     left -= rowsOfStep->size();

@@ -51,8 +51,8 @@ public:
   /// The width of rows is that of outputs. Only for artifacts of kind GENERATE.
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) override;
   using TokenSequence::feed;
-  /// Steps take rows of all sequences; the logits are, to the bit, those of each sequence alone. On GPUs one
-  /// sequence after the other.
+  /// Steps take rows of all sequences; the logits are, to the bit, those of each sequence alone. This one
+  /// need not be among them; the logits lie in its memory. Only on processors.
   absl::StatusOr<std::vector<absl::Span<const float>>> feedTogether(absl::Span<const Feed> feeds) override;
 
   /// The embedding of a text, [output_width], pooled as the manifest says; valid until the next call. Only
@@ -69,7 +69,8 @@ public:
   /// What the caches hold beyond the sequence changes nothing for later steps.
   void truncate(int64_t length) override;
 
-  /// A session with the same tokens that shares artifact, threads and activations with this one, and may outlive it. Only on processors.
+  /// A session with the same tokens that shares artifact, threads and activations with this one, and may
+  /// outlive it. Only on processors.
   absl::StatusOr<std::unique_ptr<Session>> forkSession();
   absl::StatusOr<std::unique_ptr<TokenSequence>> fork() override { return forkSession(); }
   absl::Status copyFrom(const TokenSequence &other) override;

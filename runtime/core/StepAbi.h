@@ -34,8 +34,8 @@ typedef struct LlmcStep {
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined
   uint8_t *cache;             ///< `cache_bytes` of the manifest; zero before the first step of a sequence
   /// [rows], bytes from `cache` to the cache of the sequence that a row is of, a multiple of 64 and not
-  /// negative. Rows of a sequence follow each other, in the order of their positions. A step of one row has
-  /// `cache` itself.
+  /// negative. Rows of a sequence follow each other, in the order of their positions. A step whose `max_rows`
+  /// is 1 has `cache` itself.
   const int64_t *cache_offsets;
   float *output; ///< [output_rows, output_width]: logits, or hidden states of an encoder
   /// Of steps of training, which use this and `arena` alone: one buffer for each operand that the manifest

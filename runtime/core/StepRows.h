@@ -23,7 +23,7 @@ public:
   void clear() { rows = wanted = 0; }
   int64_t size() const { return rows; }
   int64_t outputs() const { return wanted; }
-  int64_t room() const { return static_cast<int64_t>(tokens.size()) - rows; }
+  int64_t capacity() const { return static_cast<int64_t>(tokens.size()); }
 
   /// Adds the tokens `next` of a sequence, the first of which has `position`. All are of type `type`, and the
   /// cache of their sequence is `cacheOffset` bytes behind the step's.

@@ -5,11 +5,13 @@
 namespace llmc::runtime {
 
 absl::StatusOr<std::unique_ptr<TokenSequence>> TokenSequence::fork() {
-  return absl::UnimplementedError("this engine continues a text in one way only, expected one beam");
+  return absl::UnimplementedError(
+      "this engine continues one text at a time, expected no beams and no texts beside it");
 }
 
 absl::Status TokenSequence::copyFrom(const TokenSequence &) {
-  return absl::UnimplementedError("this engine continues a text in one way only, expected one beam");
+  return absl::UnimplementedError(
+      "this engine continues one text at a time, expected no beams and no texts beside it");
 }
 
 absl::StatusOr<std::vector<absl::Span<const float>>>

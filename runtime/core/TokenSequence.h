@@ -45,8 +45,8 @@ public:
   }
   /// Feeds several sequences, this one or forks of it, each at most once. Returns the logits of what comes
   /// after the last token of each, in their order, as `feed` gives them; valid until the next call on any of
-  /// them. What `feed` refuses is refused of each, and all sequences are then as they were. Engines that can
-  /// compute them in common, which reads the model's weights once for all.
+  /// them. Sessions compute them in common steps, which read the model's weights once for all, and refuse all
+  /// if `feed` would refuse one. By default they are fed one after the other, up to one that is refused.
   virtual absl::StatusOr<std::vector<absl::Span<const float>>> feedTogether(absl::Span<const Feed> feeds);
   /// Forgets the sequence.
   virtual void reset() = 0;

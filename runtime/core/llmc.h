@@ -111,8 +111,8 @@ LLMC_API LlmcStatus llmc_session_truncate(LlmcSession *session, int64_t length);
 LLMC_API LlmcStatus llmc_feed(LlmcSession *session, const int32_t *tokens, size_t count,
                               const float **logits);
 
-/** A session with the same tokens that shares threads and activations with `session`: the two are not used at the
-   same time. They are freed in any order. Not for models on GPUs (LLMC_UNSUPPORTED). */
+/** A session with the same tokens that shares threads and activations with `session`: the two are not used at
+   the same time. They are freed in any order. Not for models on GPUs (LLMC_UNSUPPORTED). */
 LLMC_API LlmcStatus llmc_session_fork(LlmcSession *session, LlmcSession **fork);
 
 /** What one of several sessions is fed. */
@@ -123,9 +123,10 @@ typedef struct LlmcFeed {
   const float *logits; /**< set by llmc_feed_together: those of the next token, [output_width] */
 } LlmcFeed;
 
-/** Feeds several forks of one session, each at most once, as llmc_feed does each, but in common steps, which read the
-   model's weights once for all. On processors the logits are the same to the bit; they are valid until the next call on any of the
-   sessions. If one of them cannot be fed, none is. */
+/** Feeds several forks of one session, each at most once, as llmc_feed does each, but in common steps, which
+   read the model's weights once for all. The logits are the same to the bit; they are valid until the next
+   call on any of the sessions. If one of them cannot be fed, none is. Not for models on GPUs
+   (LLMC_UNSUPPORTED). */
 LLMC_API LlmcStatus llmc_feed_together(LlmcFeed *feeds, size_t feed_count);
 
 /** Of a model that reads a source before it writes (LLMC_UNSUPPORTED: it continues its text): starts anew

@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace llmc::tool {
@@ -55,13 +56,23 @@ public:
   Answers(const Answers &) = delete;
   Answers &operator=(const Answers &) = delete;
 
-  void start(std::vector<Answerer> answerers) {
-    for (Answerer &answerer : answerers)
-      threads.emplace_back([this, answerer = std::move(answerer)]() mutable {
-        // What an answerer does beside others ends with it.
-        const Answerer own = std::move(answerer);
-        work(own);
-      });
+  /// Fails where the system gives fewer threads than there are answerers.
+  absl::Status start(std::vector<Answerer> answerers) {
+    const size_t count = answerers.size();
+    try {
+      for (Answerer &answerer : answerers)
+        threads.emplace_back([this, answerer = std::move(answerer)]() mutable {
+          // What an answerer does beside others ends with it.
+          const Answerer own = std::move(answerer);
+          work(own);
+        });
+    } catch (const std::system_error &error) {
+      isStopped = true;
+      return absl::ResourceExhaustedError(absl::StrCat("cannot start ", count,
+                                                       " threads to answer prompts, only ", threads.size(),
+                                                       ": ", error.code().message()));
+    }
+    return absl::OkStatus();
   }
 
   /// Waits for the answer to prompt `i`.
@@ -76,12 +87,14 @@ private:
   void work(const Answerer &answerer) {
     generate::TextOptions own = text;
     own.generation.rules.constraint = answerer.constraint;
-    for (size_t i = next++; i < prompts.size() && !isStopped; i = next++) {
+    const auto isOver = [&] { return isStopped || Interrupt::requested(); };
+    for (size_t i = next++; i < prompts.size(); i = next++) {
       // Of the line, so that an answer does not depend on where a run begins.
       own.generation.sampling.text = static_cast<uint32_t>(prompts[i].line);
-      absl::StatusOr<generate::Completion> completion =
-          generate::completeText(answerer.engine, tokenizer, encoded[i], own,
-                                 [&](absl::string_view) { return !isStopped && !Interrupt::requested(); });
+      absl::StatusOr<generate::Completion> completion = absl::CancelledError("interrupted");
+      if (!isOver())
+        completion = generate::completeText(answerer.engine, tokenizer, encoded[i], own,
+                                            [&](absl::string_view) { return !isOver(); });
       absl::MutexLock lock(&mutex);
       completions[i] = std::move(completion);
     }
@@ -130,16 +143,18 @@ ExitCode Conversation::answerFile(std::vector<Answerer> answerers) {
   bool isCancelled = false;
   Interrupt interrupt;
   Answers completions(text, tokenizer, *prompts, encoded, options.skippedPrompts);
-  completions.start(std::move(answerers));
+  if (absl::Status status = completions.start(std::move(answerers)); !status.ok())
+    return fail(status);
   for (size_t i = options.skippedPrompts; i < prompts->size(); ++i) {
     const FilePrompt &prompt = (*prompts)[i];
     progress.update("prompts", static_cast<int64_t>(i), static_cast<int64_t>(prompts->size()));
     absl::StatusOr<generate::Completion> completion = completions.get(i);
     progress.clear();
-    if (!completion.ok())
+    if (!completion.ok() && !absl::IsCancelled(completion.status()))
       return fail(io::withContext(where(prompt), completion.status()));
     // An answer is written as a whole or not at all, so that --skip can go on behind what was written.
-    isCancelled = completion->finishReason == runtime::nameOf(runtime::FinishReason::Caller);
+    isCancelled =
+        !completion.ok() || completion->finishReason == runtime::nameOf(runtime::FinishReason::Caller);
     if (isCancelled)
       break;
     printJson(describe(prompt, encoded[i], *completion));

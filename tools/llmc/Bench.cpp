@@ -7,6 +7,7 @@
 #include "runtime/core/Generator.h"
 #include "runtime/io/Message.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -23,7 +24,7 @@ namespace {
 struct BenchOptions {
   ModelOptions model;
   std::optional<std::vector<int>> promptTokens, decodeTokens;
-  std::vector<int> sequences = {1};
+  std::optional<std::vector<int>> sequences;
   int repetitions = 5;
   bool json = false;
 };
@@ -71,7 +72,7 @@ absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<
 /// Feeds `sequences` the tokens `ids` one by one, in common steps.
 absl::Status runTogether(absl::Span<runtime::TokenSequence *const> sequences, absl::Span<const int32_t> ids) {
   for (runtime::TokenSequence *sequence : sequences)
-    sequence->reset();
+    sequence->truncate(0); // which keeps a source
   for (const int32_t &id : ids) {
     std::vector<runtime::Feed> feeds;
     for (runtime::TokenSequence *sequence : sequences)
@@ -89,6 +90,9 @@ absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Wor
   std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
   std::vector<runtime::TokenSequence *> sequences{&session};
   session.reset();
+  if (workload.sequences > 1 && session.readsSource())
+    if (absl::Status status = session.readSource(absl::MakeConstSpan(ids).first(1)); !status.ok())
+      return status;
   while (static_cast<int>(sequences.size()) < workload.sequences) {
     absl::StatusOr<std::unique_ptr<runtime::TokenSequence>> fork = session.fork();
     if (!fork.ok())
@@ -132,16 +136,21 @@ std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kin
                            tokens});
   for (int tokens : decodes)
     if (tokens > 0)
-      for (int sequences : options.sequences)
+      for (int sequences : options.sequences.value_or(std::vector<int>{1}))
         workloads.push_back({Workload::Decode, tokens, sequences});
   return workloads;
 }
 
 /// Whether there is something to measure, all of it fits the context of `session`, and the model can do it.
-absl::Status checkWorkloads(absl::Span<const Workload> workloads, const runtime::Session &session) {
+absl::Status checkWorkloads(absl::Span<const Workload> workloads, const BenchOptions &options,
+                            const runtime::Session &session) {
   if (workloads.empty())
     return absl::InvalidArgumentError(
         "--prompt-tokens, --decode-tokens: all are 0, expected something to measure");
+  if (options.sequences &&
+      absl::c_none_of(workloads, [](const Workload &workload) { return workload.kind == Workload::Decode; }))
+    return absl::InvalidArgumentError("--sequences: nothing is decoded, expected --decode-tokens and a model "
+                                      "that makes logits");
   for (const Workload &workload : workloads) {
     absl::string_view option = workload.kind == Workload::Decode ? "--decode-tokens" : "--prompt-tokens";
     if (workload.tokens > session.contextLength())
@@ -164,7 +173,7 @@ ExitCode bench(const BenchOptions &options) {
     return code;
   const runtime::Manifest &manifest = model.artifact->manifest();
   const std::vector<Workload> workloads = workloadsOf(options, manifest.kind(), manifest.context_length());
-  if (absl::Status status = checkWorkloads(workloads, *model.session); !status.ok())
+  if (absl::Status status = checkWorkloads(workloads, options, *model.session); !status.ok())
     return fail(status, ExitCode::Usage);
   Json measurements = Json::array();
   if (!options.json)

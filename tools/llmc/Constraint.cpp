@@ -28,10 +28,11 @@ static absl::StatusOr<std::string> grammarOfJsonSchema(absl::string_view name, c
   return grammar.ok() ? grammar : io::withContext(name, grammar.status());
 }
 
-absl::StatusOr<std::shared_ptr<runtime::TokenConstraint>> constraintOf(const RunOptions &options,
-                                                                       const text::Tokenizer &tokenizer) {
+absl::StatusOr<std::vector<std::shared_ptr<runtime::TokenConstraint>>>
+constraintsOf(const RunOptions &options, const text::Tokenizer &tokenizer, int64_t count) {
+  std::vector<std::shared_ptr<runtime::TokenConstraint>> constraints(count);
   if (!options.grammarFile && !options.jsonSchema)
-    return nullptr;
+    return constraints;
   std::string name = options.grammarFile ? *options.grammarFile : *options.jsonSchema;
   const bool isInline = options.jsonSchema && absl::StartsWith(absl::StripLeadingAsciiWhitespace(name), "{");
   absl::StatusOr<std::string> text = isInline ? name : readText(name);
@@ -44,7 +45,13 @@ absl::StatusOr<std::shared_ptr<runtime::TokenConstraint>> constraintOf(const Run
   absl::StatusOr<grammar::Grammar> grammar = grammar::readGrammar(name, *text);
   if (!grammar.ok())
     return grammar.status();
-  return grammar::GrammarConstraint::create(*grammar, tokenizer);
+  for (std::shared_ptr<runtime::TokenConstraint> &constraint : constraints) {
+    auto made = grammar::GrammarConstraint::create(*grammar, tokenizer);
+    if (!made.ok())
+      return made.status();
+    constraint = *std::move(made);
+  }
+  return constraints;
 }
 
 } // namespace llmc::tool

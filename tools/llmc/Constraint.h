@@ -5,13 +5,15 @@
 #include "tools/llmc/RunOptions.h"
 
 #include <memory>
+#include <vector>
 
 namespace llmc::tool {
 
-/// The form that answers have to keep to, in the tokens of a model; null if the options name none. Errors
-/// name the file, or --json-schema where the schema is on the command line, and the place in it.
-absl::StatusOr<std::shared_ptr<runtime::TokenConstraint>> constraintOf(const RunOptions &options,
-                                                                       const text::Tokenizer &tokenizer);
+/// The form that answers have to keep to, in the tokens of a model, for each of `count` answers at a time;
+/// null if the options name none. Errors name the file, or --json-schema where the schema is on the command
+/// line, and the place in it.
+absl::StatusOr<std::vector<std::shared_ptr<runtime::TokenConstraint>>>
+constraintsOf(const RunOptions &options, const text::Tokenizer &tokenizer, int64_t count = 1);
 
 } // namespace llmc::tool
 

@@ -32,10 +32,10 @@ ExitCode runInterpreted(const RunOptions &options) {
   auto text = textOptions(options, codegen::generationDefaults(model.info()));
   if (!text.ok())
     return fail(text.status(), ExitCode::Usage);
-  auto constraint = constraintOf(options, **tokenizer);
-  if (!constraint.ok())
-    return fail(constraint.status());
-  text->generation.rules.constraint = *std::move(constraint);
+  auto constraints = constraintsOf(options, **tokenizer);
+  if (!constraints.ok())
+    return fail(constraints.status());
+  text->generation.rules.constraint = constraints->front();
   Model draft;
   if (options.draft) {
     ExitCode code = ExitCode::Success;

@@ -1,15 +1,18 @@
 #include "tools/llmc/Interrupt.h"
 
+#include <atomic>
+
 namespace llmc::tool {
 
 namespace {
-volatile std::sig_atomic_t interrupted = 0;
+std::atomic<bool> interrupted = false; // which several threads ask for
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
 } // namespace
 
 Interrupt::Interrupt() {
-  interrupted = 0;
+  interrupted = false;
   struct sigaction action = {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int) { interrupted = true; };
   // The second one meets the default again.
   action.sa_flags = SA_RESTART | SA_RESETHAND;
   sigemptyset(&action.sa_mask);
@@ -18,6 +21,6 @@ Interrupt::Interrupt() {
 
 Interrupt::~Interrupt() { sigaction(SIGINT, &previous, nullptr); }
 
-bool Interrupt::requested() { return interrupted != 0; }
+bool Interrupt::requested() { return interrupted; }
 
 } // namespace llmc::tool

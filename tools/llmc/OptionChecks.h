@@ -12,9 +12,9 @@ class Validator;
 
 namespace llmc::tool {
 
-/// More tokens than any model or user has, and few enough for all arithmetic.
 /// Sequences that are computed side by side; each has a cache for the whole context.
 inline constexpr uint64_t kMostSequences = 1024;
+/// More tokens than any model or user has, and few enough for all arithmetic.
 inline constexpr uint64_t kMostTokens = std::numeric_limits<int32_t>::max();
 
 /// Accepts the decimal digits of a number from `least` to `most`; errors say what was expected and what was

@@ -5,6 +5,7 @@
 #include "tools/llmc/Constraint.h"
 #include "tools/llmc/Conversation.h"
 #include "tools/llmc/Draft.h"
+#include "tools/llmc/Interrupt.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -23,20 +24,18 @@ static absl::Status checkParallel(const RunOptions &options, const generate::Tex
 }
 
 /// Those that answer prompts in common steps of `batch`.
-static absl::StatusOr<std::vector<Answerer>> makeAnswerers(runtime::Batch &batch, const RunOptions &options,
-                                                           const text::Tokenizer &tokenizer) {
+static std::vector<Answerer>
+makeAnswerers(runtime::Batch &batch,
+              const std::vector<std::shared_ptr<runtime::TokenConstraint>> &constraints) {
   std::vector<Answerer> answerers;
   for (int64_t i = 0; i < batch.size(); ++i) {
-    auto constraint = constraintOf(options, tokenizer);
-    if (!constraint.ok())
-      return constraint.status();
     auto member = std::make_shared<runtime::Batch::Member>(batch, i);
     answerers.push_back(
         {[member](absl::Span<const int32_t> prompt, const runtime::GenerationOptions &generation,
                   absl::FunctionRef<bool(int32_t)> onToken) {
            return runtime::generate(*member, prompt, generation, onToken);
          },
-         *std::move(constraint)});
+         constraints[i]});
   }
   return answerers;
 }
@@ -50,10 +49,10 @@ static ExitCode run(const RunOptions &options) {
       textOptions(options, model.artifact->manifest().generation_defaults());
   if (!text.ok())
     return failUsage(absl::string_view(text.status().message()));
-  auto constraint = constraintOf(options, *model.tokenizer);
-  if (!constraint.ok())
-    return fail(constraint.status());
-  text->generation.rules.constraint = *std::move(constraint);
+  auto constraints = constraintsOf(options, *model.tokenizer, options.parallel);
+  if (!constraints.ok())
+    return fail(constraints.status());
+  text->generation.rules.constraint = constraints->front();
   Model draft;
   if (options.draft) {
     draft = loadDraft(options, *model.tokenizer, model.session->team(), code);
@@ -69,13 +68,10 @@ static ExitCode run(const RunOptions &options) {
     return conversation->run(generate::engineOf(*model.session));
   if (absl::Status status = checkParallel(options, *text); !status.ok())
     return failUsage(absl::string_view(status.message()));
-  auto batch = runtime::Batch::create(*model.session, options.parallel);
+  auto batch = runtime::Batch::create(*model.session, options.parallel, Interrupt::requested);
   if (!batch.ok())
     return fail(io::withContext(options.model.path, batch.status()));
-  auto answerers = makeAnswerers(**batch, options, *model.tokenizer);
-  if (!answerers.ok())
-    return fail(answerers.status());
-  return conversation->run(*std::move(answerers));
+  return conversation->run(makeAnswerers(**batch, *constraints));
 }
 
 void addRunCommand(CLI::App &app, Invocation &invocation) {

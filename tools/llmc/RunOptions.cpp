@@ -185,6 +185,7 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
                 "FILE is a checkpoint, run by the reference semantics of the compiler's operations: slow, "
                 "and right by "
                 "definition")
+      ->excludes("--parallel")
       ->group("Debugging");
   command.footer(
       "Examples:\n"

@@ -219,7 +219,7 @@ std::string messageAfter(absl::FunctionRef<void(Manifest &)> change) {
 TEST(ManifestTest, IsCheckedForItsSections) {
   ASSERT_EQ(checkManifest(validManifest(), kSectionsEnd), absl::OkStatus());
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_abi_version(7); }),
-            "artifact was compiled for step ABI version 7, but this runtime has version 3: compile it again");
+            "artifact was compiled for step ABI version 7, but this runtime has version 4: compile it again");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_offset(64); }),
             "code begins at byte 64, expected 0");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.mutable_code()->set_size(8293); }),

@@ -11,20 +11,20 @@ enum { Vocabulary = 11, LogitWidth = 12, Context = 16, HiddenWidth = 3 };
 // its logit is 1, those of the others 0. The padding column LogitWidth - 1 holds 100 + rows of the step. If
 // the cache of a new sequence holds something beyond it, the logits are -1. cache: int32 [Context], token + 1 at each
 // position; weights: float [1]; arena: int32 [1], number of output rows so far
-static int32_t *cacheOf(const LlmcStep *step, int64_t row) {
-  return (int32_t *)(step->cache + (step->rows == 1 ? 0 : step->cache_offsets[row]));
+static int32_t *cacheOf(const LlmcStep *step, int64_t row, int maxRows) {
+  return (int32_t *)(step->cache + (maxRows == 1 ? 0 : step->cache_offsets[row]));
 }
 
-static void generate(const LlmcStep *step, LlmcWorker *worker) {
+static void generate(const LlmcStep *step, LlmcWorker *worker, int maxRows) {
   for (int64_t row; (row = llmc_region_next(worker, step->rows)) >= 0;)
-    cacheOf(step, row)[step->positions[row]] = step->tokens[row] + 1;
+    cacheOf(step, row, maxRows)[step->positions[row]] = step->tokens[row] + 1;
   for (int64_t chunk; (chunk = llmc_region_next(worker, step->output_rows)) >= 0;) {
     const int64_t row = step->output_ids[chunk];
-    const int32_t *cache = cacheOf(step, row);
+    const int32_t *cache = cacheOf(step, row, maxRows);
     int64_t firstRow = row, lastRow = row; // of this sequence
-    while (firstRow > 0 && cacheOf(step, firstRow - 1) == cache)
+    while (firstRow > 0 && cacheOf(step, firstRow - 1, maxRows) == cache)
       --firstRow;
-    while (lastRow + 1 < step->rows && cacheOf(step, lastRow + 1) == cache)
+    while (lastRow + 1 < step->rows && cacheOf(step, lastRow + 1, maxRows) == cache)
       ++lastRow;
     const int last = step->positions[row], stepLast = step->positions[lastRow];
     int sum = (int)((const float *)step->weights)[0] + TINY_OFFSET, isClean = 1;
@@ -39,8 +39,8 @@ static void generate(const LlmcStep *step, LlmcWorker *worker) {
   }
 }
 
-void tiny_decode(const LlmcStep *step, LlmcWorker *worker) { generate(step, worker); }
-void tiny_prefill(const LlmcStep *step, LlmcWorker *worker) { generate(step, worker); }
+void tiny_decode(const LlmcStep *step, LlmcWorker *worker) { generate(step, worker, 1); }
+void tiny_prefill(const LlmcStep *step, LlmcWorker *worker) { generate(step, worker, 4); }
 
 // An encoder: hidden[row][d] = weights[d] * (token + 10 * position) + type.
 // weights: float [HiddenWidth]
