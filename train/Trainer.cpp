@@ -1,5 +1,6 @@
 #include "train/Trainer.h"
 
+#include "runtime/io/AtomicFile.h"
 #include "train/Average.h"
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
@@ -116,7 +117,8 @@ private:
           return status;
       absl::StatusOr<Progress> loaded = loadCheckpoint(folder, program);
       if (!loaded.ok())
-        return loaded.status();
+        return absl::Status(loaded.status().code(),
+                            absl::StrCat(loaded.status().message(), "; ", otherBeginning(checkpoints)));
       progress = *loaded;
       if (progress.step > settings.steps())
         return absl::InvalidArgumentError(absl::StrCat(
@@ -140,6 +142,14 @@ private:
     if (const std::string name = program.deviceName(); !name.empty())
       say(absl::StrCat("training on ", name));
     return openLog();
+  }
+
+  /// What a run can begin with in place of the last one of `checkpoints`.
+  std::string otherBeginning(const std::vector<uint64_t> &checkpoints) const {
+    if (checkpoints.size() < 2)
+      return "--restart begins anew";
+    return absl::StrCat("remove that folder to go on from ",
+                        checkpointPath(settings.output(), checkpoints[checkpoints.size() - 2]));
   }
 
   /// Reads the parameters of `part` from where the run starts.
@@ -190,18 +200,22 @@ private:
   /// One line of JSON for each step that is logged. Lines of steps that are made again go.
   absl::Status openLog() {
     const std::string path = absl::StrCat(settings.output(), "/log.jsonl");
-    std::vector<std::string> kept;
+    std::string kept;
     if (!options.restart) {
       std::ifstream old(path);
       for (std::string line; std::getline(old, line);) {
         const Json json = Json::parse(line, nullptr, false);
         if (json.is_object() && json.value("step", uint64_t{0}) <= progress.step && json.contains("step"))
-          kept.push_back(line);
+          absl::StrAppend(&kept, line, "\n");
       }
     }
-    log.open(path, std::ios::trunc);
-    for (const std::string &line : kept)
-      log << line << '\n';
+    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
+    if (!file.ok())
+      return file.status();
+    (void)file->append(kept);
+    if (absl::Status status = file->commit(); !status.ok())
+      return status;
+    log.open(path, std::ios::app);
     if (absl::Status status = checkLog(); !status.ok())
       return status;
     if (options.restart)
