@@ -34,6 +34,7 @@ public:
   const runtime::Training &training() const { return contents.training(); }
   int threads() const { return team->size(); }
 
+  bool hasStep(const std::string &name) const { return steps.contains(name); }
   /// Runs the step `name`.
   absl::Status run(const std::string &name);
 

@@ -145,6 +145,9 @@ absl::Status checkRun(const Run &run) {
                  absl::StrCat("1 to run.steps (", run.steps(), ")"));
   if (run.accumulation() > 65536)
     return wrong("run.accumulation", absl::StrCat(run.accumulation()), "1 to 65536");
+  if (absl::Status status = checkNumber("run.samples.temperature", run.samples().temperature(), 0, 1000);
+      !status.ok())
+    return status;
   if (run.train_data().empty())
     return absl::InvalidArgumentError("run.train_data is missing, expected a file of llmc data pack");
   if (run.output().empty())
@@ -284,6 +287,20 @@ absl::Status completeLora(Recipe &recipe) {
   return absl::OkStatus();
 }
 
+absl::Status completeSamples(Recipe &recipe) {
+  if (!recipe.run().has_samples())
+    return absl::OkStatus();
+  if (recipe.objective().kind_case() != Objective::KIND_NOT_SET)
+    return absl::UnimplementedError(
+        "run.samples are of models that predict the next token, expected no objective");
+  Samples &samples = *recipe.mutable_run()->mutable_samples();
+  if (samples.tokens() == 0)
+    samples.set_tokens(64);
+  if (!samples.has_temperature())
+    samples.set_temperature(1);
+  return absl::OkStatus();
+}
+
 } // namespace
 
 int64_t groupSizeOf(const Objective &objective) {
@@ -304,6 +321,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (!recipe.checkpoint().empty() && recipe.run().start_from().empty())
     recipe.mutable_run()->set_start_from(recipe.checkpoint());
   if (absl::Status status = completeObjective(recipe); !status.ok())
+    return status;
+  if (absl::Status status = completeSamples(recipe); !status.ok())
     return status;
   if (recipe.has_lora())
     if (absl::Status status = completeLora(recipe); !status.ok())

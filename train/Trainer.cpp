@@ -9,6 +9,7 @@
 #include "train/Recipe.h"
 #include "train/Schedule.h"
 #include "train/StepInputs.h"
+#include "train/TextSampler.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -53,6 +54,12 @@ public:
   absl::StatusOr<Ending> run() {
     if (options.profiledSteps > 0)
       return profile();
+    if (settings.samples().every() > 0) {
+      absl::StatusOr<TextSampler> made = TextSampler::create(program, settings);
+      if (!made.ok())
+        return made.status();
+      samples.emplace(*std::move(made));
+    }
     if (absl::Status status = begin(); !status.ok())
       return status;
     while (progress.step < settings.steps()) {
@@ -61,6 +68,9 @@ public:
       const bool isLast = progress.step == settings.steps(), stops = stop.load();
       if (heldOut != nullptr && (isLast || isDue(settings.evaluate_every())))
         if (absl::Status status = evaluate(); !status.ok())
+          return status;
+      if (samples && (isLast || isDue(settings.samples().every())))
+        if (absl::Status status = writeSample(); !status.ok())
           return status;
       if (isLast || stops || isDue(settings.checkpoint_every()))
         if (absl::Status status = save(); !status.ok())
@@ -456,6 +466,17 @@ private:
     return writeEvents({{"validation/loss", loss}, {absl::StrCat("validation/", name), value}});
   }
 
+  absl::Status writeSample() {
+    absl::StatusOr<std::string> text = samples->write(progress.step);
+    if (!text.ok())
+      return text.status();
+    say(absl::StrCat("step ", progress.step, ": ", *text));
+    log << Json{{"step", progress.step}, {"sample", *text}}.dump(-1, ' ', false,
+                                                                 Json::error_handler_t::replace)
+        << '\n';
+    return checkLog();
+  }
+
   absl::Status save() {
     if (absl::Status status = saveCheckpoint(settings.output(), program, progress); !status.ok())
       return status;
@@ -543,6 +564,7 @@ private:
   std::vector<Batch> batches;
   std::ofstream log;
   EventFile events; ///< open where the run asks for TensorBoard's files
+  std::optional<TextSampler> samples;
   double smoothed = 0;
 };
 

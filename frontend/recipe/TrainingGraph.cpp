@@ -51,6 +51,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
   if (isRightOrWrong(recipe.objective()))
     returnOutputs(evaluate);
   module->push_back(evaluate);
+  if (recipe.run().has_samples())
+    module->push_back(makeSampleFunction(evaluate, recipe.batch().length()));
   // What follows is for learning only.
   if (recipe.label_smoothing() > 0)
     crossEntropyOf(loss).setSmoothing(llvm::APFloat(recipe.label_smoothing()));
