@@ -73,6 +73,17 @@ absl::Status completeOptimizer(Optimizer &optimizer) {
                {"optimizer.muon.beta2", {muon.beta2(), 1}},
                {"optimizer.muon.epsilon", {muon.epsilon(), 1}},
                {"optimizer.muon.weight_decay", {muon.weight_decay(), 1000}}};
+  } else if (optimizer.has_adafactor()) {
+    Optimizer::Adafactor &adafactor = *optimizer.mutable_adafactor();
+    adafactor.set_decay(setDefault(adafactor.decay(), 0.8));
+    adafactor.set_clip_threshold(setDefault(adafactor.clip_threshold(), 1));
+    adafactor.set_epsilon1(setDefault(adafactor.epsilon1(), 1e-30));
+    adafactor.set_epsilon2(setDefault(adafactor.epsilon2(), 1e-3));
+    numbers = {{"optimizer.adafactor.decay", {adafactor.decay(), 10}},
+               {"optimizer.adafactor.clip_threshold", {adafactor.clip_threshold(), 1e6}},
+               {"optimizer.adafactor.epsilon1", {adafactor.epsilon1(), 1}},
+               {"optimizer.adafactor.epsilon2", {adafactor.epsilon2(), 1000}},
+               {"optimizer.adafactor.weight_decay", {adafactor.weight_decay(), 1000}}};
   } else if (optimizer.has_sgd()) {
     numbers = {{"optimizer.sgd.momentum", {optimizer.sgd().momentum(), 1}},
                {"optimizer.sgd.weight_decay", {optimizer.sgd().weight_decay(), 1000}}};

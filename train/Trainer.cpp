@@ -388,6 +388,7 @@ private:
     const Optimizer &optimizer = recipe.optimizer();
     const double clip =
         settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
+    const double t = static_cast<double>(progress.step + 1);
     double beta1 = 0, beta2 = 0, epsilon = 0, decay = 0;
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
@@ -395,13 +396,14 @@ private:
     } else if (optimizer.has_muon()) {
       const Optimizer::Muon &muon = optimizer.muon();
       beta1 = muon.beta1(), beta2 = muon.beta2(), epsilon = muon.epsilon(), decay = muon.weight_decay();
+    } else if (optimizer.has_adafactor()) {
+      beta2 = 1 - std::pow(t, -optimizer.adafactor().decay()), decay = optimizer.adafactor().weight_decay();
     } else if (optimizer.has_lion()) {
       beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(),
       decay = optimizer.lion().weight_decay();
     } else {
       beta1 = optimizer.sgd().momentum(), decay = optimizer.sgd().weight_decay();
     }
-    const double t = static_cast<double>(progress.step + 1);
     hyper[kLearningRate] = static_cast<float>(rate);
     hyper[kGradientScale] = static_cast<float>(clip);
     hyper[kBeta1] = static_cast<float>(beta1);
