@@ -195,6 +195,16 @@ absl::Status Program::commit(const std::string &name) {
   return device == nullptr ? absl::OkStatus() : device->copyIn(sections.at(name).data());
 }
 
+std::vector<std::string> Program::operandsWith(absl::string_view step, absl::string_view prefix) const {
+  const std::string begin = absl::StrCat(step, "/", prefix);
+  std::vector<std::string> names;
+  for (const auto &[key, elements] : sizes)
+    if (absl::StartsWith(key, begin))
+      names.push_back(key.substr(step.size() + 1));
+  absl::c_sort(names);
+  return names;
+}
+
 bool Program::isOf(int index, Part part) const {
   const runtime::Initializer &initializer = training().initializers(index);
   if (initializer.reference() || part == Part::Reference)

@@ -53,6 +53,9 @@ public:
     return inputs.contains(step + "/" + name);
   }
 
+  /// The operands of the step `step` whose names begin with `prefix`, sorted.
+  std::vector<std::string> operandsWith(absl::string_view step, absl::string_view prefix) const;
+
   /// Whether parameter `index` belongs to `part`.
   bool isOf(int index, Part part) const;
 

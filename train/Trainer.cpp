@@ -5,6 +5,7 @@
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
+#include "train/NumericChecks.h"
 #include "train/ObjectiveData.h"
 #include "train/Recipe.h"
 #include "train/Schedule.h"
@@ -49,7 +50,8 @@ public:
         masking(program.training().masking(), program.manifest().vocabulary_size(), settings.seed()),
         stream(trainData, streamOptions(trainData, Order::Shuffled)),
         sequences(program.training().sequences()), length(program.training().length()),
-        onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
+        onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet),
+        checks(program.operandsWith("loss", kCheckPrefix)) {}
 
   absl::StatusOr<Ending> run() {
     if (options.profiledSteps > 0)
@@ -343,6 +345,8 @@ private:
       if (absl::Status status = program.run("loss"); !status.ok())
         return status;
       loss += sumLosses("loss");
+      if (firstWrong.empty())
+        firstWrong = findNotFinite();
     }
     loss /= static_cast<double>(std::max<int64_t>(targets, 1));
     if (absl::Status status = program.run("norms"); !status.ok())
@@ -351,8 +355,8 @@ private:
     if (!norm.ok())
       return norm.status();
     if (!std::isfinite(loss))
-      return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the loss is ", loss,
-                                              "; the last checkpoint is from before"));
+      return absl::DataLossError(
+          absl::StrCat("step ", progress.step + 1, ": the loss is ", loss, "; ", causeOfNotFinite()));
     const double rate = learningRate(settings, progress.step);
     if (absl::Status status = update(rate, *norm); !status.ok())
       return status;
@@ -361,6 +365,23 @@ private:
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
     return options.profiledSteps > 0 ? absl::OkStatus()
                                      : report(loss, *norm, rate, static_cast<double>(tokens), seconds);
+  }
+
+  /// The first tensor of the last step that is not finite, as far as it was made to tell; else nothing.
+  std::string findNotFinite() {
+    for (const std::string &name : checks) {
+      const float *rows = program.operand<float>("loss", name);
+      if (std::any_of(rows, rows + program.elements("loss", name), [](float row) { return std::isnan(row); }))
+        return std::string(checkedTensor(name));
+    }
+    return "";
+  }
+
+  std::string causeOfNotFinite() const {
+    if (!firstWrong.empty())
+      return absl::StrCat("first not finite was ", firstWrong);
+    return checks.empty() ? "the last checkpoint is from before; llmc train --debug-numerics tells the tensor"
+                          : "all that it is computed from is finite";
   }
 
   absl::StatusOr<double> gradientNorm() {
@@ -375,8 +396,8 @@ private:
       for (int64_t part = 0; part < parts; ++part) {
         if (!std::isfinite(squares[part]))
           return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the gradient of '",
-                                                  parameter.name(), "' is not finite in row ", part,
-                                                  "; the last checkpoint is from before"));
+                                                  parameter.name(), "' is not finite in row ", part, "; ",
+                                                  causeOfNotFinite()));
         sum += squares[part];
       }
     }
@@ -564,6 +585,8 @@ private:
   Progress progress;
   std::vector<uint64_t> replaced; ///< steps of checkpoints of a run that this one replaces
   std::vector<Batch> batches;
+  const std::vector<std::string> checks; ///< operands of the step `loss`, in the order of the tensors
+  std::string firstWrong;                ///< the first tensor that a check found not finite
   std::ofstream log;
   EventFile events; ///< open where the run asks for TensorBoard's files
   std::optional<TextSampler> samples;

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/TemporaryFiles.h"
+#include "codegen/compiler/FiniteChecks.h"
 #include "codegen/compiler/FirstError.h"
 #include "codegen/compiler/GpuImages.h"
 #include "codegen/cpu/Linker.h"
@@ -83,8 +84,11 @@ public:
     for (auto [level, doing] : stages) {
       if (options.emit < level)
         break;
-      if (level == Level::Tiled)
+      if (level == Level::Tiled) {
+        if (options.debugNumerics)
+          addFiniteChecks(cast<func::FuncOp>(module->lookupSymbol("loss")));
         collectOperands();
+      }
       progress(doing, -1);
       absl::Status status = runPasses(level == Level::NN      ? passes::trainingPasses(pipeline)
                                       : level == Level::Tiled ? tiledPasses(pipeline.bf16Products)

@@ -3,9 +3,12 @@
     python3 robustness.py LLMC TOKENIZER
 """
 
+import json
+import math
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -82,11 +85,47 @@ def check_damage(workshop):
         sys.exit("the checkpoint before a damaged one leads to other bits")
 
 
+def write_tensors(path, tensors):
+    """A safetensors file of F32 tensors: {name: (shape, bytes)}."""
+    header, end = {}, 0
+    for name, (shape, data) in tensors.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + len(data)]}
+        end += len(data)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, data in tensors.values()))
+
+
+def check_numerics(workshop):
+    """A weight that is no number is found by the first operation that reads it, and a sound run is as without checks."""
+    trainer, folder = workshop.trainer("llama", "checked", options=["--debug-numerics"]), workshop.folder / "checked"
+    workshop.run(trainer, "-q", "--override", "steps=12")
+    model = (checkpoint(folder, 12) / "model.safetensors").read_bytes()
+    if model != contents(workshop.folder / "full", 12)[0]:
+        sys.exit("checks change what is trained")
+    size = int.from_bytes(model[:8], "little")
+    header = json.loads(model[8:8 + size])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, tensor in header.items():
+        begin, end = tensor["data_offsets"]
+        tensors[name] = (tensor["shape"], model[8 + size + begin:8 + size + end])
+    for name, operation in [("model.layers.1.mlp.up_proj.weight", "linear of"), ("model.layers.0.self_attn.k_proj.weight", "linear of"),
+                            ("model.norm.weight", "rms_norm of")]:
+        for value in [math.nan, math.inf]:
+            shape, data = tensors[name]
+            data = data[:400 % len(data)] + struct.pack("<f", value) + data[400 % len(data) + 4:]
+            write_tensors(workshop.folder / "poisoned.safetensors", {**tensors, name: (shape, data)})
+            poisoned = ["-q", "--restart", "--override", f"start_from={workshop.folder}/poisoned.safetensors", "--override", f"output={folder}2"]
+            expect(workshop.run(trainer, *poisoned, check=False), "step 1: ", f"first not finite was {operation} {name}")
+            expect(workshop.run(workshop.folder / "full.trainer", *poisoned, check=False), "llmc train --debug-numerics tells the tensor")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         workshop = runs.Workshop(*sys.argv[1:3], folder)
         check_full_disk(workshop)
         check_damage(workshop)
+        check_numerics(workshop)
 
 
 main()
