@@ -146,7 +146,10 @@ static absl::Status writeParts(const std::string &folder, Program &program, cons
                {"epoch", progress.data.epoch},
                {"document", progress.data.document},
                {"token", progress.data.token},
-               {"best_step", progress.bestStep}};
+               {"best_step", progress.bestStep},
+               {"loss_scale", progress.lossScale.scale},
+               {"steps_of_scale", progress.lossScale.steps},
+               {"skipped_steps", progress.lossScale.skipped}};
   if (std::isfinite(progress.bestLoss))
     json["best_loss"] = progress.bestLoss;
   json["files"] = checksums;
@@ -217,7 +220,10 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
                                                         {"epoch", &progress.data.epoch},
                                                         {"document", &document},
                                                         {"token", &token},
-                                                        {"best_step", &progress.bestStep}};
+                                                        {"best_step", &progress.bestStep},
+                                                        {"loss_scale", &progress.lossScale.scale},
+                                                        {"steps_of_scale", &progress.lossScale.steps},
+                                                        {"skipped_steps", &progress.lossScale.skipped}};
   for (auto [name, target] : fields) {
     absl::StatusOr<uint64_t> value = number(name);
     if (!value.ok())

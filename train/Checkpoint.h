@@ -10,6 +10,7 @@
 #define LLMC_TRAIN_CHECKPOINT_H
 
 #include "train/Batches.h"
+#include "train/LossScale.h"
 #include "train/Program.h"
 
 #include <limits>
@@ -23,6 +24,7 @@ struct Progress {
   StreamPosition data;
   double bestLoss = std::numeric_limits<double>::infinity(); ///< on held-out data
   uint64_t bestStep = 0;
+  LossScale lossScale;
 };
 
 /// The folder of the checkpoint of step `step` in `output`.

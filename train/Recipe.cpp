@@ -2,11 +2,13 @@
 
 #include "frontend/spec/Definition.h"
 #include "runtime/io/MappedFile.h"
+#include "train/LossScale.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
+#include <bit>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
@@ -154,6 +156,11 @@ absl::Status checkRun(const Run &run) {
       (run.schedule().decay_steps() == 0 || run.schedule().decay_steps() > run.steps()))
     return wrong("run.schedule.decay_steps", absl::StrCat(run.schedule().decay_steps()),
                  absl::StrCat("1 to run.steps (", run.steps(), ")"));
+  if (!std::has_single_bit(run.loss_scale()) || run.loss_scale() > LossScale::kLargest)
+    return wrong("run.loss_scale", absl::StrCat(run.loss_scale()),
+                 absl::StrCat("a power of two up to ", LossScale::kLargest));
+  if (absl::Status status = checkNumber("run.peak_gflops", run.peak_gflops(), 0, 1e12); !status.ok())
+    return status;
   if (run.accumulation() > 65536)
     return wrong("run.accumulation", absl::StrCat(run.accumulation()), "1 to 65536");
   if (absl::Status status = checkNumber("run.samples.temperature", run.samples().temperature(), 0, 1000);
@@ -388,6 +395,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
     run.set_evaluation_batches(20);
   if (run.keep_checkpoints() == 0)
     run.set_keep_checkpoints(2);
+  if (run.loss_scale() == 0)
+    run.set_loss_scale(LossScale::kFirst);
   if (run.log_every() == 0)
     run.set_log_every(1);
   if (run.schedule().kind() == Schedule::KIND_UNSPECIFIED)

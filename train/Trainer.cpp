@@ -147,6 +147,8 @@ private:
         return status;
       if (absl::Status status = program.commit("parameters"); !status.ok())
         return status;
+      if (isHalf())
+        progress.lossScale.scale = settings.loss_scale();
       if (recipe.average() > 0)
         if (absl::Status status = beginAverages(program); !status.ok())
           return status;
@@ -336,7 +338,8 @@ private:
       tokens += batch.tokenCount;
     }
     // Each loss counts as much, whichever batch it is in.
-    const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
+    const auto scale = static_cast<double>(progress.lossScale.scale);
+    const auto seed = targets > 0 ? static_cast<float>(scale / static_cast<double>(targets)) : 0.0F;
     double loss = 0;
     for (const Batch &batch : batches) {
       setInputs(program, "loss", batch);
@@ -352,19 +355,24 @@ private:
     if (absl::Status status = program.run("norms"); !status.ok())
       return status;
     absl::StatusOr<double> norm = gradientNorm();
-    if (!norm.ok())
+    const double rate = learningRate(settings, progress.step);
+    const bool isSkipped = !norm.ok() && std::isfinite(loss) && isHalf() && progress.lossScale.shrink();
+    if (!norm.ok() && !isSkipped)
       return norm.status();
     if (!std::isfinite(loss))
       return absl::DataLossError(
           absl::StrCat("step ", progress.step + 1, ": the loss is ", loss, "; ", causeOfNotFinite()));
-    const double rate = learningRate(settings, progress.step);
-    if (absl::Status status = update(rate, *norm); !status.ok())
+    // What is not finite is shown as it is.
+    const double shown = isSkipped ? std::numeric_limits<double>::infinity() : *norm / scale;
+    if (absl::Status status = isSkipped ? dropGradients() : update(rate, shown, scale); !status.ok())
       return status;
+    if (isHalf() && !isSkipped)
+      progress.lossScale.grow();
     ++progress.step;
     progress.data = stream.position();
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
     return options.profiledSteps > 0 ? absl::OkStatus()
-                                     : report(loss, *norm, rate, static_cast<double>(tokens), seconds);
+                                     : report(loss, shown, rate, static_cast<double>(tokens), seconds);
   }
 
   /// The first tensor of the last step that is not finite, as far as it was made to tell; else nothing.
@@ -404,12 +412,22 @@ private:
     return std::sqrt(sum);
   }
 
-  absl::Status update(double rate, double norm) {
+  bool isHalf() const { return recipe.precision() == F16; }
+
+  absl::Status dropGradients() {
+    firstWrong.clear();
+    for (const TensorView &gradient : program.tensors("gradients", Part::Trained))
+      std::fill_n(gradient.data, elementsOf(gradient), 0.0F);
+    return program.commit("gradients");
+  }
+
+  /// Makes a step by gradients that are `scale` times too large, and whose norm is `norm` without that.
+  absl::Status update(double rate, double norm, double scale) {
     float *hyper = program.operand<float>("update", "hyper");
     const Optimizer &optimizer = recipe.optimizer();
     const double clip =
         settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
-    const double t = static_cast<double>(progress.step + 1);
+    const double t = static_cast<double>(progress.step + 1 - progress.lossScale.skipped);
     double beta1 = 0, beta2 = 0, epsilon = 0, decay = 0;
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
@@ -426,7 +444,7 @@ private:
       beta1 = optimizer.sgd().momentum(), decay = optimizer.sgd().weight_decay();
     }
     hyper[kLearningRate] = static_cast<float>(rate);
-    hyper[kGradientScale] = static_cast<float>(clip);
+    hyper[kGradientScale] = static_cast<float>(clip / scale);
     hyper[kBeta1] = static_cast<float>(beta1);
     hyper[kBeta2] = static_cast<float>(beta2);
     hyper[kCorrection1] = static_cast<float>(1 / (1 - std::pow(beta1, t)));
@@ -523,8 +541,9 @@ private:
     const double left = smoothed * static_cast<double>(settings.steps() - progress.step);
     if (!options.quiet) {
       const std::string line = absl::StrFormat(
-          "step %d/%d  loss %.4f  rate %.3g  norm %.3g  %.0f tokens/s  %.1f GFLOP/s  %d MiB  %s left",
-          progress.step, settings.steps(), loss, rate, norm, tokens / seconds, flops / seconds / 1e9,
+          "step %d/%d  loss %.4f  rate %.3g  norm %.3g  %s%.0f tokens/s  %.1f GFLOP/s%s  %d MiB  %s left",
+          progress.step, settings.steps(), loss, rate, norm, describeScale(), tokens / seconds,
+          flops / seconds / 1e9, describeUtilization(flops / seconds),
           (program.stateBytes() + program.arenaBytes()) >> 20, duration(left));
       if (onTerminal)
         absl::FPrintF(stderr, "\r\x1b[K%s", line);
@@ -532,18 +551,34 @@ private:
         absl::FPrintF(stderr, "%s\n", line);
       drawn = onTerminal;
     }
-    log << Json{{"step", progress.step}, {"loss", loss},
-                {"learning_rate", rate}, {"gradient_norm", norm},
-                {"tokens", tokens},      {"tokens_per_second", tokens / seconds},
-                {"seconds", seconds},    {"epoch", progress.data.epoch}}
-               .dump()
-        << '\n';
+    Json line = {{"step", progress.step}, {"loss", loss},
+                 {"learning_rate", rate}, {"gradient_norm", norm},
+                 {"tokens", tokens},      {"tokens_per_second", tokens / seconds},
+                 {"seconds", seconds},    {"epoch", progress.data.epoch}};
+    if (settings.peak_gflops() > 0)
+      line["utilization"] = flops / seconds / 1e9 / settings.peak_gflops();
+    if (isHalf()) {
+      line["loss_scale"] = progress.lossScale.scale;
+      line["skipped_steps"] = progress.lossScale.skipped;
+    }
+    log << line.dump() << '\n';
     if (absl::Status status = checkLog(); !status.ok())
       return status;
     return writeEvents({{"train/loss", loss},
                         {"train/learning_rate", rate},
                         {"train/gradient_norm", norm},
                         {"train/tokens_per_second", tokens / seconds}});
+  }
+
+  std::string describeScale() const {
+    return isHalf() ? absl::StrFormat("scale %d (%d skipped)  ", progress.lossScale.scale,
+                                      progress.lossScale.skipped)
+                    : "";
+  }
+  std::string describeUtilization(double flopsPerSecond) const {
+    return settings.peak_gflops() > 0
+               ? absl::StrFormat(" (MFU %.1f%%)", 100 * flopsPerSecond / 1e9 / settings.peak_gflops())
+               : "";
   }
 
   absl::Status writeEvents(std::initializer_list<std::pair<absl::string_view, double>> scalars) {

@@ -79,6 +79,7 @@ public:
     passes::TrainingPipelineOptions pipeline;
     pipeline.rows = int64_t{recipe.batch().sequences()} * recipe.batch().length();
     pipeline.bf16Products = recipe.precision() == train::BF16;
+    pipeline.f16Products = recipe.precision() == train::F16;
     const std::pair<Level, absl::string_view> stages[] = {
         {Level::NN, "differentiating"}, {Level::Tiled, "generating kernels"}, {Level::Llvm, "lowering"}};
     for (auto [level, doing] : stages) {
