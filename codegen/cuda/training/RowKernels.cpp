@@ -293,8 +293,6 @@ Value CudaTrainingLowering::productOperand(Location loc, Value value, Type eleme
 
 LogicalResult CudaTrainingLowering::lowerProduct(linalg::GenericOp op, const ProductForm &form,
                                                  const Destination &destination) {
-  if (form.rounded && form.rounded.isF16())
-    return emitNotSupported(op) << "rounds to f16, which training supports on CPUs only";
   Type element = form.rounded ? form.rounded : Type(builder.getF32Type());
   Value left = productOperand(op.getLoc(), op.getDpsInputs()[form.left], element);
   Value right = productOperand(op.getLoc(), op.getDpsInputs()[form.right], element);
