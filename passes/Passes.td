@@ -374,9 +374,9 @@ def FuseStructured : Pass<"nn-fuse-structured", "::mlir::ModuleOp"> {
 }
 
 def RoundProducts : Pass<"nn-round-products", "::mlir::ModuleOp"> {
-  let summary = "round the operands of products to bf16";
+  let summary = "round the operands of products to 16 bits";
   let description = [{
-    Mixed precision for training: each product of two f32 matrices rounds their elements to bf16, and sums in f32. Weights, sums, norms,
+    Mixed precision for training: each product of two f32 matrices rounds their elements to bf16, or with `half` to f16, and sums in f32. Weights, sums, norms,
     losses and what optimizers keep stay f32. Weights are rounded where they are multiplied, what is computed in a tensor of its own,
     which all products share and the backward part keeps.
 
@@ -397,6 +397,7 @@ def RoundProducts : Pass<"nn-round-products", "::mlir::ModuleOp"> {
             %p = arith.mulf %0, %2 : f32
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let options = [Option<"half", "half", "bool", "false", "Round to f16 instead of bf16">];
 }
 
 #endif // LLMC_PASSES_PASSES_TD

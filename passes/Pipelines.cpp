@@ -53,8 +53,8 @@ passes::PassList passes::trainingPasses(const TrainingPipelineOptions &options) 
   list.push_back(createConvertElementwiseToLinalgPass());
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());
-  if (options.bf16Products)
-    list.push_back(createRoundProducts());
+  if (options.bf16Products || options.f16Products)
+    list.push_back(createRoundProducts({/*half=*/options.f16Products}));
   list.push_back(createFuseStructured());
   list.push_back(createCanonicalizerPass());
   list.push_back(createCSEPass());

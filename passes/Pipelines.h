@@ -51,6 +51,9 @@ struct TrainingPipelineOptions : mlir::PassPipelineOptions<TrainingPipelineOptio
   Option<bool> bf16Products{*this, "bf16-products",
                             llvm::cl::desc("Multiply matrices in bf16, with sums in f32"),
                             llvm::cl::init(false)};
+  Option<bool> f16Products{*this, "f16-products",
+                           llvm::cl::desc("Multiply matrices in f16, with sums in f32"),
+                           llvm::cl::init(false)};
 };
 PassList trainingPasses(const TrainingPipelineOptions &options);
 

@@ -1,5 +1,6 @@
 #include "train/Checkpoint.h"
 
+#include "runtime/core/ArtifactFormat.h"
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/MappedFile.h"
 #include "train/Hyperparameters.h"
@@ -95,7 +96,27 @@ static std::vector<CheckpointTensors> tensorFiles(const Program &program) {
   return files;
 }
 
+static std::string checksum(absl::Span<const uint8_t> bytes) {
+  return absl::StrFormat("%016x", runtime::checksumOf(bytes));
+}
+
+/// Of the file at `path`.
+static absl::StatusOr<std::string> fileChecksum(const std::string &path) {
+  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  if (!file.ok())
+    return file.status();
+  return checksum(file->bytes());
+}
+
+/// Of what trainer.json says beside its own checksum.
+static std::string stateChecksum(Json json) {
+  json.erase("checksum");
+  const std::string text = json.dump();
+  return checksum(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+}
+
 static absl::Status writeParts(const std::string &folder, Program &program, const Progress &progress) {
+  Json checksums;
   for (const CheckpointTensors &file : tensorFiles(program)) {
     absl::Status status = program.fetch(file.section);
     std::vector<TensorView> tensors = program.tensors(file.section, file.part);
@@ -108,6 +129,10 @@ static absl::Status writeParts(const std::string &folder, Program &program, cons
       status = writeSafetensors(absl::StrCat(folder, "/", file.name), tensors);
     if (!status.ok())
       return status;
+    absl::StatusOr<std::string> sum = fileChecksum(absl::StrCat(folder, "/", file.name));
+    if (!sum.ok())
+      return sum.status();
+    checksums[file.name] = *sum;
   }
   std::vector<std::string> models = {folder};
   if (absl::c_linear_search(program.training().states(), kAverageSection))
@@ -121,9 +146,14 @@ static absl::Status writeParts(const std::string &folder, Program &program, cons
                {"epoch", progress.data.epoch},
                {"document", progress.data.document},
                {"token", progress.data.token},
-               {"best_step", progress.bestStep}};
+               {"best_step", progress.bestStep},
+               {"loss_scale", progress.lossScale.scale},
+               {"steps_of_scale", progress.lossScale.steps},
+               {"skipped_steps", progress.lossScale.skipped}};
   if (std::isfinite(progress.bestLoss))
     json["best_loss"] = progress.bestLoss;
+  json["files"] = checksums;
+  json["checksum"] = stateChecksum(json);
   return writeFile(folder + "/trainer.json", json.dump(2) + "\n");
 }
 
@@ -148,16 +178,39 @@ absl::Status saveCheckpoint(absl::string_view output, Program &program, const Pr
   return absl::OkStatus();
 }
 
-absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &program) {
-  const std::string path = absl::StrCat(folder, "/trainer.json");
+/// Reads trainer.json at `path`.
+static absl::StatusOr<Json> readState(const std::string &path) {
   absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
   if (!file.ok())
     return file.status();
   const Json json = Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr,
                                 /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("checksum") || json["checksum"] != stateChecksum(json))
+    return absl::DataLossError(absl::StrCat(path, ": is damaged: its checksum does not match"));
+  return json;
+}
+
+/// Compares the file `name` of a checkpoint with the checksum that `state` has of it.
+static absl::Status checkFile(absl::string_view folder, const std::string &name, const Json &state) {
+  const std::string path = absl::StrCat(folder, "/", name);
+  absl::StatusOr<std::string> found = fileChecksum(path);
+  if (!found.ok())
+    return found.status();
+  const Json files = state.value("files", Json::object());
+  if (files.is_object() && files.contains(name) && files[name] == *found)
+    return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(path, ": is damaged: its checksum is not the one in trainer.json"));
+}
+
+absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &program) {
+  const std::string path = absl::StrCat(folder, "/trainer.json");
+  absl::StatusOr<Json> state = readState(path);
+  if (!state.ok())
+    return state.status();
+  const Json &json = *state;
   Progress progress;
   auto number = [&](const char *name) -> absl::StatusOr<uint64_t> {
-    if (!json.is_object() || !json.contains(name) || !json[name].is_number_unsigned())
+    if (!json.contains(name) || !json[name].is_number_unsigned())
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": field '", name, "' is missing or no number, expected one from 0 on"));
     return json[name].get<uint64_t>();
@@ -167,7 +220,10 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
                                                         {"epoch", &progress.data.epoch},
                                                         {"document", &document},
                                                         {"token", &token},
-                                                        {"best_step", &progress.bestStep}};
+                                                        {"best_step", &progress.bestStep},
+                                                        {"loss_scale", &progress.lossScale.scale},
+                                                        {"steps_of_scale", &progress.lossScale.steps},
+                                                        {"skipped_steps", &progress.lossScale.skipped}};
   for (auto [name, target] : fields) {
     absl::StatusOr<uint64_t> value = number(name);
     if (!value.ok())
@@ -182,7 +238,9 @@ absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &progr
     std::vector<TensorView> views = program.tensors(tensors.section, tensors.part);
     for (TensorView &view : views) // what was saved here has all
       view.optional = false;
-    absl::Status status = readSafetensors(absl::StrCat(folder, "/", tensors.name), views);
+    absl::Status status = checkFile(folder, tensors.name, json);
+    if (status.ok())
+      status = readSafetensors(absl::StrCat(folder, "/", tensors.name), views);
     if (status.ok())
       status = program.commit(tensors.section);
     if (!status.ok())

@@ -2,13 +2,15 @@
 //
 // A checkpoint is a folder `checkpoint-STEP` that transformers reads: config.json, model.safetensors and the
 // tokenizer's files; beside them what goes on from there needs: NAME.safetensors for each state of the
-// optimizer, and trainer.json. It appears under its name once it is complete.
+// optimizer, and trainer.json, which has checksums of all of them. It appears under its name once it is
+// complete.
 //
 //===----------------------------------------------------------------------------------------------------===//
 #ifndef LLMC_TRAIN_CHECKPOINT_H
 #define LLMC_TRAIN_CHECKPOINT_H
 
 #include "train/Batches.h"
+#include "train/LossScale.h"
 #include "train/Program.h"
 
 #include <limits>
@@ -22,6 +24,7 @@ struct Progress {
   StreamPosition data;
   double bestLoss = std::numeric_limits<double>::infinity(); ///< on held-out data
   uint64_t bestStep = 0;
+  LossScale lossScale;
 };
 
 /// The folder of the checkpoint of step `step` in `output`.
@@ -32,7 +35,7 @@ std::vector<uint64_t> listCheckpoints(absl::string_view output);
 
 absl::Status saveCheckpoint(absl::string_view output, Program &program, const Progress &progress);
 
-/// Reads a checkpoint into `program`.
+/// Reads a checkpoint into `program`. DataLoss, with the file's name, where one is not as it was saved.
 absl::StatusOr<Progress> loadCheckpoint(absl::string_view folder, Program &program);
 
 void removeCheckpoint(absl::string_view output, uint64_t step);

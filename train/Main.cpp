@@ -37,6 +37,7 @@ struct CommandLine {
 };
 
 int runTrainer(const CommandLine &options) {
+  std::signal(SIGXFSZ, SIG_IGN); // writing fails then
   runtime::TeamOptions team;
   team.threads = options.threads;
   std::error_code error;
@@ -59,7 +60,6 @@ int runTrainer(const CommandLine &options) {
   }
   std::signal(SIGTERM, requestStop);
   std::signal(SIGINT, requestStop);
-  std::signal(SIGXFSZ, SIG_IGN);
   absl::StatusOr<train::Ending> ending =
       train::train(**program, recipe, recipe.run(), options.run, stopRequested);
   return ending.ok() ? 0 : fail(ending.status(), 1);

@@ -2,6 +2,7 @@
 
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/io/LoadError.h"
+#include "train/Hyperparameters.h"
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
@@ -79,11 +80,18 @@ absl::Status Program::loadCode(uint64_t offset) {
   return library != nullptr ? absl::OkStatus() : io::loadError(name, dlerror());
 }
 
+/// Pages that nothing touches cost nothing: what is kept of rows and columns is a small part of a section.
+static runtime::PageSize pagesOf(absl::string_view section) {
+  const bool isSparse =
+      section == kRowSquaresSection || section == kColumnSquaresSection || section == kSquaresSection;
+  return isSparse ? runtime::PageSize::Small : runtime::PageSize::Large;
+}
+
 absl::StatusOr<void *> Program::section(const std::string &name) {
   auto found = sections.find(name);
   if (found == sections.end()) {
     absl::StatusOr<runtime::PrivateMemory> memory =
-        runtime::PrivateMemory::allocate(contents.weights().size(), name, runtime::PageSize::Large);
+        runtime::PrivateMemory::allocate(contents.weights().size(), name, pagesOf(name));
     if (!memory.ok())
       return memory.status();
     found = sections.emplace(name, *std::move(memory)).first;
@@ -187,6 +195,16 @@ absl::Status Program::commit(const std::string &name) {
   return device == nullptr ? absl::OkStatus() : device->copyIn(sections.at(name).data());
 }
 
+std::vector<std::string> Program::operandsWith(absl::string_view step, absl::string_view prefix) const {
+  const std::string begin = absl::StrCat(step, "/", prefix);
+  std::vector<std::string> names;
+  for (const auto &[key, elements] : sizes)
+    if (absl::StartsWith(key, begin))
+      names.push_back(key.substr(step.size() + 1));
+  absl::c_sort(names);
+  return names;
+}
+
 bool Program::isOf(int index, Part part) const {
   const runtime::Initializer &initializer = training().initializers(index);
   if (initializer.reference() || part == Part::Reference)
@@ -203,9 +221,13 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
     const runtime::Parameter &parameter = training().parameters(i);
     TensorView view;
     view.name = part == Part::Reference ? training().initializers(i).first_name() : parameter.name();
-    view.shape.assign(parameter.shape().begin(), parameter.shape().end());
+    const std::vector<int64_t> whole(parameter.shape().begin(), parameter.shape().end());
+    std::optional<std::vector<int64_t>> shape = shapeIn(name, whole);
+    if (!shape)
+      continue;
+    view.shape = *std::move(shape);
     view.data = reinterpret_cast<float *>(base + parameter.offset());
-    view.transposed = training().initializers(i).transposed();
+    view.transposed = training().initializers(i).transposed() && view.shape.size() == whole.size();
     view.otherName = training().initializers(i).first_name();
     view.optional = training().initializers(i).optional() && part != Part::Reference;
     views.push_back(std::move(view));
@@ -213,13 +235,16 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
   return views;
 }
 
-uint64_t Program::stateBytes() const {
-  uint64_t trained = 0;
-  for (int i = 0; i < training().parameters_size(); ++i)
-    trained += training().initializers(i).frozen() ? 0 : training().parameters(i).bytes();
-  const uint64_t all = contents.weights().size();
-  // A device mirrors sections as a whole; host pages that nothing touches cost nothing.
-  return all + (sections.size() - 1) * (device != nullptr ? all : trained);
+uint64_t Program::stateBytes() {
+  if (device != nullptr) // it mirrors sections as a whole
+    return sections.size() * contents.weights().size();
+  uint64_t bytes = 0;
+  for (const auto &[name, memory] : sections)
+    for (const TensorView &tensor : tensors(name, name == "parameters" ? Part::All : Part::Trained))
+      bytes += elementsOf(tensor) * sizeof(float);
+  for (const TensorView &tensor : tensors("parameters", Part::Reference))
+    bytes += elementsOf(tensor) * sizeof(float);
+  return bytes;
 }
 
 } // namespace llmc::train

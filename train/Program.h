@@ -34,6 +34,7 @@ public:
   const runtime::Training &training() const { return contents.training(); }
   int threads() const { return team->size(); }
 
+  bool hasStep(const std::string &name) const { return steps.contains(name); }
   /// Runs the step `name`.
   absl::Status run(const std::string &name);
 
@@ -52,11 +53,14 @@ public:
     return inputs.contains(step + "/" + name);
   }
 
+  /// The operands of the step `step` whose names begin with `prefix`, sorted.
+  std::vector<std::string> operandsWith(absl::string_view step, absl::string_view prefix) const;
+
   /// Whether parameter `index` belongs to `part`.
   bool isOf(int index, Part part) const;
 
-  /// The parameters of `part`, or what a section holds for them. Where steps run on a GPU, fetch() brings
-  /// what they made here, and commit() takes what was written to them.
+  /// The parameters of `part`, or what a section holds for those of which it holds something. Where steps run
+  /// on a GPU, fetch() brings what they made here, and commit() takes what was written to them.
   std::vector<TensorView> tensors(const std::string &section, Part part = Part::All);
   absl::Status fetch(const std::string &section);
   absl::Status commit(const std::string &section);
@@ -66,9 +70,8 @@ public:
   /// The GPU that steps run on, or null.
   Device *gpu() const { return device.get(); }
 
-  /// Bytes of all sections, of which frozen parameters use the first only (on a GPU: all), and of
-  /// activations.
-  uint64_t stateBytes() const;
+  /// Bytes of what sections have of parameters (on a GPU: of sections), and of activations.
+  uint64_t stateBytes();
   uint64_t arenaBytes() const { return contents.arena_bytes(); }
 
 private:

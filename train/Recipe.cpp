@@ -2,11 +2,13 @@
 
 #include "frontend/spec/Definition.h"
 #include "runtime/io/MappedFile.h"
+#include "train/LossScale.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
+#include <bit>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
@@ -73,6 +75,17 @@ absl::Status completeOptimizer(Optimizer &optimizer) {
                {"optimizer.muon.beta2", {muon.beta2(), 1}},
                {"optimizer.muon.epsilon", {muon.epsilon(), 1}},
                {"optimizer.muon.weight_decay", {muon.weight_decay(), 1000}}};
+  } else if (optimizer.has_adafactor()) {
+    Optimizer::Adafactor &adafactor = *optimizer.mutable_adafactor();
+    adafactor.set_decay(setDefault(adafactor.decay(), 0.8));
+    adafactor.set_clip_threshold(setDefault(adafactor.clip_threshold(), 1));
+    adafactor.set_epsilon1(setDefault(adafactor.epsilon1(), 1e-30));
+    adafactor.set_epsilon2(setDefault(adafactor.epsilon2(), 1e-3));
+    numbers = {{"optimizer.adafactor.decay", {adafactor.decay(), 10}},
+               {"optimizer.adafactor.clip_threshold", {adafactor.clip_threshold(), 1e6}},
+               {"optimizer.adafactor.epsilon1", {adafactor.epsilon1(), 1}},
+               {"optimizer.adafactor.epsilon2", {adafactor.epsilon2(), 1000}},
+               {"optimizer.adafactor.weight_decay", {adafactor.weight_decay(), 1000}}};
   } else if (optimizer.has_sgd()) {
     numbers = {{"optimizer.sgd.momentum", {optimizer.sgd().momentum(), 1}},
                {"optimizer.sgd.weight_decay", {optimizer.sgd().weight_decay(), 1000}}};
@@ -143,8 +156,16 @@ absl::Status checkRun(const Run &run) {
       (run.schedule().decay_steps() == 0 || run.schedule().decay_steps() > run.steps()))
     return wrong("run.schedule.decay_steps", absl::StrCat(run.schedule().decay_steps()),
                  absl::StrCat("1 to run.steps (", run.steps(), ")"));
+  if (!std::has_single_bit(run.loss_scale()) || run.loss_scale() > LossScale::kLargest)
+    return wrong("run.loss_scale", absl::StrCat(run.loss_scale()),
+                 absl::StrCat("a power of two up to ", LossScale::kLargest));
+  if (absl::Status status = checkNumber("run.peak_gflops", run.peak_gflops(), 0, 1e12); !status.ok())
+    return status;
   if (run.accumulation() > 65536)
     return wrong("run.accumulation", absl::StrCat(run.accumulation()), "1 to 65536");
+  if (absl::Status status = checkNumber("run.samples.temperature", run.samples().temperature(), 0, 1000);
+      !status.ok())
+    return status;
   if (run.train_data().empty())
     return absl::InvalidArgumentError("run.train_data is missing, expected a file of llmc data pack");
   if (run.output().empty())
@@ -284,6 +305,20 @@ absl::Status completeLora(Recipe &recipe) {
   return absl::OkStatus();
 }
 
+absl::Status completeSamples(Recipe &recipe) {
+  if (!recipe.run().has_samples())
+    return absl::OkStatus();
+  if (recipe.objective().kind_case() != Objective::KIND_NOT_SET)
+    return absl::UnimplementedError(
+        "run.samples are of models that predict the next token, expected no objective");
+  Samples &samples = *recipe.mutable_run()->mutable_samples();
+  if (samples.tokens() == 0)
+    samples.set_tokens(64);
+  if (!samples.has_temperature())
+    samples.set_temperature(1);
+  return absl::OkStatus();
+}
+
 } // namespace
 
 int64_t groupSizeOf(const Objective &objective) {
@@ -304,6 +339,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
   if (!recipe.checkpoint().empty() && recipe.run().start_from().empty())
     recipe.mutable_run()->set_start_from(recipe.checkpoint());
   if (absl::Status status = completeObjective(recipe); !status.ok())
+    return status;
+  if (absl::Status status = completeSamples(recipe); !status.ok())
     return status;
   if (recipe.has_lora())
     if (absl::Status status = completeLora(recipe); !status.ok())
@@ -358,6 +395,8 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
     run.set_evaluation_batches(20);
   if (run.keep_checkpoints() == 0)
     run.set_keep_checkpoints(2);
+  if (run.loss_scale() == 0)
+    run.set_loss_scale(LossScale::kFirst);
   if (run.log_every() == 0)
     run.set_log_every(1);
   if (run.schedule().kind() == Schedule::KIND_UNSPECIFIED)

@@ -1,13 +1,16 @@
 #include "train/Trainer.h"
 
+#include "runtime/io/AtomicFile.h"
 #include "train/Average.h"
 #include "train/EventFile.h"
 #include "train/Hyperparameters.h"
 #include "train/Initialize.h"
+#include "train/NumericChecks.h"
 #include "train/ObjectiveData.h"
 #include "train/Recipe.h"
 #include "train/Schedule.h"
 #include "train/StepInputs.h"
+#include "train/TextSampler.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -47,11 +50,18 @@ public:
         masking(program.training().masking(), program.manifest().vocabulary_size(), settings.seed()),
         stream(trainData, streamOptions(trainData, Order::Shuffled)),
         sequences(program.training().sequences()), length(program.training().length()),
-        onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet) {}
+        onTerminal(isatty(STDERR_FILENO) != 0 && !options.quiet),
+        checks(program.operandsWith("loss", kCheckPrefix)) {}
 
   absl::StatusOr<Ending> run() {
     if (options.profiledSteps > 0)
       return profile();
+    if (settings.samples().every() > 0) {
+      absl::StatusOr<TextSampler> made = TextSampler::create(program, settings);
+      if (!made.ok())
+        return made.status();
+      samples.emplace(*std::move(made));
+    }
     if (absl::Status status = begin(); !status.ok())
       return status;
     while (progress.step < settings.steps()) {
@@ -60,6 +70,9 @@ public:
       const bool isLast = progress.step == settings.steps(), stops = stop.load();
       if (heldOut != nullptr && (isLast || isDue(settings.evaluate_every())))
         if (absl::Status status = evaluate(); !status.ok())
+          return status;
+      if (samples && (isLast || isDue(settings.samples().every())))
+        if (absl::Status status = writeSample(); !status.ok())
           return status;
       if (isLast || stops || isDue(settings.checkpoint_every()))
         if (absl::Status status = save(); !status.ok())
@@ -116,7 +129,8 @@ private:
           return status;
       absl::StatusOr<Progress> loaded = loadCheckpoint(folder, program);
       if (!loaded.ok())
-        return loaded.status();
+        return absl::Status(loaded.status().code(),
+                            absl::StrCat(loaded.status().message(), "; ", otherBeginning(checkpoints)));
       progress = *loaded;
       if (progress.step > settings.steps())
         return absl::InvalidArgumentError(absl::StrCat(
@@ -133,6 +147,8 @@ private:
         return status;
       if (absl::Status status = program.commit("parameters"); !status.ok())
         return status;
+      if (isHalf())
+        progress.lossScale.scale = settings.loss_scale();
       if (recipe.average() > 0)
         if (absl::Status status = beginAverages(program); !status.ok())
           return status;
@@ -140,6 +156,14 @@ private:
     if (const std::string name = program.deviceName(); !name.empty())
       say(absl::StrCat("training on ", name));
     return openLog();
+  }
+
+  /// What a run can begin with in place of the last one of `checkpoints`.
+  std::string otherBeginning(const std::vector<uint64_t> &checkpoints) const {
+    if (checkpoints.size() < 2)
+      return "--restart begins anew";
+    return absl::StrCat("remove that folder to go on from ",
+                        checkpointPath(settings.output(), checkpoints[checkpoints.size() - 2]));
   }
 
   /// Reads the parameters of `part` from where the run starts.
@@ -190,18 +214,22 @@ private:
   /// One line of JSON for each step that is logged. Lines of steps that are made again go.
   absl::Status openLog() {
     const std::string path = absl::StrCat(settings.output(), "/log.jsonl");
-    std::vector<std::string> kept;
+    std::string kept;
     if (!options.restart) {
       std::ifstream old(path);
       for (std::string line; std::getline(old, line);) {
         const Json json = Json::parse(line, nullptr, false);
         if (json.is_object() && json.value("step", uint64_t{0}) <= progress.step && json.contains("step"))
-          kept.push_back(line);
+          absl::StrAppend(&kept, line, "\n");
       }
     }
-    log.open(path, std::ios::trunc);
-    for (const std::string &line : kept)
-      log << line << '\n';
+    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
+    if (!file.ok())
+      return file.status();
+    (void)file->append(kept);
+    if (absl::Status status = file->commit(); !status.ok())
+      return status;
+    log.open(path, std::ios::app);
     if (absl::Status status = checkLog(); !status.ok())
       return status;
     if (options.restart)
@@ -310,7 +338,8 @@ private:
       tokens += batch.tokenCount;
     }
     // Each loss counts as much, whichever batch it is in.
-    const float seed = targets > 0 ? 1.0F / static_cast<float>(targets) : 0.0F;
+    const auto scale = static_cast<double>(progress.lossScale.scale);
+    const auto seed = targets > 0 ? static_cast<float>(scale / static_cast<double>(targets)) : 0.0F;
     double loss = 0;
     for (const Batch &batch : batches) {
       setInputs(program, "loss", batch);
@@ -319,24 +348,48 @@ private:
       if (absl::Status status = program.run("loss"); !status.ok())
         return status;
       loss += sumLosses("loss");
+      if (firstWrong.empty())
+        firstWrong = findNotFinite();
     }
     loss /= static_cast<double>(std::max<int64_t>(targets, 1));
     if (absl::Status status = program.run("norms"); !status.ok())
       return status;
     absl::StatusOr<double> norm = gradientNorm();
-    if (!norm.ok())
+    const double rate = learningRate(settings, progress.step);
+    const bool isSkipped = !norm.ok() && std::isfinite(loss) && isHalf() && progress.lossScale.shrink();
+    if (!norm.ok() && !isSkipped)
       return norm.status();
     if (!std::isfinite(loss))
-      return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the loss is ", loss,
-                                              "; the last checkpoint is from before"));
-    const double rate = learningRate(settings, progress.step);
-    if (absl::Status status = update(rate, *norm); !status.ok())
+      return absl::DataLossError(
+          absl::StrCat("step ", progress.step + 1, ": the loss is ", loss, "; ", causeOfNotFinite()));
+    // What is not finite is shown as it is.
+    const double shown = isSkipped ? std::numeric_limits<double>::infinity() : *norm / scale;
+    if (absl::Status status = isSkipped ? dropGradients() : update(rate, shown, scale); !status.ok())
       return status;
+    if (isHalf() && !isSkipped)
+      progress.lossScale.grow();
     ++progress.step;
     progress.data = stream.position();
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
     return options.profiledSteps > 0 ? absl::OkStatus()
-                                     : report(loss, *norm, rate, static_cast<double>(tokens), seconds);
+                                     : report(loss, shown, rate, static_cast<double>(tokens), seconds);
+  }
+
+  /// The first tensor of the last step that is not finite, as far as it was made to tell; else nothing.
+  std::string findNotFinite() {
+    for (const std::string &name : checks) {
+      const float *rows = program.operand<float>("loss", name);
+      if (std::any_of(rows, rows + program.elements("loss", name), [](float row) { return std::isnan(row); }))
+        return std::string(checkedTensor(name));
+    }
+    return "";
+  }
+
+  std::string causeOfNotFinite() const {
+    if (!firstWrong.empty())
+      return absl::StrCat("first not finite was ", firstWrong);
+    return checks.empty() ? "the last checkpoint is from before; llmc train --debug-numerics tells the tensor"
+                          : "all that it is computed from is finite";
   }
 
   absl::StatusOr<double> gradientNorm() {
@@ -351,19 +404,30 @@ private:
       for (int64_t part = 0; part < parts; ++part) {
         if (!std::isfinite(squares[part]))
           return absl::DataLossError(absl::StrCat("step ", progress.step + 1, ": the gradient of '",
-                                                  parameter.name(), "' is not finite in row ", part,
-                                                  "; the last checkpoint is from before"));
+                                                  parameter.name(), "' is not finite in row ", part, "; ",
+                                                  causeOfNotFinite()));
         sum += squares[part];
       }
     }
     return std::sqrt(sum);
   }
 
-  absl::Status update(double rate, double norm) {
+  bool isHalf() const { return recipe.precision() == F16; }
+
+  absl::Status dropGradients() {
+    firstWrong.clear();
+    for (const TensorView &gradient : program.tensors("gradients", Part::Trained))
+      std::fill_n(gradient.data, elementsOf(gradient), 0.0F);
+    return program.commit("gradients");
+  }
+
+  /// Makes a step by gradients that are `scale` times too large, and whose norm is `norm` without that.
+  absl::Status update(double rate, double norm, double scale) {
     float *hyper = program.operand<float>("update", "hyper");
     const Optimizer &optimizer = recipe.optimizer();
     const double clip =
         settings.clip_norm() > 0 && norm > settings.clip_norm() ? settings.clip_norm() / norm : 1;
+    const double t = static_cast<double>(progress.step + 1 - progress.lossScale.skipped);
     double beta1 = 0, beta2 = 0, epsilon = 0, decay = 0;
     if (optimizer.has_adamw()) {
       const Optimizer::AdamW &adamw = optimizer.adamw();
@@ -371,15 +435,16 @@ private:
     } else if (optimizer.has_muon()) {
       const Optimizer::Muon &muon = optimizer.muon();
       beta1 = muon.beta1(), beta2 = muon.beta2(), epsilon = muon.epsilon(), decay = muon.weight_decay();
+    } else if (optimizer.has_adafactor()) {
+      beta2 = 1 - std::pow(t, -optimizer.adafactor().decay()), decay = optimizer.adafactor().weight_decay();
     } else if (optimizer.has_lion()) {
       beta1 = optimizer.lion().beta1(), beta2 = optimizer.lion().beta2(),
       decay = optimizer.lion().weight_decay();
     } else {
       beta1 = optimizer.sgd().momentum(), decay = optimizer.sgd().weight_decay();
     }
-    const double t = static_cast<double>(progress.step + 1);
     hyper[kLearningRate] = static_cast<float>(rate);
-    hyper[kGradientScale] = static_cast<float>(clip);
+    hyper[kGradientScale] = static_cast<float>(clip / scale);
     hyper[kBeta1] = static_cast<float>(beta1);
     hyper[kBeta2] = static_cast<float>(beta2);
     hyper[kCorrection1] = static_cast<float>(1 / (1 - std::pow(beta1, t)));
@@ -442,6 +507,17 @@ private:
     return writeEvents({{"validation/loss", loss}, {absl::StrCat("validation/", name), value}});
   }
 
+  absl::Status writeSample() {
+    absl::StatusOr<std::string> text = samples->write(progress.step);
+    if (!text.ok())
+      return text.status();
+    say(absl::StrCat("step ", progress.step, ": ", *text));
+    log << Json{{"step", progress.step}, {"sample", *text}}.dump(-1, ' ', false,
+                                                                 Json::error_handler_t::replace)
+        << '\n';
+    return checkLog();
+  }
+
   absl::Status save() {
     if (absl::Status status = saveCheckpoint(settings.output(), program, progress); !status.ok())
       return status;
@@ -465,8 +541,9 @@ private:
     const double left = smoothed * static_cast<double>(settings.steps() - progress.step);
     if (!options.quiet) {
       const std::string line = absl::StrFormat(
-          "step %d/%d  loss %.4f  rate %.3g  norm %.3g  %.0f tokens/s  %.1f GFLOP/s  %d MiB  %s left",
-          progress.step, settings.steps(), loss, rate, norm, tokens / seconds, flops / seconds / 1e9,
+          "step %d/%d  loss %.4f  rate %.3g  norm %.3g  %s%.0f tokens/s  %.1f GFLOP/s%s  %d MiB  %s left",
+          progress.step, settings.steps(), loss, rate, norm, describeScale(), tokens / seconds,
+          flops / seconds / 1e9, describeUtilization(flops / seconds),
           (program.stateBytes() + program.arenaBytes()) >> 20, duration(left));
       if (onTerminal)
         absl::FPrintF(stderr, "\r\x1b[K%s", line);
@@ -474,18 +551,34 @@ private:
         absl::FPrintF(stderr, "%s\n", line);
       drawn = onTerminal;
     }
-    log << Json{{"step", progress.step}, {"loss", loss},
-                {"learning_rate", rate}, {"gradient_norm", norm},
-                {"tokens", tokens},      {"tokens_per_second", tokens / seconds},
-                {"seconds", seconds},    {"epoch", progress.data.epoch}}
-               .dump()
-        << '\n';
+    Json line = {{"step", progress.step}, {"loss", loss},
+                 {"learning_rate", rate}, {"gradient_norm", norm},
+                 {"tokens", tokens},      {"tokens_per_second", tokens / seconds},
+                 {"seconds", seconds},    {"epoch", progress.data.epoch}};
+    if (settings.peak_gflops() > 0)
+      line["utilization"] = flops / seconds / 1e9 / settings.peak_gflops();
+    if (isHalf()) {
+      line["loss_scale"] = progress.lossScale.scale;
+      line["skipped_steps"] = progress.lossScale.skipped;
+    }
+    log << line.dump() << '\n';
     if (absl::Status status = checkLog(); !status.ok())
       return status;
     return writeEvents({{"train/loss", loss},
                         {"train/learning_rate", rate},
                         {"train/gradient_norm", norm},
                         {"train/tokens_per_second", tokens / seconds}});
+  }
+
+  std::string describeScale() const {
+    return isHalf() ? absl::StrFormat("scale %d (%d skipped)  ", progress.lossScale.scale,
+                                      progress.lossScale.skipped)
+                    : "";
+  }
+  std::string describeUtilization(double flopsPerSecond) const {
+    return settings.peak_gflops() > 0
+               ? absl::StrFormat(" (MFU %.1f%%)", 100 * flopsPerSecond / 1e9 / settings.peak_gflops())
+               : "";
   }
 
   absl::Status writeEvents(std::initializer_list<std::pair<absl::string_view, double>> scalars) {
@@ -527,8 +620,11 @@ private:
   Progress progress;
   std::vector<uint64_t> replaced; ///< steps of checkpoints of a run that this one replaces
   std::vector<Batch> batches;
+  const std::vector<std::string> checks; ///< operands of the step `loss`, in the order of the tensors
+  std::string firstWrong;                ///< the first tensor that a check found not finite
   std::ofstream log;
   EventFile events; ///< open where the run asks for TensorBoard's files
+  std::optional<TextSampler> samples;
   double smoothed = 0;
 };
 

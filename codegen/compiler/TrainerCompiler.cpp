@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "codegen/common/TemporaryFiles.h"
+#include "codegen/compiler/FiniteChecks.h"
 #include "codegen/compiler/FirstError.h"
 #include "codegen/compiler/GpuImages.h"
 #include "codegen/cpu/Linker.h"
@@ -78,13 +79,17 @@ public:
     passes::TrainingPipelineOptions pipeline;
     pipeline.rows = int64_t{recipe.batch().sequences()} * recipe.batch().length();
     pipeline.bf16Products = recipe.precision() == train::BF16;
+    pipeline.f16Products = recipe.precision() == train::F16;
     const std::pair<Level, absl::string_view> stages[] = {
         {Level::NN, "differentiating"}, {Level::Tiled, "generating kernels"}, {Level::Llvm, "lowering"}};
     for (auto [level, doing] : stages) {
       if (options.emit < level)
         break;
-      if (level == Level::Tiled)
+      if (level == Level::Tiled) {
+        if (options.debugNumerics)
+          addFiniteChecks(cast<func::FuncOp>(module->lookupSymbol("loss")));
         collectOperands();
+      }
       progress(doing, -1);
       absl::Status status = runPasses(level == Level::NN      ? passes::trainingPasses(pipeline)
                                       : level == Level::Tiled ? tiledPasses(pipeline.bf16Products)

@@ -20,6 +20,8 @@ struct TrainerOptions {
   TargetKind target = TargetKind::Cpu;
   std::vector<std::string> gpuArchs; ///< of kernels for GPUs; by default defaultGpuArchs()
   ProductTiles productTiles;
+  /// Steps tell which tensor is first no number.
+  bool debugNumerics = false;
   std::string targetCpu = "native";
   /// Imported (nn as the recipe says it), NN (structured operations of all functions), Tiled, Llvm, or
   /// Artifact: the trainer.

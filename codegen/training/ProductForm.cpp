@@ -8,11 +8,12 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-/// The argument that `value`, in the body of a product, is, looking through rounding to bf16.
-static BlockArgument unrounded(Value value, bool &isRounded) {
-  isRounded = false;
-  if (auto extended = value.getDefiningOp<arith::ExtFOp>(); extended && extended.getIn().getType().isBF16()) {
-    isRounded = true;
+/// The argument that `value`, in the body of a product, is, looking through rounding to `rounded`.
+static BlockArgument unrounded(Value value, Type &rounded) {
+  rounded = {};
+  if (auto extended = value.getDefiningOp<arith::ExtFOp>();
+      extended && isa<BFloat16Type, Float16Type>(extended.getIn().getType())) {
+    rounded = extended.getIn().getType();
     auto narrow = extended.getIn().getDefiningOp<arith::TruncFOp>();
     value = narrow ? narrow.getIn() : extended.getIn();
   }
@@ -30,7 +31,7 @@ std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
   auto product = sum ? sum.getRhs().getDefiningOp<arith::MulFOp>() : arith::MulFOp();
   if (!product || !product.getType().isF32() || sum.getLhs() != op.getRegionOutputArgs()[0])
     return {};
-  bool leftRounded = false, rightRounded = false;
+  Type leftRounded, rightRounded;
   BlockArgument a = unrounded(product.getLhs(), leftRounded), b = unrounded(product.getRhs(), rightRounded);
   if (!a || !b || a == b || leftRounded != rightRounded)
     return {};
@@ -39,7 +40,7 @@ std::optional<ProductForm> productFormOf(linalg::GenericOp op) {
   if (op.getIteratorTypesArray()[rows] != utils::IteratorType::parallel)
     return {};
   ProductForm form;
-  form.isRounded = leftRounded;
+  form.rounded = leftRounded;
   auto has = [&](unsigned operand, unsigned loop) { return maps[operand].isFunctionOfDim(loop); };
   form.left = has(0, rows) ? 0 : 1;
   form.right = 1 - form.left;

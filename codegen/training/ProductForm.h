@@ -11,7 +11,7 @@ namespace llmc::codegen {
 struct ProductForm {
   unsigned left = 0, right = 1; ///< operands with rows and columns
   bool leftTransposed = false, rightTransposed = false;
-  bool isRounded = false; ///< operands are rounded to bf16
+  mlir::Type rounded; ///< what operands are rounded to, bf16 or f16; null: they are not
   int64_t m = 0, n = 0, k = 0;
 };
 

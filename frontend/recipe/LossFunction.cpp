@@ -2,6 +2,8 @@
 
 #include "frontend/recipe/LossFunction.h"
 
+#include "dialects/nn/Rows.h"
+
 using namespace mlir;
 
 namespace llmc::recipe {
@@ -53,6 +55,22 @@ void returnOutputs(func::FuncOp evaluate) {
   evaluate.setAllResultAttrs(
       ArrayRef<DictionaryAttr>{evaluate.getResultAttrDict(0),
                                b.getDictionaryAttr(b.getNamedAttr("nn.output", b.getStringAttr("outputs")))});
+}
+
+func::FuncOp makeSampleFunction(func::FuncOp evaluate, int64_t length) {
+  func::FuncOp sample = evaluate.clone();
+  sample.setName("sample");
+  nn::fixRows(sample, length);
+  nn::CrossEntropyOp entropy = crossEntropyOf(sample);
+  Operation *terminator = sample.front().getTerminator();
+  ImplicitLocOpBuilder b(sample.getLoc(), terminator);
+  Value row = addInput(sample, "output_ids", RankedTensorType::get({1}, b.getI32Type()));
+  Value outputs = nn::SelectRowsOp::create(b, entropy.getLogits(), row);
+  terminator->setOperands(outputs);
+  entropy.erase();
+  sample.setType(b.getFunctionType(sample.front().getArgumentTypes(), outputs.getType()));
+  sample.setResultAttr(0, "nn.output", b.getStringAttr("outputs"));
+  return sample;
 }
 
 } // namespace llmc::recipe

@@ -31,6 +31,10 @@ llvm::SmallPtrSet<mlir::Operation *, 1> findHeads(mlir::func::FuncOp function);
 /// Makes the outputs, whose losses it returns, a second result of `evaluate`.
 void returnOutputs(mlir::func::FuncOp evaluate);
 
+/// The function @sample of the model in `evaluate`, which predicts tokens: of one sequence of `length` rows
+/// it returns the outputs of one row, which its argument `output_ids` names.
+mlir::func::FuncOp makeSampleFunction(mlir::func::FuncOp evaluate, int64_t length);
+
 /// How names of parameters of the reference begin.
 inline constexpr llvm::StringLiteral kReferencePrefix = "reference.";
 

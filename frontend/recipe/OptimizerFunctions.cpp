@@ -1,12 +1,13 @@
 //===- OptimizerFunctions.cpp - steps of optimizers as structured operations ---------------------------===//
 //
-// One operation for each parameter (of Muon several), whose results are all that changes of it: the
-// parameter, what the optimizer keeps, and the gradient, which becomes zero.
+// One operation for each parameter (of Muon and Adafactor several), whose results are all that changes of it:
+// the parameter, what the optimizer keeps, and the gradient, which becomes zero.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/recipe/Adafactor.h"
 #include "frontend/recipe/Muon.h"
 #include "frontend/recipe/TrainingGraph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,6 +33,8 @@ std::vector<std::string> stateNames(const train::Recipe &recipe) {
     names = {"exp_avg", "exp_avg_sq"};
   else if (optimizer.has_lion())
     names = {"exp_avg"};
+  else if (optimizer.has_adafactor())
+    names = {kRowSquaresSection, kColumnSquaresSection, kSquaresSection};
   else if (optimizer.sgd().momentum() > 0)
     names = {"momentum"};
   if (recipe.average() > 0)
@@ -140,12 +143,17 @@ public:
       for (const std::string &name : names) {
         if (isByMuon && name == "exp_avg_sq")
           continue;
-        inputs.push_back(addArgument(function, type, state(name)));
+        const std::optional<std::vector<int64_t>> shape = shapeIn(name, type.getShape().vec());
+        if (!shape)
+          continue;
+        inputs.push_back(addArgument(function, type.clone(*shape), state(name)));
         marks.push_back(b.getDictionaryAttr(state(name)));
       }
       marks.push_back(b.getDictionaryAttr(state("gradients")));
-      llvm::append_range(results,
-                         isByMuon ? updateByMuon(param, inputs, hyper) : update(param, inputs, hyper));
+      llvm::append_range(results, isByMuon ? updateByMuon(param, inputs, hyper)
+                                  : recipe.optimizer().has_adafactor()
+                                      ? updateByAdafactor(param, inputs, hyper)
+                                      : update(param, inputs, hyper));
     }
     finish(function, results, marks);
   }
@@ -205,14 +213,18 @@ private:
 
   using Body = function_ref<SmallVector<Value>(Formula, ValueRange inputs, ArrayRef<Value> hyper)>;
 
-  /// An operation on each element of `inputs`, of the type of `param`, with `count` results of it.
+  /// An operation on each element of `inputs`, of the type of `param` or with one element for all, with
+  /// `count` results of it.
   SmallVector<Value> mapElements(nn::ParamOp param, ArrayRef<Value> inputs, size_t count, Value hyper,
                                  Body map) {
     auto type = cast<RankedTensorType>(param.getType());
     const unsigned rank = type.getRank();
     const AffineMap identity = b.getMultiDimIdentityMap(rank);
     SmallVector<Value> operands(inputs);
-    SmallVector<AffineMap> maps(inputs.size(), identity);
+    SmallVector<AffineMap> maps;
+    for (Value input : inputs)
+      maps.push_back(input.getType() == type ? identity
+                                             : AffineMap::get(rank, 0, b.getAffineConstantExpr(0)));
     for (unsigned i = 0; i < kHyperparameters; ++i) {
       operands.push_back(hyper);
       maps.push_back(AffineMap::get(rank, 0, b.getAffineConstantExpr(i)));
@@ -279,6 +291,36 @@ private:
     SmallVector<Value> results = {next[0], moved[0]};
     results.append(next.begin() + 1, next.end());
     results.push_back(moved[2]);
+    return results;
+  }
+
+  /// The same by Adafactor, of which states are mean squares.
+  SmallVector<Value> updateByAdafactor(nn::ParamOp param, ArrayRef<Value> inputs, Value hyper) {
+    const bool hasAverage = recipe.average() > 0;
+    SmallVector<Value> scaled =
+        mapElements(param, {inputs[1]}, 1, hyper, [](Formula f, ValueRange v, ArrayRef<Value> numbers) {
+          return SmallVector<Value>{f.mul(v[0], numbers[kGradientScale])};
+        });
+    AdafactorStep step =
+        buildAdafactorStep(b, recipe.optimizer().adafactor(), inputs[0], scaled[0],
+                           inputs.drop_front(2).drop_back(hasAverage ? 1 : 0), hyper, kBeta2);
+    SmallVector<Value> read = {inputs[0], step.direction, step.scale};
+    if (hasAverage)
+      read.push_back(inputs.back());
+    // Gradients become zero here, behind all that read them.
+    SmallVector<Value> next = mapElements(param, read, hasAverage ? 3 : 2, hyper,
+                                          [&](Formula f, ValueRange v, ArrayRef<Value> numbers) {
+                                            Value rate = f.mul(numbers[kLearningRate], v[2]);
+                                            Value change = f.add(v[1], f.mul(numbers[kWeightDecay], v[0]));
+                                            SmallVector<Value> values = {f.sub(v[0], f.mul(rate, change))};
+                                            if (hasAverage)
+                                              values.push_back(nextAverage(f, v[3], values[0]));
+                                            values.push_back(f.number(0));
+                                            return values;
+                                          });
+    SmallVector<Value> results = {next[0]};
+    results.append(step.states);
+    results.append(next.begin() + 1, next.end());
     return results;
   }
 

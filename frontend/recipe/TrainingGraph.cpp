@@ -3,6 +3,7 @@
 #include "frontend/recipe/TrainingGraph.h"
 
 #include "frontend/recipe/LossFunction.h"
+#include "frontend/recipe/OperationNames.h"
 #include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -51,6 +52,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
   if (isRightOrWrong(recipe.objective()))
     returnOutputs(evaluate);
   module->push_back(evaluate);
+  if (recipe.run().has_samples())
+    module->push_back(makeSampleFunction(evaluate, recipe.batch().length()));
   // What follows is for learning only.
   if (recipe.label_smoothing() > 0)
     crossEntropyOf(loss).setSmoothing(llvm::APFloat(recipe.label_smoothing()));
@@ -59,6 +62,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
   if (recipe.has_distillation())
     if (absl::Status status = addDistillation(loss, *other, recipe.distillation()); !status.ok())
       return status;
+  nameOperations(loss);
   if (absl::Status status = addOptimizerFunctions(*module, recipe); !status.ok())
     return status;
   return module;

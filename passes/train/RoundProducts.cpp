@@ -1,4 +1,4 @@
-//===- RoundProducts.cpp - products of bf16 in training ------------------------------------------------===//
+//===- RoundProducts.cpp - products of 16 bits in training ---------------------------------------------===//
 
 #include "dialects/nn/NN.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,8 +21,11 @@ namespace {
 
 struct RoundProducts : passes::impl::RoundProductsBase<RoundProducts>, NumericallyBounded, Counting {
   NumericBound getNumericBound() const override {
-    return NumericBound::relative(0.02, "operands of products are rounded to bf16");
+    return half ? NumericBound::relative(0.003, "operands of products are rounded to f16")
+                : NumericBound::relative(0.02, "operands of products are rounded to bf16");
   }
+
+  using RoundProductsBase::RoundProductsBase;
 
   void runOnOperation() override {
     rounded.clear();
@@ -40,20 +43,24 @@ struct RoundProducts : passes::impl::RoundProductsBase<RoundProducts>, Numerical
   }
 
 private:
+  Type roundedType() {
+    return half ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
+  }
+
   /// Weights are rounded where they are multiplied: they are stored in f32. What is computed is rounded once,
   /// in a tensor of its own.
   void roundInput(linalg::GenericOp op, OpOperand &input) {
     OpBuilder builder = OpBuilder::atBlockBegin(op.getBody());
     BlockArgument argument = op.getMatchingBlockArgument(&input);
-    Type bf16 = builder.getBF16Type(), f32 = builder.getF32Type();
+    Type element = roundedType(), f32 = builder.getF32Type();
     if (input.get().getDefiningOp<nn::LoadOp>()) {
-      auto narrow = arith::TruncFOp::create(builder, op.getLoc(), bf16, argument);
+      auto narrow = arith::TruncFOp::create(builder, op.getLoc(), element, argument);
       Value wide = arith::ExtFOp::create(builder, op.getLoc(), f32, narrow.getResult());
       argument.replaceAllUsesExcept(wide, narrow);
       return;
     }
     input.set(roundTensor(input.get()));
-    argument.setType(bf16);
+    argument.setType(element);
     auto wide = arith::ExtFOp::create(builder, op.getLoc(), f32, argument);
     argument.replaceAllUsesExcept(wide, wide);
   }
@@ -65,14 +72,14 @@ private:
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfterValue(value);
     auto type = cast<RankedTensorType>(value.getType());
-    Value empty = tensor::EmptyOp::create(builder, value.getLoc(), type.getShape(), builder.getBF16Type());
+    Value empty = tensor::EmptyOp::create(builder, value.getLoc(), type.getShape(), roundedType());
     const AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
     auto generic = linalg::GenericOp::create(
         builder, value.getLoc(), empty.getType(), ValueRange{value}, ValueRange{empty},
         ArrayRef<AffineMap>{identity, identity},
         SmallVector<utils::IteratorType>(type.getRank(), utils::IteratorType::parallel),
-        [](OpBuilder &nested, Location loc, ValueRange arguments) {
-          Value narrow = arith::TruncFOp::create(nested, loc, nested.getBF16Type(), arguments[0]);
+        [&](OpBuilder &nested, Location loc, ValueRange arguments) {
+          Value narrow = arith::TruncFOp::create(nested, loc, roundedType(), arguments[0]);
           linalg::YieldOp::create(nested, loc, narrow);
         });
     return result = generic.getResult(0);

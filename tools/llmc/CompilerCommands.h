@@ -59,6 +59,7 @@ struct TrainRequest {
   std::string target = "cpu";
   std::vector<std::string> gpuArchs;
   std::vector<int64_t> productTiles; ///< columns and parts, or empty
+  bool debugNumerics = false;
   std::string targetCpu = "native";
   std::string emit = "artifact";
   bool quiet = false;

@@ -246,6 +246,10 @@ static void addTrainCommand(CLI::App &app, Invocation &invocation) {
       ->expected(2)
       ->check(CLI::Range(int64_t{0}, int64_t{256}))
       ->option_text("C,P");
+  command->add_flag(
+      "--debug-numerics", request->debugNumerics,
+      "Steps check all that they compute, which takes time: when a loss or a gradient is no number, "
+      "the trainer says which tensor was first not finite");
   command
       ->add_option("--target-cpu", request->targetCpu,
                    "The processor to compile for, by LLVM's name; by default this machine's")

@@ -225,6 +225,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   }
   options.target = request.target == "cuda" ? codegen::TargetKind::Cuda : codegen::TargetKind::Cpu;
   options.gpuArchs = request.gpuArchs;
+  options.debugNumerics = request.debugNumerics;
   if (!request.productTiles.empty())
     options.productTiles = {request.productTiles[0], request.productTiles[1]};
   options.targetCpu = request.targetCpu;

@@ -22,6 +22,10 @@ LogicalResult CpuTrainingLowering::checkType(Operation *op, ShapedType type) {
     return emitNotSupported(op) << "has numbers of bf16, which training supports on processors with "
                                    "avx512bf16 only, not on "
                                 << target.cpu;
+  if (type.getElementType().isF16() && !target.hasF16Conversion)
+    return emitNotSupported(op)
+           << "has numbers of f16, which training supports on processors with f16c only, not on "
+           << target.cpu;
   return success();
 }
 

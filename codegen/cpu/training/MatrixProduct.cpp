@@ -36,13 +36,17 @@ public:
   }
 
 private:
-  /// `value` as it is multiplied: rounded to bf16, if the product does so.
+  /// `value` as it is multiplied: rounded, if the product does so.
   Value rounded(KernelBuilder &b, Value value) {
     Type element = getElementTypeOrSelf(value);
-    if (element.isBF16())
+    if (!element.isF32())
       return arith::ExtFOp::create(b, KernelBuilder::withShapeOf(value, b.getF32Type()), value);
-    if (!form.isRounded)
+    if (!form.rounded)
       return value;
+    if (form.rounded.isF16()) {
+      Value narrow = arith::TruncFOp::create(b, KernelBuilder::withShapeOf(value, form.rounded), value);
+      return arith::ExtFOp::create(b, value.getType(), narrow);
+    }
     // To nearest even, in the bits of f32.
     Type type = KernelBuilder::withShapeOf(value, b.getI32Type());
     auto constant = [&](int32_t bits) -> Value {
@@ -206,7 +210,7 @@ private:
 
 LogicalResult CpuTrainingLowering::lowerProduct(linalg::GenericOp op, const ProductForm &form,
                                                 const Destination &destination) {
-  if (form.isRounded && target.hasBf16Tiles)
+  if (form.rounded && form.rounded.isBF16() && target.hasBf16Tiles)
     lowerTileProduct(*this, op, form, destination);
   else
     Product(*this, op, form, destination).lower();

@@ -293,7 +293,7 @@ Value CudaTrainingLowering::productOperand(Location loc, Value value, Type eleme
 
 LogicalResult CudaTrainingLowering::lowerProduct(linalg::GenericOp op, const ProductForm &form,
                                                  const Destination &destination) {
-  Type element = form.isRounded ? Type(builder.getBF16Type()) : Type(builder.getF32Type());
+  Type element = form.rounded ? form.rounded : Type(builder.getF32Type());
   Value left = productOperand(op.getLoc(), op.getDpsInputs()[form.left], element);
   Value right = productOperand(op.getLoc(), op.getDpsInputs()[form.right], element);
   lowerMatrixProduct(*this, op.getLoc(), form, left, right, destination);

@@ -32,19 +32,23 @@ def contents(folder, step=runs.STEPS):
 
 def check_curves(workshop):
     expected = json.loads((pathlib.Path(__file__).parent / "curves.json").read_text())
-    for family, points in expected.items():
+    for key, points in expected.items():
+        family, name = key.split("-")
         for precision, loss_bound in [("F32", LOSS_BOUND), ("BF16", 0.02)]:
+            if precision == "BF16" and name != "adamw":
+                continue
             if precision == "BF16" and "avx512_bf16" not in pathlib.Path("/proc/cpuinfo").read_text():
                 print("training in bf16 is not checked: this processor has no avx512bf16")
                 continue
-            trainer = workshop.trainer(family, f"{family}-{precision}", rest=f"precision: {precision}")
-            workshop.run(trainer, "-q")
-            found = log_of(workshop.folder / f"{family}-{precision}")
+            run = f"{family}-{precision}" if name == "adamw" else key
+            trainer = workshop.trainer(family, run, rest=f"precision: {precision} {runs.optimizer(name)}")
+            workshop.run(trainer, "-q", "--override", f"steps={runs.OPTIMIZERS[name]}", "--override", f"learning_rate={runs.RATES[name]}")
+            found = log_of(workshop.folder / run)
             for step, point in enumerate(points, start=2):
                 if abs(found[step]["loss"] - point["loss"]) > loss_bound:
-                    sys.exit(f"{family}, {precision}, step {step}: the loss is {found[step]['loss']}, expected {point['loss']}")
+                    sys.exit(f"{key}, {precision}, step {step}: the loss is {found[step]['loss']}, expected {point['loss']}")
                 if precision == "F32" and abs(found[step]["gradient_norm"] / point["norm"] - 1) > NORM_BOUND:
-                    sys.exit(f"{family}, step {step}: the norm is {found[step]['gradient_norm']}, expected {point['norm']}")
+                    sys.exit(f"{key}, step {step}: the norm is {found[step]['gradient_norm']}, expected {point['norm']}")
 
 
 def check_bits(workshop):
@@ -183,6 +187,20 @@ def check_optimizers(workshop):
             sys.exit(f"{name}: the loss goes from {log[1]['loss']} to {log[runs.STEPS]['loss']}")
 
 
+def check_factors(workshop):
+    """What Adafactor keeps is small, and enough to go on from."""
+    trainer, folder = workshop.folder / "llama-adafactor.trainer", workshop.folder / "factors"
+    for steps in [9, 200]:
+        workshop.run(trainer, "-q", "--override", f"output={folder}", "--override", f"steps={steps}", "--override", "learning_rate=1e-2")
+    last = "checkpoint-00000200"
+    for name in ["model", "mean_sq_rows", "mean_sq_columns", "mean_sq"]:
+        found = (folder / last / f"{name}.safetensors").read_bytes()
+        if found != (workshop.folder / "llama-adafactor" / last / f"{name}.safetensors").read_bytes():
+            sys.exit(f"Adafactor goes on to another {name}")
+        if name != "model" and len(found) > 8000:
+            sys.exit(f"Adafactor keeps {len(found)} bytes as {name}")
+
+
 def check_errors(workshop):
     def expect(command, message, status=1):
         result = workshop.run(*command, check=False)
@@ -222,6 +240,7 @@ def main():
         check_bits(workshop)
         check_accumulation(workshop)
         check_optimizers(workshop)
+        check_factors(workshop)
         check_errors(workshop)
         check_restart(workshop)
         check_events(workshop)

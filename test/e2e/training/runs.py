@@ -4,6 +4,9 @@ import pathlib
 import subprocess
 
 STEPS = 60
+# Whose curves are compared with those of other libraries, and over how many steps.
+OPTIMIZERS = {"adamw": STEPS, "adafactor": 200}
+RATES = {"adamw": 1e-3, "adafactor": 1e-2}
 FAMILIES = {
     # Sizes that are no multiples of vectors, and more heads than key heads.
     "llama": """model {
@@ -21,6 +24,11 @@ batch { sequences: 4 length: 45 }""",
 }
 
 
+def optimizer(name):
+    """How a recipe asks for one of OPTIMIZERS."""
+    return f"optimizer {{ {name} {{ weight_decay: 0.1 }} }}"
+
+
 def text(length):
     """One document of made-up words, the same on every machine."""
     words = ["the", "a", "model", "learns", "words", "and", "how", "they", "follow", "each", "other", "in", "text"]
@@ -36,7 +44,7 @@ class Workshop:
 
     def __init__(self, llmc, tokenizer, folder):
         self.llmc, self.tokenizer, self.folder = llmc, tokenizer, pathlib.Path(folder)
-        (self.folder / "text.txt").write_text(text(40000))
+        (self.folder / "text.txt").write_text(text(64000))
         self.run(llmc, "data", "pack", self.folder / "text.txt", "--tokenizer", tokenizer, "-o", self.folder / "data", "--validation", 0)
 
     @staticmethod

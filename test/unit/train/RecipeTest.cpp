@@ -133,6 +133,25 @@ TEST(Override, SetsOneField) {
   EXPECT_FALSE(overrideSetting("schedule.kind=STEEP", run).ok());
 }
 
+TEST(Recipe, HasSamplesOfDecodersOnly) {
+  EXPECT_EQ(
+      messageAfter([](Recipe &recipe) { recipe.mutable_run()->mutable_samples()->set_temperature(-1); }),
+      "run.samples.temperature is -1, expected 0 to 1000");
+  EXPECT_EQ(messageAfter([](Recipe &recipe) {
+              recipe.clear_preset();
+              recipe.set_checkpoint("folder");
+              recipe.mutable_objective()->mutable_preference();
+              recipe.mutable_run()->mutable_samples();
+            }),
+            "run.samples are of models that predict the next token, expected no objective");
+  Recipe recipe = tiny();
+  recipe.mutable_run()->mutable_samples()->set_every(5);
+  absl::StatusOr<Recipe> completed = complete(recipe, 300);
+  ASSERT_TRUE(completed.ok()) << completed.status().message();
+  EXPECT_EQ(completed->run().samples().tokens(), 64u);
+  EXPECT_EQ(completed->run().samples().temperature(), 1);
+}
+
 } // namespace
 
 } // namespace llmc::train
