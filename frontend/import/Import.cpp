@@ -6,6 +6,7 @@
 #include "frontend/import/EncoderHead.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/Formats.h"
+#include "frontend/import/MergeAdapters.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -215,9 +216,12 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;
   annotate(*model.module, model.info);
-  if (absl::Status status = verifyModule(path, *model.module); !status.ok())
-    return status;
   model.files = (*checkpoint)->files();
   model.source = std::move(*checkpoint);
+  absl::Status status = mergeAdapters(model, options.adapters, options.adaptedType);
+  if (status.ok())
+    status = verifyModule(path, *model.module);
+  if (!status.ok())
+    return status;
   return model;
 }

@@ -15,7 +15,18 @@
 
 namespace llmc::frontend {
 
-/// Which parts of a model to import; all by default.
+/// Low-rank matrices that are added to a model's weights: a directory of PEFT, and what they are multiplied
+/// by beside the scale that it has itself.
+struct AdapterChoice {
+  std::string path;
+  double scale = 1;
+};
+
+/// What the sums of weights and adapters are stored as. Auto: what products of the checkpoint's weights are
+/// computed in, and Q8_0 for quantized ones.
+enum class AdaptedType { Auto, F32, BF16 };
+
+/// Which parts of a model to import, all by default, and what is added to it.
 struct ImportOptions {
   /// Whether to read the tokenizer too: tests of graphs have none.
   bool tokenizer = true;
@@ -24,6 +35,9 @@ struct ImportOptions {
   bool head = true;
   /// A head to train, instead of that of the files. Only for encoders.
   std::optional<HeadChoice> headToTrain;
+  /// Merged into the weights (MergeAdapters.h).
+  std::vector<AdapterChoice> adapters;
+  AdaptedType adaptedType = AdaptedType::Auto;
 };
 
 /// A model as the compiler sees it.

@@ -10,12 +10,14 @@
 #include "runtime/core/Generator.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 
+#include <cmath>
 #include <filesystem>
 
 using namespace mlir;
@@ -23,6 +25,9 @@ using namespace mlir;
 namespace llmc::tool {
 
 namespace {
+
+/// More is no scale of an adapter.
+constexpr double kMostScale = 1e6;
 
 /// What is printed as MLIR or assembly, and so may go to a terminal.
 bool isText(codegen::Level level) { return level <= codegen::Level::Assembly; }
@@ -57,6 +62,20 @@ ExitCode failCompile(const absl::Status &status) {
   return fail(status, usage ? ExitCode::Usage : ExitCode::Failure);
 }
 
+/// A directory may have commas in its name: what follows the last one is a scale if it is a number.
+std::vector<frontend::AdapterChoice> adaptersOf(const std::vector<std::string> &arguments) {
+  std::vector<frontend::AdapterChoice> adapters;
+  for (const std::string &argument : arguments) {
+    frontend::AdapterChoice &adapter = adapters.emplace_back(argument);
+    const size_t comma = argument.rfind(',');
+    double scale;
+    if (comma != std::string::npos && absl::SimpleAtod(argument.substr(comma + 1), &scale) &&
+        std::abs(scale) <= kMostScale)
+      adapter = {argument.substr(0, comma), scale};
+  }
+  return adapters;
+}
+
 absl::Status compile(const CompileRequest &request, codegen::Level level, Progress &progress) {
   DialectRegistry registry;
   codegen::registerCompilerDialects(registry);
@@ -76,7 +95,10 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
   if (request.remarks)
     enableRemarks(context);
   progress.update("reading the model", 0, 0);
-  auto model = frontend::importModel(request.model, {.head = !request.noHead}, &context);
+  frontend::ImportOptions options{.head = !request.noHead, .adapters = adaptersOf(request.adapters)};
+  if (request.dtype != "auto")
+    options.adaptedType = request.dtype == "f32" ? frontend::AdaptedType::F32 : frontend::AdaptedType::BF16;
+  auto model = frontend::importModel(request.model, options, &context);
   if (!model.ok())
     return model.status();
   return codegen::compileModel(

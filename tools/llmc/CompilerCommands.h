@@ -36,6 +36,7 @@ struct CompileRequest {
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
   bool noHead = false;
+  std::vector<std::string> adapters; ///< DIRECTORY or DIRECTORY,SCALE
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;
 };
 

@@ -129,6 +129,18 @@ static void addLookingOptions(CLI::App &command, CompileRequest &request) {
   command.add_flag("-q,--quiet", request.quiet, "Print nothing when all is well")->group(looking);
 }
 
+/// Adapters that become a part of the model.
+static void addAdapterOption(CLI::App &command, std::vector<std::string> &adapters) {
+  command
+      .add_option(
+          "--lora", adapters,
+          "Merge this adapter, a directory that PEFT or llmc train wrote, into the weights, multiplied "
+          "by SCALE. May be given several times")
+      ->take_all()
+      ->expected(1)
+      ->option_text("DIRECTORY[,SCALE]");
+}
+
 static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("MODEL", request.model,
@@ -147,6 +159,7 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   addLookingOptions(command, request);
   command.add_flag("--no-head", request.noHead,
                    "Leave out the head of an encoder: the artifact makes embeddings of texts");
+  addAdapterOption(command, request.adapters);
   command.footer("Examples:\n"
                  "  llmc compile SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.llmc\n"
                  "  llmc compile all-MiniLM-L6-v2/ --dtype f32 -o minilm.llmc\n"
