@@ -103,6 +103,7 @@ void ArtifactOutput::describeModel() {
   manifest.set_vocabulary_size(info.sizes.vocabulary);
   manifest.set_context_length(sizes.context);
   manifest.set_tokenizer(info.tokenizer);
+  manifest.mutable_adapters()->Assign(info.adapters.begin(), info.adapters.end());
   runtime::Target *described = manifest.mutable_target();
   described->set_triple(target.triple);
   described->set_cpu(target.cpu);

@@ -3,6 +3,8 @@
 #include "runtime/core/Pooling.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/io/Message.h"
 
 #include <algorithm>
 #include <cmath>
@@ -130,6 +132,9 @@ static absl::string_view outputsOf(const Manifest &manifest) {
   return manifest.kind() == EMBED ? "embeddings" : manifest.kind() == PREDICT ? "predictions" : "logits";
 }
 
+/// Whether tokens are read in pieces, and see earlier ones only.
+static bool isDecoder(const Manifest &manifest) { return manifest.cache_bytes() > 0; }
+
 static absl::Status ensureRows(PrivateMemory &output, int64_t rows, int64_t width) {
   const uint64_t bytes = static_cast<uint64_t>(rows) * width * sizeof(float);
   if (output.size() >= bytes)
@@ -187,7 +192,7 @@ absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const i
 
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> next, Rows rows) {
   const Manifest &manifest = loaded->manifest();
-  if (manifest.kind() != GENERATE)
+  if (manifest.kind() != GENERATE && !isDecoder(manifest))
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not logits"));
   if (readsSource() && sourceTokens == 0)
@@ -238,14 +243,23 @@ absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t
   return absl::MakeConstSpan(rows, wanted.size() * width);
 }
 
+/// The hidden states that the pooling of `text` needs.
+absl::StatusOr<absl::Span<const float>> Session::statesOf(absl::Span<const int32_t> text) {
+  const Pooling::Method method = loaded->manifest().pooling().method();
+  if (isDecoder(loaded->manifest())) {
+    reset();
+    return feed(text, method == Pooling::LAST ? Rows::Last : Rows::All);
+  }
+  const size_t rows = method == Pooling::CLS ? 1 : text.size();
+  return encode(text, absl::MakeConstSpan(rowIds).first(std::min(rows, rowIds.size())));
+}
+
 absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != EMBED)
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not embeddings"));
-  const size_t rows = manifest.pooling().method() == Pooling::CLS ? 1 : text.size();
-  absl::StatusOr<absl::Span<const float>> states =
-      encode(text, absl::MakeConstSpan(rowIds).first(std::min(rows, rowIds.size())));
+  absl::StatusOr<absl::Span<const float>> states = statesOf(text);
   if (!states.ok())
     return states.status();
   pooled.resize(manifest.output_width());
@@ -289,6 +303,19 @@ absl::StatusOr<absl::Span<const float>> Session::predict(absl::Span<const int32_
       return absl::DataLossError(
           absl::StrCat("the model computes ", value, " for an output, expected a finite number"));
   return outputs;
+}
+
+absl::Status Session::useAdapter(absl::string_view name) {
+  const auto &names = loaded->manifest().adapters();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (!name.empty() && found == names.end())
+    return absl::InvalidArgumentError(absl::StrCat("has no adapter ", io::quote(name),
+                                                   names.empty() ? ", and no other" : ", expected one of ",
+                                                   absl::StrJoin(names, ", ")));
+  reset();
+  const auto number = name.empty() ? 0 : found - names.begin() + 1;
+  std::fill(tokenTypes.begin(), tokenTypes.end(), static_cast<int32_t>(number));
+  return absl::OkStatus();
 }
 
 void Session::reset() {

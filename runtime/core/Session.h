@@ -47,7 +47,11 @@ public:
   absl::Status readSource(absl::Span<const int32_t> source);
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
 
-  /// The width of rows is that of outputs. Only for artifacts of kind GENERATE.
+  /// Starts anew with the adapter `name` of those that the artifact has; empty: with the model alone.
+  absl::Status useAdapter(absl::string_view name);
+
+  /// The width of rows is that of outputs. Only for artifacts of kind GENERATE, and of decoders that make
+  /// embeddings, which give hidden states.
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) override;
   using TokenSequence::feed;
 
@@ -76,6 +80,7 @@ private:
   absl::Status allocate();
   absl::Status allocateCache();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
+  absl::StatusOr<absl::Span<const float>> statesOf(absl::Span<const int32_t> text);
   absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> text,
                                                  absl::Span<const int32_t> wanted);
   absl::Status runStep(const Artifact::Step &step, absl::Span<const int32_t> rows, int64_t firstPosition,

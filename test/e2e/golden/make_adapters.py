@@ -2,9 +2,12 @@
 """Write LoRA adapters of the tiny checkpoints beside this script with PEFT, and what transformers computes with them.
 
     adapters/llama-odd/       of three kinds of layers, with ranks and scales of their own, divided by the root of the rank
+    adapters/llama-other/     of llama-odd too: of other layers and of the embedding
     adapters/llama-saved/     of llama-odd: of the embedding, and with a head and a norm that replace those of the model
     adapters/gpt2-odd/        of layers whose matrices lie as [in, out]
     adapters/qwen2-odd/       of layers that a regular expression names, some of which have biases
+    adapters/qwen3-window/    of all that attention is computed from, where heads are whole vectors
+    adapters/qwen3-other/     of qwen3-window too: of other layers and of the embedding
     adapters/mistral-window/  of f32 matrices, and, in quantized.safetensors, of those of a Q4_0 file of the same model
 
 Each is a directory as PEFT writes them, and beside its files `golden.safetensors` as make_llama_random.py has it: the
@@ -52,7 +55,7 @@ def expected(root, model, base, folder):
     return golden(adapted, tokens)
 
 
-def write(root, name, model, config, seed, storage=torch.float32):
+def write(root, name, model, config, seed, storage=torch.float32, **saving):
     folder = root / "adapters" / name
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*"):
@@ -60,7 +63,7 @@ def write(root, name, model, config, seed, storage=torch.float32):
     adapted = get_peft_model(load(root, model), config)
     adapted.peft_config["default"].base_model_name_or_path = model
     randomize(adapted, seed)
-    adapted.to(storage).save_pretrained(folder)
+    adapted.to(storage).save_pretrained(folder, **saving)
     (folder / "README.md").unlink()
     tensors = expected(root, model, load(root, model), folder)
     save_file(tensors, folder / "golden.safetensors", metadata={"prompt": PROMPT})
@@ -108,6 +111,14 @@ if __name__ == "__main__":
     )
     write(
         output,
+        "llama-other",
+        "llama-odd",
+        LoraConfig(r=4, lora_alpha=3, target_modules=["q_proj", "k_proj", "gate_proj", "o_proj", "embed_tokens"]),
+        6,
+        save_embedding_layers=False,
+    )
+    write(
+        output,
         "gpt2-odd",
         "gpt2-odd",
         LoraConfig(r=4, lora_alpha=6, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True),
@@ -123,6 +134,21 @@ if __name__ == "__main__":
         ),
         4,
         torch.bfloat16,
+    )
+    write(
+        output,
+        "qwen3-window",
+        "qwen3-window",
+        LoraConfig(r=3, lora_alpha=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
+        7,
+    )
+    write(
+        output,
+        "qwen3-other",
+        "qwen3-window",
+        LoraConfig(r=2, lora_alpha=3, target_modules=["v_proj", "gate_proj", "down_proj", "embed_tokens"]),
+        8,
+        save_embedding_layers=False,
     )
     write(output, "mistral-window", "mistral-window", LoraConfig(r=3, lora_alpha=5, target_modules=["q_proj", "o_proj"]), 5)
     folder = output / "adapters" / "mistral-window"

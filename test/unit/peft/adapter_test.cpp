@@ -49,10 +49,10 @@ public:
     return adapter.ok() ? "accepted" : shortened(std::string(adapter.status().message()));
   }
   /// The same where a model of test/e2e/golden gets it.
-  std::string refusalBy(const std::string &model, int times = 1) const {
+  std::string refusalBy(const std::string &model, int times = 1, const std::string &name = "") const {
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     frontend::ImportOptions options{.tokenizer = false};
-    options.adapters.resize(times, {path()});
+    options.adapters.resize(times, {path(), 1, name});
     auto imported = frontend::importModel(goldenFolder + model, options, &context);
     return imported.ok() ? "accepted" : shortened(std::string(imported.status().message()));
   }
@@ -237,6 +237,36 @@ TEST(AdapterRefusal, OfWhatHasNoPlaceInTheModel) {
                     {{"base_model.model.lm_head.weight", {197, 60}}});
   EXPECT_EQ(twice.refusalBy("llama-odd", 2),
             file + "tensor 'base_model.model.lm_head.weight' is replaced by another adapter too");
+}
+
+TEST(AdapterRefusal, OfWhatCanNotBeBesideTheWeights) {
+  const std::string file = "adapter_model.safetensors: ";
+  EXPECT_EQ(MadeAdapter().refusalBy("llama-odd", 1, "it"), "accepted");
+  EXPECT_EQ(MadeAdapter().refusalBy("llama-odd", 2, "it"), ": has the name of another adapter, 'it'");
+  MadeAdapter saved({{"modules_to_save", Json::array({"lm_head"})}},
+                    {{"base_model.model.lm_head.weight", {197, 60}}});
+  EXPECT_EQ(
+      saved.refusalBy("llama-odd", 1, "it"),
+      file +
+          "tensor 'base_model.model.lm_head.weight' replaces one of the model, which an adapter beside the "
+          "weights can not; expected one to merge");
+  auto refusal = [](const std::string &model, const std::string &module, int64_t out, int64_t in) {
+    const std::string name = "base_model.model." + module;
+    return MadeAdapter({{"target_modules", "all-linear"}},
+                       {{name + ".lora_A.weight", {2, in}}, {name + ".lora_B.weight", {out, 2}}})
+        .refusalBy(model, 1, "it");
+  };
+  EXPECT_EQ(
+      refusal("llama-odd", "lm_head", 197, 60),
+      "llama-odd: an adapter beside the weights can not adapt what follows the last layer; expected one of "
+      "linear layers and embeddings, or one to merge");
+  EXPECT_EQ(
+      refusal("mixtral-odd", "model.layers.0.block_sparse_moe.experts.0.w1", 21, 36),
+      "mixtral-odd: an adapter beside the weights can not adapt nn.concat; expected one of linear layers and "
+      "embeddings, or one to merge");
+  EXPECT_EQ(refusal("bert-odd", "encoder.layer.0.attention.self.query", 36, 36),
+            "bert-odd: is no decoder, which adapters beside the weights are supported of; expected adapters "
+            "to merge");
 }
 
 } // namespace
