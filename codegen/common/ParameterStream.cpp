@@ -70,6 +70,41 @@ absl::Status ParameterStream::readNumbers(Value value, int64_t row, std::vector<
   return readRow(value, row, reinterpret_cast<uint8_t *>(numbers.data()));
 }
 
+absl::Status ParameterStream::readScaledRow(nn::ScaleOp op, int64_t row, float *target) {
+  std::vector<float> numbers;
+  if (absl::Status status = readNumbers(op.getInput(), row, numbers); !status.ok())
+    return status;
+  const auto factor = static_cast<float>(op.getFactor().convertToDouble());
+  for (float number : numbers)
+    *target++ = factor * number;
+  return absl::OkStatus();
+}
+
+/// Products are added up input by input, whole rows at a time.
+absl::Status ParameterStream::readProductRow(nn::LinearOp op, int64_t row, float *target) {
+  const int64_t outputs = typeOf(op.getWeight()).getDimSize(0), inputs = typeOf(op.getWeight()).getDimSize(1);
+  std::vector<float> numbers;
+  std::vector<float> &transposed = productWeights[op];
+  if (transposed.empty()) {
+    transposed.resize(inputs * outputs);
+    for (int64_t output = 0; output < outputs; ++output) {
+      if (absl::Status status = readNumbers(op.getWeight(), output, numbers); !status.ok())
+        return status;
+      for (int64_t input = 0; input < inputs; ++input)
+        transposed[input * outputs + output] = numbers[input];
+    }
+  }
+  if (absl::Status status = readNumbers(op.getInput(), row, numbers); !status.ok())
+    return status;
+  std::fill_n(target, outputs, 0.0f);
+  for (int64_t input = 0; input < inputs; ++input) {
+    const float *weights = transposed.data() + input * outputs;
+    for (int64_t output = 0; output < outputs; ++output)
+      target[output] += numbers[input] * weights[output];
+  }
+  return absl::OkStatus();
+}
+
 /// Rows are heads and queries at once.
 absl::Status ParameterStream::readBiasRow(nn::RelativePositionBiasOp op, int64_t row, float *target) {
   DenseIntElementsAttr queries, keys;
@@ -149,10 +184,19 @@ absl::Status ParameterStream::readRow(Value value, int64_t row, uint8_t *target)
   }
   if (auto bias = dyn_cast<nn::RelativePositionBiasOp>(op))
     return readBiasRow(bias, row, reinterpret_cast<float *>(target));
+  auto areWide = [&] {
+    return typeOf(value).getElementType().isF32() && llvm::all_of(op->getOperandTypes(), [](Type type) {
+             return cast<RankedTensorType>(type).getElementType().isF32();
+           });
+  };
+  if (auto scale = dyn_cast<nn::ScaleOp>(op); scale && areWide())
+    return readScaledRow(scale, row, reinterpret_cast<float *>(target));
+  if (auto linear = dyn_cast<nn::LinearOp>(op); linear && !linear.getBias() && areWide())
+    return readProductRow(linear, row, reinterpret_cast<float *>(target));
   return absl::UnimplementedError(
       absl::StrCat("a parameter is computed with ", op->getName().getStringRef().str(),
                    ", expected nn.load, nn.concat, nn.convert, nn.align_heads, nn.pack, "
-                   "nn.relative_position_bias, or arith.addf or arith.mulf of f32"));
+                   "nn.relative_position_bias, or nn.scale, nn.linear, arith.addf or arith.mulf of f32"));
 }
 
 absl::Status ParameterStream::streamPacked(nn::PackOp op,
@@ -188,6 +232,7 @@ absl::Status ParameterStream::stream(nn::ParamOp param,
     return absl::Status(status.code(), absl::StrCat("parameter '", param.getSymName().str(),
                                                     "': ", std::string(status.message())));
   };
+  productWeights.clear();
   if (param.isDerived())
     if (auto pack = param.getInitialValue().getDefiningOp<nn::PackOp>())
       return named(streamPacked(pack, sink));

@@ -16,6 +16,7 @@
 #include "runtime/core/ArtifactWriter.h"
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/core/StepAbi.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -39,9 +40,14 @@ std::pair<RankedTensorType, std::string> describe(nn::ParamOp param) {
 } // namespace
 
 void ArtifactOutput::describeImported(ModuleOp imported) {
+  // Those that the model reads: others are what these are computed from.
+  llvm::StringSet<> read;
+  for (auto function : imported.getOps<func::FuncOp>())
+    function.walk([&](nn::LoadOp load) { read.insert(load.getParam()); });
   int64_t elements = 0;
   for (auto param : imported.getOps<nn::ParamOp>())
-    elements += cast<RankedTensorType>(param.getType()).getNumElements();
+    if (read.contains(param.getSymName()))
+      elements += cast<RankedTensorType>(param.getType()).getNumElements();
   manifest.set_parameter_count(elements);
   const nn::OpCost cost = nn::costOfProgram(imported, "forward", /*rows=*/1, /*context=*/1);
   manifest.set_flops_per_token(static_cast<uint64_t>(cost.flops));
@@ -97,6 +103,7 @@ void ArtifactOutput::describeModel() {
   manifest.set_vocabulary_size(info.sizes.vocabulary);
   manifest.set_context_length(sizes.context);
   manifest.set_tokenizer(info.tokenizer);
+  manifest.mutable_adapters()->Assign(info.adapters.begin(), info.adapters.end());
   runtime::Target *described = manifest.mutable_target();
   described->set_triple(target.triple);
   described->set_cpu(target.cpu);

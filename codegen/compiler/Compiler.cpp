@@ -351,7 +351,7 @@ private:
 
   absl::Status chooseSizes() {
     const frontend::ModelSizes &of = model.info.sizes;
-    const bool encodes = model.info.kind != frontend::ModelKind::Generate;
+    const bool encodes = model.info.kind != frontend::ModelKind::Generate && !model.info.causal;
     sizes.context = options.context ? options.context : std::min(of.contextLength, kDefaultContext);
     if (sizes.context <= 0 || sizes.context > of.contextLength)
       return absl::InvalidArgumentError(absl::StrCat("--context: ", sizes.context,

@@ -10,7 +10,8 @@ runtime::Pooling describePooling(const frontend::Pooling &pooling) {
   described.set_method(pooling.mode == Mode::Mean    ? runtime::Pooling::MEAN
                        : pooling.mode == Mode::First ? runtime::Pooling::CLS
                        : pooling.mode == Mode::Max   ? runtime::Pooling::MAX
-                                                     : runtime::Pooling::METHOD_UNSPECIFIED);
+                       : pooling.mode == Mode::Last  ? runtime::Pooling::LAST
+                                                     : runtime::Pooling::WEIGHTED_MEAN);
   described.set_normalize(pooling.normalize);
   return described;
 }

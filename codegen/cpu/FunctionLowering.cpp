@@ -62,6 +62,24 @@ bool readsSource(func::FuncOp function) {
          llvm::all_of(function.getResultTypes(), llvm::IsaPred<nn::KvCacheType>);
 }
 
+/// How other kernels keep what they add `outer` to, if they do nothing else with it.
+static std::optional<WidthLayout> layoutInSums(Value outer) {
+  std::optional<WidthLayout> found;
+  for (OpOperand &use : outer.getUses()) {
+    auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
+    if (!fusion)
+      return {};
+    BlockArgument inner = fusion.getBody().getArgument(use.getOperandNumber());
+    if (!llvm::all_of(inner.getUsers(), llvm::IsaPred<arith::AddFOp>))
+      return {};
+    const WidthLayout layout = layoutOf(inner);
+    if (layout.isPlain() || (found && !(*found == layout)))
+      return {};
+    found = layout;
+  }
+  return found;
+}
+
 WidthLayout layoutOf(Value value) {
   const int64_t width = widthOf(value);
   if (auto rotation = value.getDefiningOp<nn::RotateOp>())
@@ -72,6 +90,10 @@ WidthLayout layoutOf(Value value) {
       return layoutOf(rotation.getResult());
     if (auto append = dyn_cast<nn::CacheAppendOp>(use.getOwner()))
       return {append.getCache().getType().getHeads(), append.getCache().getType().getHeadDim(), 0, 0};
+    // What is added to a value is kept as that is.
+    if (isa<arith::AddFOp>(use.getOwner()))
+      if (WidthLayout layout = layoutOf(use.getOwner()->getResult(0)); !layout.isPlain())
+        return layout;
     auto yield = dyn_cast<nn::YieldOp>(use.getOwner());
     auto fusion = yield ? dyn_cast<nn::FusionOp>(yield->getParentOp()) : nn::FusionOp();
     if (!fusion)
@@ -81,6 +103,8 @@ WidthLayout layoutOf(Value value) {
       return {static_cast<int64_t>(attention.getHeads()), width / static_cast<int64_t>(attention.getHeads()),
               0, 0};
     if (std::optional<WidthLayout> layout = layoutInHeadNorms(outer))
+      return *layout;
+    if (std::optional<WidthLayout> layout = layoutInSums(outer))
       return *layout;
   }
   return {1, width, 0, 0};
@@ -258,13 +282,13 @@ LogicalResult FunctionLowering::lowerStepArguments(func::FuncOp function) {
     auto place = llvm::StringSwitch<int>(input ? input.getValue() : "")
                      .Case("tokens", kTokens)
                      .Case("positions", kPositions)
-                     .Cases({"token_types", "source_ends"}, kTokenTypes)
+                     .Cases({"token_types", "source_ends", "adapters"}, kTokenTypes)
                      .Cases({"output_ids", "output_rows"}, kOutputIds)
                      .Default(-1);
     if (place < 0)
       return emitNotSupported(function) << "has argument " << argument.getArgNumber()
                                         << " without a known nn.input: expected tokens, positions, "
-                                           "token_types, source_ends or output_ids";
+                                           "token_types, source_ends, adapters or output_ids";
     Value count = entry.getArgument(place == kOutputIds ? kOutputRows : kRows);
     values[argument] = {Lowered::Kind::Ids, {entry.getArgument(place)}, count, {}};
   }

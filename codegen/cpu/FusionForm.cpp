@@ -133,7 +133,8 @@ LogicalResult checkEpilogue(nn::LinearOp product, const Store &store, int64_t la
   auto hasStoredLayout = [&](const WidthLayout &layout) { return isKeptAs(layout, store.layout, lanes); };
   for (Value value : sliceOf(store.value, product.getResult())) {
     if (outerValue(value)) {
-      if (!nn::isParameter(outerValue(value)) && !isTable(value) && !isInOrder(store.layout, lanes))
+      if (!nn::isParameter(outerValue(value)) && !isTable(value) && !isInOrder(store.layout, lanes) &&
+          !hasStoredLayout(layoutOf(value)))
         return emitNotSupported(product) << "reads a value element-wise that is kept in another layout";
       continue;
     }

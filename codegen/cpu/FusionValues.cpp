@@ -42,7 +42,15 @@ LogicalResult FusionValues::importOperands(Import import, TileEmitter &tile, Val
     FailureOr<Lowered> lowered = operand(inner);
     if (failed(lowered))
       return failure();
-    if (lowered->kind != Lowered::Kind::Rows || !lowered->layout.isPlain())
+    const bool hasPlace = llvm::any_of(inner.getUsers(), llvm::IsaPred<arith::AddFOp, nn::CacheAppendOp>);
+    const bool isInPlace =
+        hasPlace ? isKeptAs(lowered->layout, layoutOf(inner), f.target.lanes) : lowered->layout.isPlain();
+    if (!isInPlace && llvm::any_of(inner.getUsers(), llvm::IsaPred<nn::CacheAppendOp>))
+      return emitNotSupported(loc)
+             << "appends keys that another kernel has rotated, as it does where the values "
+                "go through an adapter: expected heads whose halves are whole vectors of "
+             << f.target.lanes << " elements, or the adapter merged";
+    if (lowered->kind != Lowered::Kind::Rows || !isInPlace)
       return emitNotSupported(loc) << "reads a value element-wise that is kept in another layout";
     tile.buffers[inner] = import(lowered->memrefs[0]);
   }

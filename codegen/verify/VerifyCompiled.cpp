@@ -113,7 +113,8 @@ int64_t limitOf(func::FuncOp forward, StringRef input) {
 }
 
 std::vector<Trial> makeTrials(func::FuncOp forward, const LoadedProgram &program, const StepSizes &sizes) {
-  const int64_t tokens = limitOf(forward, "tokens"), types = limitOf(forward, "token_types");
+  const int64_t tokens = limitOf(forward, "tokens"),
+                types = std::max(limitOf(forward, "token_types"), limitOf(forward, "adapters"));
   RandomNumbers numbers(kSeed, "tokens");
   std::vector<Trial> trials;
   for (auto [pieces, sourceSize] : llvm::zip_equal(kSequences, kSources)) {

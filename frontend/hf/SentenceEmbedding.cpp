@@ -26,9 +26,9 @@ static constexpr PoolingMode poolingModes[] = {
     {"pooling_mode_cls_token", "cls", Pooling::FirstToken},
     {"pooling_mode_mean_tokens", "mean", Pooling::Mean},
     {"pooling_mode_max_tokens", "max", Pooling::Max},
-    {"pooling_mode_lasttoken", "lasttoken", {}},
+    {"pooling_mode_lasttoken", "lasttoken", Pooling::LastToken},
     {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", {}},
-    {"pooling_mode_weightedmean_tokens", "weightedmean", {}},
+    {"pooling_mode_weightedmean_tokens", "weightedmean", Pooling::WeightedMean},
 };
 
 /// The files that may hold `max_seq_length`, by the base model of the sentence model.
@@ -51,7 +51,7 @@ static absl::StatusOr<Pooling> readPooling(const Directory &directory, absl::str
       if (candidate.name == *mode)
         chosen.push_back(&candidate);
     if (chosen.empty())
-      return file->wrong("pooling_mode", "cls, mean or max");
+      return file->wrong("pooling_mode", "cls, mean, max, lasttoken or weightedmean");
   } else {
     for (const PoolingMode &candidate : poolingModes) {
       // The library takes the mean unless the file says otherwise.
@@ -67,7 +67,8 @@ static absl::StatusOr<Pooling> readPooling(const Directory &directory, absl::str
                                                  " poolings are switched on, supported is exactly one"));
   if (!chosen[0]->pooling)
     return absl::UnimplementedError(absl::StrCat(file->file(), ": pooling '", chosen[0]->name,
-                                                 "' is not supported; supported are cls, mean and max"));
+                                                 "' is not supported; supported are cls, mean, max, "
+                                                 "lasttoken and weightedmean"));
   return *chosen[0]->pooling;
 }
 

@@ -18,6 +18,11 @@ enum class Pooling {
   Mean,
   /// In each component the largest value over all tokens that are not padding.
   Max,
+  /// The state of the last token that is not padding.
+  LastToken,
+  /// The mean over all tokens that are not padding, the first of which counts once, the second twice, and so
+  /// on.
+  WeightedMean,
 };
 
 /// What the files of sentence-transformers say about turning a sentence into a vector.

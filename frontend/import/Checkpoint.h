@@ -92,6 +92,11 @@ public:
   /// From now on tensor `name`, [a, b, c] in the file, is the matrix [a * b, c].
   void mergeRows(llvm::StringRef name);
 
+  /// From now on the model is read up to its last hidden state: a decoder without the product that makes
+  /// logits, whose weight the files may lack.
+  void leaveOutHead() { headIsWanted = false; }
+  bool wantsHead() const { return headIsWanted; }
+
   llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,
                                                       mlir::RankedTensorType type) override;
 
@@ -105,6 +110,7 @@ protected:
   llvm::StringMap<StoredTensor> stored;
 
 private:
+  bool headIsWanted = true;
   std::vector<std::unique_ptr<std::vector<float>>> added; ///< contents of tensors that are in no file
   std::mutex transposing;
   llvm::StringMap<std::vector<uint8_t>> transposed;

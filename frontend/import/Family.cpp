@@ -14,6 +14,12 @@ llvm::ArrayRef<const Family *> llmc::frontend::families() {
   return all;
 }
 
+void llmc::frontend::makeEmbedder(Graph &decoder) {
+  decoder.kind = ModelKind::Embed;
+  for (Format format : {Format::HuggingFace, Format::Gguf})
+    decoder.description.refuse(format, "it is a decoder without its head");
+}
+
 absl::StatusOr<const Family *> llmc::frontend::findFamily(const Checkpoint &checkpoint) {
   if (checkpoint.format() == Format::Onnx)
     return &kOnnx;

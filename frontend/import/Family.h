@@ -23,6 +23,9 @@ struct Graph {
   std::optional<int64_t> startToken = {};
 };
 
+/// Has `decoder`, built without its head, make embeddings. Files of the other format can not say that.
+void makeEmbedder(Graph &decoder);
+
 /// Models that are one graph with different sizes and options. Each is one file of this folder, listed in
 /// families().
 struct Family {

@@ -194,6 +194,9 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
                                                         const GatedDecoder &decoder, MLIRContext *context) {
   if (!fields.ok())
     return fields.status();
+  // Models that never had a head have names without the part that it stands beside.
+  if (!checkpoint.wantsHead() && checkpoint.find("embed_tokens.weight"))
+    checkpoint.addPrefix("model.");
   GraphBuilder graph(checkpoint, fields, context, {"tokens", "positions", "output_ids"});
   constexpr Name embeddings = {"model.embed_tokens", "token_embd"};
   Value positions = graph.input(1);
@@ -205,23 +208,30 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
                     [&](ValueRange inputs) { return buildLayer(graph, decoder, i, inputs[0], inputs[1]); });
   x = graph.selectRows(x, graph.input(2));
   x = buildNorm(graph, decoder, x, {"model.norm", "output_norm"}, decoder.hidden);
-  Value logits = graph.linear(x, decoder.tied ? embeddings : Name{"lm_head", "output"}, decoder.vocabulary,
-                              decoder.hidden);
-  if (decoder.logitCap)
-    logits = graph.softcap(logits, *decoder.logitCap);
+  if (checkpoint.wantsHead()) {
+    x = graph.linear(x, decoder.tied ? embeddings : Name{"lm_head", "output"}, decoder.vocabulary,
+                     decoder.hidden);
+    if (decoder.logitCap)
+      x = graph.softcap(x, *decoder.logitCap);
+  } else {
+    graph.ignoreTensors({"output.weight", "lm_head.weight"});
+  }
 
   graph.ignoreTensors({kRopeFactorsTensor, "*.rotary_emb.inv_freq"});
   if (decoder.rope.context)
     graph.ignoreTensors({kShortFactorsTensor, kLongFactorsTensor});
   if (decoder.tied)
     graph.ignoreTensors({"lm_head.weight"});
-  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(logits);
+  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(x);
   if (!module.ok())
     return module.status();
   Description description = decoder.own;
   describeGatedDecoder(decoder, description);
   description.tensors = graph.tensors();
-  return Graph{std::move(*module),
-               {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value},
-               std::move(description)};
+  Graph built{std::move(*module),
+              {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value},
+              std::move(description)};
+  if (!checkpoint.wantsHead())
+    makeEmbedder(built);
+  return built;
 }

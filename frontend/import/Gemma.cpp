@@ -162,9 +162,10 @@ absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) 
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace1[] = {"GemmaForCausalLM"}, kGguf1[] = {"gemma"};
-constexpr llvm::StringLiteral kHuggingFace2[] = {"Gemma2ForCausalLM"}, kGguf2[] = {"gemma2"};
-constexpr llvm::StringLiteral kHuggingFace3[] = {"Gemma3ForCausalLM"}, kGguf3[] = {"gemma3"};
+constexpr llvm::StringLiteral kHuggingFace1[] = {"GemmaForCausalLM", "GemmaModel"}, kGguf1[] = {"gemma"};
+constexpr llvm::StringLiteral kHuggingFace2[] = {"Gemma2ForCausalLM", "Gemma2Model"}, kGguf2[] = {"gemma2"};
+constexpr llvm::StringLiteral kHuggingFace3[] = {"Gemma3ForCausalLM", "Gemma3TextModel"},
+                              kGguf3[] = {"gemma3"};
 
 } // namespace
 

@@ -78,15 +78,17 @@ absl::StatusOr<std::optional<hf::SentenceEmbedding>> GgufCheckpoint::readEmbeddi
   constexpr Name pooling = {"", "pooling_type"};
   Hyperparameters fields = hyperparameters();
   int64_t kind = fields.integerOr(pooling, 0, 0, 4);
-  if (kind > 2)
-    fields.fail(pooling, absl::StrCat("is ", kind, kind == 3 ? " (last token)" : " (rank)",
-                                      ", which is not supported (supported: 1 mean, 2 first token)"));
+  if (kind > 3)
+    fields.fail(pooling, absl::StrCat("is ", kind,
+                                      " (rank), which is not supported (supported: 1 mean, 2 "
+                                      "first token, 3 last token)"));
   if (!fields.ok())
     return fields.status();
   if (kind == 0)
     return std::nullopt;
-  return hf::SentenceEmbedding{kind == 1 ? hf::Pooling::Mean : hf::Pooling::FirstToken, /*normalize=*/true,
-                               /*maxTokens=*/{}, /*lowercase=*/false};
+  constexpr hf::Pooling kPoolings[] = {hf::Pooling::Mean, hf::Pooling::FirstToken, hf::Pooling::LastToken};
+  return hf::SentenceEmbedding{kPoolings[kind - 1], /*normalize=*/true, /*maxTokens=*/{},
+                               /*lowercase=*/false};
 }
 
 } // namespace

@@ -114,24 +114,31 @@ absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
   x = graph.selectRows(x, graph.input(2));
   x = graph.layerNorm(x, {"ln_f", "output_norm"}, config.hidden, config.epsilon);
   graph.holdsWeightsAs(WeightOrder::OutIn);
-  if (!config.tied)
-    graph.beginNamesWith("");
-  Value logits =
-      graph.linear(x, config.tied ? embeddings : Name{"lm_head", "output"}, config.vocabulary, config.hidden);
+  if (!checkpoint.wantsHead()) {
+    graph.ignoreTensors({"output.weight", "lm_head.weight"});
+  } else {
+    if (!config.tied)
+      graph.beginNamesWith("");
+    x = graph.linear(x, config.tied ? embeddings : Name{"lm_head", "output"}, config.vocabulary,
+                     config.hidden);
+  }
 
   // The buffers of PyTorch's attention: the causal mask.
   graph.ignoreTensors({"*h.*.attn.bias", "*h.*.attn.masked_bias"});
   if (config.tied)
     graph.ignoreTensors({"lm_head.weight"});
-  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(logits);
+  absl::StatusOr<OwningOpRef<ModuleOp>> module = graph.finish(x);
   if (!module.ok())
     return module.status();
-  return Graph{std::move(*module),
-               {config.vocabulary.value, config.context.value, config.hidden.value, config.layers.value},
-               describe(config, graph.tensors())};
+  Graph built{std::move(*module),
+              {config.vocabulary.value, config.context.value, config.hidden.value, config.layers.value},
+              describe(config, graph.tensors())};
+  if (!checkpoint.wantsHead())
+    makeEmbedder(built);
+  return built;
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"GPT2LMHeadModel"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"GPT2LMHeadModel", "GPT2Model"};
 constexpr llvm::StringLiteral kGguf[] = {"gpt2"};
 
 } // namespace

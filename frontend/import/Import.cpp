@@ -6,6 +6,8 @@
 #include "frontend/import/EncoderHead.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/Formats.h"
+#include "frontend/import/MergeAdapters.h"
+#include "frontend/import/SeparateAdapters.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -72,6 +74,10 @@ Pooling::Mode modeOf(hf::Pooling pooling) {
     return Pooling::Mode::Mean;
   case hf::Pooling::Max:
     return Pooling::Mode::Max;
+  case hf::Pooling::LastToken:
+    return Pooling::Mode::Last;
+  case hf::Pooling::WeightedMean:
+    return Pooling::Mode::WeightedMean;
   }
   llvm_unreachable("not a pooling");
 }
@@ -88,15 +94,21 @@ absl::Status lowercaseFirst(std::string &serialized) {
   return absl::OkStatus();
 }
 
-absl::Status readPooling(const Checkpoint &checkpoint, ModelInfo &info) {
+absl::Status readPooling(const Checkpoint &checkpoint, std::optional<Pooling::Mode> chosen, ModelInfo &info) {
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
   if (!embedding.ok())
     return embedding.status();
   info.pooling.emplace();
+  if (chosen)
+    info.pooling->mode = *chosen;
   if (!*embedding)
-    return absl::OkStatus();
+    return info.causal && !chosen
+               ? absl::InvalidArgumentError(absl::StrCat(
+                     checkpoint.path(), ": does not say how the states of the tokens become one vector, "
+                                        "expected modules.json or --pooling"))
+               : absl::OkStatus();
   const hf::SentenceEmbedding &found = **embedding;
-  info.pooling = Pooling{modeOf(found.pooling), found.normalize};
+  info.pooling = Pooling{chosen.value_or(modeOf(found.pooling)), found.normalize};
   info.sizes.contextLength =
       std::min(found.maxTokens.value_or(info.sizes.contextLength), info.sizes.contextLength);
   return found.lowercase && !info.tokenizer.empty() ? lowercaseFirst(info.tokenizer) : absl::OkStatus();
@@ -157,11 +169,29 @@ absl::Status readInfo(const Checkpoint &checkpoint, const ImportOptions &options
     return status;
   }
   case ModelKind::Embed:
-    return readPooling(checkpoint, info);
+    return readPooling(checkpoint, options.pooling, info);
   case ModelKind::Predict:
     return absl::OkStatus();
   }
   llvm_unreachable("not a kind of model");
+}
+
+/// Whether `name` is the class of a decoder without its head. GPT2LMHeadModel and MarianMTModel have theirs.
+bool isWithoutHead(const Family &family, StringRef name) {
+  return family.kind == ModelKind::Generate && name.ends_with("Model") && !name.ends_with("HeadModel") &&
+         !name.ends_with("MTModel");
+}
+
+/// Has a decoder whose states are wanted read without its head.
+absl::Status chooseEnd(const Family &family, Checkpoint &checkpoint, const ImportOptions &options) {
+  if (family.kind != ModelKind::Generate || &family == &kOnnx)
+    return absl::OkStatus();
+  absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
+  if (!embedding.ok())
+    return embedding.status();
+  if (options.pooling || *embedding || isWithoutHead(family, checkpoint.architecture()))
+    checkpoint.leaveOutHead();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, const ImportOptions &options,
@@ -173,7 +203,7 @@ absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, c
     return family.buildWithHead(checkpoint, *options.headToTrain, context);
   }
   const std::optional<HeadTask> task = headTaskOf(checkpoint.architecture());
-  if (!task || !family.buildWithHead || !options.head)
+  if (!task || !family.buildWithHead || !options.head || options.pooling)
     return family.build(checkpoint, context);
   // What sentence-transformers trains are hidden states, whatever else the checkpoint was.
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
@@ -193,6 +223,8 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   if (!family.ok())
     return family.status();
   context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  if (absl::Status status = chooseEnd(**family, **checkpoint, options); !status.ok())
+    return status;
   absl::StatusOr<Graph> graph = buildGraph(**family, **checkpoint, options, context);
   if (!graph.ok())
     return graph.status();
@@ -210,14 +242,27 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   model.info.architecture = (*checkpoint)->architecture();
   model.info.kind = graph->head ? ModelKind::Predict : graph->kind.value_or((*family)->kind);
   model.info.head = graph->head;
+  model.info.causal = model.info.kind == ModelKind::Embed && (*family)->kind == ModelKind::Generate;
+  if (model.info.kind != ModelKind::Embed && (options.pooling || !(*checkpoint)->wantsHead()))
+    return absl::UnimplementedError(absl::StrCat(path, ": ", (*checkpoint)->architecture(),
+                                                 " is not supported without its head, which embeddings are "
+                                                 "made without"));
   model.info.startToken = graph->startToken;
   model.info.sizes = graph->sizes;
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;
   annotate(*model.module, model.info);
-  if (absl::Status status = verifyModule(path, *model.module); !status.ok())
-    return status;
   model.files = (*checkpoint)->files();
   model.source = std::move(*checkpoint);
+  std::vector<AdapterChoice> merged, separate;
+  for (const AdapterChoice &adapter : options.adapters)
+    (adapter.name.empty() ? merged : separate).push_back(adapter);
+  absl::Status status = mergeAdapters(model, merged, options.adaptedType);
+  if (status.ok())
+    status = addSeparateAdapters(model, separate);
+  if (status.ok())
+    status = verifyModule(path, *model.module);
+  if (!status.ok())
+    return status;
   return model;
 }

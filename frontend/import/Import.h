@@ -15,7 +15,20 @@
 
 namespace llmc::frontend {
 
-/// Which parts of a model to import; all by default.
+/// Low-rank matrices for a model: a directory of PEFT, and what they are multiplied by beside the scale that
+/// it has itself.
+struct AdapterChoice {
+  std::string path;
+  double scale = 1;
+  /// What it is called where the model runs, and chosen by. Empty: it is added to the weights.
+  std::string name = {};
+};
+
+/// What the sums of weights and adapters are stored as. Auto: what products of the checkpoint's weights are
+/// computed in, and Q8_0 for quantized ones.
+enum class AdaptedType { Auto, F32, BF16 };
+
+/// Which parts of a model to import, all by default, and what is added to it.
 struct ImportOptions {
   /// Whether to read the tokenizer too: tests of graphs have none.
   bool tokenizer = true;
@@ -24,13 +37,20 @@ struct ImportOptions {
   bool head = true;
   /// A head to train, instead of that of the files. Only for encoders.
   std::optional<HeadChoice> headToTrain;
+  /// The model makes embeddings, which are pooled like this whatever the files say: a decoder is read without
+  /// its head, and so is an encoder.
+  std::optional<Pooling::Mode> pooling;
+  /// Merged into the weights (MergeAdapters.h), or kept beside them (SeparateAdapters.h).
+  std::vector<AdapterChoice> adapters;
+  AdaptedType adaptedType = AdaptedType::Auto;
 };
 
 /// A model as the compiler sees it.
 struct ImportedModel {
   /// Public function @forward, whose arguments carry `nn.input` with the name of a field of LlmcStep:
   ///
-  ///     decoders   (tokens, positions, output_ids) -> [output_rows, vocabulary], logits of the wanted rows
+  ///     decoders   (tokens, positions, output_ids) -> [output_rows, vocabulary], logits of the wanted rows,
+  ///                or [output_rows, hidden size], their last hidden states
   ///     encoders   (tokens, positions, token_types) -> [rows, hidden size], the last hidden state
   ///     with heads (tokens, positions, token_types, output_ids) -> [output_rows, outputs]
   ///     both       (tokens, positions, output_ids, source_ends, a source_cache for each layer) -> logits;

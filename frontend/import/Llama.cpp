@@ -15,14 +15,15 @@ namespace {
 
 std::optional<int64_t> readWindow(const Checkpoint &checkpoint, Hyperparameters &fields) {
   constexpr Name window = {"sliding_window", "attention.sliding_window"};
-  if (checkpoint.architecture() == "LlamaForCausalLM") {
+  const StringRef architecture = checkpoint.architecture();
+  if (architecture.starts_with("Llama")) {
     fields.refuse(window, "only MistralForCausalLM has a sliding window");
     return {};
   }
   if (fields.has(window))
     return fields.size(window).value;
   // MistralConfig has a window unless it is told not to.
-  if (checkpoint.architecture() == "MistralForCausalLM" && !fields.isNull(window))
+  if (architecture.starts_with("Mistral") && !fields.isNull(window))
     return 4096;
   return {};
 }
@@ -37,7 +38,7 @@ constexpr ExpertsReading kMixtral = {
 /// Whether the model is Mixtral; in GGUF files it is a Llama that has experts.
 bool isMixtral(const Checkpoint &checkpoint, Hyperparameters &fields) {
   if (fields.format() == Format::HuggingFace)
-    return checkpoint.architecture() == "MixtralForCausalLM";
+    return StringRef(checkpoint.architecture()).starts_with("Mixtral");
   return fields.integerOr(kExpertCount, 0, 0, 1 << 24) > 0;
 }
 
@@ -79,8 +80,9 @@ absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"LlamaForCausalLM", "MistralForCausalLM",
-                                                "MixtralForCausalLM"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"LlamaForCausalLM",   "MistralForCausalLM",
+                                                "MixtralForCausalLM", "LlamaModel",
+                                                "MistralModel",       "MixtralModel"};
 constexpr llvm::StringLiteral kGguf[] = {"llama"};
 
 } // namespace

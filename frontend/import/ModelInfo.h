@@ -45,10 +45,11 @@ struct SamplingDefaults {
   int64_t noRepeat = 0, minTokens = 0;
 };
 
-/// How an encoder's hidden states become the embedding of a text.
+/// How hidden states become the embedding of a text.
 struct Pooling {
-  /// Mean over all tokens, the first token, or the largest value of each component.
-  enum class Mode { Mean, First, Max };
+  /// Mean over all tokens, the first token, the largest value of each component, the last token, or the mean
+  /// where token i (from 1) counts i times.
+  enum class Mode { Mean, First, Max, Last, WeightedMean };
   Mode mode = Mode::Mean;
   bool normalize = true; ///< divide by the L2 norm
 };
@@ -92,7 +93,11 @@ struct ModelInfo {
   SamplingDefaults sampling; ///< of ModelKind::Generate
   /// Of ModelKind::Embed. Files that do not say: the normalized mean.
   std::optional<Pooling> pooling;
+  /// Of ModelKind::Embed: a token sees earlier ones only, so that a text can be read in pieces.
+  bool causal = false;
   std::optional<Head> head; ///< of ModelKind::Predict
+  /// Names of adapters that are kept beside the weights; a token goes through one or none.
+  std::vector<std::string> adapters;
   /// Of a model that reads a source before it writes: the token that its own text begins with.
   std::optional<int64_t> startToken;
 };

@@ -36,7 +36,7 @@ absl::StatusOr<Graph> buildPhi3(Checkpoint &checkpoint, MLIRContext *context) {
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace[] = {"Phi3ForCausalLM"};
+constexpr llvm::StringLiteral kHuggingFace[] = {"Phi3ForCausalLM", "Phi3Model"};
 constexpr llvm::StringLiteral kGguf[] = {"phi3"};
 
 } // namespace

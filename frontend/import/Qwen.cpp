@@ -60,8 +60,8 @@ absl::StatusOr<Graph> buildQwen3(Checkpoint &checkpoint, MLIRContext *context) {
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace2[] = {"Qwen2ForCausalLM"}, kGguf2[] = {"qwen2"};
-constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3ForCausalLM"}, kGguf3[] = {"qwen3"};
+constexpr llvm::StringLiteral kHuggingFace2[] = {"Qwen2ForCausalLM", "Qwen2Model"}, kGguf2[] = {"qwen2"};
+constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3ForCausalLM", "Qwen3Model"}, kGguf3[] = {"qwen3"};
 
 } // namespace
 

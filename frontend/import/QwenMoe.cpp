@@ -69,8 +69,10 @@ absl::StatusOr<Graph> buildQwen3Moe(Checkpoint &checkpoint, MLIRContext *context
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
-constexpr llvm::StringLiteral kHuggingFace2[] = {"Qwen2MoeForCausalLM"}, kGguf2[] = {"qwen2moe"};
-constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3MoeForCausalLM"}, kGguf3[] = {"qwen3moe"};
+constexpr llvm::StringLiteral kHuggingFace2[] = {"Qwen2MoeForCausalLM", "Qwen2MoeModel"},
+                              kGguf2[] = {"qwen2moe"};
+constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3MoeForCausalLM", "Qwen3MoeModel"},
+                              kGguf3[] = {"qwen3moe"};
 
 } // namespace
 

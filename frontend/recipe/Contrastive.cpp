@@ -55,9 +55,10 @@ private:
     case frontend::Pooling::Mode::First:
       return Value(nn::SelectRowsOp::create(b, states, addIds("first_rows", form.texts)));
     case frontend::Pooling::Mode::Max:
-      return absl::UnimplementedError(
-          "pools the largest values of tokens, which can not be trained; expected "
-          "the mean or the first token");
+    case frontend::Pooling::Mode::Last:
+    case frontend::Pooling::Mode::WeightedMean:
+      return absl::UnimplementedError("pools the largest values of tokens, the last one or a weighted mean, "
+                                      "which can not be trained; expected the mean or the first token");
     }
     llvm_unreachable("unknown pooling");
   }

@@ -50,7 +50,9 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
   void runOnOperation() override {
     Converter weights, inputs;
     auto f32 = Float32Type::get(&getContext());
-    getOperation().walk([&](Operation *op) {
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<ParamOp>(op))
+        return WalkResult::skip(); // computed once, when the program is compiled
       convertWeights(op, weights);
       if (auto linear = dyn_cast<LinearOp>(op))
         convertInput(op, linear.getInputMutable(), linear.getWeight(), inputs);
@@ -63,6 +65,7 @@ struct SetComputeType : passes::impl::SetComputeTypeBase<SetComputeType>, Numeri
       for (OpOperand &operand : op->getOpOperands())
         if (readsVector(op, operand.get()))
           operand.set(weights.convert(operand.get(), f32, op->getLoc()));
+      return WalkResult::advance();
     });
     count(weights.count(), "parameters converted");
     count(inputs.count(), "inputs of products converted");

@@ -240,9 +240,9 @@ static absl::Status checkKind(const Manifest &manifest) {
     return absl::InvalidArgumentError(absl::StrCat("kind is ", static_cast<int>(manifest.kind()),
                                                    ", expected GENERATE, EMBED, TRAIN or PREDICT"));
   const Pooling::Method method = manifest.pooling().method();
-  if (method != Pooling::MEAN && method != Pooling::CLS && method != Pooling::MAX)
-    return absl::InvalidArgumentError(
-        absl::StrCat("pooling.method is ", static_cast<int>(method), ", expected MEAN, CLS or MAX"));
+  if (!Pooling::Method_IsValid(method) || method == Pooling::METHOD_UNSPECIFIED)
+    return absl::InvalidArgumentError(absl::StrCat("pooling.method is ", static_cast<int>(method),
+                                                   ", expected MEAN, CLS, MAX, LAST or WEIGHTED_MEAN"));
   return absl::OkStatus();
 }
 

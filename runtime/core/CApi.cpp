@@ -154,6 +154,14 @@ void llmc_session_reset(LlmcSession *session) {
     session->session->reset();
 }
 
+LlmcStatus llmc_session_use_adapter(LlmcSession *session, const char *name) {
+  return guarded([&]() -> absl::Status {
+    if (absl::Status status = requireNotNull({{"session", session}}); !status.ok())
+      return status;
+    return session->session->useAdapter(name == nullptr ? "" : name);
+  });
+}
+
 LlmcStatus llmc_session_truncate(LlmcSession *session, int64_t length) {
   return guarded([&]() -> absl::Status {
     if (absl::Status status = requireNotNull({{"session", session}}); !status.ok())

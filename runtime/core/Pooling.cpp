@@ -17,15 +17,20 @@ static void normalize(absl::Span<float> embedding) {
 
 void pool(const Pooling &pooling, absl::Span<const float> states, absl::Span<float> embedding) {
   const size_t width = embedding.size(), rows = states.size() / width;
+  const bool isWeighted = pooling.method() == Pooling::WEIGHTED_MEAN;
   for (size_t column = 0; column < width; ++column) {
-    double sum = 0;
+    double sum = 0, weights = 0;
     float largest = states[column];
     for (size_t row = 0; row < rows; ++row) {
-      sum += states[row * width + column];
+      const double weight = isWeighted ? static_cast<double>(row + 1) : 1;
+      sum += weight * states[row * width + column];
+      weights += weight;
       largest = std::max(largest, states[row * width + column]);
     }
-    if (pooling.method() == Pooling::MEAN)
-      embedding[column] = static_cast<float>(sum / static_cast<double>(rows));
+    if (isWeighted || pooling.method() == Pooling::MEAN)
+      embedding[column] = static_cast<float>(sum / weights);
+    else if (pooling.method() == Pooling::LAST)
+      embedding[column] = states[(rows - 1) * width + column];
     else
       embedding[column] = pooling.method() == Pooling::MAX ? largest : states[column];
   }

@@ -5,6 +5,8 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/io/Message.h"
 
 #include <algorithm>
 #include <cmath>
@@ -80,6 +82,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::forkSession() {
     return status;
   other->rowsOfStep = std::make_unique<StepRows>(rowsOfStep->capacity());
   other->sourceTokens = sourceTokens;
+  other->tokenType = tokenType;
   std::copy_n(cache.data(), loaded->manifest().encoder().cache_bytes(), other->cache.data());
   if (absl::Status status = other->copyFrom(*this); !status.ok())
     return status;
@@ -91,6 +94,7 @@ absl::Status Session::copyFrom(const TokenSequence &other) {
   if (session == nullptr || session->loaded != loaded)
     return absl::InvalidArgumentError("a session is copied from one of another model");
   tokens = session->tokens;
+  tokenType = session->tokenType;
   const Manifest &manifest = loaded->manifest();
   const uint64_t source = manifest.encoder().cache_bytes();
   const auto copy = [&](uint64_t offset, uint64_t bytes) {
@@ -130,6 +134,9 @@ static absl::string_view outputsOf(const Manifest &manifest) {
   return manifest.kind() == EMBED ? "embeddings" : manifest.kind() == PREDICT ? "predictions" : "logits";
 }
 
+/// Whether tokens are read in pieces, and see earlier ones only.
+static bool isDecoder(const Manifest &manifest) { return manifest.cache_bytes() > 0; }
+
 /// Memory for `count` rows of outputs.
 absl::StatusOr<float *> Session::outputsFor(int64_t count) {
   const uint64_t bytes = static_cast<uint64_t>(count) * loaded->manifest().output_width() * sizeof(float);
@@ -166,6 +173,7 @@ absl::Status Session::readSource(absl::Span<const int32_t> source) {
   if (absl::Status status = runStep(*loaded->sourceStep(), cache.data(), nullptr); !status.ok())
     return status;
   sourceTokens = static_cast<int64_t>(source.size());
+  tokenType = static_cast<int32_t>(sourceTokens - 1);
   return absl::OkStatus();
 }
 
@@ -180,7 +188,7 @@ absl::StatusOr<absl::Span<const float>> Session::feedSequence(absl::Span<const i
 
 absl::Status Session::checkFeed(absl::Span<const int32_t> next) const {
   const Manifest &manifest = loaded->manifest();
-  if (manifest.kind() != GENERATE)
+  if (manifest.kind() != GENERATE && !isDecoder(manifest))
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not logits"));
   if (readsSource() && sourceTokens == 0)
@@ -246,8 +254,7 @@ absl::Status Session::feedSteps(absl::Span<const Feed> feeds, Rows wanted, float
       const int64_t count = std::min<int64_t>(rest.size(), step.maxRows - rowsOfStep->size());
       const bool isLast = count == static_cast<int64_t>(rest.size());
       const int64_t row = rowsOfStep->size();
-      rowsOfStep->add(rest.first(count), session.position() + done,
-                      static_cast<int32_t>(std::max<int64_t>(session.sourceTokens - 1, 0)),
+      rowsOfStep->add(rest.first(count), session.position() + done, session.tokenType,
                       session.cache.data() - first);
       for (int64_t i = wanted == Rows::All ? 0 : isLast ? count - 1 : count; i < count; ++i)
         rowsOfStep->want(row + i);
@@ -293,14 +300,24 @@ absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t
   return absl::MakeConstSpan(*outputs, wanted.size() * width);
 }
 
+/// The hidden states that the pooling of `text` needs.
+absl::StatusOr<absl::Span<const float>> Session::statesOf(absl::Span<const int32_t> text) {
+  const Pooling::Method method = loaded->manifest().pooling().method();
+  if (isDecoder(loaded->manifest())) {
+    reset();
+    return feed(text, method == Pooling::LAST ? Rows::Last : Rows::All);
+  }
+  std::vector<int32_t> rows(method == Pooling::CLS ? 1 : text.size());
+  absl::c_iota(rows, 0);
+  return encode(text, /*types=*/{}, rows);
+}
+
 absl::StatusOr<absl::Span<const float>> Session::embed(absl::Span<const int32_t> text) {
   const Manifest &manifest = loaded->manifest();
   if (manifest.kind() != EMBED)
     return absl::FailedPreconditionError(
         absl::StrCat("the artifact makes ", outputsOf(manifest), ", not embeddings"));
-  std::vector<int32_t> rows(manifest.pooling().method() == Pooling::CLS ? 1 : text.size());
-  absl::c_iota(rows, 0);
-  absl::StatusOr<absl::Span<const float>> states = encode(text, /*types=*/{}, rows);
+  absl::StatusOr<absl::Span<const float>> states = statesOf(text);
   if (!states.ok())
     return states.status();
   pooled.resize(manifest.output_width());
@@ -342,6 +359,18 @@ absl::StatusOr<absl::Span<const float>> Session::predict(absl::Span<const int32_
       return absl::DataLossError(
           absl::StrCat("the model computes ", value, " for an output, expected a finite number"));
   return outputs;
+}
+
+absl::Status Session::useAdapter(absl::string_view name) {
+  const auto &names = loaded->manifest().adapters();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (!name.empty() && found == names.end())
+    return absl::InvalidArgumentError(absl::StrCat("has no adapter ", io::quote(name),
+                                                   names.empty() ? ", and no other" : ", expected one of ",
+                                                   absl::StrJoin(names, ", ")));
+  reset();
+  tokenType = name.empty() ? 0 : static_cast<int32_t>(found - names.begin() + 1);
+  return absl::OkStatus();
 }
 
 void Session::reset() {

@@ -48,7 +48,11 @@ public:
   absl::Status readSource(absl::Span<const int32_t> source);
   absl::StatusOr<absl::Span<const float>> feedSequence(absl::Span<const int32_t> sequence) override;
 
-  /// The width of rows is that of outputs. Only for artifacts of kind GENERATE.
+  /// Starts anew with the adapter `name` of those that the artifact has; empty: with the model alone.
+  absl::Status useAdapter(absl::string_view name);
+
+  /// The width of rows is that of outputs. Only for artifacts of kind GENERATE, and of decoders that make
+  /// embeddings, which give hidden states.
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> next, Rows rows) override;
   using TokenSequence::feed;
   /// Steps take rows of all sequences; the logits are, to the bit, those of each sequence alone. This one
@@ -83,6 +87,7 @@ private:
   absl::Status allocateCache();
   absl::Status checkTokens(absl::Span<const int32_t> next) const;
   absl::Status checkFeed(absl::Span<const int32_t> next) const;
+  absl::StatusOr<absl::Span<const float>> statesOf(absl::Span<const int32_t> text);
   absl::StatusOr<absl::Span<const float>>
   encode(absl::Span<const int32_t> text, absl::Span<const int32_t> types, absl::Span<const int32_t> wanted);
   absl::StatusOr<float *> outputsFor(int64_t count);
@@ -95,7 +100,8 @@ private:
   PrivateMemory cache;                   ///< the same
   std::unique_ptr<cuda::StepRunner> gpu; ///< of steps on a GPU
   std::vector<int32_t> tokens;
-  int64_t sourceTokens = 0;             ///< of the source that was read; 0: none was
+  int64_t sourceTokens = 0; ///< of the source that was read; 0: none was
+  int32_t tokenType = 0;    ///< of all tokens (LlmcStep::token_types): the last of the source, or the adapter
   std::unique_ptr<StepRows> rowsOfStep; ///< of any step
   PrivateMemory output;                 ///< [rows that were asked for at most, output_width], floats
   std::vector<float> pooled;            ///< [output_width]

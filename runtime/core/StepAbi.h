@@ -28,7 +28,8 @@ typedef struct LlmcStep {
   const int32_t *tokens;      ///< [rows]
   const int32_t *positions;   ///< [rows], position of each token in its sequence
   const int32_t *token_types; ///< [rows], segment of each token (BERT), or position of the last token of the
-                              ///< source that it sees (decoders with an encoder); zeros for other models
+                              ///< source that it sees (decoders with an encoder), or number of the adapter
+                              ///< that it goes through, 0 for none (decoders); zeros for other models
   const int32_t *output_ids;  ///< [output_rows], which rows are wanted
   const uint8_t *weights;     ///< the artifact's weights section, page aligned
   uint8_t *arena;             ///< `arena_bytes` of the manifest; contents undefined

@@ -99,6 +99,10 @@ typedef struct LlmcSession LlmcSession;
 LLMC_API LlmcStatus llmc_session_create(const LlmcModel *model, int32_t threads, LlmcSession **session);
 LLMC_API void llmc_session_free(LlmcSession *session);
 
+/** Forgets all tokens, and goes on with the adapter `name` of those that the artifact has beside its weights;
+   null or empty: with the model alone. */
+LLMC_API LlmcStatus llmc_session_use_adapter(LlmcSession *session, const char *name);
+
 /** Number of tokens that the sequence has. */
 LLMC_API int64_t llmc_session_position(const LlmcSession *session);
 /** Forgets them. */

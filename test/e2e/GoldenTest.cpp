@@ -1,10 +1,13 @@
 // Tiny models with awkward sizes, compiled and run, against what transformers computes for the same files.
 
 #include "absl/strings/str_cat.h"
+#include "frontend/export/Export.h"
 #include "runtime/core/Team.h"
 #include "test/e2e/CompiledModel.h"
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <unistd.h>
 
 using namespace llmc;
 using namespace llmc::test;
@@ -16,18 +19,21 @@ std::string nameOfTest(std::string name) {
   return name;
 }
 
-/// Compiles the decoder at `path` and compares it with what transformers computes for `checkpoint`.
-void expectLogits(const std::string &path, const std::string &checkpoint, const char *cpu) {
-  Golden golden(checkpoint + "/golden.safetensors");
+/// Compiles the decoder at `path` and compares it with what transformers computes, in `expected`. `adapter`
+/// is the one that is chosen when it runs.
+void expectLogits(const std::string &path, const std::string &expected, const char *cpu,
+                  const frontend::ImportOptions &parts = {}, const char *adapter = "") {
+  Golden golden(expected);
   const auto tokens = golden.read<int32_t>("tokens"), greedy = golden.read<int32_t>("greedy");
   const auto logits = golden.read<float>("logits"), margin = golden.read<float>("margin");
   codegen::CompileOptions options;
   options.targetCpu = cpu;
   options.computeType = "f32";
   options.verifyNumerics = true;
-  auto artifact = compileAndLoad(path, options);
+  auto artifact = compileAndLoad(path, options, parts);
   ASSERT_TRUE(artifact);
   auto session = makeSession(artifact, 2);
+  ASSERT_TRUE(session->useAdapter(adapter).ok());
   auto found = session->feed(tokens, runtime::Rows::All);
   ASSERT_TRUE(found.ok()) << found.status().message();
   EXPECT_LT(departure(*found, logits).largest, 1e-4);
@@ -44,6 +50,7 @@ void expectLogits(const std::string &path, const std::string &checkpoint, const 
   }
   EXPECT_EQ(single, whole);
   auto alone = makeSession(artifact, 1);
+  ASSERT_TRUE(alone->useAdapter(adapter).ok());
   auto again = alone->feed(tokens);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(std::vector<float>(again->begin(), again->end()), last);
@@ -63,7 +70,7 @@ class DecoderGolden : public testing::TestWithParam<std::tuple<const char *, con
 
 TEST_P(DecoderGolden, LogitsAgreeWithTransformers) {
   auto [model, cpu] = GetParam();
-  expectLogits(kGolden + model, model, cpu);
+  expectLogits(kGolden + model, std::string(model) + "/golden.safetensors", cpu);
 }
 
 INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
@@ -77,6 +84,164 @@ INSTANTIATE_TEST_SUITE_P(, DecoderGolden,
                            return nameOfTest(
                                absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param)));
                          });
+
+/// Adapters of PEFT in the weights of the model that they were made for.
+class AdapterGolden : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(AdapterGolden, LogitsAgreeWithPeft) {
+  const auto [adapter, model] = GetParam();
+  const std::string folder = absl::StrCat("adapters/", adapter);
+  expectLogits(kGolden + model, folder + "/golden.safetensors", "native",
+               {.adapters = {{kGolden + folder}}, .adaptedType = frontend::AdaptedType::F32});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , AdapterGolden,
+    testing::Values(std::tuple("llama-odd", "llama-odd"), std::tuple("llama-saved", "llama-odd"),
+                    std::tuple("llama-other", "llama-odd"), std::tuple("gpt2-odd", "gpt2-odd"),
+                    std::tuple("qwen2-odd", "qwen2-odd"), std::tuple("mistral-window", "mistral-window")),
+    [](const auto &info) { return nameOfTest(std::get<0>(info.param)); });
+
+/// The same with the weights in a GGUF file, which has other names and orders, and may have quantized them.
+std::string convertedToGguf(const std::string &model, std::optional<blocks::StorageFormat> format) {
+  const std::string path = freshPath(model + ".gguf");
+  auto report = frontend::exportModel(kGolden + model, path, {.format = format}, [](int64_t, int64_t) {});
+  EXPECT_TRUE(report.ok()) << report.status().message();
+  return path;
+}
+
+TEST(AdapterForms, MatricesOfGgufFilesAreInTheOrderOfTheFile) {
+  for (auto [adapter, model] :
+       {std::pair("llama-odd", "llama-odd"), {"llama-saved", "llama-odd"}, {"gpt2-odd", "gpt2-odd"}}) {
+    SCOPED_TRACE(adapter);
+    const std::string folder = absl::StrCat("adapters/", adapter),
+                      path = convertedToGguf(model, blocks::StorageFormat::F32);
+    expectLogits(path, folder + "/golden.safetensors", "native", {.adapters = {{kGolden + folder}}});
+    unlink(path.c_str());
+  }
+}
+
+TEST(AdapterForms, QuantizedWeightsKeepWhatAdaptersAdd) {
+  const std::string folder = "adapters/mistral-window",
+                    path = convertedToGguf("mistral-window", blocks::StorageFormat::Q4_0);
+  frontend::ImportOptions parts{.adapters = {{kGolden + folder}}, .adaptedType = frontend::AdaptedType::F32};
+  expectLogits(path, folder + "/quantized.safetensors", "native", parts);
+
+  // As they are by default: the sums in Q8_0, which is closer than the model's own rounding to Q4_0.
+  Golden golden(folder + "/quantized.safetensors"), exact(folder + "/golden.safetensors");
+  const auto tokens = golden.read<int32_t>("tokens");
+  const auto logits = golden.read<float>("logits");
+  auto artifact = compileAndLoad(path, {}, {.adapters = {{kGolden + folder}}});
+  ASSERT_TRUE(artifact);
+  auto session = makeSession(artifact, 2);
+  auto found = session->feed(tokens, runtime::Rows::All);
+  ASSERT_TRUE(found.ok());
+  EXPECT_LT(departure(*found, logits).rootMeanSquare,
+            0.2 * departure(logits, exact.read<float>("logits")).rootMeanSquare);
+  unlink(path.c_str());
+}
+
+TEST(AdapterForms, ScaledAdaptersAddUp) {
+  // Halves of one adapter are the whole one.
+  const std::string folder = "adapters/llama-odd";
+  expectLogits(kGolden + "llama-odd", folder + "/golden.safetensors", "native",
+               {.adapters = {{kGolden + folder, 0.25}, {kGolden + folder, 0.75}},
+                .adaptedType = frontend::AdaptedType::F32});
+}
+
+/// Adapters beside the weights, chosen when the model runs.
+class SeparateAdapters : public testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(SeparateAdapters, LogitsAgreeWithPeft) {
+  const auto [adapter, model] = GetParam();
+  const std::string folder = absl::StrCat("adapters/", adapter);
+  expectLogits(kGolden + model, folder + "/golden.safetensors", "native",
+               {.adapters = {{kGolden + folder, 1, "it"}}}, "it");
+}
+
+INSTANTIATE_TEST_SUITE_P(, SeparateAdapters,
+                         testing::Values(std::tuple("gpt2-odd", "gpt2-odd"),
+                                         std::tuple("qwen2-odd", "qwen2-odd"),
+                                         std::tuple("mistral-window", "mistral-window")),
+                         [](const auto &info) { return nameOfTest(std::get<0>(info.param)); });
+
+TEST(AdapterForms, OneOfSeveralIsChosen) {
+  const frontend::ImportOptions parts{.adapters = {{kGolden + "adapters/qwen3-window", 1, "first"},
+                                                   {kGolden + "adapters/qwen3-other", 1, "other"}}};
+  for (auto [adapter, expected] : {std::pair("first", "adapters/qwen3-window"),
+                                   {"other", "adapters/qwen3-other"},
+                                   {"", "qwen3-window"}}) {
+    SCOPED_TRACE(adapter);
+    expectLogits(kGolden + "qwen3-window", absl::StrCat(expected, "/golden.safetensors"), "native", parts,
+                 adapter);
+  }
+}
+
+TEST(AdapterForms, QuantizedWeightsStayBesideAdapters) {
+  const std::string folder = "adapters/mistral-window",
+                    path = convertedToGguf("mistral-window", blocks::StorageFormat::Q4_0);
+  expectLogits(path, folder + "/quantized.safetensors", "native", {.adapters = {{kGolden + folder, 1, "it"}}},
+               "it");
+  unlink(path.c_str());
+}
+
+/// What `pooling` makes of `rows`, [rows, width], as sentence-transformers has it.
+std::vector<float> pooled(frontend::Pooling::Mode pooling, absl::Span<const float> states, size_t width) {
+  using Mode = frontend::Pooling::Mode;
+  const size_t rows = states.size() / width;
+  std::vector<double> sum(width, pooling == Mode::Max ? -INFINITY : 0);
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t i = 0; i < width; ++i) {
+      const double state = states[row * width + i];
+      const bool isChosen = pooling == Mode::First  ? row == 0
+                            : pooling == Mode::Last ? row + 1 == rows
+                                                    : true;
+      if (pooling == Mode::Max)
+        sum[i] = std::max(sum[i], state);
+      else
+        sum[i] += isChosen ? (pooling == Mode::WeightedMean ? row + 1 : 1) * state : 0;
+    }
+  const double norm = std::sqrt(std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0));
+  std::vector<float> result;
+  for (double value : sum)
+    result.push_back(static_cast<float>(value / norm));
+  return result;
+}
+
+/// Decoders without their heads, read in pieces of 16 tokens.
+class DecoderEmbedding : public testing::TestWithParam<const char *> {};
+
+TEST_P(DecoderEmbedding, StatesAgreeWithTransformers) {
+  using Mode = frontend::Pooling::Mode;
+  const std::string model = GetParam();
+  const auto tokens = Golden(model + "/golden.safetensors").read<int32_t>("tokens");
+  const auto states = Golden("embedders/states.safetensors").read<float>(GetParam());
+  const size_t width = states.size() / tokens.size();
+  codegen::CompileOptions options;
+  options.computeType = "f32";
+  options.rowsPerStep = 16;
+  options.verifyNumerics = true;
+  for (Mode mode : {Mode::Last, Mode::Mean, Mode::First, Mode::Max, Mode::WeightedMean}) {
+    auto artifact = compileAndLoad(kGolden + model, options, {.pooling = mode});
+    ASSERT_TRUE(artifact);
+    EXPECT_EQ(artifact->manifest().kind(), runtime::EMBED);
+    auto session = makeSession(artifact, 2);
+    for (size_t count : {size_t(1), size_t(17), tokens.size()}) {
+      auto found = session->embed(absl::MakeConstSpan(tokens).first(count));
+      ASSERT_TRUE(found.ok()) << found.status().message();
+      EXPECT_LT(
+          departure(*found, pooled(mode, absl::MakeConstSpan(states).first(count * width), width)).largest,
+          1e-4)
+          << count << " tokens, pooling " << static_cast<int>(mode);
+    }
+    options.verifyNumerics = false; // once is enough
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, DecoderEmbedding,
+                         testing::Values("llama-odd", "llama-tied", "mistral-window", "qwen2-odd",
+                                         "qwen3-odd", "gemma2-odd", "gemma3-odd", "phi3-odd", "gpt2-odd"),
+                         [](const auto &info) { return nameOfTest(info.param); });
 
 /// Hidden states of all rows of one text by the step itself: a session gives only what is pooled of them.
 std::vector<float> hiddenStates(const runtime::Artifact &artifact, absl::Span<const int32_t> tokens,
@@ -218,7 +383,7 @@ TEST_P(OnnxGolden, AgreesWithTransformers) {
   const std::string name = GetParam(), model = name.substr(0, name.rfind('-')),
                     path = kGolden + "onnx/" + name;
   if (model.starts_with("gpt2") || model.starts_with("qwen2"))
-    expectLogits(path, model, "native");
+    expectLogits(path, model + "/golden.safetensors", "native");
   else if (model.ends_with("-odd"))
     expectHiddenStates(path, model, "native");
   else

@@ -1,9 +1,10 @@
-"""Writes the seeds of the fuzzers of GGUF, safetensors, ONNX, SentencePiece and the importer with the formats' own Python packages.
+"""Writes the seeds of the fuzzers of GGUF, safetensors, ONNX, SentencePiece, adapters and the importer with the formats' own Python packages.
 
     python make_corpus.py        (needs gguf, numpy, onnx, safetensors, sentencepiece, protobuf)
 """
 
 import io
+import json
 import pathlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import onnx
 import sentencepiece
 from gguf import GGMLQuantizationType as Type
 from gguf import GGUFWriter, quants
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 from sentencepiece import sentencepiece_model_pb2
 
 folder = pathlib.Path(__file__).parent
@@ -228,3 +229,27 @@ def onnx_encoder(name, decomposed):
 
 onnx_encoder("decomposed", True)
 onnx_encoder("whole", False)
+
+
+def adapter(name, tensors, **options):
+    """adapter_config.json, a zero byte, and the tensors, of llama-odd among the golden checkpoints."""
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj"]} | options
+    data = save({f"base_model.model.{key}": np.ones(shape, np.float32) for key, shape in tensors.items()})
+    (folder / f"peft/corpus/{name}").write_bytes(json.dumps(config).encode() + b"\0" + data)
+
+
+def matrices(layer, out, inputs):
+    return {f"{layer}.lora_A.weight": (2, inputs), f"{layer}.lora_B.weight": (out, 2)}
+
+
+(folder / "peft/corpus").mkdir(exist_ok=True)
+query = matrices("model.layers.0.self_attn.q_proj", 60, 60)
+adapter("small", query)
+adapter("patterns", query, r=4, rank_pattern={"q_proj": 2}, alpha_pattern={"^model.*": 3}, use_rslora=True)
+adapter("regex", query | matrices("model.layers.2.self_attn.v_proj", 12, 60), target_modules=r".*\.(q|v)_proj")
+adapter(
+    "embedding",
+    {"model.embed_tokens.lora_embedding_A": (2, 197), "model.embed_tokens.lora_embedding_B": (60, 2)},
+    target_modules=["embed_tokens"],
+)
+adapter("saved", {"lm_head.weight": (197, 60), "model.norm.weight": (60,)}, modules_to_save=["lm_head", "norm"])

@@ -10,12 +10,14 @@
 #include "runtime/core/Generator.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 
+#include <cmath>
 #include <filesystem>
 
 using namespace mlir;
@@ -23,6 +25,16 @@ using namespace mlir;
 namespace llmc::tool {
 
 namespace {
+
+constexpr std::pair<const char *, frontend::Pooling::Mode> kPoolings[] = {
+    {"last", frontend::Pooling::Mode::Last},
+    {"mean", frontend::Pooling::Mode::Mean},
+    {"first", frontend::Pooling::Mode::First},
+    {"max", frontend::Pooling::Mode::Max},
+    {"weighted-mean", frontend::Pooling::Mode::WeightedMean}};
+
+/// More is no scale of an adapter.
+constexpr double kMostScale = 1e6;
 
 /// What is printed as MLIR or assembly, and so may go to a terminal.
 bool isText(codegen::Level level) { return level <= codegen::Level::Assembly; }
@@ -57,6 +69,29 @@ ExitCode failCompile(const absl::Status &status) {
   return fail(status, usage ? ExitCode::Usage : ExitCode::Failure);
 }
 
+/// A directory may have commas in its name: what follows the last one is a scale if it is a number.
+frontend::AdapterChoice adapterOf(const std::string &argument) {
+  const size_t comma = argument.rfind(',');
+  double scale;
+  if (comma != std::string::npos && absl::SimpleAtod(argument.substr(comma + 1), &scale) &&
+      std::abs(scale) <= kMostScale)
+    return {argument.substr(0, comma), scale};
+  return {argument};
+}
+
+/// Those to merge, and those to keep beside the weights, behind their names.
+std::vector<frontend::AdapterChoice> adaptersOf(const CompileRequest &request) {
+  std::vector<frontend::AdapterChoice> adapters;
+  for (const std::string &argument : request.adapters)
+    adapters.push_back(adapterOf(argument));
+  for (const std::string &argument : request.separateAdapters) {
+    const size_t end = argument.find('=');
+    adapters.push_back(adapterOf(argument.substr(end + 1)));
+    adapters.back().name = argument.substr(0, end);
+  }
+  return adapters;
+}
+
 absl::Status compile(const CompileRequest &request, codegen::Level level, Progress &progress) {
   DialectRegistry registry;
   codegen::registerCompilerDialects(registry);
@@ -76,7 +111,13 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
   if (request.remarks)
     enableRemarks(context);
   progress.update("reading the model", 0, 0);
-  auto model = frontend::importModel(request.model, {.head = !request.noHead}, &context);
+  frontend::ImportOptions options{.head = !request.noHead, .adapters = adaptersOf(request)};
+  for (const auto &[name, mode] : kPoolings)
+    if (request.pooling == name)
+      options.pooling = mode;
+  if (request.dtype != "auto")
+    options.adaptedType = request.dtype == "f32" ? frontend::AdaptedType::F32 : frontend::AdaptedType::BF16;
+  auto model = frontend::importModel(request.model, options, &context);
   if (!model.ok())
     return model.status();
   return codegen::compileModel(
@@ -117,6 +158,13 @@ ExitCode compileCheckpoint(const CompileRequest &request) {
                   static_cast<double>(std::filesystem::file_size(request.output, ignored)) / 1e6,
                   absl::ToDoubleSeconds(absl::Now() - start), runtime::peakResidentBytes() >> 20);
   return ExitCode::Success;
+}
+
+std::vector<std::string> poolings() {
+  std::vector<std::string> names;
+  for (const auto &[name, mode] : kPoolings)
+    names.push_back(name);
+  return names;
 }
 
 void listProcessors() {

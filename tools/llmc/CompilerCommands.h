@@ -36,10 +36,16 @@ struct CompileRequest {
   std::string emit = "artifact";
   std::string stopAfter, startFrom;
   bool noHead = false;
+  std::string pooling;                       ///< one of poolings(); empty: as the files say
+  std::vector<std::string> adapters;         ///< DIRECTORY or DIRECTORY,SCALE
+  std::vector<std::string> separateAdapters; ///< the same behind NAME=
   bool verifyNumerics = false, timing = false, statistics = false, remarks = false, quiet = false;
 };
 
 ExitCode compileCheckpoint(const CompileRequest &request);
+
+/// What --pooling of llmc compile can be.
+std::vector<std::string> poolings();
 
 /// The command line of llmc convert.
 struct ConvertRequest {

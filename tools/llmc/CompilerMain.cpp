@@ -129,6 +129,36 @@ static void addLookingOptions(CLI::App &command, CompileRequest &request) {
   command.add_flag("-q,--quiet", request.quiet, "Print nothing when all is well")->group(looking);
 }
 
+/// Adapters that become a part of the model.
+static void addAdapterOption(CLI::App &command, std::vector<std::string> &adapters) {
+  command
+      .add_option(
+          "--lora", adapters,
+          "Merge this adapter, a directory that PEFT or llmc train wrote, into the weights, multiplied "
+          "by SCALE. May be given several times")
+      ->take_all()
+      ->expected(1)
+      ->option_text("DIRECTORY[,SCALE]");
+}
+
+/// Adapters that llmc run chooses one of.
+static void addSeparateAdapterOption(CLI::App &command, std::vector<std::string> &adapters) {
+  command
+      .add_option("--lora-separate", adapters,
+                  "Keep this adapter beside the weights, to be chosen by NAME with llmc run --lora. May be "
+                  "given several times")
+      ->take_all()
+      ->expected(1)
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            const size_t end = text.find('=');
+            return end == 0 || end == std::string::npos ? "expected NAME=DIRECTORY, found " + text
+                                                        : std::string();
+          },
+          "", ""))
+      ->option_text("NAME=DIRECTORY[,SCALE]");
+}
+
 static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   command
       .add_option("MODEL", request.model,
@@ -147,6 +177,15 @@ static void addCompileOptions(CLI::App &command, CompileRequest &request) {
   addLookingOptions(command, request);
   command.add_flag("--no-head", request.noHead,
                    "Leave out the head of an encoder: the artifact makes embeddings of texts");
+  command
+      .add_option(
+          "--pooling", request.pooling,
+          "Make embeddings of texts, of a decoder too: the hidden state of the last token, the mean of "
+          "all, and so on, instead of what the files of the model say")
+      ->check(CLI::IsMember(poolings()))
+      ->option_text("METHOD");
+  addAdapterOption(command, request.adapters);
+  addSeparateAdapterOption(command, request.separateAdapters);
   command.footer("Examples:\n"
                  "  llmc compile SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.llmc\n"
                  "  llmc compile all-MiniLM-L6-v2/ --dtype f32 -o minilm.llmc\n"

@@ -16,6 +16,7 @@ namespace llmc::tool {
 
 void addEmbedOptions(CLI::App &command, EmbedOptions &options) {
   addModelOptions(command, options.model);
+  addAdapterChoice(command, options.model);
   command.add_option("TEXT", options.texts,
                      "The texts; without any, each line of the standard input stream is one");
   command.add_flag("--truncate", options.truncate, "Cut texts that are longer than the model's context");

@@ -53,6 +53,8 @@ static Summary summarize(const runtime::ArtifactFile &file) {
   fact("target", absl::StrCat(manifest.target().triple(), ", ", manifest.target().cpu()));
   fact("needs", absl::StrJoin(manifest.target().required_features(), " "));
   fact("steps", absl::StrJoin(steps, ", "));
+  if (!manifest.adapters().empty())
+    fact("adapters", absl::StrJoin(manifest.adapters(), ", "));
   fact("context_length", manifest.context_length());
   fact("vocabulary_size", manifest.vocabulary_size());
   fact("output_width", manifest.output_width());

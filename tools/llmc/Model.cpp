@@ -36,6 +36,13 @@ void addModelOptions(CLI::App &command, ModelOptions &options) {
       ->option_text("WHEN");
 }
 
+void addAdapterChoice(CLI::App &command, ModelOptions &options) {
+  command
+      .add_option("--lora", options.adapter,
+                  "Use this one of the adapters that llmc compile --lora-separate put beside the weights")
+      ->option_text("NAME");
+}
+
 bool isCheckpoint(const std::string &path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
@@ -101,6 +108,11 @@ Model loadModel(const ModelOptions &options, ExitCode &code, std::shared_ptr<run
     code = fail(io::withContext(options.path, session.status()));
     return {};
   }
+  if (!options.adapter.empty())
+    if (absl::Status status = (*session)->useAdapter(options.adapter); !status.ok()) {
+      code = fail(io::withContext(options.path, status));
+      return {};
+    }
   return {*std::move(artifact), nullptr, *std::move(session), secondsSince(start)};
 }
 

@@ -17,10 +17,14 @@ struct ModelOptions {
   int threads = 0;
   runtime::Verify verify = runtime::Verify::Auto;
   runtime::AbsentWeights absentWeights = runtime::AbsentWeights::Refuse;
+  std::string adapter; ///< empty: none
 };
 
 /// Registers the positional FILE, --threads and --verify.
 void addModelOptions(CLI::App &command, ModelOptions &options);
+
+/// Registers --lora.
+void addAdapterChoice(CLI::App &command, ModelOptions &options);
 
 /// An artifact that is ready to run.
 struct Model {

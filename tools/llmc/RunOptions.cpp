@@ -134,6 +134,7 @@ static void addBeamOptions(CLI::App &command, RunOptions &options) {
 
 void addRunOptions(CLI::App &command, RunOptions &options) {
   addModelOptions(command, options.model);
+  addAdapterChoice(command, options.model);
   command
       .add_option("-p,--prompt", options.prompt,
                   "Answer this and exit. Without it the prompt is read from the standard input stream, as a "

@@ -76,12 +76,12 @@ FailureOr<RuntimeValue<T>> ForwardPass<T>::argument(unsigned index, const Forwar
     std::fill(numbers.begin(), numbers.end(), static_cast<int32_t>(sourceTokens - 1));
     return RuntimeValue<T>(integers(numbers));
   }
-  if (input == "token_types")
+  if (input == "token_types" || input == "adapters")
     return RuntimeValue<T>(
         integers(inputs.tokenTypes.empty() ? ArrayRef<int32_t>(numbers) : inputs.tokenTypes));
   return function.emitOpError()
          << "takes argument " << index << " marked '" << input
-         << "', expected tokens, positions, token_types, output_ids, source_ends or a cache";
+         << "', expected tokens, positions, token_types, adapters, output_ids, source_ends or a cache";
 }
 
 template <typename T> FailureOr<Tensor<T>> ForwardPass<T>::feed(const ForwardInputs &inputs) {

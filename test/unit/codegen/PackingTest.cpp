@@ -269,6 +269,22 @@ nn.param @p : tensor<2x2xf32> = {
               ElementsAre(500, 501.5, 503, 504.5));
 }
 
+TEST(ParameterStreamTest, AddsScaledProducts) {
+  // a is [[0, 1], [2, 3], [4, 5]], and b the same from 1000 on.
+  EXPECT_THAT(floatsOf(streamed(R"(
+nn.param @a : tensor<3x2xf32>
+nn.param @b : tensor<3x3xf32>
+nn.param @p : tensor<3x3xf32> = {
+  %0 = nn.load @a : tensor<3x2xf32>
+  %1 = nn.scale %0 by 0.5 : tensor<3x2xf32>
+  %2 = nn.linear %1, %0 : tensor<3x2xf32>, tensor<3x2xf32> -> tensor<3x3xf32>
+  %3 = nn.load @b : tensor<3x3xf32>
+  %4 = arith.addf %3, %2 : tensor<3x3xf32>
+  nn.yield %4 : tensor<3x3xf32>
+})")),
+              ElementsAre(1000.5, 1002.5, 1004.5, 1004.5, 1010.5, 1016.5, 1008.5, 1018.5, 1028.5));
+}
+
 TEST(ParameterStreamTest, AlignsHeads) {
   // Two heads of 6 of which 4 rotate in pairs beside each other, then one of 5 that does not rotate.
   const float pad = 0;

@@ -49,7 +49,11 @@ TEST_F(SentenceEmbeddingTest, EachPooling) {
   const std::pair<const char *, Pooling> cases[] = {
       {R"(,"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false)", Pooling::FirstToken},
       {R"(,"pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false)", Pooling::Max},
+      {R"(,"pooling_mode_lasttoken": true, "pooling_mode_mean_tokens": false)", Pooling::LastToken},
+      {R"(,"pooling_mode_weightedmean_tokens": true, "pooling_mode_mean_tokens": false)",
+       Pooling::WeightedMean},
       {R"(,"pooling_mode": "cls")", Pooling::FirstToken},
+      {R"(,"pooling_mode": "lasttoken")", Pooling::LastToken},
       {"", Pooling::Mean}};
   for (auto [fields, expected] : cases) {
     writePooling(fields);
@@ -62,21 +66,21 @@ TEST_F(SentenceEmbeddingTest, EachPooling) {
 
 TEST_F(SentenceEmbeddingTest, RefusesOtherPoolingsByName) {
   writeModules();
-  writePooling(R"(,"pooling_mode_weightedmean_tokens": true, "pooling_mode_mean_tokens": false)");
-  EXPECT_EQ(errorOf(read()),
-            "1_Pooling/config.json: pooling 'weightedmean' is not supported; supported are cls, mean "
-            "and max");
-  for (const char *fields : {R"(,"pooling_mode_lasttoken": true, "pooling_mode_mean_tokens": false)",
-                             R"(,"pooling_mode": "lasttoken")"}) {
+  for (const char *fields :
+       {R"(,"pooling_mode_mean_sqrt_len_tokens": true, "pooling_mode_mean_tokens": false)",
+        R"(,"pooling_mode": "mean_sqrt_len_tokens")"}) {
     writePooling(fields);
-    EXPECT_EQ(errorOf(read()),
-              "1_Pooling/config.json: pooling 'lasttoken' is not supported; supported are cls, mean and max");
+    EXPECT_EQ(
+        errorOf(read()),
+        "1_Pooling/config.json: pooling 'mean_sqrt_len_tokens' is not supported; supported are cls, mean, "
+        "max, lasttoken and weightedmean");
   }
   writePooling(R"(,"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true)");
   EXPECT_EQ(errorOf(read()), "1_Pooling/config.json: 2 poolings are switched on, supported is exactly one");
   writePooling(R"(,"pooling_mode": "median")");
-  EXPECT_EQ(errorOf(read()), "1_Pooling/config.json: field 'pooling_mode': expected cls, mean or max, found "
-                             "string 'median'");
+  EXPECT_EQ(errorOf(read()),
+            "1_Pooling/config.json: field 'pooling_mode': expected cls, mean, max, lasttoken or "
+            "weightedmean, found string 'median'");
   writePooling(R"(,"pooling_mode_cls_token": 1)");
   EXPECT_EQ(errorOf(read()),
             "1_Pooling/config.json: field 'pooling_mode_cls_token': expected true or false, found number 1");

@@ -197,12 +197,32 @@ TEST(ImportedModel, KnowsTheFilesThatWereRead) {
               ::testing::ElementsAre("m.gguf"));
 }
 
-TEST(ModelInfo, PoolingOfTheLastTokenIsRefused) {
+TEST(ModelInfo, DecodersOfSentenceTransformersMakeEmbeddings) {
+  ChangedCheckpoint changed("qwen2-odd", {});
+  changed.write("modules.json", R"([{"path": "", "type": "sentence_transformers.models.Transformer"},
+                                    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  std::filesystem::create_directory(changed.path() + "/1_Pooling");
+  changed.write("1_Pooling/config.json", R"({"word_embedding_dimension": 36, "pooling_mode": "lasttoken"})");
+  ModelInfo info = Model(changed.path()).info();
+  EXPECT_EQ(info.kind, ModelKind::Embed);
+  EXPECT_TRUE(info.causal);
+  ASSERT_TRUE(info.pooling);
+  EXPECT_EQ(info.pooling->mode, Pooling::Mode::Last);
+  EXPECT_FALSE(info.pooling->normalize);
+  // As llama.cpp's converter has it.
   TemporaryFolder folder;
-  EXPECT_EQ(refusalOf(folder.write("m.gguf", GgufConversion("bert-odd").integer("pooling_type", 3).file()),
-                      folder.path()),
-            "m.gguf: bert.pooling_type is 3 (last token), which is not supported (supported: 1 mean, 2 first "
-            "token)");
+  info = Model(folder.write("m.gguf", GgufConversion("qwen2-odd").integer("pooling_type", 3).file())).info();
+  EXPECT_EQ(info.kind, ModelKind::Embed);
+  ASSERT_TRUE(info.pooling);
+  EXPECT_EQ(info.pooling->mode, Pooling::Mode::Last);
+  EXPECT_TRUE(info.pooling->normalize);
+}
+
+TEST(ModelInfo, DecodersWithoutAHeadNeedAPooling) {
+  ChangedCheckpoint changed("qwen2-odd", {{"architectures", {"Qwen2Model"}}});
+  EXPECT_EQ(
+      refusalOf(changed.path(), changed.path()).substr(changed.path().size()),
+      ": does not say how the states of the tokens become one vector, expected modules.json or --pooling");
 }
 
 } // namespace

@@ -72,9 +72,11 @@ TEST(Refusal, OfAnArchitectureListsThoseThatAreSupported) {
       refusal("llama-odd", {{"architectures", {"FalconForCausalLM"}}}),
       testing::EndsWith(
           ": architecture 'FalconForCausalLM' is not supported (supported: LlamaForCausalLM, "
-          "MistralForCausalLM, MixtralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Qwen2MoeForCausalLM, "
-          "Qwen3MoeForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, "
-          "Gemma3ForCausalLM, Phi3ForCausalLM, GPT2LMHeadModel, T5ForConditionalGeneration, "
+          "MistralForCausalLM, MixtralForCausalLM, LlamaModel, MistralModel, MixtralModel, Qwen2ForCausalLM, "
+          "Qwen2Model, Qwen3ForCausalLM, Qwen3Model, Qwen2MoeForCausalLM, Qwen2MoeModel, "
+          "Qwen3MoeForCausalLM, Qwen3MoeModel, GemmaForCausalLM, GemmaModel, Gemma2ForCausalLM, Gemma2Model, "
+          "Gemma3ForCausalLM, Gemma3TextModel, Phi3ForCausalLM, Phi3Model, "
+          "GPT2LMHeadModel, GPT2Model, T5ForConditionalGeneration, "
           "MT5ForConditionalGeneration, BartForConditionalGeneration, MarianMTModel, BertModel, "
           "BertForMaskedLM, "
           "BertForPreTraining, BertForSequenceClassification, BertForTokenClassification, "

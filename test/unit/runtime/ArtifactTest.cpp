@@ -281,7 +281,7 @@ TEST(ManifestTest, IsCheckedForWhatRuns) {
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(TRAIN); }),
             "training has operands of 0 steps and 0 initializers, expected 2 and 0");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(EMBED); }),
-            "pooling.method is 0, expected MEAN, CLS or MAX");
+            "pooling.method is 0, expected MEAN, CLS, MAX, LAST or WEIGHTED_MEAN");
   EXPECT_EQ(messageAfter([](Manifest &m) { m.set_kind(PREDICT); }), "head.task is 0, expected a known task");
   auto predicts = [](Head::Task task, Head::Problem problem, int labels) {
     return [=](Manifest &m) {

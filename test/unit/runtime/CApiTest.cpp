@@ -154,6 +154,22 @@ TEST_F(CApiTest, FeedsSeveralSessionsTogether) {
   ASSERT_EQ(llmc_feed(session, tokens, 1, &logits), LLMC_OK);
 }
 
+TEST_F(CApiTest, UsesAdaptersByTheirNames) {
+  Manifest manifest = generatorManifest();
+  manifest.add_adapters("formal");
+  manifest.add_adapters("short");
+  open(manifest);
+  const int32_t tokens[] = {1, 2, 3};
+  const float *logits;
+  ASSERT_EQ(llmc_feed(session, tokens, 3, &logits), LLMC_OK);
+  EXPECT_EQ(llmc_session_use_adapter(session, "long"), LLMC_INVALID_ARGUMENT);
+  EXPECT_STREQ(llmc_last_error(), "has no adapter 'long', expected one of formal, short");
+  EXPECT_EQ(llmc_session_position(session), 3);
+  EXPECT_EQ(llmc_session_use_adapter(session, "short"), LLMC_OK);
+  EXPECT_EQ(llmc_session_position(session), 0) << "what was computed with another one is forgotten";
+  EXPECT_EQ(llmc_session_use_adapter(session, nullptr), LLMC_OK);
+}
+
 TEST_F(CApiTest, GoesOnBehindPartsOfASequence) {
   open(generatorManifest());
   const int32_t tokens[] = {1, 2, 3};

@@ -151,6 +151,11 @@ TEST(SessionTest, PoolsEmbeddings) {
               ElementsAre(FloatNear(40, 1e-5f), FloatNear(-40 / 3.0f, 1e-5f), FloatNear(20 / 3.0f, 1e-5f)));
   EXPECT_THAT(*makeSession(encoderManifest(Pooling::CLS, false))->embed(text), ElementsAre(12, -4, 2));
   EXPECT_THAT(*makeSession(encoderManifest(Pooling::MAX, false))->embed(text), ElementsAre(63, -4, 10.5));
+  EXPECT_THAT(*makeSession(encoderManifest(Pooling::LAST, false))->embed(text), ElementsAre(63, -21, 10.5));
+  // (4 + 2 * 15 + 3 * 21) / 6 = 97 / 6
+  EXPECT_THAT(
+      *makeSession(encoderManifest(Pooling::WEIGHTED_MEAN, false))->embed(text),
+      ElementsAre(FloatNear(48.5f, 1e-5f), FloatNear(-97 / 6.0f, 1e-5f), FloatNear(97 / 12.0f, 1e-5f)));
   const float norm = std::sqrt(12.0f * 12 + 4 * 4 + 2 * 2);
   EXPECT_THAT(
       *makeSession(encoderManifest(Pooling::CLS, true))->embed(text),
