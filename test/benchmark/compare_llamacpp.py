@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-MEASUREMENTS = [("prompt", 512), ("prompt", 128), ("decode", 128)]
+# Kind, tokens, sequences side by side.
+MEASUREMENTS = [("prompt", 512, 1), ("prompt", 128, 1), ("decode", 128, 1), ("decode", 64, 8), ("decode", 64, 32)]
 
 
 class LlamaCpp:
@@ -31,7 +32,7 @@ class LlamaCpp:
         self.command = [sys.executable, worker, model, str(threads)]
         self.note = ""
         self.start()
-        if self.ask("prompt", 8) is None and self.process.wait() < 0:
+        if self.ask("prompt", 8, 1) is None and self.process.wait() < 0:
             self.note = ", without its AMX kernels, which fault on this machine"
             self.command.append("--no-repack")
             self.start()
@@ -39,19 +40,19 @@ class LlamaCpp:
     def start(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, kind, count):
+    def ask(self, kind, count, sequences):
         """Seconds that the request took in the faster of its settings, or None if the process ended."""
-        self.process.stdin.write(f"{kind} {count}\n")
+        self.process.stdin.write(f"{kind} {count} {sequences}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         return min(map(float, answer.split())) if answer else None
 
-    def measure(self, kind, count):
-        """Tokens per second."""
-        seconds = self.ask(kind, count)
+    def measure(self, kind, count, sequences):
+        """Tokens per second, of all sequences."""
+        seconds = self.ask(kind, count, sequences)
         if seconds is None:
             sys.exit("llama.cpp ended before it answered")
-        return count / seconds
+        return count * sequences / seconds
 
 
 class Llmc:
@@ -60,8 +61,9 @@ class Llmc:
     def __init__(self, program, artifact, threads):
         self.command = [program, "bench", artifact, "--json", "--repetitions", "1", "--threads", str(threads)]
 
-    def measure(self, kind, count):
+    def measure(self, kind, count, sequences):
         counts = ["--prompt-tokens", str(count if kind == "prompt" else 0), "--decode-tokens", str(count if kind == "decode" else 0)]
+        counts += ["--sequences", str(sequences)] if kind == "decode" else []
         printed = subprocess.run(self.command + counts, check=True, stdout=subprocess.PIPE, text=True).stdout
         return next(entry["tokens_per_second"] for entry in json.loads(printed)["measurements"] if entry["kind"] == kind)
 
@@ -73,7 +75,7 @@ def machine():
 
 
 def measure_all(engines, rounds):
-    """Returns {(kind, count): {engine: [tokens per second, one a round]}}; a first round warms up and does not count."""
+    """Returns {(kind, count, sequences): {engine: [tokens per second, one a round]}}; a first round warms up and does not count."""
     results = {key: {name: [] for name in engines} for key in MEASUREMENTS}
     for number in range(rounds + 1):
         for key in MEASUREMENTS:
@@ -87,10 +89,10 @@ def measure_all(engines, rounds):
 
 def table(results):
     rows = ["| tokens a second | llmc | llama.cpp | llmc / llama.cpp (lowest to highest round) |", "| --- | --- | --- | --- |"]
-    for (kind, count), speeds in results.items():
+    for (kind, count, sequences), speeds in results.items():
         ratios = sorted(a / b for a, b in zip(speeds["llmc"], speeds["llama.cpp"]))
         rows.append(
-            f"| {kind}, {count} tokens | {statistics.median(speeds['llmc']):.1f} | {statistics.median(speeds['llama.cpp']):.1f} "
+            f"| {kind}, {count} tokens{f' of each of {sequences} sequences' if sequences > 1 else ''} | {statistics.median(speeds['llmc']):.1f} | {statistics.median(speeds['llama.cpp']):.1f} "
             f"| {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) |"
         )
     return "\n".join(rows)
