@@ -185,7 +185,10 @@ static absl::StatusOr<Json> readState(const std::string &path) {
     return file.status();
   const Json json = Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr,
                                 /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("checksum") || json["checksum"] != stateChecksum(json))
+  if (json.is_object() && !json.contains("checksum") && json.contains("step"))
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": has no checksum, as those that an earlier llmc wrote, expected one of this version"));
+  if (!json.is_object() || json.value("checksum", Json()) != stateChecksum(json))
     return absl::DataLossError(absl::StrCat(path, ": is damaged: its checksum does not match"));
   return json;
 }

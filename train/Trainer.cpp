@@ -128,10 +128,16 @@ private:
         if (absl::Status status = readWeights(Part::Frozen); !status.ok())
           return status;
       absl::StatusOr<Progress> loaded = loadCheckpoint(folder, program);
-      if (!loaded.ok())
+      // Other errors are those of all checkpoints.
+      if (absl::IsDataLoss(loaded.status()) || absl::IsNotFound(loaded.status()))
         return absl::Status(loaded.status().code(),
                             absl::StrCat(loaded.status().message(), "; ", otherBeginning(checkpoints)));
+      if (!loaded.ok())
+        return loaded.status();
       progress = *loaded;
+      // A scale of 1 is that of other precisions, too.
+      if (isHalf() && progress.lossScale.scale == 1 && progress.lossScale.skipped == 0)
+        progress.lossScale.scale = settings.loss_scale();
       if (progress.step > settings.steps())
         return absl::InvalidArgumentError(absl::StrCat(
             folder, ": is of step ", progress.step, ", expected at most run.steps (", settings.steps(), ")"));
@@ -338,6 +344,7 @@ private:
       tokens += batch.tokenCount;
     }
     // Each loss counts as much, whichever batch it is in.
+    firstWrong.clear();
     const auto scale = static_cast<double>(progress.lossScale.scale);
     const auto seed = targets > 0 ? static_cast<float>(scale / static_cast<double>(targets)) : 0.0F;
     double loss = 0;

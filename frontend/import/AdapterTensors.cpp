@@ -130,12 +130,26 @@ absl::StatusOr<const NamedTensor *> AdapterTensors::findTensor(const peft::Adapt
                    checkpoint->path(), ", expected an adapter of this model"));
 }
 
+/// Refuses what adapts `param`, called `adapted`, if that is a table and the head: PEFT leaves one of them as
+/// it was.
+absl::Status AdapterTensors::refuseTiedTable(const peft::Adapter &adapter, absl::string_view adapted,
+                                             const std::string &param) const {
+  const Reading reading = readingOf(module, param);
+  if (!reading.asTable || !reading.otherwise)
+    return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      adapter.tensorFile(), ": adapts ", io::quote(adapted), ", whose table is the model's head too, ",
+      "which is not supported; expected an adapter of other layers"));
+}
+
 absl::StatusOr<ReplacedTensor> AdapterTensors::place(const peft::Adapter &adapter,
                                                      const peft::Replaced &replaced) const {
   absl::StatusOr<const NamedTensor *> tensor = findTensor(adapter, replaced.name);
   if (!tensor.ok())
     return tensor.status();
   const std::string &name = (*tensor)->in(checkpoint->format());
+  if (absl::Status status = refuseTiedTable(adapter, replaced.name, name); !status.ok())
+    return status;
   const StoredTensor &stored = *checkpoint->find(name);
   Numbers numbers = numbersOf(*replaced.tensor);
   if (numbers.shape.size() == 2 && (stored.isTransposed || (*tensor)->form == NamedTensor::Form::Transposed))
@@ -158,11 +172,9 @@ absl::StatusOr<AddedProduct> AdapterTensors::place(const peft::Adapter &adapter,
     return tensor.status();
   const std::string &name = (*tensor)->in(checkpoint->format());
   const StoredTensor &stored = *checkpoint->find(name);
+  if (absl::Status status = refuseTiedTable(adapter, layer.module, name); !status.ok())
+    return status;
   const Reading reading = readingOf(module, name);
-  if (reading.asTable && reading.otherwise)
-    return absl::UnimplementedError(absl::StrCat(
-        adapter.tensorFile(), ": adapts ", io::quote(layer.module), ", whose table is the model's head too, ",
-        "which is not supported; expected an adapter of other layers"));
   Numbers down = numbersOf(*layer.down), up = numbersOf(*layer.up);
   // A table has its rows where other weights have outputs, and its matrices the other way round.
   const int64_t outputs = layer.isEmbedding ? down.shape[1] : up.shape[0],

@@ -47,6 +47,8 @@ private:
   AdapterTensors(mlir::ModuleOp module, const Checkpoint &checkpoint)
       : module(module), checkpoint(&checkpoint) {}
   absl::StatusOr<const NamedTensor *> findTensor(const peft::Adapter &adapter, const std::string &name) const;
+  absl::Status refuseTiedTable(const peft::Adapter &adapter, absl::string_view adapted,
+                               const std::string &param) const;
   Numbers inOrder(Numbers numbers, const NamedTensor &tensor) const;
 
   mlir::ModuleOp module;

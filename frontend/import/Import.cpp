@@ -186,10 +186,14 @@ bool isWithoutHead(const Family &family, StringRef name) {
 absl::Status chooseEnd(const Family &family, Checkpoint &checkpoint, const ImportOptions &options) {
   if (family.kind != ModelKind::Generate || &family == &kOnnx)
     return absl::OkStatus();
+  if (options.pooling || isWithoutHead(family, checkpoint.architecture())) {
+    checkpoint.leaveOutHead();
+    return absl::OkStatus();
+  }
   absl::StatusOr<std::optional<hf::SentenceEmbedding>> embedding = checkpoint.readEmbedding();
   if (!embedding.ok())
     return embedding.status();
-  if (options.pooling || *embedding || isWithoutHead(family, checkpoint.architecture()))
+  if (*embedding)
     checkpoint.leaveOutHead();
   return absl::OkStatus();
 }

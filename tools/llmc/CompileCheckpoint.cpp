@@ -120,6 +120,10 @@ absl::Status compile(const CompileRequest &request, codegen::Level level, Progre
   auto model = frontend::importModel(request.model, options, &context);
   if (!model.ok())
     return model.status();
+  if (model->info.causal && request.pooling.empty() && !request.quiet) {
+    progress.clear();
+    absl::FPrintF(stderr, "llmc: %s: makes embeddings, as its files say\n", request.model);
+  }
   return codegen::compileModel(
       *model, compileOptions(request, level), request.output.empty() ? "-" : request.output,
       [&](absl::string_view stage, double fraction) {

@@ -24,6 +24,7 @@ Model loadDraft(const RunOptions &options, const text::Tokenizer &tokenizer,
                 std::shared_ptr<runtime::Team> team, ExitCode &code) {
   ModelOptions draftOptions = options.model;
   draftOptions.path = *options.draft;
+  draftOptions.adapter.clear(); // the draft is another model, and only proposes
   Model draft = loadModel(draftOptions, runtime::GENERATE, code, std::move(team));
   if (!draft.artifact)
     return draft;

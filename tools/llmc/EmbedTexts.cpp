@@ -25,6 +25,7 @@ void addEmbedOptions(CLI::App &command, EmbedOptions &options) {
       .add_flag("--interpret", options.interpret,
                 "FILE is a checkpoint, run by the reference semantics of the compiler's operations: slow, "
                 "and right by definition")
+      ->excludes("--lora")
       ->group("Debugging");
   command.footer("Examples:\n"
                  "  llmc embed minilm.llmc \"A sentence.\" \"Another one.\"\n"

@@ -187,6 +187,7 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
                 "and right by "
                 "definition")
       ->excludes("--parallel")
+      ->excludes("--lora")
       ->group("Debugging");
   command.footer(
       "Examples:\n"
