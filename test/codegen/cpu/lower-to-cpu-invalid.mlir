@@ -14,7 +14,7 @@ module {
 // -----
 
 nn.param @table : tensor<37x16xf32>
-// expected-error@below {{has argument 0 without a known nn.input: expected tokens, positions, token_types, source_ends or output_ids}}
+// expected-error@below {{has argument 0 without a known nn.input: expected tokens, positions, token_types, source_ends, adapters or output_ids}}
 func.func @forward(%mask: tensor<?xi32> {nn.input = "mask"}) -> tensor<?x16xf32> {
   %table = nn.load @table : tensor<37x16xf32>
   %x = nn.embedding %mask, %table : tensor<?xi32>, tensor<37x16xf32> -> tensor<?x16xf32>
