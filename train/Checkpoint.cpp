@@ -100,9 +100,17 @@ static std::string checksum(absl::Span<const uint8_t> bytes) {
   return absl::StrFormat("%016x", runtime::checksumOf(bytes));
 }
 
+/// The file at `path` of a checkpoint. One that is there and cannot be read is damaged.
+static absl::StatusOr<io::MappedFile> openFile(const std::string &path) {
+  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  if (absl::IsInvalidArgument(file.status())) // such as an empty one
+    return absl::DataLossError(file.status().message());
+  return file;
+}
+
 /// Of the file at `path`.
 static absl::StatusOr<std::string> fileChecksum(const std::string &path) {
-  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  absl::StatusOr<io::MappedFile> file = openFile(path);
   if (!file.ok())
     return file.status();
   return checksum(file->bytes());
@@ -180,7 +188,7 @@ absl::Status saveCheckpoint(absl::string_view output, Program &program, const Pr
 
 /// Reads trainer.json at `path`.
 static absl::StatusOr<Json> readState(const std::string &path) {
-  absl::StatusOr<io::MappedFile> file = io::MappedFile::open(path);
+  absl::StatusOr<io::MappedFile> file = openFile(path);
   if (!file.ok())
     return file.status();
   const Json json = Json::parse(file->bytes().begin(), file->bytes().end(), /*callback=*/nullptr,

@@ -62,8 +62,31 @@ bool readsSource(func::FuncOp function) {
          llvm::all_of(function.getResultTypes(), llvm::IsaPred<nn::KvCacheType>);
 }
 
+namespace {
+
+/// Layouts of values that flow into each other by sums. Each is found once: a value may be added to itself,
+/// again and again.
+class SumLayouts {
+public:
+  WidthLayout of(Value value) {
+    if (auto found = known.find(value); found != known.end())
+      return found->second;
+    const WidthLayout layout = find(value);
+    known.insert({value, layout});
+    return layout;
+  }
+
+private:
+  WidthLayout find(Value value);
+  std::optional<WidthLayout> inSums(Value outer);
+
+  llvm::DenseMap<Value, WidthLayout> known;
+};
+
+} // namespace
+
 /// How other kernels keep what they add `outer` to, if they do nothing else with it.
-static std::optional<WidthLayout> layoutInSums(Value outer) {
+std::optional<WidthLayout> SumLayouts::inSums(Value outer) {
   std::optional<WidthLayout> found;
   for (OpOperand &use : outer.getUses()) {
     auto fusion = dyn_cast<nn::FusionOp>(use.getOwner());
@@ -72,7 +95,7 @@ static std::optional<WidthLayout> layoutInSums(Value outer) {
     BlockArgument inner = fusion.getBody().getArgument(use.getOperandNumber());
     if (!llvm::all_of(inner.getUsers(), llvm::IsaPred<arith::AddFOp>))
       return {};
-    const WidthLayout layout = layoutOf(inner);
+    const WidthLayout layout = of(inner);
     if (layout.isPlain() || (found && !(*found == layout)))
       return {};
     found = layout;
@@ -80,19 +103,19 @@ static std::optional<WidthLayout> layoutInSums(Value outer) {
   return found;
 }
 
-WidthLayout layoutOf(Value value) {
+WidthLayout SumLayouts::find(Value value) {
   const int64_t width = widthOf(value);
   if (auto rotation = value.getDefiningOp<nn::RotateOp>())
     return {static_cast<int64_t>(rotation.getHeads()), width / static_cast<int64_t>(rotation.getHeads()),
             rotation.getDims(), rotation.getStyle() == nn::RopeStyle::Interleaved};
   for (OpOperand &use : value.getUses()) {
     if (auto rotation = dyn_cast<nn::RotateOp>(use.getOwner()))
-      return layoutOf(rotation.getResult());
+      return of(rotation.getResult());
     if (auto append = dyn_cast<nn::CacheAppendOp>(use.getOwner()))
       return {append.getCache().getType().getHeads(), append.getCache().getType().getHeadDim(), 0, 0};
     // What is added to a value is kept as that is.
     if (isa<arith::AddFOp>(use.getOwner()))
-      if (WidthLayout layout = layoutOf(use.getOwner()->getResult(0)); !layout.isPlain())
+      if (WidthLayout layout = of(use.getOwner()->getResult(0)); !layout.isPlain())
         return layout;
     auto yield = dyn_cast<nn::YieldOp>(use.getOwner());
     auto fusion = yield ? dyn_cast<nn::FusionOp>(yield->getParentOp()) : nn::FusionOp();
@@ -104,11 +127,13 @@ WidthLayout layoutOf(Value value) {
               0, 0};
     if (std::optional<WidthLayout> layout = layoutInHeadNorms(outer))
       return *layout;
-    if (std::optional<WidthLayout> layout = layoutInSums(outer))
+    if (std::optional<WidthLayout> layout = inSums(outer))
       return *layout;
   }
   return {1, width, 0, 0};
 }
+
+WidthLayout layoutOf(Value value) { return SumLayouts().of(value); }
 
 //===----------------------------------------------------------------------===//
 // Parameters
