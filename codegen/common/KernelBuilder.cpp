@@ -34,33 +34,18 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then) {
   then();
 }
 
-Value KernelBuilder::byteDot(Value accumulator, Value codes, Value activation) {
-  if (target.hasByteDot) {
-    auto bytes = VectorType::get({4 * lanes}, getI8Type());
-    Value a = vector::BitCastOp::create(*this, bytes, codes),
-          b = vector::BitCastOp::create(*this, bytes, activation);
-    StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
-    return LLVM::CallIntrinsicOp::create(*this, i32Vector, getStringAttr(name), ValueRange{accumulator, a, b})
-        .getResult(0);
-  }
-  for (int byte = 0; byte < 4; ++byte) {
-    Value code = arith::AndIOp::create(*this, arith::ShRUIOp::create(*this, codes, splatInt(8 * byte)),
-                                       splatInt(0xff));
-    // The sign comes along when the byte is shifted down from the top.
-    Value signedByte = arith::ShRSIOp::create(
-        *this, arith::ShLIOp::create(*this, activation, splatInt(24 - 8 * byte)), splatInt(24));
-    accumulator = add(accumulator, mul(code, signedByte));
-  }
-  return accumulator;
-}
-
 Value KernelBuilder::pairDot(Value accumulator, Value a, Value b) {
-  if (target.hasByteDot) {
-    StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpwssd.512" : "llvm.x86.avx512.vpdpwssd.256";
+  auto call = [&](StringRef name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(*this, i32Vector, getStringAttr(name), operands).getResult(0);
+  };
+  if (target.hasByteDot || target.hasPairDot) {
     auto pairs = VectorType::get({2 * lanes}, getI16Type());
     Value x = vector::BitCastOp::create(*this, pairs, a), y = vector::BitCastOp::create(*this, pairs, b);
-    return LLVM::CallIntrinsicOp::create(*this, i32Vector, getStringAttr(name), ValueRange{accumulator, x, y})
-        .getResult(0);
+    if (!target.hasByteDot)
+      return add(accumulator,
+                 call(lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", {x, y}));
+    return call(lanes == 16 ? "llvm.x86.avx512.vpdpwssd.512" : "llvm.x86.avx512.vpdpwssd.256",
+                {accumulator, x, y});
   }
   auto low = [&](Value v) { return shiftRight(shiftLeft(v, 16), 16); };
   Value lowProduct = mul(low(a), low(b)), highProduct = mul(shiftRight(a, 16), shiftRight(b, 16));

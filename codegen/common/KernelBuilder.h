@@ -155,9 +155,6 @@ public:
   /// if (condition) then()
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
-  /// accumulator[lane] + sum_b codes[lane][b] * activation[lane][b] over the four bytes of each lane; codes
-  /// are unsigned, activations signed. All are i32Vectors.
-  mlir::Value byteDot(mlir::Value accumulator, mlir::Value codes, mlir::Value activation);
   /// accumulator[lane] + the two products of the signed 16-bit halves of each lane, modulo 2^32. All are
   /// i32Vectors.
   mlir::Value pairDot(mlir::Value accumulator, mlir::Value a, mlir::Value b);

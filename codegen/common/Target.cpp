@@ -136,12 +136,14 @@ absl::StatusOr<Target> getTarget(const std::string &cpu) {
     target.lanes = 16;
     target.registers = 32;
     target.hasByteDot = has("avx512vnni");
+    target.hasPairDot = has("avx512bw");
     target.hasBf16Dot = has("avx512bf16");
     target.hasByteTiles = has("amx-int8");
     target.hasBf16Tiles = has("amx-bf16");
   } else if (has("avx2")) {
     target.lanes = 8;
     target.hasByteDot = has("avxvnni");
+    target.hasPairDot = true;
   }
   return target;
 }

@@ -27,6 +27,8 @@ struct Target {
   int64_t registers = 16;
   /// Dot product of unsigned by signed bytes into 32 bits over `lanes` (vpdpbusd).
   bool hasByteDot = false;
+  /// Sums of two products, of bytes into 16 bits and of 16 bits into 32 (vpmaddubsw, vpmaddwd).
+  bool hasPairDot = false;
   /// Dot product of bfloat16 pairs into f32 over `lanes` (vdpbf16ps).
   bool hasBf16Dot = false;
   /// Conversions between f16 and f32.

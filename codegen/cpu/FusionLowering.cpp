@@ -346,7 +346,7 @@ private:
       factor = std::max(factor, needed.size());
     }
     const bool codes = kernel.weights.kind == PanelLayout::Kind::Codes, wide = f.target.registers >= 32;
-    int64_t panels = wide ? 4 : 2;
+    int64_t panels = wide ? 4 : codes ? 1 : 2;
     kernel.isDecode = isDecode();
     if (!isDecode()) {
       kernel.matrixTiles = TileProduct::applies(f.target, kernel.weights);

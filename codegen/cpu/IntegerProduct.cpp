@@ -12,6 +12,8 @@
 
 #include "codegen/cpu/IntegerProduct.h"
 
+#include "codegen/cpu/ByteSum.h"
+
 using namespace mlir;
 
 namespace llmc::codegen {
@@ -53,6 +55,9 @@ private:
     for (Value row : rows)
       for (int64_t part = 0; part < parts; ++part)
         sums.push_back(activations.sum(row, part, group, layout.groupSize));
+    if (rows.size() == 1) // several rows take longer than the weights need to come
+      for (Value panel : panels)
+        reader(panel, b.add(first, group)).prefetch();
     SmallVector<Value> integers = products(first, group, sums), next(carried);
     for (auto [p, panel] : llvm::enumerate(panels)) {
       Value scales = reader(panel, b.add(first, group)).alignedScales();
@@ -74,25 +79,26 @@ private:
   /// Sums of products of bytes with codes, counted from the center: [(row * panels + panel) * parts + part].
   SmallVector<Value> products(Value first, Value group, ArrayRef<Value> sums) {
     const int64_t parts = activations.parts();
-    SmallVector<Value> integers;
+    const int64_t codeBits = blocks::traitsOf(layout.source).codeBits;
+    SmallVector<ByteSum> integers;
     for (size_t r = 0; r < rows.size(); ++r)
       for (size_t p = 0; p < panels.size(); ++p)
         for (int64_t part = 0; part < parts; ++part) {
           Value offset = b.mul(sums[r * parts + part], b.splatInt(static_cast<int32_t>(-layout.center())));
-          integers.push_back(offset);
+          integers.emplace_back(b, codeBits, offset);
         }
     const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
     Value firstWord = b.mul(group, layout.groupSize / 4);
     for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
       for (auto [p, panel] : llvm::enumerate(panels))
-        for (auto [i, codes] : llvm::enumerate(reader(panel, b.add(first, group)).codes(t)))
+        for (auto [i, codes] : llvm::enumerate(reader(panel, b.add(first, group)).codes(t))) {
+          CodeBytes bytes = splitCodes(b, codes, codeBits);
+          Value word = b.add(firstWord, codesPerWord * t + static_cast<int64_t>(i));
           for (auto [r, row] : llvm::enumerate(rows))
-            for (int64_t part = 0; part < parts; ++part) {
-              Value &integer = integers[(r * panels.size() + p) * parts + part];
-              Value word = b.add(firstWord, codesPerWord * t + static_cast<int64_t>(i));
-              integer = b.byteDot(integer, codes, activations.bytes(row, part, word));
-            }
-    return integers;
+            for (int64_t part = 0; part < parts; ++part)
+              integers[(r * panels.size() + p) * parts + part].add(bytes, activations.bytes(row, part, word));
+        }
+    return llvm::map_to_vector(integers, [](ByteSum &sum) { return sum.total(); });
   }
 
   /// Adds scale * integer + minimum * sum.

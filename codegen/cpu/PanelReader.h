@@ -23,6 +23,16 @@ public:
     return mlir::vector::LoadOp::create(b, type, weights, place);
   }
 
+  /// Asks the memory for what lies a little behind this record: a panel is soon over, and the processor finds
+  /// out late that the next one follows.
+  void prefetch() {
+    constexpr int64_t ahead = 2048, line = 64;
+    mlir::Value record = b.add(b.mul(group, layout.recordBytes()), layout.unitBytes(inputs) + ahead);
+    for (int64_t offset = 0; offset < layout.recordBytes(); offset += line)
+      mlir::memref::PrefetchOp::create(b, weights, mlir::ValueRange{panel, b.add(record, offset)},
+                                       /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+  }
+
   /// Word `word` of every lane.
   mlir::Value words(int64_t word) {
     return mlir::vector::BitCastOp::create(b, b.i32Vector, bytes(4 * b.lanes * word, 4 * b.lanes));
