@@ -21,8 +21,7 @@ static Value multiplyPairs(KernelBuilder &b, Value codes, Value activation) {
 static Value multiplyWords(KernelBuilder &b, Value sum, Value codes, Value activation) {
   if (b.target.hasByteDot) {
     auto bytes = VectorType::get({4 * b.lanes}, b.getI8Type());
-    Value x = vector::BitCastOp::create(b, bytes, codes),
-          y = vector::BitCastOp::create(b, bytes, activation);
+    Value x = vector::BitCastOp::create(b, bytes, codes), y = vector::BitCastOp::create(b, bytes, activation);
     StringRef name = b.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
     return LLVM::CallIntrinsicOp::create(b, b.i32Vector, b.getStringAttr(name), ValueRange{sum, x, y})
         .getResult(0);

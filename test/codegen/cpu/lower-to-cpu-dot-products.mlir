@@ -24,9 +24,20 @@
 // AMX-LABEL: func.func private @product_tiles_0(
 // AMX:         amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
 
-// AVX2-NOT: llvm.x86
+// Products of bytes are summed in 16 bits as long as they fit: those of a group of 4-bit codes, here in two rows.
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=x86-64-v3 max-rows=8" | FileCheck %s --check-prefix=PAIRS
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=skylake-avx512 max-rows=8" | FileCheck %s --check-prefix=SKYLAKE
+// PAIRS-LABEL:       func.func private @product_prefill(
+// PAIRS-COUNT-16:      "llvm.x86.avx2.pmadd.ub.sw"
+// PAIRS-NEXT:          arith.addi {{.*}} : vector<16xi16>
+// PAIRS-NOT:           pmaddub
+// PAIRS:               "llvm.x86.avx2.pmadd.wd"
+// SKYLAKE: "llvm.x86.avx512.pmaddubs.w.512"
+// SKYLAKE: "llvm.x86.avx512.pmaddw.d.512"
+
+// AVX2-NOT: llvm.x86.avx512
 // AVX2:     vector.fma {{.*}} : vector<8xf32>
-// AVX2-NOT: llvm.x86
+// AVX2-NOT: llvm.x86.avx512
 nn.param @table : tensor<37x64xf32>
 nn.param @stored : tensor<64x64x!nn.block<q4_1>>
 nn.param @codes : tensor<64x64x!nn.block<q4_1, aligned>> = {

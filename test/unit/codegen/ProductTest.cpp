@@ -1,6 +1,7 @@
 // Products: every storage format of weights, awkward sizes, and everything that is fused with them.
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "test/unit/codegen/CompiledProgram.h"
 
 using namespace llmc;
@@ -66,6 +67,19 @@ TEST_P(ProductTest, AgreesWithTheReference) {
         checkRows(*program, kVocabulary, 2e-6);
     }
   }
+}
+
+/// The largest codes and activations of one magnitude: sums of products that fill 16 bits.
+TEST(LargestCodes, AreSummedExactly) {
+  for (const char *element : {"!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q5_1>", "!nn.block<q8_0>"})
+    for (int64_t bits : {16, 8}) {
+      SCOPED_TRACE(absl::StrCat(element, ", activations of ", bits, " bits"));
+      std::string text = product(element, 96, 17, /*bias=*/false);
+      for (const char *name : {"@table", "@weight"})
+        text = absl::StrReplaceAll(text, {{name, absl::StrCat("@largest_", name + 1)}});
+      if (auto program = CompiledProgram::compile(text, {.cpu = "x86-64-v3", .activationBits = bits}))
+        checkRows(*program, kVocabulary, 2e-6);
+    }
 }
 
 /// Many rows: several tiles of the matrix unit, more than a block of them, and rows that fill none. Steps of

@@ -13,15 +13,22 @@ namespace {
 
 class Filler {
 public:
-  explicit Filler(llvm::StringRef name) : random(std::hash<std::string>()(name.str())) {}
+  explicit Filler(llvm::StringRef name)
+      : random(std::hash<std::string>()(name.str())), isLargest(name.contains("largest")) {}
 
+  /// `size` or -`size` of those that are as large as can be.
+  float number(float size) {
+    const float value = uniform(-size, size);
+    return isLargest ? std::copysign(size, value) : value;
+  }
   float uniform(float low, float high) { return std::uniform_real_distribution<float>(low, high)(random); }
 
   /// A block of random codes and sub-scales whose values are of about `size`.
   void fillBlock(StorageFormat format, float size, uint8_t *block) {
     const blocks::FormatTraits &traits = blocks::traitsOf(format);
+    const uint8_t largest = format == StorageFormat::Q8_0 ? 0x7f : 0xff; // codes of Q8_0 are signed
     for (int64_t i = 0; i < traits.blockBytes; ++i)
-      block[i] = static_cast<uint8_t>(random());
+      block[i] = isLargest ? largest : static_cast<uint8_t>(random());
     size *= uniform(0.5f, 1.5f);
     // Scales may be negative, and those of rows of zeros are zero.
     const unsigned kind = random() % 16;
@@ -70,6 +77,7 @@ private:
     std::memcpy(block + offset, &half, 2);
   }
   std::mt19937 random;
+  const bool isLargest;
 };
 
 } // namespace
@@ -92,7 +100,7 @@ llvm::Expected<llvm::ArrayRef<uint8_t>> test::RandomParameters::getContents(llvm
       filler.fillBlock(format, size, bytes.data() + at);
       continue;
     }
-    float value = filler.uniform(-size, size);
+    float value = filler.number(size);
     if (isVector)
       value = name.contains("norm") ? 1 + value / 2 : value / 2;
     blocks::quantize(format, &value, 1, bytes.data() + at);

@@ -11,7 +11,8 @@ namespace llmc::test {
 
 /// Numbers for every parameter that a program asks for, the same for the same name. Matrices keep the size of
 /// activations; tables (a name that contains "table") are of about 1, and so are vectors: norm weights around
-/// 1, biases around 0.
+/// 1, biases around 0. Those whose names contain "largest" have numbers of one magnitude, or the largest
+/// codes.
 class RandomParameters : public nn::ParameterSource {
 public:
   llvm::Expected<llvm::ArrayRef<uint8_t>> getContents(llvm::StringRef name,

@@ -21,11 +21,13 @@ TEST(TargetTest, KnowsWhatKernelsDependOn) {
   Target skylakeServer = *getTarget("skylake-avx512");
   EXPECT_EQ(skylakeServer.lanes, 16);
   EXPECT_FALSE(skylakeServer.hasByteDot);
+  EXPECT_TRUE(skylakeServer.hasPairDot);
   EXPECT_FALSE(skylakeServer.hasBf16Dot);
   Target haswell = *getTarget("x86-64-v3");
   EXPECT_EQ(haswell.lanes, 8);
   EXPECT_EQ(haswell.registers, 16);
   EXPECT_FALSE(haswell.hasByteDot);
+  EXPECT_TRUE(haswell.hasPairDot);
   Target alderLake = *getTarget("alderlake");
   EXPECT_EQ(alderLake.lanes, 8);
   EXPECT_TRUE(alderLake.hasByteDot);
