@@ -10,6 +10,7 @@
 #include "codegen/common/ParameterStream.h"
 #include "codegen/compiler/EncoderDescription.h"
 #include "codegen/compiler/GenerationDefaults.h"
+#include "codegen/cpu/KernelWork.h"
 #include "codegen/cpu/Pipeline.h"
 #include "dialects/cost/ProgramCost.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -37,6 +38,38 @@ std::pair<RankedTensorType, std::string> describe(nn::ParamOp param) {
   return {type, std::string(blocks::nameOf(storageFormatOf(type.getElementType())))};
 }
 
+runtime::Work describe(const KernelWork &work) {
+  runtime::Work described;
+  described.set_operation(work.operation);
+  described.set_kernel(work.kernel);
+  described.set_unit(work.unit);
+  described.set_note(work.note);
+  described.set_of_outputs(work.ofOutputs);
+  described.set_flops(work.flops);
+  described.set_position_flops(work.positionFlops);
+  described.set_is_causal(work.isCausal);
+  described.set_window(work.window);
+  described.set_parameter_bytes(work.parameterBytes);
+  described.set_row_parameter_bytes(work.rowParameterBytes);
+  described.set_row_bytes(work.rowBytes);
+  described.set_position_bytes(work.positionBytes);
+  return described;
+}
+
+/// What the regions of `function`, a step, compute. Equal works of all steps are one.
+void describeRegions(Operation &function, runtime::Manifest &manifest, runtime::Step &step,
+                     llvm::DenseMap<Attribute, uint32_t> &works) {
+  auto regions = function.getAttrOfType<ArrayAttr>(kRegionsAttribute);
+  if (!regions)
+    return;
+  for (Attribute region : regions) {
+    auto [it, isNew] = works.try_emplace(region, manifest.works_size());
+    if (isNew)
+      *manifest.add_works() = describe(KernelWork::fromAttribute(region).value_or(KernelWork()));
+    step.add_regions(it->second);
+  }
+}
+
 } // namespace
 
 void ArtifactOutput::describeImported(ModuleOp imported) {
@@ -56,6 +89,7 @@ void ArtifactOutput::describeImported(ModuleOp imported) {
 
 absl::Status ArtifactOutput::plan(ModuleOp program) {
   // Steps are functions of the dialects func or llvm.
+  llvm::DenseMap<Attribute, uint32_t> works;
   for (Operation &function : *program.getBody()) {
     auto name = function.getAttrOfType<StringAttr>(kStepAttribute);
     if (!name)
@@ -65,6 +99,7 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     step->set_symbol(stepSymbol(name.getValue()));
     step->set_max_rows(integerAttribute(&function, kMaxRowsAttribute));
     step->set_reads_source(function.hasAttr(kReadsSourceAttribute));
+    describeRegions(function, manifest, *step, works);
     manifest.set_arena_bytes(
         std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
     manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));

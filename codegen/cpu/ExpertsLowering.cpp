@@ -226,7 +226,7 @@ private:
       runOnEveryThread(scope);
       return choices;
     }
-    runOverRows("choose_experts", tokens, emit);
+    runOverRows("choose_experts", tokens, nullptr, emit);
     choices.order = reserve(mostPairs(), i32);
     choices.firsts = reserve(op.getExperts() + 1, i32);
     KernelScope scope = makeKernel("sort_experts");
@@ -235,7 +235,7 @@ private:
     Value next = scope.b.scratch(bufferType({op.getExperts()}, i32));
     emitSort(scope.b, op.getExperts(), scope.import(pairs), inside, next);
     scope.addChunk();
-    runChunks(scope, index(1));
+    runChunks(scope, index(1), {.operation = "sort_experts", .kernel = "one thread"});
     return choices;
   }
 
@@ -289,7 +289,17 @@ private:
         }
       });
     }
-    runChunks(scope, index((isDecode() ? topK : op.getExperts()) * perExpert));
+    runChunks(scope, index((isDecode() ? topK : op.getExperts()) * perExpert), workOf(weight));
+  }
+
+  /// What a kernel computes of the experts: gate and up, or down alone.
+  KernelWork workOf(const ExpertWeight &weight) {
+    const bool isDown = &weight == &down;
+    KernelWork work = KernelRegions::workOf(fusion, tokens, (isDown ? 1.0 : 2.0) / 3);
+    work.rowParameterBytes = work.parameterBytes * static_cast<double>(topK) / op.getExperts();
+    work.operation += isDown ? " (down)" : " (gate, up)";
+    work.setProduct(weight.layout, f.target, /*matrixTiles=*/false, isDecode() ? 1 : rowsPerTile(weight), 1);
+    return work;
   }
 
   int64_t rowsPerTile(const ExpertWeight &weight) const {
@@ -363,7 +373,7 @@ private:
       emit(scope, scope.b.index(0), scope.b.index(mostPairs()));
       runOnEveryThread(scope);
     } else {
-      runOverRows("experts_convert", rows.rows, emit);
+      runOverRows("experts_convert", rows.rows, nullptr, emit);
     }
     return result;
   }
@@ -386,7 +396,7 @@ private:
           })[0];
       b.storeVector(sum, to, {b.index(0), b.mul(panel, b.lanes)});
     });
-    runChunks(scope, index(chunksPerExpert(down)));
+    runChunks(scope, index(chunksPerExpert(down)), workOf(down));
   }
 
   void lowerDown(const Lowered &hidden, const Choices &choices, const Lowered &result) {
@@ -405,7 +415,7 @@ private:
           for (auto [i, pair] : llvm::enumerate(pairs))
             b.storeVector(sums[i], destination, {pair, b.mul(panel, b.lanes)});
         });
-    runOverRows("experts_sum", tokens, [&](KernelScope &scope, Value begin, Value end) {
+    runOverRows("experts_sum", tokens, nullptr, [&](KernelScope &scope, Value begin, Value end) {
       KernelBuilder &b = scope.b;
       Value from = scope.import(rows), shares = scope.import(choices.shares),
             to = scope.import(result.memrefs[0]);

@@ -1,5 +1,6 @@
 //===- ForallToSpmd.cpp - parallel loops as regions of an SPMD program -------------------------------===//
 
+#include "codegen/cpu/KernelWork.h"
 #include "codegen/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,10 +50,15 @@ public:
           grown = true;
       }
     }
+    for (auto function : module.getOps<func::FuncOp>())
+      if (parallel.contains(function))
+        giveRegionsToKernels(function, parallel);
+    for (auto function : module.getOps<func::FuncOp>())
+      if (function->hasAttr(kStepAttribute))
+        listRegions(function);
     for (auto function : module.getOps<func::FuncOp>()) {
       if (!parallel.contains(function))
         continue;
-      giveRegionsToKernels(function, parallel);
       Value worker = function.front().addArgument(pointer, function.getLoc());
       function.setFunctionType(
           builder.getFunctionType(function.front().getArgumentTypes(), function.getResultTypes()));

@@ -51,7 +51,7 @@ public:
 
   void copyToOutput(const Lowered &source) {
     Value wantedRows = f.created.getArgument(kOutputRows);
-    runOverRows("copy", wantedRows, [&](KernelScope &scope, Value begin, Value end) {
+    runOverRows("copy", wantedRows, nullptr, [&](KernelScope &scope, Value begin, Value end) {
       Value from = scope.import(source.memrefs[0]), to = scope.import(f.created.getArgument(kOutput));
       Value ids = source.rows == wantedRows ? Value() : scope.import(f.created.getArgument(kOutputIds));
       emitCopyRows(scope.b, from, ids, to, begin, end);
@@ -95,7 +95,7 @@ private:
       emit(scope, scope.b.index(0), scope.b.index(1));
       runOnEveryThread(scope);
     } else {
-      runOverRows(name, lowered.rows, emit);
+      runOverRows(name, lowered.rows, name == "rows" ? fusion.getOperation() : result.getDefiningOp(), emit);
     }
     if (failed(status))
       return failure();
@@ -146,7 +146,7 @@ private:
     if (failed(weight))
       return failure();
     LogicalResult status = success();
-    runOverRows("head_norm", input->rows, [&](KernelScope &scope, Value begin, Value end) {
+    runOverRows("head_norm", input->rows, fusion, [&](KernelScope &scope, Value begin, Value end) {
       TileEmitter tile(scope.b);
       auto import = importTo(scope);
       tile.buffers[norm.getInput()] = scope.import(input->memrefs[0]);
@@ -201,7 +201,7 @@ private:
                       {f.allocate(loc, bufferType({f.maxRows, 2 * half}, builder.getF32Type()))},
                       ids->rows,
                       {1, static_cast<int64_t>(table.getDims()), 0, 0}};
-      runOverRows("rope_table", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+      runOverRows("rope_table", ids->rows, op, [&](KernelScope &scope, Value begin, Value end) {
         Value positions = scope.import(ids->memrefs[0]), to = scope.import(lowered.memrefs[0]);
         emitRopeTable(scope.b, table, positions, to, begin, end);
       });
@@ -215,7 +215,7 @@ private:
         return failure();
       PanelLayout layout = PanelLayout::get(
           cast<RankedTensorType>(embedding.getTable().getType()).getElementType(), f.target.lanes);
-      runOverRows("embedding", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+      runOverRows("embedding", ids->rows, op, [&](KernelScope &scope, Value begin, Value end) {
         Value from = scope.import(*table), which = scope.import(ids->memrefs[0]),
               to = scope.import(lowered.memrefs[0]);
         emitEmbedding(scope.b, layout, widthOf(result), from, which, to, begin, end);
@@ -224,7 +224,7 @@ private:
       FailureOr<Lowered> source = operand(op->getOperand(0));
       if (failed(source))
         return failure();
-      runOverRows("select_rows", ids->rows, [&](KernelScope &scope, Value begin, Value end) {
+      runOverRows("select_rows", ids->rows, op, [&](KernelScope &scope, Value begin, Value end) {
         Value from = scope.import(source->memrefs[0]), which = scope.import(ids->memrefs[0]),
               to = scope.import(lowered.memrefs[0]);
         emitSelectRows(scope.b, from, which, to, begin, end);
@@ -274,7 +274,10 @@ private:
     kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
     kernel.isDecode = isDecode();
     kernel.emit(scope.b);
-    runChunks(scope, kernel.chunks(builder, loc, query->rows));
+    KernelWork work = workOf(fusion, query->rows);
+    work.kernel = "online softmax, " + std::to_string(kernel.rowsPerTile) +
+                  (kernel.rowsPerTile == 1 ? " row" : " rows");
+    runChunks(scope, kernel.chunks(builder, loc, query->rows), work);
     f.values[fusion.getResult(0)] = result;
     return success();
   }
@@ -330,7 +333,10 @@ private:
     chooseTiles(kernel, tile, cast<MemRefType>(weight->getType()));
     kernel.chunk = scope.addChunk();
     kernel.emit(scope.b, tile);
-    runChunks(scope, index(kernel.chunks(f.target.lanes)));
+    KernelWork work = workOf(fusion, input->rows);
+    work.setProduct(kernel.weights, f.target, kernel.matrixTiles && !kernel.isDecode,
+                    kernel.isDecode ? 1 : kernel.rowsPerTile, kernel.panelsPerTile);
+    runChunks(scope, index(kernel.chunks(f.target.lanes)), work);
     return success();
   }
 

@@ -41,8 +41,15 @@ KernelScope KernelRegions::makeKernel(StringRef name) {
   return KernelScope(f.module, (name + "_" + f.stepName).str(), loc, builder, f.target);
 }
 
-void KernelRegions::runChunks(KernelScope &scope, Value chunks) {
+KernelWork KernelRegions::workOf(Operation *op, Value rows, double share) {
+  KernelWork work = KernelWork::of(op, share);
+  work.ofOutputs = f.isPublic && rows == f.created.getArgument(kOutputRows);
+  return work;
+}
+
+void KernelRegions::runChunks(KernelScope &scope, Value chunks, const KernelWork &work) {
   scope.seal();
+  scope.function->setAttr(kWorkAttribute, work.toAttribute(builder.getContext()));
   auto region =
       scf::ForallOp::create(builder, loc, getAsOpFoldResult(ValueRange{chunks}), ValueRange{}, std::nullopt);
   OpBuilder::InsertionGuard guard(builder);
@@ -52,7 +59,7 @@ void KernelRegions::runChunks(KernelScope &scope, Value chunks) {
   func::CallOp::create(builder, loc, scope.function, operands);
 }
 
-void KernelRegions::runOverRows(StringRef name, Value rows,
+void KernelRegions::runOverRows(StringRef name, Value rows, Operation *op,
                                 function_ref<void(KernelScope &, Value begin, Value end)> emit) {
   KernelScope scope = makeKernel(name);
   Value limit = scope.import(rows);
@@ -63,7 +70,8 @@ void KernelRegions::runOverRows(StringRef name, Value rows,
   emit(scope, begin, end);
   chunk.replaceAllUsesWith(scope.addChunk());
   chunk.getDefiningOp()->erase();
-  runChunks(scope, ceilDiv(rows, kRowsPerChunk));
+  KernelWork work = op ? workOf(op, rows) : KernelWork{.operation = name.str(), .kernel = "rows"};
+  runChunks(scope, ceilDiv(rows, kRowsPerChunk), work);
 }
 
 void KernelRegions::runOnEveryThread(KernelScope &scope) {

@@ -3,6 +3,7 @@
 #define LLMC_CODEGEN_CPU_KERNELREGIONS_H
 
 #include "codegen/cpu/FusionValues.h"
+#include "codegen/cpu/KernelWork.h"
 
 namespace llmc::codegen {
 
@@ -54,10 +55,12 @@ protected:
   }
 
   KernelScope makeKernel(llvm::StringRef name);
+  /// What a kernel computes of `op`, for `rows` of the step.
+  KernelWork workOf(mlir::Operation *op, mlir::Value rows, double share = 1);
   /// scf.forall (chunk) in (chunks) { kernel(operands, chunk) }
-  void runChunks(KernelScope &scope, mlir::Value chunks);
-  /// Runs a kernel over all rows, in chunks of a few.
-  void runOverRows(llvm::StringRef name, mlir::Value rows,
+  void runChunks(KernelScope &scope, mlir::Value chunks, const KernelWork &work);
+  /// Runs a kernel over all rows, in chunks of a few. It computes `op`, or nothing but copies.
+  void runOverRows(llvm::StringRef name, mlir::Value rows, mlir::Operation *op,
                    llvm::function_ref<void(KernelScope &, mlir::Value begin, mlir::Value end)> emit);
   /// Every thread runs the kernel for itself.
   void runOnEveryThread(KernelScope &scope);

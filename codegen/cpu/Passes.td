@@ -106,6 +106,8 @@ def ForallToSpmd : Pass<"forall-to-spmd", "::mlir::ModuleOp"> {
     Turns `scf.forall` into a loop in which the calling thread claims chunks until all are done (`llmc_region_next` of
     runtime/core/StepAbi.h). Functions with such loops, and those that call them, get the thread's worker as their last argument.
 
+    Steps get the list of what the kernels of their regions compute, in order (`llmc.regions`), as each kernel says it (`llmc.work`).
+
     Calls of kernels outside of `scf.forall` (canonicalization leaves them of loops with one chunk) become regions of one chunk, unless
     they are marked `llmc.every_thread`.
 

@@ -90,12 +90,13 @@ absl::Status Artifact::loadCode() {
   library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     return io::loadError(name, dlerror());
-  for (const auto &step : manifest().steps()) {
+  for (int number = 0; number < manifest().steps_size(); ++number) {
+    const runtime::Step &step = manifest().steps(number);
     void *symbol = dlsym(library, step.symbol().c_str());
     if (symbol == nullptr)
       return absl::DataLossError(absl::StrCat("step '", absl::Utf8SafeCEscape(step.name()),
                                               "': code has no symbol '", step.symbol(), "'"));
-    const Step loaded{reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows()};
+    const Step loaded{reinterpret_cast<LlmcStepFunction>(symbol), step.max_rows(), number};
     if (step.reads_source())
       reading = loaded;
     else

@@ -26,6 +26,7 @@ public:
   struct Step {
     LlmcStepFunction function;
     int64_t maxRows;
+    int number; ///< in the manifest
   };
 
   /// Checks that the artifact is whole and made for this machine, and loads it. Errors are one line that

@@ -154,6 +154,10 @@ static absl::Status checkSteps(const Manifest &manifest) {
     if (!isName)
       return absl::InvalidArgumentError(
           absl::StrCat("step ", quoted(step.name()), " has no symbol that a linker would accept"));
+    for (uint32_t work : step.regions())
+      if (work >= static_cast<uint32_t>(manifest.works_size()))
+        return absl::InvalidArgumentError(absl::StrCat("step ", quoted(step.name()), " computes work ", work,
+                                                       ", expected less than ", manifest.works_size()));
   }
   if (!writes)
     return absl::InvalidArgumentError("has no step beside the one that reads a source");

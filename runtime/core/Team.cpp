@@ -44,6 +44,7 @@
 #include <cstring>
 #include <system_error>
 
+using llmc::runtime::RegionSpan;
 using llmc::runtime::Team;
 
 /// One worker of a team. The first line is shared with thieves, the rest is its own.
@@ -53,14 +54,36 @@ struct alignas(64) LlmcWorker {
   alignas(64) Team *team = nullptr;
   int index = 0;
   int teamSize = 1;
-  LlmcWorker *victim = nullptr;          ///< whose range is claimed from now; null: not in a region
-  int rangesLeft = 0;                    ///< ranges not yet found empty, the victim's included
-  uint64_t regionBegin = 0;              ///< number of the first chunk of this region
-  uint64_t rangeBegin = 0, rangeEnd = 0; ///< the victim's range
-  uint64_t claimed = 0;                  ///< chunks claimed in this region
+  LlmcWorker *victim = nullptr;             ///< whose range is claimed from now; null: not in a region
+  int rangesLeft = 0;                       ///< ranges not yet found empty, the victim's included
+  uint64_t regionBegin = 0;                 ///< number of the first chunk of this region
+  uint64_t rangeBegin = 0, rangeEnd = 0;    ///< the victim's range
+  uint64_t claimed = 0;                     ///< chunks claimed in this region
+  std::vector<RegionSpan> *spans = nullptr; ///< where its regions are recorded; null: nowhere
+  RegionSpan span{};                        ///< of this region, or the next one
 };
 
 namespace {
+
+/// The recording of one worker's regions. Each method does nothing where nothing is recorded.
+void recordEntry(LlmcWorker &worker) {
+  if (worker.spans != nullptr)
+    worker.span.enter = worker.span.done = RegionSpan::Clock::now();
+}
+void recordChunk(LlmcWorker &worker) {
+  if (worker.spans == nullptr)
+    return;
+  ++worker.span.chunks;
+  worker.span.done = RegionSpan::Clock::now();
+}
+void recordExit(LlmcWorker &worker) {
+  if (worker.spans == nullptr)
+    return;
+  worker.span.leave = RegionSpan::Clock::now();
+  worker.spans->push_back(worker.span);
+  worker.span.chunks = 0;
+  ++worker.span.region;
+}
 
 void enterRange(LlmcWorker &worker, LlmcWorker &victim, uint64_t chunks) {
   const uint64_t size = worker.teamSize, index = victim.index;
@@ -178,6 +201,7 @@ void Team::workerLoop(LlmcWorker &worker) {
       seen = current;
       if (assignment.function != nullptr) {
         worker.regionBegin = assignment.firstChunk;
+        worker.span = {.step = static_cast<uint32_t>(assignment.recorded)};
         assignment.function(&assignment.step, &worker);
       }
     }
@@ -189,9 +213,39 @@ void Team::workerLoop(LlmcWorker &worker) {
 
 void Team::run(LlmcStepFunction function, const LlmcStep &step) {
   LlmcWorker &caller = *workers[0];
+  if (profile)
+    recordStep(function, step);
   if (size() > 1)
-    publish({function, caller.regionBegin, step});
+    publish({function, caller.regionBegin, caller.span.step, step});
   function(&step, &caller);
+}
+
+void Team::recordStep(LlmcStepFunction function, const LlmcStep &step) {
+  workers[0]->span = {.step = static_cast<uint32_t>(profile->steps.size())};
+  Profile::Step recorded{function, step.rows, step.output_rows, {}, {}, {}};
+  if (step.positions != nullptr)
+    recorded.positions.assign(step.positions, step.positions + step.rows);
+  if (step.token_types != nullptr)
+    recorded.tokenTypes.assign(step.token_types, step.token_types + step.rows);
+  if (step.cache_offsets != nullptr)
+    recorded.cacheOffsets.assign(step.cache_offsets, step.cache_offsets + step.rows);
+  profile->steps.push_back(std::move(recorded));
+}
+
+void Team::startProfile() {
+  settle();
+  profile = std::make_unique<Profile>();
+  profile->workers.resize(workers.size());
+  for (size_t i = 0; i < workers.size(); ++i)
+    workers[i]->spans = &profile->workers[i];
+}
+
+Profile Team::takeProfile() {
+  settle();
+  for (const std::unique_ptr<LlmcWorker> &worker : workers)
+    worker->spans = nullptr;
+  std::unique_ptr<Profile> taken = std::move(profile);
+  return taken ? std::move(*taken) : Profile();
 }
 
 void Team::settle() {
@@ -209,16 +263,22 @@ extern "C" __attribute__((visibility("default"), used)) int64_t llmc_region_next
                                                                                  int64_t chunks) {
   LlmcWorker &worker = *self;
   Team &team = *worker.team;
-  if (chunks <= 0)
+  if (chunks <= 0) {
+    recordEntry(worker);
+    recordExit(worker);
     return -1;
+  }
   const uint64_t count = static_cast<uint64_t>(chunks), regionEnd = worker.regionBegin + count;
   const auto isDone = [&] { return team.chunksDone.load() >= regionEnd; };
 
   bool done = false;
   if (worker.victim == nullptr) {
+    recordEntry(worker);
     done = isDone();
     worker.rangesLeft = worker.teamSize;
     enterRange(worker, worker, count);
+  } else {
+    recordChunk(worker);
   }
   while (!done) {
     int64_t chunk;
@@ -247,5 +307,6 @@ extern "C" __attribute__((visibility("default"), used)) int64_t llmc_region_next
   }
   worker.victim = nullptr;
   worker.regionBegin = regionEnd;
+  recordExit(worker);
   return -1;
 }

@@ -10,6 +10,7 @@
 #define LLMC_RUNTIME_CORE_TEAM_H
 
 #include "runtime/core/Doorbell.h"
+#include "runtime/core/Profile.h"
 #include "runtime/core/StepAbi.h"
 
 #include "absl/status/status.h"
@@ -66,6 +67,12 @@ public:
   /// Waits until no worker is inside of a step function. Call it before the code of one is unloaded.
   void settle();
 
+  /// Records from now on when workers enter and leave regions: two looks at the clock a region and worker.
+  /// The steps of models; those of training are not recorded.
+  void startProfile();
+  /// Ends the recording.
+  Profile takeProfile();
+
 private:
   friend int64_t(::llmc_region_next)(LlmcWorker *, int64_t);
 
@@ -73,6 +80,7 @@ private:
   struct Assignment {
     LlmcStepFunction function; ///< null: nothing to do
     uint64_t firstChunk;       ///< number of the first chunk of the step's first region
+    uint64_t recorded;         ///< number of the step in the profile
     LlmcStep step;
   };
   static constexpr size_t kAssignmentWords = sizeof(Assignment) / sizeof(uint64_t);
@@ -83,6 +91,7 @@ private:
   void publish(const Assignment &assignment);
   bool readAssignment(uint64_t version, Assignment &assignment) const;
   void workerLoop(LlmcWorker &worker);
+  void recordStep(LlmcStepFunction function, const LlmcStep &step);
 
   /// Chunks done since the team exists. See Team.cpp for what follows from it never going back.
   alignas(64) std::atomic<uint64_t> chunksDone{0};
@@ -95,6 +104,7 @@ private:
   std::vector<std::unique_ptr<LlmcWorker>> workers;
   std::vector<std::thread> threads; ///< threads[i] is worker i + 1
   std::chrono::microseconds regionSpin, stepSpin;
+  std::unique_ptr<Profile> profile; ///< null: nothing is recorded
 };
 
 } // namespace llmc::runtime

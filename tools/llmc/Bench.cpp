@@ -3,6 +3,7 @@
 #include "tools/llmc/Json.h"
 #include "tools/llmc/Model.h"
 #include "tools/llmc/OptionChecks.h"
+#include "tools/llmc/ProfilePage.h"
 
 #include "runtime/core/Generator.h"
 #include "runtime/io/Message.h"
@@ -26,7 +27,11 @@ struct BenchOptions {
   std::optional<std::vector<int>> promptTokens, decodeTokens;
   std::optional<std::vector<int>> sequences;
   int repetitions = 5;
+  bool profile = false;
+  std::string profilePage; ///< empty: none
   bool json = false;
+
+  bool profiles() const { return profile || !profilePage.empty(); }
 };
 
 /// What is timed: `tokens` tokens at once, or one after the other, into an empty context, by each of so many
@@ -83,9 +88,10 @@ absl::Status runTogether(absl::Span<runtime::TokenSequence *const> sequences, ab
   return absl::OkStatus();
 }
 
-/// Tokens per second, of all sequences, of each repetition, after one that warms up.
+/// Tokens per second, of all sequences, of each repetition, after one that warms up. One more is recorded in
+/// `profile`, if there is one.
 absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Workload &workload,
-                                            int repetitions) {
+                                            int repetitions, runtime::Profile *profile) {
   std::vector<int32_t> ids = sampleTokens(workload.tokens, session.artifact().manifest().vocabulary_size());
   std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
   std::vector<runtime::TokenSequence *> sequences{&session};
@@ -100,16 +106,24 @@ absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Wor
     forks.push_back(*std::move(fork));
     sequences.push_back(forks.back().get());
   }
+  auto run = [&] {
+    return workload.sequences > 1 ? runTogether(sequences, ids) : runOnce(session, workload.kind, ids);
+  };
   std::vector<double> speeds;
   for (int i = -1; i < repetitions; ++i) {
     auto start = std::chrono::steady_clock::now();
-    absl::Status status =
-        workload.sequences > 1 ? runTogether(sequences, ids) : runOnce(session, workload.kind, ids);
-    if (!status.ok())
+    if (absl::Status status = run(); !status.ok())
       return status;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i >= 0)
       speeds.push_back(workload.tokens * workload.sequences / seconds);
+  }
+  if (profile) {
+    session.team()->startProfile();
+    absl::Status status = run();
+    *profile = session.team()->takeProfile();
+    if (!status.ok())
+      return status;
   }
   return speeds;
 }
@@ -175,11 +189,24 @@ ExitCode bench(const BenchOptions &options) {
   const std::vector<Workload> workloads = workloadsOf(options, manifest.kind(), manifest.context_length());
   if (absl::Status status = checkWorkloads(workloads, options, *model.session); !status.ok())
     return fail(status, ExitCode::Usage);
+  if (options.profiles() && model.artifact->gpu())
+    return fail(absl::UnimplementedError(
+        absl::StrCat(options.model.path, ": --profile: is for GPUs, expected an artifact for CPUs")));
+  MachineLimits limits;
+  if (options.profiles()) {
+    absl::StatusOr<MachineLimits> measured = measureMachineLimits(model.session->team()->size());
+    if (!measured.ok())
+      return fail(measured.status());
+    limits = *std::move(measured);
+  }
+  std::vector<ProfiledWorkload> profiled;
   Json measurements = Json::array();
   if (!options.json)
     absl::PrintF("%-8s %7s %9s %12s %12s %12s\n", "", "tokens", "sequences", "tokens/s", "lowest", "highest");
   for (const Workload &workload : workloads) {
-    absl::StatusOr<std::vector<double>> speeds = measure(*model.session, workload, options.repetitions);
+    runtime::Profile profile;
+    absl::StatusOr<std::vector<double>> speeds =
+        measure(*model.session, workload, options.repetitions, options.profiles() ? &profile : nullptr);
     if (!speeds.ok())
       return fail(io::withContext(
           absl::StrCat(options.model.path, ": ", nameOf(workload.kind), " of ", workload.tokens, " tokens"),
@@ -194,14 +221,34 @@ ExitCode bench(const BenchOptions &options) {
     else
       absl::PrintF("%-8s %7d %9d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens,
                    workload.sequences, median(*speeds), *lowest, *highest);
+    if (!options.profiles())
+      continue;
+    Roofline roofline = makeRoofline(profile, *model.artifact, limits);
+    if (options.json)
+      measurements.back()["profile"] = toJson(roofline);
+    else if (options.profile)
+      printRoofline(roofline, limits);
+    if (!options.profilePage.empty())
+      profiled.push_back({absl::StrCat(nameOf(workload.kind), " of ", workload.tokens, " tokens",
+                                       workload.sequences == 1
+                                           ? ""
+                                           : absl::StrCat(" of each of ", workload.sequences, " sequences")),
+                          std::move(profile), std::move(roofline)});
   }
-  if (options.json)
-    printJson({{"model", options.model.path},
-               {"threads", model.session->team()->size()},
-               {"load_seconds", model.loadSeconds},
-               {"measurements", std::move(measurements)},
-               {"peak_memory_bytes", runtime::peakResidentBytes()}});
-  else {
+  if (!options.profilePage.empty())
+    if (absl::Status status = writeProfilePage(options.profilePage, *model.artifact, limits, profiled);
+        !status.ok())
+      return fail(status);
+  if (options.json) {
+    Json printed = {{"model", options.model.path},
+                    {"threads", model.session->team()->size()},
+                    {"load_seconds", model.loadSeconds},
+                    {"measurements", std::move(measurements)},
+                    {"peak_memory_bytes", runtime::peakResidentBytes()}};
+    if (options.profiles())
+      printed["machine"] = toJson(limits);
+    printJson(printed);
+  } else {
     std::fflush(stdout); // The table comes first where both streams go to one place.
     absl::FPrintF(stderr, "%d threads; medians of %d; loaded in %.3f s; peak memory %d MiB\n",
                   model.session->team()->size(), options.repetitions, model.loadSeconds,
@@ -244,10 +291,19 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
                    "Measurements of each, by default 5; medians are printed")
       ->check(wholeNumber(1, 1000000))
       ->option_text("N");
+  command->add_flag(
+      "--profile", options->profile,
+      "Measure this machine's memory and products too, and print for each operation what it took "
+      "and what it had to take");
+  command
+      ->add_option("--profile-page", options->profilePage,
+                   "Write that to this HTML file, with timelines of all threads")
+      ->option_text("FILE");
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");
   command->footer("Examples:\n"
                   "  llmc bench model.llmc --threads 2\n"
-                  "  llmc bench model.llmc --prompt-tokens 512,128 --decode-tokens 0 --json");
+                  "  llmc bench model.llmc --prompt-tokens 512,128 --decode-tokens 0 --json\n"
+                  "  llmc bench model.llmc --prompt-tokens 128 --profile --profile-page profile.html");
   command->callback([options, &invocation] { invocation.result = bench(*options); });
 }
 

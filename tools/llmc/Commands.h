@@ -13,6 +13,7 @@ void addEmbedCommand(CLI::App &app, Invocation &invocation);
 void addPredictCommand(CLI::App &app, Invocation &invocation);
 void addInspectCommand(CLI::App &app, Invocation &invocation);
 void addBenchCommand(CLI::App &app, Invocation &invocation);
+void addExplainCommand(CLI::App &app, Invocation &invocation);
 
 } // namespace llmc::tool
 

@@ -29,6 +29,7 @@ int main(int argc, char **argv) {
     addEmbedCommand(app, invocation);
     addPredictCommand(app, invocation);
     addInspectCommand(app, invocation);
+    addExplainCommand(app, invocation);
     addBenchCommand(app, invocation);
   });
 }

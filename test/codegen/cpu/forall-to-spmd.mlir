@@ -1,11 +1,13 @@
 // RUN: llmc-opt %s --forall-to-spmd --split-input-file --verify-diagnostics | FileCheck %s
 
 // CHECK: func.func private @llmc_region_next(!llvm.ptr, i64) -> i64
-func.func private @kernel(memref<16xf32>, index)
+func.func private @kernel(memref<16xf32>, index) attributes {llmc.work = {operation = "linear"}}
 func.func private @own(memref<16xf32>)
 
+// Steps list what the kernels of their regions compute, layer by layer.
 // CHECK-LABEL: func.func @step(
 // CHECK-SAME:    %[[X:[^:]+]]: memref<16xf32>, %[[COUNT:[^:]+]]: index, %[[WORKER:[^:]+]]: !llvm.ptr)
+// CHECK-SAME:    llmc.regions = [{operation = "linear"}, {operation = "linear"}, {operation = "linear"}]
 // CHECK:         %[[CHUNKS:.+]] = arith.index_cast %[[COUNT]] : index to i64
 // CHECK:         scf.while : () -> i64
 // CHECK-NEXT:      %[[CHUNK:.+]] = func.call @llmc_region_next(%[[WORKER]], %[[CHUNKS]])

@@ -236,6 +236,55 @@ TEST(TeamTest, SettleWaitsUntilNobodyIsInAStep) {
   }
 }
 
+TEST(TeamTest, RecordsTheWayThroughEachRegion) {
+  std::unique_ptr<Team> team = *Team::create({.threads = 3});
+  Trace trace(8);
+  LlmcStep step = {};
+  step.rows = 8;
+  step.arena = reinterpret_cast<uint8_t *>(&trace);
+  const auto runTwice = [&] {
+    for (int64_t seed : {1, 2}) {
+      step.output_rows = seed;
+      const std::vector<int32_t> positions(8, static_cast<int32_t>(seed));
+      step.positions = positions.data();
+      team->run(randomStep, step);
+    }
+  };
+  runTwice();
+  team->startProfile();
+  runTwice();
+  const Profile profile = team->takeProfile();
+  runTwice(); // of which nothing is recorded
+  ASSERT_EQ(profile.steps.size(), 2u);
+  ASSERT_EQ(profile.workers.size(), 3u);
+  std::vector<std::vector<int>> chunks(2, std::vector<int>(8));
+  for (size_t worker = 0; worker < 3; ++worker) {
+    std::pair<uint32_t, uint32_t> last;
+    RegionSpan::Clock::time_point left;
+    for (const RegionSpan &span : profile.workers[worker]) {
+      ASSERT_LT(span.step, 2u);
+      ASSERT_LT(span.region, 8u);
+      EXPECT_LE(left, span.enter);
+      EXPECT_LE(span.enter, span.done);
+      EXPECT_LE(span.done, span.leave);
+      if (left != RegionSpan::Clock::time_point()) {
+        EXPECT_LT(last, std::pair(span.step, span.region));
+      }
+      last = {span.step, span.region};
+      left = span.leave;
+      chunks[span.step][span.region] += static_cast<int>(span.chunks);
+    }
+  }
+  // The caller goes through all steps.
+  EXPECT_EQ(profile.workers[0].size(), 16u);
+  for (int number : {0, 1}) {
+    EXPECT_EQ(profile.steps[number].function, randomStep);
+    EXPECT_EQ(profile.steps[number].positions, std::vector<int32_t>(8, number + 1));
+    for (int region = 0; region < 8; ++region)
+      EXPECT_EQ(chunks[number][region], chunksOf(number + 1, region)) << number << ' ' << region;
+  }
+}
+
 TEST(TeamTest, TakesOneThreadForEachCoreByDefault) {
   std::unique_ptr<Team> team = *Team::create();
   EXPECT_GE(team->size(), 1);

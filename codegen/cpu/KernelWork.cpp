@@ -1,0 +1,246 @@
+//===- KernelWork.cpp - what a kernel computes, and how -------------------------------------------------===//
+
+#include "codegen/cpu/KernelWork.h"
+
+#include "codegen/cpu/LowerToCpu.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace llmc::codegen {
+
+//===----------------------------------------------------------------------===//
+// What is computed
+//===----------------------------------------------------------------------===//
+
+/// "linear 576 -> 960 Q4_1", "convert 576 to q16_k"; of other operations their names.
+static std::string nameOf(Operation *op) {
+  if (auto convert = dyn_cast<nn::ConvertOp>(op)) {
+    auto type = cast<RankedTensorType>(convert.getType());
+    auto block = dyn_cast<nn::BlockType>(type.getElementType());
+    return llvm::formatv("convert {0} to {1}", type.getDimSize(1),
+                         block ? nn::stringifyBlockFormat(block.getFormat()).str()
+                               : llvm::formatv("{0}", type.getElementType()).str());
+  }
+  if (auto linear = dyn_cast<nn::LinearOp>(op)) {
+    auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+    return llvm::formatv("linear {0} -> {1} {2}", weight.getDimSize(1), weight.getDimSize(0),
+                         blocks::nameOf(storageFormatOf(weight.getElementType())));
+  }
+  return op->getName().stripDialect().str();
+}
+
+/// Operations that are only another look at values, or how a kernel wants them.
+static bool isUnmentioned(Operation *op) {
+  return isa<nn::SplitOp, nn::ConcatOp, nn::ConvertOp, nn::LoadOp, nn::YieldOp>(op) ||
+         op->hasTrait<OpTrait::ConstantLike>();
+}
+
+KernelWork KernelWork::of(Operation *op, double share) {
+  KernelWork work;
+  work.kernel = "rows";
+  work.unit = "f32";
+  SmallVector<Operation *> operations;
+  if (auto fusion = dyn_cast<nn::FusionOp>(op))
+    for (Operation &inner : fusion.getBody().front())
+      operations.push_back(&inner);
+  else
+    operations.push_back(op);
+  SmallVector<std::string> names;
+  for (Operation *operation : operations) {
+    if (auto attention = dyn_cast<nn::CachedAttentionOp>(operation)) {
+      work.isCausal = attention.getCausal();
+      work.window = attention.getWindow().value_or(0);
+    }
+    std::string name = nameOf(operation);
+    if (!isUnmentioned(operation) && !llvm::is_contained(names, name))
+      names.push_back(std::move(name));
+  }
+  work.operation = names.empty() ? nameOf(operations.front()) : llvm::join(names, ", ");
+  auto priced = dyn_cast<nn::CostOpInterface>(op);
+  if (!priced)
+    return work;
+  // Costs grow with rows and positions: what one more of them costs is what they differ by.
+  nn::OpCost none = priced.getCost(1, 0), position = priced.getCost(1, 1), two = priced.getCost(2, 0);
+  work.flops = share * none.flops;
+  work.positionFlops = share * (position.flops - none.flops);
+  work.rowBytes = two.activationBytes - none.activationBytes;
+  work.positionBytes = position.activationBytes - none.activationBytes;
+  work.rowParameterBytes = share * (two.parameterBytes - none.parameterBytes);
+  constexpr int64_t many = 1 << 20; // rows that read all parameters
+  work.parameterBytes = share * priced.getCost(many, 0).parameterBytes;
+  return work;
+}
+
+void KernelWork::setProduct(const PanelLayout &weights, const Target &target, bool matrixTiles,
+                            int64_t rowsPerTile, int64_t panelsPerTile) {
+  const bool isCodes = weights.kind == PanelLayout::Kind::Codes;
+  if (matrixTiles) {
+    kernel = "matrix unit, 16 rows x 16 outputs";
+    unit = isCodes ? "int8 tiles" : "bf16 tiles";
+    return;
+  }
+  kernel = llvm::formatv("{0} x {1} outputs",
+                         rowsPerTile == 1 ? "1 row" : llvm::formatv("{0} rows", rowsPerTile).str(),
+                         panelsPerTile * target.lanes);
+  // One row takes as long as its weights take to come, which tiles would not change.
+  const bool wantsTiles = rowsPerTile > 1;
+  switch (weights.kind) {
+  case PanelLayout::Kind::F32:
+    unit = "f32";
+    note = "weights are f32: --dtype bf16 halves them";
+    return;
+  case PanelLayout::Kind::BF16:
+    unit = target.hasBf16Dot ? "bf16" : "f32";
+    note = !target.hasBf16Dot ? target.cpu + " has no products of bf16 (avx512bf16): widened to f32"
+           : wantsTiles && !target.hasBf16Tiles ? target.cpu + " has no matrix unit for bf16 (amx-bf16)"
+                                                : "";
+    return;
+  case PanelLayout::Kind::Codes:
+    unit = target.hasByteDot ? "int8" : target.hasPairDot ? "int8 pairs" : "int32";
+    note = !target.hasPairDot && !target.hasByteDot
+               ? target.cpu + " has no products of bytes that LLVM's generic code does not make of 32 bits"
+           : !target.hasByteDot
+               ? target.cpu + " has no dot products of bytes (avx512vnni, avxvnni): sums of pairs"
+           : wantsTiles && !target.hasByteTiles ? target.cpu + " has no matrix unit for bytes (amx-int8)"
+                                                : "";
+    return;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// As attributes
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Names and fields, in one place for both directions.
+template <typename Work, typename Visitor> void visitFields(Work &work, Visitor visit) {
+  visit("operation", work.operation);
+  visit("kernel", work.kernel);
+  visit("unit", work.unit);
+  visit("note", work.note);
+  visit("of_outputs", work.ofOutputs);
+  visit("is_causal", work.isCausal);
+  visit("window", work.window);
+  visit("flops", work.flops);
+  visit("position_flops", work.positionFlops);
+  visit("parameter_bytes", work.parameterBytes);
+  visit("row_parameter_bytes", work.rowParameterBytes);
+  visit("row_bytes", work.rowBytes);
+  visit("position_bytes", work.positionBytes);
+}
+
+struct FieldWriter {
+  Builder &builder;
+  SmallVector<NamedAttribute> &fields;
+  void operator()(StringRef name, const std::string &value) {
+    if (!value.empty())
+      fields.push_back(builder.getNamedAttr(name, builder.getStringAttr(value)));
+  }
+  void operator()(StringRef name, bool value) {
+    if (value)
+      fields.push_back(builder.getNamedAttr(name, builder.getUnitAttr()));
+  }
+  void operator()(StringRef name, int64_t value) {
+    if (value != 0)
+      fields.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  }
+  void operator()(StringRef name, double value) {
+    if (value != 0)
+      fields.push_back(builder.getNamedAttr(name, builder.getF64FloatAttr(value)));
+  }
+};
+
+struct FieldReader {
+  DictionaryAttr fields;
+  bool isSound = true;
+  template <typename Attr, typename Value> void read(StringRef name, Value &value) {
+    Attribute field = fields.get(name);
+    auto found = dyn_cast_or_null<Attr>(field);
+    isSound &= !field || found;
+    if constexpr (std::is_same_v<Attr, UnitAttr>)
+      value = found != nullptr;
+    else if (found)
+      value = Value(found.getValue());
+  }
+  void operator()(StringRef name, std::string &value) { read<StringAttr>(name, value); }
+  void operator()(StringRef name, bool &value) { read<UnitAttr>(name, value); }
+  void operator()(StringRef name, int64_t &value) {
+    auto number = dyn_cast_or_null<IntegerAttr>(fields.get(name));
+    isSound &= !fields.get(name) || (number && number.getValue().isSignedIntN(63));
+    value = number && isSound ? number.getInt() : 0;
+  }
+  void operator()(StringRef name, double &value) {
+    auto number = dyn_cast_or_null<FloatAttr>(fields.get(name));
+    isSound &= !fields.get(name) || number;
+    value = number ? number.getValueAsDouble() : 0;
+  }
+};
+
+} // namespace
+
+DictionaryAttr KernelWork::toAttribute(MLIRContext *context) const {
+  Builder builder(context);
+  SmallVector<NamedAttribute> fields;
+  visitFields(*this, FieldWriter{builder, fields});
+  return builder.getDictionaryAttr(fields);
+}
+
+std::optional<KernelWork> KernelWork::fromAttribute(Attribute attribute) {
+  auto fields = dyn_cast_or_null<DictionaryAttr>(attribute);
+  if (!fields)
+    return std::nullopt;
+  KernelWork work;
+  FieldReader reader{fields};
+  visitFields(work, [&](StringRef name, auto &value) { reader(name, value); });
+  return reader.isSound ? std::optional(work) : std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Regions
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+bool hasRegions(Operation *op) {
+  return op->walk([](scf::ForallOp) { return WalkResult::interrupt(); }).wasInterrupted();
+}
+
+/// Adds the works of the regions that `function` enters; false if their order is not known.
+bool addRegions(func::FuncOp function, SymbolTable &symbols, SmallVectorImpl<Attribute> &works) {
+  if (!function.getBody().hasOneBlock())
+    return !hasRegions(function);
+  for (Operation &op : function.front()) {
+    if (auto call = dyn_cast<func::CallOp>(op)) {
+      auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
+      if (callee && !callee.isDeclaration() && !addRegions(callee, symbols, works))
+        return false;
+    } else if (auto region = dyn_cast<scf::ForallOp>(op)) {
+      Attribute work;
+      region.walk([&](func::CallOp call) {
+        if (auto kernel = symbols.lookup<func::FuncOp>(call.getCallee()); kernel && !work)
+          work = kernel->getAttr(kWorkAttribute);
+      });
+      works.push_back(isa_and_present<DictionaryAttr>(work) ? work
+                                                            : DictionaryAttr::get(function.getContext()));
+    } else if (hasRegions(&op)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+} // namespace
+
+void listRegions(func::FuncOp step) {
+  SymbolTable symbols(step->getParentOfType<ModuleOp>());
+  SmallVector<Attribute> works;
+  const bool isKnown = addRegions(step, symbols, works);
+  if (isKnown && llvm::any_of(works, [](Attribute work) { return !cast<DictionaryAttr>(work).empty(); }))
+    step->setAttr(kRegionsAttribute, ArrayAttr::get(step.getContext(), works));
+}
+
+} // namespace llmc::codegen
