@@ -15,7 +15,7 @@ packages=(
   libabsl-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev libcli11-dev
   zlib1g-dev libzstd-dev
   # tests and benchmarks
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev valgrind
   # scripts: python3-venv for the environments that download models and benchmark peers
   python3 python3-venv unzip ca-certificates
 )

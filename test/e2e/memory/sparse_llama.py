@@ -1,5 +1,6 @@
 """Writes a GGUF file with the shape of Llama 3 8B and a tokenizer as large as its own. All weights are Q4_0 and zero, and
-nothing but the header takes room on the disk: the rest of the file is a hole.
+nothing but the header takes room on the disk: the rest of the file is a hole. Programs that import this may set another
+shape and format first.
 
     python3 sparse_llama.py FILE
 """
@@ -12,7 +13,9 @@ ALIGNMENT = 32
 
 # Numbers of the GGUF v3 specification.
 U32, F32, STRING, ARRAY = 4, 6, 8, 9
-TENSOR_F32, TENSOR_Q4_0 = 0, 2
+TENSOR_F32, TENSOR_Q4_0, TENSOR_Q8_0 = 0, 2, 8
+BLOCK_BYTES = {TENSOR_Q4_0: 18, TENSOR_Q8_0: 34}  # of 32 elements
+MATRIX = TENSOR_Q4_0
 
 
 def string(text):
@@ -82,7 +85,7 @@ def metadata():
 def tensors():
     """Name, shape and type of each; the size of a row comes last."""
     key_width = HIDDEN // HEADS * KV_HEADS
-    yield "token_embd.weight", (VOCABULARY, HIDDEN), TENSOR_Q4_0
+    yield "token_embd.weight", (VOCABULARY, HIDDEN), MATRIX
     for layer in range(LAYERS):
         for name, *shape in (
             ("attn_norm", HIDDEN),
@@ -95,9 +98,9 @@ def tensors():
             ("ffn_up", FEED_FORWARD, HIDDEN),
             ("ffn_down", HIDDEN, FEED_FORWARD),
         ):
-            yield f"blk.{layer}.{name}.weight", shape, TENSOR_Q4_0 if len(shape) == 2 else TENSOR_F32
+            yield f"blk.{layer}.{name}.weight", shape, MATRIX if len(shape) == 2 else TENSOR_F32
     yield "output_norm.weight", (HIDDEN,), TENSOR_F32
-    yield "output.weight", (VOCABULARY, HIDDEN), TENSOR_Q4_0
+    yield "output.weight", (VOCABULARY, HIDDEN), MATRIX
 
 
 def aligned(size):
@@ -115,7 +118,7 @@ def write(path):
         elements = 1
         for size in shape:
             elements *= size
-        end = aligned(end + (elements // 32 * 18 if kind == TENSOR_Q4_0 else elements * 4))
+        end = aligned(end + (elements // 32 * BLOCK_BYTES[kind] if kind in BLOCK_BYTES else elements * 4))
     header = b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(entries)) + b"".join(entries) + b"".join(infos)
     with open(path, "wb") as file:
         file.write(header)
