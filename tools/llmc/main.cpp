@@ -30,6 +30,7 @@ int main(int argc, char **argv) {
     addPredictCommand(app, invocation);
     addInspectCommand(app, invocation);
     addExplainCommand(app, invocation);
+    addPerplexityCommand(app, invocation);
     addBenchCommand(app, invocation);
   });
 }
