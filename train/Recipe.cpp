@@ -9,36 +9,11 @@
 #include "absl/strings/str_replace.h"
 
 #include <bit>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
+#include <google/protobuf/descriptor.h>
 
 namespace llmc::train {
 
 namespace {
-
-/// Keeps the first error of the parser, with its place.
-class FirstError : public google::protobuf::io::ErrorCollector {
-public:
-  explicit FirstError(absl::string_view name) : name(name) {}
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string &message) override {
-    if (text.empty())
-      text = line < 0 ? absl::StrCat(name, ": ", message)
-                      : absl::StrCat(name, ":", line + 1, ":", column + 1, ": ", message);
-  }
-  std::string text;
-
-private:
-  const std::string name;
-};
-
-absl::Status parse(absl::string_view name, absl::string_view text, google::protobuf::Message &message) {
-  FirstError error(name);
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  if (parser.MergeFromString(std::string(text), &message))
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(error.text);
-}
 
 absl::Status wrong(absl::string_view field, const std::string &found, absl::string_view expected) {
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", found, ", expected ", expected));
@@ -112,7 +87,7 @@ absl::StatusOr<Recipe> readRecipe(absl::string_view path) {
   Recipe recipe;
   const absl::Span<const uint8_t> bytes = file->bytes();
   if (absl::Status status =
-          parse(path, absl::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()), recipe);
+          spec::parseText(path, absl::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()), recipe);
       !status.ok())
     return status;
   return recipe;
@@ -136,7 +111,7 @@ absl::Status overrideSetting(absl::string_view setting, Run &run) {
       isText ? absl::StrCat("\"", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"")
              : std::string(value);
   absl::StrAppend(&text, field, ": ", written, closing);
-  return parse(absl::StrCat("'", setting, "'"), text, run);
+  return spec::parseText(absl::StrCat("'", setting, "'"), text, run);
 }
 
 absl::Status checkRun(const Run &run) {
@@ -192,6 +167,38 @@ absl::Status checkSource(const Recipe &recipe) {
                                    " there, expected one of them"));
 }
 
+/// Has `model` predict what the objective asks for.
+absl::Status chooseHead(const Objective &objective, spec::ModelDefinition &model) {
+  using spec::Head;
+  if (objective.kind_case() == Objective::KIND_NOT_SET)
+    return absl::OkStatus();
+  if (!spec::isEncoder(model))
+    return wrong("model.family", spec::ModelDefinition::Family_Name(model.family()),
+                 "an encoder for this objective");
+  Head wanted;
+  if (objective.has_masked_tokens()) {
+    wanted.set_kind(Head::MASKED_TOKENS);
+  } else if (objective.has_contrastive()) {
+    wanted.set_kind(Head::NONE);
+  } else if (objective.has_token_classification()) {
+    wanted.set_kind(Head::TOKEN_CLASSIFICATION);
+    *wanted.mutable_labels() = objective.token_classification().names();
+  } else {
+    wanted.set_kind(Head::SEQUENCE_CLASSIFICATION);
+    *wanted.mutable_labels() = objective.sequence_classification().names();
+    if (objective.has_regression()) {
+      wanted.set_problem(Head::REGRESSION);
+      wanted.add_labels("LABEL_0");
+    }
+  }
+  if (const Head::Kind found = model.head().kind();
+      found != Head::KIND_UNSPECIFIED && found != wanted.kind())
+    return wrong("model.head.kind", Head::Kind_Name(found),
+                 absl::StrCat(Head::Kind_Name(wanted.kind()), " for this objective"));
+  *model.mutable_head() = std::move(wanted);
+  return absl::OkStatus();
+}
+
 /// The model of a recipe without a checkpoint, defined in full.
 absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
   if (!recipe.preset().empty()) {
@@ -203,6 +210,8 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
     if (vocabulary != 0)
       recipe.mutable_model()->set_vocabulary(vocabulary);
   }
+  if (absl::Status status = chooseHead(recipe.objective(), *recipe.mutable_model()); !status.ok())
+    return status;
   absl::StatusOr<spec::ModelDefinition> model = spec::complete(recipe.model(), vocabulary);
   if (!model.ok())
     return model.status();
@@ -214,10 +223,9 @@ absl::Status completeObjective(Recipe &recipe) {
   if (!recipe.has_objective() || recipe.objective().kind_case() == Objective::KIND_NOT_SET)
     return absl::OkStatus();
   const bool isPreference = recipe.objective().has_preference();
-  if (recipe.checkpoint().empty())
+  if (isPreference && recipe.checkpoint().empty())
     return absl::InvalidArgumentError(
-        isPreference ? "objective.preference begins with a model that is there, expected a checkpoint"
-                     : "objective is for encoders, expected a checkpoint of one");
+        "objective.preference begins with a model that is there, expected a checkpoint");
   if (recipe.has_lora() && !isPreference)
     return absl::UnimplementedError(
         "lora and objective are both there, which is supported for objective.preference only");

@@ -16,7 +16,7 @@
 #include "codegen/cuda/Pipeline.h"
 #include "frontend/import/GraphBuilder.h"
 #include "frontend/recipe/TrainingGraph.h"
-#include "frontend/spec/BuildModel.h"
+#include "frontend/spec/ParameterAttributes.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -71,7 +71,7 @@ public:
     target = *std::move(found);
     progress("building the graph", -1);
     absl::StatusOr<OwningOpRef<ModuleOp>> graph =
-        recipe::buildTrainingGraph(recipe, options.checkpoint, options.reference, &context);
+        recipe::buildTrainingGraph(recipe, *options.model, options.reference);
     if (!graph.ok())
       return graph.status();
     module = *std::move(graph);
@@ -102,9 +102,7 @@ public:
   }
 
 private:
-  int64_t vocabulary() const {
-    return options.checkpoint ? options.checkpoint->info.sizes.vocabulary : recipe.model().vocabulary();
-  }
+  int64_t vocabulary() const { return options.model->info.sizes.vocabulary; }
   /// Logits of a row: tokens, labels, or texts of a batch.
   int64_t outputWidth() const {
     const train::Objective &objective = recipe.objective();
@@ -259,9 +257,6 @@ private:
       files.emplace_back(
           "adapter_config.json",
           recipe::adapterConfig(*module, recipe.lora(), recipe.dropout().lora(), recipe.run().start_from()));
-    else if (!options.checkpoint)
-      for (auto &file : spec::checkpointConfig(recipe.model()))
-        files.push_back(std::move(file));
     for (auto &[name, contents] : files) {
       runtime::CheckpointFile &file = *training.add_files();
       file.set_name(name);
@@ -277,8 +272,7 @@ private:
     manifest.set_output_width(outputWidth());
     manifest.set_tokenizer(options.tokenizer);
     *training.mutable_masking() = options.masking;
-    if (options.checkpoint)
-      training.set_first_position(static_cast<uint32_t>(options.checkpoint->info.sizes.firstPosition));
+    training.set_first_position(static_cast<uint32_t>(options.model->info.sizes.firstPosition));
     runtime::Target &described = *manifest.mutable_target();
     described.set_triple(target.triple);
     described.set_cpu(target.cpu);

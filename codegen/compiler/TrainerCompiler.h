@@ -32,13 +32,12 @@ struct TrainerOptions {
   std::string tokenizer;
   /// Which tokens can be hidden, for the objective of masked tokens.
   runtime::Masking masking;
-  /// The model of the recipe's checkpoint, if it has one; its module is taken.
-  frontend::ImportedModel *checkpoint = nullptr;
+  /// The model of the recipe's checkpoint or definition; its module is taken.
+  frontend::ImportedModel *model = nullptr;
   /// The model that stays as it is beside the one that learns, if the recipe asks for one; its module is
   /// taken.
   frontend::ImportedModel *reference = nullptr;
-  /// Files, by name, that are put into checkpoints: the tokenizer's, and config.json where the model comes
-  /// from a checkpoint.
+  /// Files, by name, that are put into checkpoints: the tokenizer's, and config.json.
   std::vector<std::pair<std::string, std::string>> checkpointFiles;
   std::string source; ///< how the user named the recipe
 };

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "frontend/export/TensorContents.h"
+#include "frontend/import/ConfigJson.h"
 #include "frontend/import/Formats.h"
 #include "frontend/json/Object.h"
 #include "frontend/safetensors/Checkpoint.h"
@@ -11,7 +12,6 @@
 #include "frontend/tokenizer/TokenizerJsonWriter.h"
 #include "runtime/io/Message.h"
 
-#include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -193,61 +193,6 @@ absl::StatusOr<int64_t> copyTensors(const std::string &source, std::optional<Sto
 // From a GGUF file
 //===----------------------------------------------------------------------===//
 
-/// The shortest decimal number that is `value` in f32, where that is all that `value` is: GGUF holds numbers
-/// in f32, and 1e-5 is to be read as such.
-double shortest(double value) {
-  const auto narrow = static_cast<float>(value);
-  if (double(narrow) != value)
-    return value;
-  char digits[32];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof(digits), narrow);
-  return error == std::errc() ? std::strtod(std::string(digits, end).c_str(), nullptr) : value;
-}
-
-Json valueOf(const Field &field) {
-  if (auto *flag = std::get_if<bool>(&field))
-    return *flag;
-  if (auto *integer = std::get_if<int64_t>(&field))
-    return *integer;
-  if (auto *number = std::get_if<double>(&field))
-    return shortest(*number);
-  if (auto *text = std::get_if<std::string>(&field))
-    return *text;
-  if (auto *numbers = std::get_if<std::vector<double>>(&field)) {
-    Json list = Json::array();
-    for (double number : *numbers)
-      list.push_back(shortest(number));
-    return list;
-  }
-  if (auto *texts = std::get_if<std::vector<std::string>>(&field))
-    return *texts;
-  return nullptr;
-}
-
-/// Sets the field at `key`, in which dots lead into objects.
-void setField(Json &object, const std::string &key, Json value) {
-  const size_t dot = key.find('.');
-  if (dot == std::string::npos)
-    object[key] = std::move(value);
-  else
-    setField(object[key.substr(0, dot)], key.substr(dot + 1), std::move(value));
-}
-
-Json idOf(bool has, uint32_t id) { return has ? Json(id) : Json(); }
-
-Json configOf(const Description &description, const text::TokenizerModel &tokenizer, StorageFormat format) {
-  Json config = {{"architectures", Json::array({description.huggingFaceArchitecture})},
-                 {"model_type", description.modelType},
-                 {"torch_dtype", torchTypeOf(format)}};
-  for (const DescribedField &field : description.fields)
-    if (*field.name.huggingFace != 0)
-      setField(config, field.name.huggingFace, valueOf(field.value));
-  config["bos_token_id"] = idOf(tokenizer.has_bos_id(), tokenizer.bos_id());
-  config["eos_token_id"] = idOf(tokenizer.has_eos_id(), tokenizer.eos_id());
-  config["pad_token_id"] = idOf(tokenizer.has_pad_id(), tokenizer.pad_id());
-  return config;
-}
-
 Json generationConfigOf(const SamplingDefaults &sampling, const text::TokenizerModel &tokenizer) {
   Json config = Json::object();
   if (tokenizer.has_bos_id())
@@ -258,7 +203,7 @@ Json generationConfigOf(const SamplingDefaults &sampling, const text::TokenizerM
     config["pad_token_id"] = tokenizer.pad_id();
   auto number = [&](const char *name, std::optional<double> value) {
     if (value)
-      config[name] = shortest(*value);
+      config[name] = shortestDecimal(*value);
   };
   const bool isGreedy = sampling.sample == false || sampling.temperature == 0.0;
   if (sampling.sample || sampling.temperature)
@@ -348,7 +293,8 @@ absl::StatusOr<int64_t> writeModel(ImportedModel &model, std::optional<StorageFo
     format = *chosen;
   }
   absl::Status status =
-      target.addText("config.json", configOf(model.description, tokenizer, *format).dump(2) + "\n");
+      target.addText(
+      "config.json", configJson(model.description, tokenizer, torchTypeOf(*format)).dump(2) + "\n");
   status.Update(target.addText("generation_config.json",
                                generationConfigOf(model.info.sampling, tokenizer).dump(2) + "\n"));
   absl::StatusOr<std::string> json = tokenizer::tokenizerJson(tokenizer);

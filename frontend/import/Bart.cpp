@@ -7,6 +7,7 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "absl/strings/str_cat.h"
+#include "frontend/import/DefineLayers.h"
 #include "frontend/import/EncoderDecoder.h"
 #include <cmath>
 
@@ -25,6 +26,7 @@ enum class Positions { Learned, Sinusoidal };
 class Bart : public EncoderDecoder {
 public:
   Bart(Checkpoint &checkpoint, Hyperparameters &fields, Positions positions) : kind(positions) {
+    family = positions == Positions::Learned ? spec::ModelDefinition::BART : spec::ModelDefinition::MARIAN;
     encoderLayers = fields.size({"encoder_layers", ""});
     decoderLayers = fields.size({"decoder_layers", ""});
     hidden = fields.size({"d_model", ""});
@@ -40,11 +42,59 @@ public:
     startToken = fields.integerOr({"decoder_start_token_id", ""}, 2, 0, vocabulary.value - 1);
     hasLogitsBias = checkpoint.find("final_logits_bias");
     refuseUnknownOptions(fields);
-    if (hasLogitsBias)
-      checkpoint.flattenRow("final_logits_bias");
-    if (kind == Positions::Sinusoidal && fields.ok() && !checkpoint.find(kSinusoids))
-      checkpoint.addTensor(kSinusoids, {context.value, hidden.value}, sinusoids());
+    if (fields.ok())
+      prepare(checkpoint);
   }
+
+  Bart(const spec::ModelDefinition &model, Checkpoint &checkpoint)
+      : EncoderDecoder(model), kind(model.positions().kind() == spec::Positions::LEARNED ? Positions::Learned
+                                                                                         : Positions::Sinusoidal),
+        encoderHeads(sizeOf(model.attention().heads(), "attention.heads")),
+        encoderInner(sizeOf(model.mlp().inner(), "mlp.inner")),
+        decoderInner(sizeOf(model.decoder().inner(), "decoder.inner")),
+        activation(activationOf(model.mlp().kind())), scalesEmbeddings(model.embedding().scaled()),
+        hasLogitsBias(model.head().bias()) {
+    headDim = {hidden.value / heads.value, "(width / decoder.heads)"};
+    prepare(checkpoint);
+  }
+
+  spec::ModelDefinition define() const override {
+    spec::ModelDefinition model = defineStacks();
+    spec::Attention &attention = *model.mutable_attention();
+    attention.set_heads(encoderHeads.value);
+    attention.set_bias(true);
+    model.mutable_mlp()->set_kind(defineMlp(activation, /*gated=*/false));
+    model.mutable_mlp()->set_inner(encoderInner.value);
+    model.mutable_mlp()->set_bias(true);
+    model.mutable_norm()->set_kind(spec::Norm::LAYER);
+    model.mutable_norm()->set_placement(spec::Norm::AFTER);
+    model.mutable_positions()->set_kind(kind == Positions::Learned ? spec::Positions::LEARNED
+                                                                   : spec::Positions::SINUSOIDAL);
+    model.mutable_embedding()->set_scaled(scalesEmbeddings);
+    model.mutable_decoder()->set_inner(decoderInner.value);
+    model.mutable_head()->set_bias(hasLogitsBias);
+    model.set_tied(true);
+    return model;
+  }
+
+  Description describe() const override {
+    const bool isLearned = kind == Positions::Learned;
+    Description description = describeStacks(isLearned ? "BartForConditionalGeneration" : "MarianMTModel",
+                                             isLearned ? "bart" : "marian");
+    description.add({"encoder_layers", ""}, encoderLayers.value);
+    description.add({"decoder_layers", ""}, decoderLayers.value);
+    description.add({"encoder_attention_heads", ""}, encoderHeads.value);
+    description.add({"decoder_attention_heads", ""}, heads.value);
+    description.add({"encoder_ffn_dim", ""}, encoderInner.value);
+    description.add({"decoder_ffn_dim", ""}, decoderInner.value);
+    description.add({"max_position_embeddings", ""}, context.value);
+    description.add({"activation_function", ""}, nameOf(activation));
+    description.add({"scale_embedding", ""}, scalesEmbeddings);
+    if (isLearned)
+      description.refuse(Format::HuggingFace, "its tables of positions have rows that nothing uses");
+    return description;
+  }
+
 
   Name encoderLayer() const override { return {"model.encoder.layers.", ""}; }
   Name decoderLayer() const override { return {"model.decoder.layers.", ""}; }
@@ -82,6 +132,12 @@ public:
 
 private:
   static constexpr const char *kSinusoids = "model.encoder.embed_positions.weight";
+
+  void prepare(Checkpoint &checkpoint) const {
+    checkpoint.flattenRow("final_logits_bias");
+    if (kind == Positions::Sinusoidal && !checkpoint.find(kSinusoids))
+      checkpoint.addTensor(kSinusoids, {context.value, hidden.value}, sinusoids());
+  }
 
   Size readHeads(Hyperparameters &fields, Name name) const {
     Size count = fields.size(name);
@@ -156,22 +212,33 @@ private:
   bool scalesEmbeddings, hasLogitsBias;
 };
 
-absl::StatusOr<Graph> build(Checkpoint &checkpoint, Positions positions, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  Bart model(checkpoint, fields, positions);
+absl::StatusOr<Graph> build(Checkpoint &checkpoint, Hyperparameters &fields, const Bart &model,
+                            MLIRContext *context) {
   // Copies of the shared table, and a head that is the same.
   SmallVector<StringRef> ignored = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight",
                                     "lm_head.weight"};
-  if (positions == Positions::Sinusoidal)
+  if (model.family == spec::ModelDefinition::MARIAN)
     ignored.push_back("model.decoder.embed_positions.weight");
   return buildEncoderDecoder(checkpoint, fields, model, ignored, context);
 }
 
+absl::StatusOr<Graph> read(Checkpoint &checkpoint, Positions positions, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  const Bart model(checkpoint, fields, positions);
+  return build(checkpoint, fields, model, context);
+}
+
+absl::StatusOr<Graph> buildDefined(const spec::ModelDefinition &definition, Checkpoint &checkpoint,
+                                   MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  return build(checkpoint, fields, Bart(definition, checkpoint), context);
+}
+
 absl::StatusOr<Graph> buildBart(Checkpoint &checkpoint, MLIRContext *context) {
-  return build(checkpoint, Positions::Learned, context);
+  return read(checkpoint, Positions::Learned, context);
 }
 absl::StatusOr<Graph> buildMarian(Checkpoint &checkpoint, MLIRContext *context) {
-  return build(checkpoint, Positions::Sinusoidal, context);
+  return read(checkpoint, Positions::Sinusoidal, context);
 }
 
 constexpr llvm::StringLiteral kBartNames[] = {"BartForConditionalGeneration"};
@@ -179,5 +246,5 @@ constexpr llvm::StringLiteral kMarianNames[] = {"MarianMTModel"};
 
 } // namespace
 
-const Family llmc::frontend::kBart = {"bart", ModelKind::Generate, kBartNames, {}, buildBart};
-const Family llmc::frontend::kMarian = {"marian", ModelKind::Generate, kMarianNames, {}, buildMarian};
+const Family llmc::frontend::kBart = {"bart", ModelKind::Generate, kBartNames, {}, buildBart, buildDefined};
+const Family llmc::frontend::kMarian = {"marian", ModelKind::Generate, kMarianNames, {}, buildMarian, buildDefined};

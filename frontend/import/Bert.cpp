@@ -14,15 +14,20 @@ namespace {
 
 absl::StatusOr<Graph> buildBert(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
-  Encoder encoder = readEncoder(checkpoint, fields, EncoderNames());
+  Encoder encoder = readEncoder(checkpoint, fields, spec::ModelDefinition::BERT, EncoderNames());
   return buildEncoder(checkpoint, fields, encoder, context);
 }
 
 absl::StatusOr<Graph> buildBertWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
                                         MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
-  Encoder encoder = readEncoder(checkpoint, fields, EncoderNames());
+  Encoder encoder = readEncoder(checkpoint, fields, spec::ModelDefinition::BERT, EncoderNames());
   return buildEncoderWithHead(checkpoint, fields, encoder, EncoderHeadNames(), choice, context);
+}
+
+absl::StatusOr<Graph> buildDefinedBert(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                       MLIRContext *context) {
+  return buildDefinedEncoder(model, checkpoint, EncoderNames(), EncoderHeadNames(), "Bert", "bert", context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"BertModel",
@@ -35,5 +40,5 @@ constexpr llvm::StringLiteral kGguf[] = {"bert"};
 
 } // namespace
 
-const Family llmc::frontend::kBert = {"bert", ModelKind::Embed, kHuggingFace,
-                                      kGguf,  buildBert,        buildBertWithHead};
+const Family llmc::frontend::kBert = {
+    "bert", ModelKind::Embed, kHuggingFace, kGguf, buildBert, buildDefinedBert, buildBertWithHead};

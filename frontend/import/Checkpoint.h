@@ -51,6 +51,9 @@ public:
   /// The paths of all files that were read so far.
   virtual std::vector<std::string> files() const = 0;
 
+  /// Whether there are tensors: a model that is only defined has none yet.
+  virtual bool holdsTensors() const { return true; }
+
   /// A new view of the hyperparameters, without an error so far.
   virtual Hyperparameters hyperparameters() const = 0;
   /// The same for how text should be generated: generation_config.json, `general.sampling.*` of GGUF.

@@ -34,16 +34,7 @@ EncoderNames distilBertNames() {
   return names;
 }
 
-absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
-  return buildEncoder(checkpoint, fields, encoder, context);
-}
-
-absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
-                                              MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  Encoder encoder = readEncoder(checkpoint, fields, distilBertNames());
+EncoderHeadNames distilBertHeadNames() {
   EncoderHeadNames names;
   names.tokenDense = "vocab_transform";
   names.tokenNorm = "vocab_layer_norm";
@@ -51,7 +42,30 @@ absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, const Head
   names.tokenBias = "vocab_projector.bias";
   names.pooler = "pre_classifier";
   names.poolerActivation = PoolerActivation::Relu;
-  return buildEncoderWithHead(checkpoint, fields, encoder, names, choice, context);
+  return names;
+}
+
+Encoder readDistilBert(const Checkpoint &checkpoint, Hyperparameters &fields) {
+  return readEncoder(checkpoint, fields, spec::ModelDefinition::DISTILBERT, distilBertNames());
+}
+
+absl::StatusOr<Graph> buildDistilBert(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readDistilBert(checkpoint, fields);
+  return buildEncoder(checkpoint, fields, encoder, context);
+}
+
+absl::StatusOr<Graph> buildDistilBertWithHead(Checkpoint &checkpoint, const HeadChoice &choice,
+                                              MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  Encoder encoder = readDistilBert(checkpoint, fields);
+  return buildEncoderWithHead(checkpoint, fields, encoder, distilBertHeadNames(), choice, context);
+}
+
+absl::StatusOr<Graph> buildDefinedDistilBert(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                             MLIRContext *context) {
+  return buildDefinedEncoder(model, checkpoint, distilBertNames(), distilBertHeadNames(), "DistilBert",
+                             "distilbert", context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {
@@ -61,4 +75,5 @@ constexpr llvm::StringLiteral kHuggingFace[] = {
 } // namespace
 
 const Family llmc::frontend::kDistilBert = {"distilbert", ModelKind::Embed, kHuggingFace,
-                                            {},           buildDistilBert,  buildDistilBertWithHead};
+                                            {},           buildDistilBert,  buildDefinedDistilBert,
+                                            buildDistilBertWithHead};

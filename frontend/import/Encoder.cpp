@@ -71,11 +71,48 @@ absl::StatusOr<Graph> finish(GraphBuilder &graph, const Encoder &encoder, Value 
                 encoder.hidden.value, encoder.layers.value}};
 }
 
+/// The encoder with a head. One that is to be trained is added where the checkpoint has none.
+absl::StatusOr<Graph> buildWithHead(Checkpoint &checkpoint, Hyperparameters &fields, const Encoder &encoder,
+                                    const EncoderHeadNames &names, const EncoderHead &head, bool toTrain,
+                                    MLIRContext *context) {
+  if (!fields.ok())
+    return fields.status();
+  SmallVector<StringRef> inputs = inputsOf(encoder);
+  inputs.push_back("output_ids");
+  GraphBuilder graph(checkpoint, fields, context, inputs);
+  const std::string member = encoder.names.member;
+  // An encoder alone becomes a member of the model with a head.
+  if (toTrain && !checkpoint.find(member + "embeddings.word_embeddings.weight"))
+    checkpoint.addPrefix(member);
+  graph.beginNamesWith(member);
+  // What is trained is saved, so it keeps the rows of positions that it does not use.
+  Encoder whole = encoder;
+  if (toTrain)
+    whole.firstPosition = 0;
+  Value states = buildStates(graph, whole);
+  graph.beginNamesWith("");
+  Value rows = graph.selectRows(states, graph.input(inputs.size() - 1));
+  if (toTrain) {
+    graph.addsMissingTensors();
+    graph.ignoreTensors(kHeadTensors);
+  }
+  Value outputs = buildEncoderHead(graph, rows, encoder, names, head);
+  graph.ignoreTensors({member + "embeddings.position_ids", member + "pooler.*"});
+  absl::StatusOr<Graph> built = finish(graph, encoder, outputs);
+  if (!built.ok())
+    return built;
+  built->head = head.description;
+  built->sizes.firstPosition = encoder.firstPosition - whole.firstPosition;
+  built->definition = defineEncoder(encoder, &head);
+  return built;
+}
+
 } // namespace
 
 Encoder llmc::frontend::readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields,
-                                    const EncoderNames &names) {
+                                    spec::ModelDefinition::Family family, const EncoderNames &names) {
   Encoder encoder;
+  encoder.family = family;
   encoder.names = names;
   encoder.layers = fields.size(names.layers);
   encoder.hidden = fields.size(names.hidden);
@@ -110,47 +147,44 @@ absl::StatusOr<Graph> llmc::frontend::buildEncoder(Checkpoint &checkpoint, Hyper
   const std::string member = encoder.names.member;
   if (checkpoint.find(member + "embeddings.word_embeddings.weight"))
     graph.beginNamesWith(member);
-  Value states = buildStates(graph, encoder);
+  Encoder whole = encoder;
+  if (!checkpoint.holdsTensors())
+    whole.firstPosition = 0;
+  Value states = buildStates(graph, whole);
   for (const std::string &prefix : {std::string(), member})
     for (const char *unused : {"embeddings.position_ids", "pooler.*"})
       graph.ignoreTensors({prefix + unused});
   if (headTaskOf(checkpoint.architecture()))
     graph.ignoreTensors(kHeadTensors);
-  return finish(graph, encoder, states);
+  absl::StatusOr<Graph> built = finish(graph, encoder, states);
+  if (!built.ok())
+    return built;
+  built->sizes.firstPosition = encoder.firstPosition - whole.firstPosition;
+  built->definition = defineEncoder(encoder, /*head=*/nullptr);
+  return built;
 }
 
 absl::StatusOr<Graph> llmc::frontend::buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
                                                            const Encoder &encoder,
                                                            const EncoderHeadNames &names,
                                                            const HeadChoice &choice, MLIRContext *context) {
-  EncoderHead head = readEncoderHead(fields, encoder, choice);
-  if (!fields.ok())
-    return fields.status();
-  SmallVector<StringRef> inputs = inputsOf(encoder);
-  inputs.push_back("output_ids");
-  GraphBuilder graph(checkpoint, fields, context, inputs);
-  const std::string member = encoder.names.member;
-  // An encoder alone becomes a member of the model with a head.
-  if (choice.toTrain && !checkpoint.find(member + "embeddings.word_embeddings.weight"))
-    checkpoint.addPrefix(member);
-  graph.beginNamesWith(member);
-  // What is trained is saved, so it keeps the rows of positions that it does not use.
-  Encoder whole = encoder;
-  if (choice.toTrain)
-    whole.firstPosition = 0;
-  Value states = buildStates(graph, whole);
-  graph.beginNamesWith("");
-  Value rows = graph.selectRows(states, graph.input(inputs.size() - 1));
-  if (choice.toTrain) {
-    graph.addsMissingTensors();
-    graph.ignoreTensors(kHeadTensors);
-  }
-  Value outputs = buildEncoderHead(graph, rows, encoder, names, head);
-  graph.ignoreTensors({member + "embeddings.position_ids", member + "pooler.*"});
-  absl::StatusOr<Graph> built = finish(graph, encoder, outputs);
-  if (!built.ok())
-    return built;
-  built->head = head.description;
-  built->sizes.firstPosition = encoder.firstPosition - whole.firstPosition;
+  const EncoderHead head = readEncoderHead(fields, encoder, choice);
+  return buildWithHead(checkpoint, fields, encoder, names, head, choice.toTrain, context);
+}
+
+absl::StatusOr<Graph> llmc::frontend::buildDefinedEncoder(const spec::ModelDefinition &model,
+                                                          Checkpoint &checkpoint, const EncoderNames &names,
+                                                          const EncoderHeadNames &headNames, const char *name,
+                                                          const char *modelType, MLIRContext *context) {
+  const Encoder encoder = encoderOf(model, names);
+  Hyperparameters fields = checkpoint.hyperparameters();
+  std::optional<EncoderHead> head;
+  if (model.head().kind() != spec::Head::NONE)
+    head = encoderHeadOf(model);
+  absl::StatusOr<Graph> built =
+      head ? buildWithHead(checkpoint, fields, encoder, headNames, *head, !checkpoint.holdsTensors(), context)
+           : buildEncoder(checkpoint, fields, encoder, context);
+  if (built.ok() && !checkpoint.holdsTensors())
+    built->description = describeEncoder(encoder, head ? &*head : nullptr, name, modelType);
   return built;
 }

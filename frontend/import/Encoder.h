@@ -39,6 +39,7 @@ struct EncoderNames {
 /// Sizes and options of an encoder with learned positions and layer norm after each residual: BERT and what
 /// came of it (Devlin et al., 2019).
 struct Encoder {
+  spec::ModelDefinition::Family family; ///< as definitions call it
   EncoderNames names;
   /// `positions` counts the rows of the table of positions.
   Size layers, vocabulary, positions, hidden, intermediate;
@@ -52,7 +53,17 @@ struct Encoder {
 };
 
 /// Reads the hyperparameters and refuses options that the graph has not.
-Encoder readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields, const EncoderNames &names);
+Encoder readEncoder(const Checkpoint &checkpoint, Hyperparameters &fields,
+                    spec::ModelDefinition::Family family, const EncoderNames &names);
+
+/// What a definition says of the encoder and of its head, if it has one, and what a complete definition says.
+spec::ModelDefinition defineEncoder(const Encoder &encoder, const EncoderHead *head);
+Encoder encoderOf(const spec::ModelDefinition &model, const EncoderNames &names);
+EncoderHead encoderHeadOf(const spec::ModelDefinition &model);
+
+/// The encoder as files of Hugging Face describe it. `name` is how its classes begin: "Bert".
+Description describeEncoder(const Encoder &encoder, const EncoderHead *head, const char *name,
+                            const char *modelType);
 
 /// Builds the graph, whose result is the last hidden state. Poolers and heads are not used.
 absl::StatusOr<Graph> buildEncoder(Checkpoint &checkpoint, Hyperparameters &fields, const Encoder &encoder,
@@ -62,6 +73,12 @@ absl::StatusOr<Graph> buildEncoder(Checkpoint &checkpoint, Hyperparameters &fiel
 absl::StatusOr<Graph> buildEncoderWithHead(Checkpoint &checkpoint, Hyperparameters &fields,
                                            const Encoder &encoder, const EncoderHeadNames &names,
                                            const HeadChoice &choice, mlir::MLIRContext *context);
+
+/// Builds the graph of a complete definition. `name` is how classes of the family begin.
+absl::StatusOr<Graph> buildDefinedEncoder(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                          const EncoderNames &names, const EncoderHeadNames &headNames,
+                                          const char *name, const char *modelType,
+                                          mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

@@ -1,10 +1,41 @@
 //===- EncoderDecoder.cpp - models that read a source before they write -------------------------------===//
 
 #include "frontend/import/EncoderDecoder.h"
+#include "absl/strings/str_cat.h"
+#include "frontend/import/DefineLayers.h"
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::frontend;
+
+EncoderDecoder::EncoderDecoder(const spec::ModelDefinition &model)
+    : encoderLayers(sizeOf(model.layers(), "layers")),
+      decoderLayers(sizeOf(model.decoder().layers(), "decoder.layers")),
+      vocabulary(sizeOf(model.vocabulary(), "vocabulary")), context(sizeOf(model.context(), "context")),
+      hidden(sizeOf(model.width(), "width")), heads(sizeOf(model.decoder().heads(), "decoder.heads")),
+      startToken(model.decoder().start_token()), family(model.family()) {}
+
+spec::ModelDefinition EncoderDecoder::defineStacks() const {
+  spec::ModelDefinition model;
+  model.set_family(family);
+  model.set_vocabulary(vocabulary.value);
+  model.set_context(context.value);
+  model.set_width(hidden.value);
+  model.set_layers(encoderLayers.value);
+  model.mutable_decoder()->set_layers(decoderLayers.value);
+  model.mutable_decoder()->set_heads(heads.value);
+  model.mutable_decoder()->set_start_token(startToken);
+  return model;
+}
+
+Description EncoderDecoder::describeStacks(const char *architecture, const char *modelType) const {
+  Description description = {.huggingFaceArchitecture = architecture, .modelType = modelType};
+  description.add({"is_encoder_decoder", ""}, true);
+  description.add({"vocab_size", ""}, vocabulary.value);
+  description.add({"d_model", ""}, hidden.value);
+  description.add({"decoder_start_token_id", ""}, startToken);
+  return description;
+}
 
 absl::StatusOr<Graph> llmc::frontend::buildEncoderDecoder(Checkpoint &checkpoint, Hyperparameters &fields,
                                                           const EncoderDecoder &model,
@@ -59,5 +90,9 @@ absl::StatusOr<Graph> llmc::frontend::buildEncoderDecoder(Checkpoint &checkpoint
   Graph built{std::move(*module),
               {model.vocabulary.value, model.context.value, model.hidden.value, model.decoderLayers.value}};
   built.startToken = model.startToken;
+  built.definition = model.define();
+  // Files of the one format are not written from those of the other.
+  if (!checkpoint.holdsTensors())
+    built.description = model.describe();
   return built;
 }

@@ -18,8 +18,13 @@ public:
   Size encoderLayers, decoderLayers, vocabulary, context, hidden, heads, headDim;
   /// What the decoder's text begins with.
   int64_t startToken = 0;
+  spec::ModelDefinition::Family family; ///< as definitions call it
 
   virtual ~EncoderDecoder() = default;
+
+  /// The model as a definition, and as files of Hugging Face describe it.
+  virtual spec::ModelDefinition define() const = 0;
+  virtual Description describe() const = 0;
 
   /// What names of layers begin with.
   virtual Name encoderLayer() const = 0;
@@ -47,6 +52,14 @@ public:
   AttentionShape attention(bool causal) const {
     return {heads.value, heads.value, attentionScale(), causal, /*window=*/{}};
   }
+
+protected:
+  EncoderDecoder() = default;
+  /// With what a complete definition says of the fields above.
+  explicit EncoderDecoder(const spec::ModelDefinition &model);
+  /// A definition and a description that say these fields.
+  spec::ModelDefinition defineStacks() const;
+  Description describeStacks(const char *architecture, const char *modelType) const;
 };
 
 /// Builds the graph. `fields` are those that `model` was read from; their error comes first. Tensors called

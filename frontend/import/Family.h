@@ -5,6 +5,7 @@
 #include "frontend/import/Checkpoint.h"
 #include "frontend/import/Description.h"
 #include "frontend/import/ModelInfo.h"
+#include "frontend/spec/Definition.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -21,6 +22,8 @@ struct Graph {
   std::optional<ModelKind> kind = {}; ///< if it is not its family's
   /// Of a model that reads a source first (EncoderDecoder.h): what its own text begins with.
   std::optional<int64_t> startToken = {};
+  /// The model as a definition, not complete yet: numbers that are usual may be missing.
+  std::optional<spec::ModelDefinition> definition = {};
 };
 
 /// Has `decoder`, built without its head, make embeddings. Files of the other format can not say that.
@@ -37,6 +40,10 @@ struct Family {
   /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
   /// names file, field, what was found and what was expected.
   absl::StatusOr<Graph> (*build)(Checkpoint &checkpoint, mlir::MLIRContext *context);
+  /// The same of a complete definition of the family, with its head, instead of what the fields of the checkpoint
+  /// say. None: the family has no definitions.
+  absl::StatusOr<Graph> (*buildDefined)(const spec::ModelDefinition &definition, Checkpoint &checkpoint,
+                                        mlir::MLIRContext *context);
   /// The same with a head. None: the family has no heads.
   absl::StatusOr<Graph> (*buildWithHead)(Checkpoint &checkpoint, const HeadChoice &choice,
                                          mlir::MLIRContext *context) = nullptr;
@@ -60,6 +67,9 @@ extern const Family kRoberta;
 extern const Family kDistilBert;
 /// Whatever a graph of ONNX computes. No list names it: its files have the architectures of others.
 extern const Family kOnnx;
+
+/// The family of a complete definition.
+const Family &familyOf(const spec::ModelDefinition &definition);
 
 /// All families.
 llvm::ArrayRef<const Family *> families();

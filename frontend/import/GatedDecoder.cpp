@@ -231,6 +231,7 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
   Graph built{std::move(*module),
               {decoder.vocabulary.value, decoder.context.value, decoder.hidden.value, decoder.layers.value},
               std::move(description)};
+  built.definition = defineGatedDecoder(decoder);
   if (!checkpoint.wantsHead())
     makeEmbedder(built);
   return built;

@@ -11,6 +11,7 @@ namespace llmc::frontend {
 /// A decoder of layers with RMS norm, rotary embedding, grouped-query attention and a gated feed-forward
 /// network (Touvron et al., 2023). Families are this graph with their own options.
 struct GatedDecoder {
+  spec::ModelDefinition::Family family; ///< as definitions call it
   Size layers, vocabulary, context, hidden, intermediate, heads, kvHeads, headDim;
   double epsilon; ///< of all norms
   NormWeight normWeight = NormWeight::Whole;
@@ -65,9 +66,25 @@ void readWindowedLayers(Hyperparameters &fields, GatedDecoder &decoder,
 /// Adds the fields that readGatedDecoder() and readWindowedLayers() read.
 void describeGatedDecoder(const GatedDecoder &decoder, Description &description);
 
+/// What a definition says of the decoder, and the decoder that a complete definition says, without what is the
+/// family's own: its description, its names, and how its files hold weights.
+spec::ModelDefinition defineGatedDecoder(const GatedDecoder &decoder);
+GatedDecoder gatedDecoderOf(const spec::ModelDefinition &model, mlir::MLIRContext *context);
+
 /// Builds the graph. `fields` are those that `decoder` was read from; their error comes first.
 absl::StatusOr<Graph> buildGatedDecoder(Checkpoint &checkpoint, Hyperparameters &fields,
                                         const GatedDecoder &decoder, mlir::MLIRContext *context);
+
+/// Builds the graph of a complete definition. `describe` sets what is the family's own, for a checkpoint of a
+/// format.
+template <void (*describe)(GatedDecoder &decoder, Format format)>
+absl::StatusOr<Graph> buildDefinedDecoder(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                          mlir::MLIRContext *context) {
+  GatedDecoder decoder = gatedDecoderOf(model, context);
+  describe(decoder, checkpoint.format());
+  Hyperparameters fields = checkpoint.hyperparameters();
+  return buildGatedDecoder(checkpoint, fields, decoder, context);
+}
 
 } // namespace llmc::frontend
 

@@ -18,6 +18,10 @@ using namespace llmc::frontend;
 namespace {
 
 constexpr Name kWindow = {"sliding_window", "attention.sliding_window"};
+/// Every so manyth layer of Gemma 2 and 3 has no window.
+constexpr int64_t kPeriod2 = 2, kPeriod3 = 6;
+/// Layers of the models of 27B, whose GGUF files mean another scale of attention.
+constexpr int64_t kLargest2 = 46, kLargest3 = 62;
 
 /// What is the same in all of them.
 GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, GatedDecoderReading reading,
@@ -26,7 +30,6 @@ GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, Ga
   reading.activation = Activation::GeluTanh;
   reading.tied = true;
   GatedDecoder decoder = readGatedDecoder(checkpoint, fields, reading, context);
-  decoder.normWeight = NormWeight::LessOne;
   decoder.embeddingScale = std::sqrt(static_cast<double>(decoder.hidden.value));
   decoder.attentionBias = decoder.outputBias =
       fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
@@ -34,8 +37,9 @@ GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, Ga
 }
 
 /// What is written of all of them.
-Description describeGemma(const GatedDecoder &decoder, const char *huggingFaceArchitecture,
-                          const char *modelType, const char *ggufArchitecture) {
+Description describeCommon(GatedDecoder &decoder, const char *huggingFaceArchitecture, const char *modelType,
+                           const char *ggufArchitecture) {
+  decoder.normWeight = NormWeight::LessOne;
   Description own = {.huggingFaceArchitecture = huggingFaceArchitecture,
                      .modelType = modelType,
                      .ggufArchitecture = ggufArchitecture};
@@ -91,25 +95,52 @@ std::optional<double> readCap(Hyperparameters &fields, const char *field, std::o
   return fields.numberIn(name, 1e-3, 1e6);
 }
 
+void describeGemma(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::GEMMA;
+  decoder.own = describeCommon(decoder, "GemmaForCausalLM", "gemma", "gemma");
+}
+
+void describeGemma2(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::GEMMA2;
+  decoder.own = describeCommon(decoder, "Gemma2ForCausalLM", "gemma2", "gemma2");
+  describeMissing(decoder.attention.softcap.has_value(), "attn_logit_softcapping", decoder.own);
+  describeMissing(decoder.logitCap.has_value(), "final_logit_softcapping", decoder.own);
+  describeMissing(decoder.attention.window.has_value(), kWindow.huggingFace, decoder.own);
+  describeAttention(kPeriod2, kLargest2, decoder);
+}
+
+/// The period by which layers without a window lie, if there is one.
+int64_t periodOf(const GatedDecoder &decoder) {
+  const auto &windowed = decoder.windowedLayers;
+  const auto first = std::find(windowed.begin(), windowed.end(), false);
+  return first == windowed.end() ? std::max(kPeriod3, decoder.layers.value + 1) : first - windowed.begin() + 1;
+}
+
+void describeGemma3(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::GEMMA3;
+  decoder.own = describeCommon(decoder, "Gemma3ForCausalLM", "gemma3_text", "gemma3");
+  decoder.own.add({"rope_local_base_freq", "rope.freq_base_swa"}, decoder.windowRope->theta);
+  const int64_t period = periodOf(decoder);
+  describeAttention(period, kLargest3, decoder);
+  if (period != kPeriod3)
+    decoder.own.add({"", "attention.sliding_window_pattern"}, period);
+}
+
 absl::StatusOr<Graph> buildGemma(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGemma(checkpoint, fields, {}, context);
   fields.expect({"use_bidirectional_attention", ""}, {false});
-  decoder.own = describeGemma(decoder, "GemmaForCausalLM", "gemma", "gemma");
+  describeGemma(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
 absl::StatusOr<Graph> buildGemma2(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGemma(checkpoint, fields, {.softcaps = true}, context);
-  readAttention(fields, /*period=*/2, /*layersOfTheLargest=*/46, decoder);
+  readAttention(fields, kPeriod2, kLargest2, decoder);
   decoder.attention.softcap = readCap(fields, "attn_logit_softcapping", 50);
   decoder.logitCap = readCap(fields, "final_logit_softcapping", 30);
-  decoder.own = describeGemma(decoder, "Gemma2ForCausalLM", "gemma2", "gemma2");
-  describeMissing(decoder.attention.softcap.has_value(), "attn_logit_softcapping", decoder.own);
-  describeMissing(decoder.logitCap.has_value(), "final_logit_softcapping", decoder.own);
-  describeMissing(decoder.attention.window.has_value(), kWindow.huggingFace, decoder.own);
-  describeAttention(/*period=*/2, /*layersOfTheLargest=*/46, decoder);
+  describeGemma2(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -147,18 +178,14 @@ absl::StatusOr<Graph> buildGemma3(Checkpoint &checkpoint, MLIRContext *context) 
   // GGUF files of models without a window do not have it.
   const bool hasWindows = fields.format() == Format::HuggingFace || fields.has(kWindow);
   const int64_t period = fields.integerOr({"sliding_window_pattern", "attention.sliding_window_pattern"},
-                                          hasWindows ? 6 : 1, 1, 1 << 24);
-  readAttention(fields, period, /*layersOfTheLargest=*/62, decoder);
+                                          hasWindows ? kPeriod3 : 1, 1, 1 << 24);
+  readAttention(fields, period, kLargest3, decoder);
   decoder.windowRope = readWindowRope(checkpoint, fields, decoder, context);
   decoder.headNorms = true;
   fields.refuse({"attn_logit_softcapping", "attn_logit_softcapping"},
                 "attention has no soft limit in Gemma 3");
   decoder.logitCap = readCap(fields, "final_logit_softcapping", {});
-  decoder.own = describeGemma(decoder, "Gemma3ForCausalLM", "gemma3_text", "gemma3");
-  decoder.own.add({"rope_local_base_freq", "rope.freq_base_swa"}, decoder.windowRope->theta);
-  describeAttention(period, /*layersOfTheLargest=*/62, decoder);
-  if (period != 6)
-    decoder.own.add({"", "attention.sliding_window_pattern"}, period);
+  describeGemma3(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -169,6 +196,9 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Gemma3ForCausalLM", "Gemma3Tex
 
 } // namespace
 
-const Family llmc::frontend::kGemma = {"gemma", ModelKind::Generate, kHuggingFace1, kGguf1, buildGemma};
-const Family llmc::frontend::kGemma2 = {"gemma2", ModelKind::Generate, kHuggingFace2, kGguf2, buildGemma2};
-const Family llmc::frontend::kGemma3 = {"gemma3", ModelKind::Generate, kHuggingFace3, kGguf3, buildGemma3};
+const Family llmc::frontend::kGemma = {"gemma", ModelKind::Generate, kHuggingFace1, kGguf1, buildGemma,
+                                        buildDefinedDecoder<describeGemma>};
+const Family llmc::frontend::kGemma2 = {"gemma2", ModelKind::Generate, kHuggingFace2, kGguf2, buildGemma2,
+                                         buildDefinedDecoder<describeGemma2>};
+const Family llmc::frontend::kGemma3 = {"gemma3", ModelKind::Generate, kHuggingFace3, kGguf3, buildGemma3,
+                                         buildDefinedDecoder<describeGemma3>};

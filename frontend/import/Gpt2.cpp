@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------------===//
 
 #include "absl/strings/str_cat.h"
+#include "frontend/import/DefineLayers.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/GraphBuilder.h"
 #include <cmath>
@@ -93,15 +94,48 @@ Description describe(const Gpt2Config &config, const std::vector<NamedTensor> &t
   return description;
 }
 
-absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  Gpt2Config config = readConfig(checkpoint, fields);
+spec::ModelDefinition define(const Gpt2Config &config) {
+  spec::ModelDefinition model;
+  model.set_family(spec::ModelDefinition::GPT2);
+  model.set_vocabulary(config.vocabulary.value);
+  model.set_context(config.context.value);
+  model.set_width(config.hidden.value);
+  model.set_layers(config.layers.value);
+  defineAttention(config.attention, config.hidden.value / config.attention.heads, *model.mutable_attention());
+  model.mutable_attention()->set_bias(true);
+  model.mutable_mlp()->set_kind(defineMlp(config.activation, /*gated=*/false));
+  model.mutable_mlp()->set_inner(config.inner.value);
+  model.mutable_mlp()->set_bias(true);
+  model.mutable_norm()->set_kind(spec::Norm::LAYER);
+  model.mutable_norm()->set_epsilon(config.epsilon);
+  model.mutable_norm()->set_placement(spec::Norm::BEFORE);
+  model.mutable_positions()->set_kind(spec::Positions::LEARNED);
+  model.set_tied(config.tied);
+  return model;
+}
+
+Gpt2Config configOf(const spec::ModelDefinition &model) {
+  Gpt2Config config;
+  config.layers = sizeOf(model.layers(), "layers");
+  config.vocabulary = sizeOf(model.vocabulary(), "vocabulary");
+  config.context = sizeOf(model.context(), "context");
+  config.hidden = sizeOf(model.width(), "width");
+  config.inner = sizeOf(model.mlp().inner(), "mlp.inner");
+  config.epsilon = model.norm().epsilon();
+  config.attention = attentionOf(model.attention(), /*causal=*/true);
+  config.activation = activationOf(model.mlp().kind());
+  config.tied = model.tied();
+  return config;
+}
+
+absl::StatusOr<Graph> build(Checkpoint &checkpoint, Hyperparameters &fields, const Gpt2Config &config,
+                            MLIRContext *context) {
   if (!fields.ok())
     return fields.status();
-
   GraphBuilder graph(checkpoint, fields, context, {"tokens", "positions", "output_ids"});
   // The first checkpoints have the names of the model without its head.
-  if (fields.format() == Format::Gguf || checkpoint.find("transformer.wte.weight"))
+  if (fields.format() == Format::Gguf || !checkpoint.holdsTensors() ||
+      checkpoint.find("transformer.wte.weight"))
     graph.beginNamesWith("transformer.");
   graph.holdsWeightsAs(WeightOrder::InOut);
   constexpr Name embeddings = {"wte", "token_embd"};
@@ -133,9 +167,22 @@ absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
   Graph built{std::move(*module),
               {config.vocabulary.value, config.context.value, config.hidden.value, config.layers.value},
               describe(config, graph.tensors())};
+  built.definition = define(config);
   if (!checkpoint.wantsHead())
     makeEmbedder(built);
   return built;
+}
+
+absl::StatusOr<Graph> buildGpt2(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  const Gpt2Config config = readConfig(checkpoint, fields);
+  return build(checkpoint, fields, config, context);
+}
+
+absl::StatusOr<Graph> buildDefinedGpt2(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                       MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  return build(checkpoint, fields, configOf(model), context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"GPT2LMHeadModel", "GPT2Model"};
@@ -143,4 +190,4 @@ constexpr llvm::StringLiteral kGguf[] = {"gpt2"};
 
 } // namespace
 
-const Family llmc::frontend::kGpt2 = {"gpt2", ModelKind::Generate, kHuggingFace, kGguf, buildGpt2};
+const Family llmc::frontend::kGpt2 = {"gpt2", ModelKind::Generate, kHuggingFace, kGguf, buildGpt2, buildDefinedGpt2};

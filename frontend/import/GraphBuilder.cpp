@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "frontend/spec/ParameterAttributes.h"
 #include "runtime/io/Message.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -105,20 +106,34 @@ Value GraphBuilder::parameter(const NamedTensor &tensor, ArrayRef<Size> shape) {
   const std::string &name = tensor.in(fields.format());
   if (Value known = layerFunction ? layerArguments.lookup(name) : loaded.lookup(name))
     return known;
-  const bool isNew = addsMissing && !checkpoint.find(name);
+  const bool isNew = (addsMissing || !checkpoint.holdsTensors()) && !checkpoint.find(name);
   RankedTensorType type = isNew ? newType(shape) : checkedType(name, shape);
   if (used.insert(name).second) {
     named.push_back(tensor);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(*module->getOps<func::FuncOp>().begin());
     auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
-    if (isNew)
+    if (isNew && checkpoint.holdsTensors())
       param->setAttr(kNewParameter, builder.getUnitAttr());
+    else if (isNew)
+      initialize(param, tensor.form);
   }
   if (!layerFunction)
     return loaded[name] = nn::LoadOp::create(builder, locationOf(name), type, name);
   layerParameters.push_back(name);
   return layerArguments[name] = layerFunction.front().addArgument(type, locationOf(name));
+}
+
+/// As the authors of GPT-2 and BERT did.
+void GraphBuilder::initialize(nn::ParamOp param, NamedTensor::Form form) {
+  const bool isMatrix = cast<RankedTensorType>(param.getType()).getRank() > 1;
+  const bool isNorm = param.getSymName().ends_with(".weight") && form != NamedTensor::Form::LessOne;
+  if (isMatrix)
+    param->setAttr(spec::kDeviationAttribute, builder.getF64FloatAttr(spec::kDeviation));
+  else
+    param->setAttr(spec::kValueAttribute, builder.getF64FloatAttr(isNorm ? 1 : 0));
+  if (form == NamedTensor::Form::Transposed)
+    param->setAttr(spec::kTransposedAttribute, builder.getUnitAttr());
 }
 
 /// A vector is used in f32 whatever its type; the conversion happens when the program is compiled.
@@ -180,7 +195,7 @@ Value GraphBuilder::layer(int64_t index, Name prefix, ValueRange operands,
 Value GraphBuilder::embedding(Value ids, Name name, const Size &rows, const Size &width, int64_t firstRow) {
   const NamedTensor tensor = fullName(name, ".weight");
   const std::string &stored = tensor.in(fields.format());
-  if (firstRow > 0) {
+  if (firstRow > 0 && checkpoint.holdsTensors()) {
     (void)checkedType(stored, {rows, width});
     if (ok())
       checkpoint.dropRows(stored, firstRow);

@@ -55,7 +55,8 @@ struct RelativeBias {
 ///
 /// A tensor is asked for by name together with the shape that the hyperparameters give it. A tensor that is
 /// missing or has another shape is an error that names both; the first error is kept, and building goes on
-/// with a placeholder until finish() returns it.
+/// with a placeholder until finish() returns it. Of a checkpoint that holds no tensors all are there, in f32, and say
+/// how they begin (frontend/spec/ParameterAttributes.h).
 class GraphBuilder {
 public:
   /// Begins @forward, or another public function, with an i32 argument [tokens] for each of `inputs`, which
@@ -154,6 +155,8 @@ private:
   void beginFunction(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> inputs);
   void endFunction(mlir::ValueRange results);
   mlir::Value parameter(const NamedTensor &tensor, llvm::ArrayRef<Size> shape);
+  /// Says how a parameter of a model begins that is only defined.
+  void initialize(nn::ParamOp param, NamedTensor::Form form);
   mlir::Value vector(const NamedTensor &tensor, const Size &size);
   mlir::RankedTensorType newType(llvm::ArrayRef<Size> shape);
   mlir::RankedTensorType checkedType(const std::string &name, llvm::ArrayRef<Size> shape);

@@ -3,11 +3,13 @@
 #include "frontend/import/Import.h"
 #include "absl/strings/str_cat.h"
 #include "dialects/nn/NN.h"
+#include "frontend/import/DefinitionCheckpoint.h"
 #include "frontend/import/EncoderHead.h"
 #include "frontend/import/Family.h"
 #include "frontend/import/Formats.h"
 #include "frontend/import/MergeAdapters.h"
 #include "frontend/import/SeparateAdapters.h"
+#include "frontend/spec/ParameterAttributes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -198,6 +200,54 @@ absl::Status chooseEnd(const Family &family, Checkpoint &checkpoint, const Impor
   return absl::OkStatus();
 }
 
+void loadDialects(MLIRContext *context) {
+  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+}
+
+/// What `family` made of `checkpoint`: all but its tokenizer and how it generates.
+ImportedModel takeGraph(Graph graph, const Family &family, const Checkpoint &checkpoint) {
+  ImportedModel model;
+  model.module = std::move(graph.module);
+  model.description = std::move(graph.description);
+  model.info.name = checkpoint.card().name;
+  model.info.licence = checkpoint.card().licence;
+  model.info.family = family.name;
+  model.info.architecture = checkpoint.architecture();
+  model.info.kind = graph.head ? ModelKind::Predict : graph.kind.value_or(family.kind);
+  model.info.head = graph.head;
+  model.info.causal = model.info.kind == ModelKind::Embed && family.kind == ModelKind::Generate;
+  model.info.startToken = graph.startToken;
+  model.info.sizes = graph.sizes;
+  if (graph.definition)
+    model.definition = spec::complete(*std::move(graph.definition), /*vocabulary=*/0);
+  return model;
+}
+
+/// Has weights that end a residual branch begin smaller by the root of their number, and the table of positions by
+/// half, in models with norms before each part (Radford et al., 2019).
+void initializeBranches(ModuleOp module, const spec::ModelDefinition &definition) {
+  if (definition.norm().placement() != spec::Norm::BEFORE)
+    return;
+  Builder builder(module.getContext());
+  auto begin = [&](Value parameter, double deviation) {
+    if (auto load = parameter.getDefiningOp<nn::LoadOp>())
+      module.lookupSymbol(load.getParam())
+          ->setAttr(spec::kDeviationAttribute, builder.getF64FloatAttr(deviation));
+  };
+  module.walk([&](func::CallOp call) {
+    auto layer = module.lookupSymbol<func::FuncOp>(call.getCallee());
+    for (auto sum : layer.getOps<arith::AddFOp>())
+      if (auto product = sum.getRhs().getDefiningOp<nn::LinearOp>())
+        if (auto weight = dyn_cast<BlockArgument>(product.getWeight()))
+          begin(call.getOperand(weight.getArgNumber()),
+                spec::kDeviation / std::sqrt(2.0 * definition.layers()));
+  });
+  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  for (auto embedding : forward.getOps<nn::EmbeddingOp>())
+    if (embedding.getIds() == forward.getArgument(1))
+      begin(embedding.getTable(), spec::kDeviation / 2);
+}
+
 absl::StatusOr<Graph> buildGraph(const Family &family, Checkpoint &checkpoint, const ImportOptions &options,
                                  MLIRContext *context) {
   if (options.headToTrain) {
@@ -226,7 +276,7 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   absl::StatusOr<const Family *> family = findFamily(**checkpoint);
   if (!family.ok())
     return family.status();
-  context->loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  loadDialects(context);
   if (absl::Status status = chooseEnd(**family, **checkpoint, options); !status.ok())
     return status;
   absl::StatusOr<Graph> graph = buildGraph(**family, **checkpoint, options, context);
@@ -236,23 +286,11 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
     return absl::UnimplementedError(absl::StrCat(
         path, ": its graph ends with a head, expected one whose outputs are hidden states for --no-head"));
 
-  ImportedModel model;
-  model.module = std::move(graph->module);
-  model.description = std::move(graph->description);
-  const ModelCard &card = (*checkpoint)->card();
-  model.info.name = card.name;
-  model.info.licence = card.licence;
-  model.info.family = (*family)->name;
-  model.info.architecture = (*checkpoint)->architecture();
-  model.info.kind = graph->head ? ModelKind::Predict : graph->kind.value_or((*family)->kind);
-  model.info.head = graph->head;
-  model.info.causal = model.info.kind == ModelKind::Embed && (*family)->kind == ModelKind::Generate;
+  ImportedModel model = takeGraph(*std::move(graph), **family, **checkpoint);
   if (model.info.kind != ModelKind::Embed && (options.pooling || !(*checkpoint)->wantsHead()))
     return absl::UnimplementedError(absl::StrCat(path, ": ", (*checkpoint)->architecture(),
                                                  " is not supported without its head, which embeddings are "
                                                  "made without"));
-  model.info.startToken = graph->startToken;
-  model.info.sizes = graph->sizes;
   if (absl::Status status = readInfo(**checkpoint, options, model.info); !status.ok())
     return status;
   annotate(*model.module, model.info);
@@ -267,6 +305,27 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
   if (status.ok())
     status = verifyModule(path, *model.module);
   if (!status.ok())
+    return status;
+  return model;
+}
+
+absl::StatusOr<ImportedModel> llmc::frontend::importDefinition(const spec::ModelDefinition &definition,
+                                                               const std::string &source, MLIRContext *context) {
+  const Family &family = familyOf(definition);
+  loadDialects(context);
+  auto checkpoint = std::make_unique<DefinitionCheckpoint>(
+      source, spec::ModelDefinition::Family_Name(definition.family()));
+  if (definition.head().kind() == spec::Head::NONE && family.kind == ModelKind::Generate)
+    checkpoint->leaveOutHead();
+  absl::StatusOr<Graph> graph = family.buildDefined(definition, *checkpoint, context);
+  if (!graph.ok())
+    return graph.status();
+  ImportedModel model = takeGraph(*std::move(graph), family, *checkpoint);
+  model.info.architecture = model.description.huggingFaceArchitecture;
+  initializeBranches(*model.module, definition);
+  annotate(*model.module, model.info);
+  model.source = std::move(checkpoint);
+  if (absl::Status status = verifyModule(source, *model.module); !status.ok())
     return status;
   return model;
 }

@@ -6,6 +6,7 @@
 #include "frontend/import/Checkpoint.h"
 #include "frontend/import/Description.h"
 #include "frontend/import/ModelInfo.h"
+#include "frontend/spec/Definition.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include <memory>
@@ -66,12 +67,19 @@ struct ImportedModel {
   ModelInfo info;
   /// What files of the other format say of the model.
   Description description;
+  /// The model as a complete definition, or why there is none.
+  absl::StatusOr<spec::ModelDefinition> definition = absl::UnimplementedError("is a graph of ONNX, which no definition says");
 };
 
 /// Imports the model at `path`: a GGUF file, a Hugging Face directory or an ONNX file. Fails with one line
 /// that names file, field, what was found and what was expected.
 absl::StatusOr<ImportedModel> importModel(const std::string &path, const ImportOptions &options,
                                           mlir::MLIRContext *context);
+
+/// The model that a complete definition says, with parameters that say how they begin
+/// (frontend/spec/ParameterAttributes.h) and without a tokenizer. `source` names it in messages.
+absl::StatusOr<ImportedModel> importDefinition(const spec::ModelDefinition &definition, const std::string &source,
+                                               mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

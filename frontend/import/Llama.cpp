@@ -42,6 +42,32 @@ bool isMixtral(const Checkpoint &checkpoint, Hyperparameters &fields) {
   return fields.integerOr(kExpertCount, 0, 0, 1 << 24) > 0;
 }
 
+/// What is the family's own. The sizes and options are known already.
+void describe(GatedDecoder &decoder, Format format) {
+  using Definition = spec::ModelDefinition;
+  const bool isMistral = decoder.attention.window.has_value();
+  decoder.family = decoder.experts ? Definition::MIXTRAL : isMistral ? Definition::MISTRAL : Definition::LLAMA;
+  decoder.neighboursInGguf = true;
+  if (format == Format::Gguf)
+    decoder.rope.style = nn::RopeStyle::Interleaved;
+  decoder.own = {.huggingFaceArchitecture = decoder.experts ? "MixtralForCausalLM"
+                                            : isMistral     ? "MistralForCausalLM"
+                                                            : "LlamaForCausalLM",
+                 .modelType = decoder.experts ? "mixtral"
+                              : isMistral     ? "mistral"
+                                              : "llama",
+                 .ggufArchitecture = "llama"};
+  if (decoder.experts) {
+    decoder.experts->names = kMixtral.names;
+    describeExperts(*decoder.experts, kMixtral, decoder.own);
+  }
+  const bool hasBias = decoder.attentionBias == Bias::Yes, hasOutputBias = decoder.outputBias == Bias::Yes;
+  decoder.own.add({"attention_bias", ""}, hasBias);
+  decoder.own.add({"mlp_bias", ""}, decoder.mlpBias == Bias::Yes);
+  if (hasBias != hasOutputBias)
+    decoder.own.refuse(Format::HuggingFace, "only one of the products before and after attention has a bias");
+}
+
 absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGatedDecoder(
@@ -62,21 +88,7 @@ absl::StatusOr<Graph> buildLlama(Checkpoint &checkpoint, MLIRContext *context) {
   decoder.attentionBias = bias("attention_bias", "blk.0.attn_q.bias");
   decoder.outputBias = bias("attention_bias", "blk.0.attn_output.bias");
   decoder.mlpBias = bias("mlp_bias", "blk.0.ffn_gate.bias");
-  const bool isMistral = decoder.attention.window.has_value();
-  decoder.own = {.huggingFaceArchitecture = decoder.experts ? "MixtralForCausalLM"
-                                            : isMistral     ? "MistralForCausalLM"
-                                                            : "LlamaForCausalLM",
-                 .modelType = decoder.experts ? "mixtral"
-                              : isMistral     ? "mistral"
-                                              : "llama",
-                 .ggufArchitecture = "llama"};
-  if (decoder.experts)
-    describeExperts(*decoder.experts, kMixtral, decoder.own);
-  const bool hasBias = decoder.attentionBias == Bias::Yes, hasOutputBias = decoder.outputBias == Bias::Yes;
-  decoder.own.add({"attention_bias", ""}, hasBias);
-  decoder.own.add({"mlp_bias", ""}, decoder.mlpBias == Bias::Yes);
-  if (hasBias != hasOutputBias)
-    decoder.own.refuse(Format::HuggingFace, "only one of the products before and after attention has a bias");
+  describe(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -87,4 +99,4 @@ constexpr llvm::StringLiteral kGguf[] = {"llama"};
 
 } // namespace
 
-const Family llmc::frontend::kLlama = {"llama", ModelKind::Generate, kHuggingFace, kGguf, buildLlama};
+const Family llmc::frontend::kLlama = {"llama", ModelKind::Generate, kHuggingFace, kGguf, buildLlama, buildDefinedDecoder<describe>};

@@ -22,17 +22,22 @@ std::optional<int64_t> readWindow(Hyperparameters &fields) {
   return fields.size(window).value;
 }
 
+void describe(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::PHI3;
+  decoder.mergedWeights = true;
+  decoder.own = {
+      .huggingFaceArchitecture = "Phi3ForCausalLM", .modelType = "phi3", .ggufArchitecture = "phi3"};
+  decoder.own.add({"original_max_position_embeddings", "rope.scaling.original_context_length"},
+                  decoder.context.value);
+}
+
 absl::StatusOr<Graph> buildPhi3(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder =
       readGatedDecoder(checkpoint, fields, {.rope = {.part = RotaryPart::MayBePart}}, context);
   decoder.attention.window = readWindow(fields);
-  decoder.mergedWeights = true;
   fields.expect({"attention_bias", ""}, {false});
-  decoder.own = {
-      .huggingFaceArchitecture = "Phi3ForCausalLM", .modelType = "phi3", .ggufArchitecture = "phi3"};
-  decoder.own.add({"original_max_position_embeddings", "rope.scaling.original_context_length"},
-                  decoder.context.value);
+  describe(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -41,4 +46,4 @@ constexpr llvm::StringLiteral kGguf[] = {"phi3"};
 
 } // namespace
 
-const Family llmc::frontend::kPhi3 = {"phi3", ModelKind::Generate, kHuggingFace, kGguf, buildPhi3};
+const Family llmc::frontend::kPhi3 = {"phi3", ModelKind::Generate, kHuggingFace, kGguf, buildPhi3, buildDefinedDecoder<describe>};

@@ -35,14 +35,27 @@ void describeWindows(GatedDecoder &decoder) {
     decoder.own.refuse(Format::Gguf, "it has a sliding window in some layers");
 }
 
+void describeQwen2(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::QWEN2;
+  decoder.own = {
+      .huggingFaceArchitecture = "Qwen2ForCausalLM", .modelType = "qwen2", .ggufArchitecture = "qwen2"};
+  describeWindows(decoder);
+}
+
+void describeQwen3(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::QWEN3;
+  decoder.own = {
+      .huggingFaceArchitecture = "Qwen3ForCausalLM", .modelType = "qwen3", .ggufArchitecture = "qwen3"};
+  decoder.own.add({"attention_bias", ""}, decoder.attentionBias == Bias::Yes);
+  describeWindows(decoder);
+}
+
 absl::StatusOr<Graph> buildQwen2(Checkpoint &checkpoint, MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readGatedDecoder(checkpoint, fields, {}, context);
   readWindows(fields, decoder);
   decoder.attentionBias = Bias::Yes;
-  decoder.own = {
-      .huggingFaceArchitecture = "Qwen2ForCausalLM", .modelType = "qwen2", .ggufArchitecture = "qwen2"};
-  describeWindows(decoder);
+  describeQwen2(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -53,10 +66,7 @@ absl::StatusOr<Graph> buildQwen3(Checkpoint &checkpoint, MLIRContext *context) {
   decoder.headNorms = true;
   decoder.attentionBias = decoder.outputBias =
       fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
-  decoder.own = {
-      .huggingFaceArchitecture = "Qwen3ForCausalLM", .modelType = "qwen3", .ggufArchitecture = "qwen3"};
-  decoder.own.add({"attention_bias", ""}, decoder.attentionBias == Bias::Yes);
-  describeWindows(decoder);
+  describeQwen3(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -65,5 +75,5 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3ForCausalLM", "Qwen3Model
 
 } // namespace
 
-const Family llmc::frontend::kQwen2 = {"qwen2", ModelKind::Generate, kHuggingFace2, kGguf2, buildQwen2};
-const Family llmc::frontend::kQwen3 = {"qwen3", ModelKind::Generate, kHuggingFace3, kGguf3, buildQwen3};
+const Family llmc::frontend::kQwen2 = {"qwen2", ModelKind::Generate, kHuggingFace2, kGguf2, buildQwen2, buildDefinedDecoder<describeQwen2>};
+const Family llmc::frontend::kQwen3 = {"qwen3", ModelKind::Generate, kHuggingFace3, kGguf3, buildQwen3, buildDefinedDecoder<describeQwen3>};

@@ -40,18 +40,35 @@ GatedDecoder readQwenMoe(const Checkpoint &checkpoint, Hyperparameters &fields, 
   return decoder;
 }
 
-absl::StatusOr<Graph> buildQwen2Moe(Checkpoint &checkpoint, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  GatedDecoder decoder = readQwenMoe(checkpoint, fields, {}, kExperts2, context);
-  constexpr Name bias = {"qkv_bias", ""};
-  decoder.attentionBias = fields.flagOr(bias, true) ? Bias::Yes : Bias::No;
+constexpr Name kBias2 = {"qkv_bias", ""}, kBias3 = {"attention_bias", ""};
+
+void describeQwen2Moe(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::QWEN2_MOE;
   decoder.own = {.huggingFaceArchitecture = "Qwen2MoeForCausalLM",
                  .modelType = "qwen2_moe",
                  .ggufArchitecture = "qwen2moe"};
-  decoder.own.add(bias, decoder.attentionBias == Bias::Yes);
+  decoder.own.add(kBias2, decoder.attentionBias == Bias::Yes);
   if (decoder.attentionBias == Bias::No)
     decoder.own.refuse(Format::Gguf, "its qkv_bias is false");
+  decoder.experts->names = kNames;
   describeExperts(*decoder.experts, kExperts2, decoder.own);
+}
+
+void describeQwen3Moe(GatedDecoder &decoder, Format) {
+  decoder.family = spec::ModelDefinition::QWEN3_MOE;
+  decoder.own = {.huggingFaceArchitecture = "Qwen3MoeForCausalLM",
+                 .modelType = "qwen3_moe",
+                 .ggufArchitecture = "qwen3moe"};
+  decoder.own.add(kBias3, decoder.attentionBias == Bias::Yes);
+  decoder.experts->names = kNames;
+  describeExperts(*decoder.experts, kExperts3, decoder.own);
+}
+
+absl::StatusOr<Graph> buildQwen2Moe(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  GatedDecoder decoder = readQwenMoe(checkpoint, fields, {}, kExperts2, context);
+  decoder.attentionBias = fields.flagOr(kBias2, true) ? Bias::Yes : Bias::No;
+  describeQwen2Moe(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -59,13 +76,8 @@ absl::StatusOr<Graph> buildQwen3Moe(Checkpoint &checkpoint, MLIRContext *context
   Hyperparameters fields = checkpoint.hyperparameters();
   GatedDecoder decoder = readQwenMoe(checkpoint, fields, {}, kExperts3, context);
   decoder.headNorms = true;
-  constexpr Name bias = {"attention_bias", ""};
-  decoder.attentionBias = decoder.outputBias = fields.flagOr(bias, false) ? Bias::Yes : Bias::No;
-  decoder.own = {.huggingFaceArchitecture = "Qwen3MoeForCausalLM",
-                 .modelType = "qwen3_moe",
-                 .ggufArchitecture = "qwen3moe"};
-  decoder.own.add(bias, decoder.attentionBias == Bias::Yes);
-  describeExperts(*decoder.experts, kExperts3, decoder.own);
+  decoder.attentionBias = decoder.outputBias = fields.flagOr(kBias3, false) ? Bias::Yes : Bias::No;
+  describeQwen3Moe(decoder, fields.format());
   return buildGatedDecoder(checkpoint, fields, decoder, context);
 }
 
@@ -77,6 +89,6 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3MoeForCausalLM", "Qwen3Mo
 } // namespace
 
 const Family llmc::frontend::kQwen2Moe = {"qwen2moe", ModelKind::Generate, kHuggingFace2, kGguf2,
-                                          buildQwen2Moe};
+                                          buildQwen2Moe, buildDefinedDecoder<describeQwen2Moe>};
 const Family llmc::frontend::kQwen3Moe = {"qwen3moe", ModelKind::Generate, kHuggingFace3, kGguf3,
-                                          buildQwen3Moe};
+                                          buildQwen3Moe, buildDefinedDecoder<describeQwen3Moe>};

@@ -26,10 +26,29 @@ void readFirstPosition(Hyperparameters &fields, Encoder &encoder) {
                                       encoder.positions.value, ") - 2: positions are counted from it"));
 }
 
-Encoder readRoberta(const Checkpoint &checkpoint, Hyperparameters &fields) {
+EncoderNames robertaNames() {
   EncoderNames names;
   names.member = "roberta.";
-  Encoder encoder = readEncoder(checkpoint, fields, names);
+  return names;
+}
+
+EncoderHeadNames robertaHeadNames() {
+  EncoderHeadNames names;
+  names.tokenDense = "lm_head.dense";
+  names.tokenNorm = "lm_head.layer_norm";
+  names.tokenDecoder = "lm_head.decoder";
+  names.tokenBias = "lm_head.bias";
+  names.tokenActivation = Activation::Gelu; // whatever the encoder has
+  names.pooler = "classifier.dense";
+  names.sequenceClassifier = "classifier.out_proj";
+  return names;
+}
+
+Encoder readRoberta(const Checkpoint &checkpoint, Hyperparameters &fields) {
+  const bool isXlm = StringRef(checkpoint.architecture()).starts_with("XLM");
+  Encoder encoder =
+      readEncoder(checkpoint, fields,
+                  isXlm ? spec::ModelDefinition::XLM_ROBERTA : spec::ModelDefinition::ROBERTA, robertaNames());
   readFirstPosition(fields, encoder);
   return encoder;
 }
@@ -44,15 +63,14 @@ absl::StatusOr<Graph> buildRobertaWithHead(Checkpoint &checkpoint, const HeadCho
                                            MLIRContext *context) {
   Hyperparameters fields = checkpoint.hyperparameters();
   Encoder encoder = readRoberta(checkpoint, fields);
-  EncoderHeadNames names;
-  names.tokenDense = "lm_head.dense";
-  names.tokenNorm = "lm_head.layer_norm";
-  names.tokenDecoder = "lm_head.decoder";
-  names.tokenBias = "lm_head.bias";
-  names.tokenActivation = Activation::Gelu; // whatever the encoder has
-  names.pooler = "classifier.dense";
-  names.sequenceClassifier = "classifier.out_proj";
-  return buildEncoderWithHead(checkpoint, fields, encoder, names, choice, context);
+  return buildEncoderWithHead(checkpoint, fields, encoder, robertaHeadNames(), choice, context);
+}
+
+absl::StatusOr<Graph> buildDefinedRoberta(const spec::ModelDefinition &model, Checkpoint &checkpoint,
+                                          MLIRContext *context) {
+  const bool isXlm = model.family() == spec::ModelDefinition::XLM_ROBERTA;
+  return buildDefinedEncoder(model, checkpoint, robertaNames(), robertaHeadNames(),
+                             isXlm ? "XLMRoberta" : "Roberta", isXlm ? "xlm-roberta" : "roberta", context);
 }
 
 constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel",
@@ -68,5 +86,5 @@ constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel",
 
 } // namespace
 
-const Family llmc::frontend::kRoberta = {"roberta", ModelKind::Embed, kHuggingFace,
-                                         {},        buildRoberta,     buildRobertaWithHead};
+const Family llmc::frontend::kRoberta = {
+    "roberta", ModelKind::Embed, kHuggingFace, {}, buildRoberta, buildDefinedRoberta, buildRobertaWithHead};

@@ -15,41 +15,6 @@ namespace {
 /// Bounds of factors.
 constexpr double kLeastFactor = 1e-6, kMostFactor = 1e6;
 
-/// Makes attributes of scalings.
-class ScalingBuilder {
-public:
-  explicit ScalingBuilder(MLIRContext *context) : builder(context) {}
-
-  nn::RopeScalingAttr linear(double factor) { return get(nn::RopeScalingKind::Linear, factor); }
-  nn::RopeScalingAttr llama3(double factor, double lowFreq, double highFreq, int64_t context) {
-    return get(nn::RopeScalingKind::Llama3, factor, lowFreq, highFreq, context);
-  }
-  nn::RopeScalingAttr yarn(double factor, double betaSlow, double betaFast, int64_t context,
-                           double attentionFactor) {
-    return get(nn::RopeScalingKind::Yarn, factor, betaSlow, betaFast, context, attentionFactor);
-  }
-  nn::RopeScalingAttr factors(ArrayRef<double> factors, double attentionFactor = 1) {
-    return nn::RopeScalingAttr::get(builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {},
-                                    attentionFactor == 1 ? FloatAttr()
-                                                         : builder.getF64FloatAttr(attentionFactor),
-                                    builder.getDenseF64ArrayAttr(factors));
-  }
-
-private:
-  nn::RopeScalingAttr get(nn::RopeScalingKind kind, double factor, std::optional<double> lowFreq = {},
-                          std::optional<double> highFreq = {}, std::optional<int64_t> context = {},
-                          std::optional<double> attentionFactor = {}) {
-    auto number = [&](std::optional<double> value) {
-      return value ? builder.getF64FloatAttr(*value) : FloatAttr();
-    };
-    return nn::RopeScalingAttr::get(
-        builder.getContext(), kind, number(factor), number(lowFreq), number(highFreq),
-        context ? builder.getI64IntegerAttr(*context) : IntegerAttr(), number(attentionFactor), {});
-  }
-
-  Builder builder;
-};
-
 /// A factor of frequencies or of attention: one of the numbers with which scalings are described.
 double factorOf(Hyperparameters &fields, Name name, std::optional<double> missing = {}) {
   return fields.numberIn(name, kLeastFactor, kMostFactor, missing);
@@ -260,6 +225,35 @@ int64_t readHuggingFaceDims(Hyperparameters &fields, Hyperparameters &scaling, c
 }
 
 } // namespace
+
+nn::RopeScalingAttr ScalingBuilder::linear(double factor) { return get(nn::RopeScalingKind::Linear, factor); }
+
+nn::RopeScalingAttr ScalingBuilder::llama3(double factor, double lowFreq, double highFreq, int64_t context) {
+  return get(nn::RopeScalingKind::Llama3, factor, lowFreq, highFreq, context);
+}
+
+nn::RopeScalingAttr ScalingBuilder::yarn(double factor, double betaSlow, double betaFast, int64_t context,
+                                         double attentionFactor) {
+  return get(nn::RopeScalingKind::Yarn, factor, betaSlow, betaFast, context, attentionFactor);
+}
+
+nn::RopeScalingAttr ScalingBuilder::factors(ArrayRef<double> factors, double attentionFactor) {
+  return nn::RopeScalingAttr::get(
+      builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {},
+      attentionFactor == 1 ? FloatAttr() : builder.getF64FloatAttr(attentionFactor),
+      builder.getDenseF64ArrayAttr(factors));
+}
+
+nn::RopeScalingAttr ScalingBuilder::get(nn::RopeScalingKind kind, double factor, std::optional<double> lowFreq,
+                                        std::optional<double> highFreq, std::optional<int64_t> context,
+                                        std::optional<double> attentionFactor) {
+  auto number = [&](std::optional<double> value) {
+    return value ? builder.getF64FloatAttr(*value) : FloatAttr();
+  };
+  return nn::RopeScalingAttr::get(builder.getContext(), kind, number(factor), number(lowFreq), number(highFreq),
+                                  context ? builder.getI64IntegerAttr(*context) : IntegerAttr(),
+                                  number(attentionFactor), {});
+}
 
 double llmc::frontend::yarnMagnitude(double factor, double strength) {
   return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1;

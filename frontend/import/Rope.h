@@ -17,6 +17,25 @@ struct Rope {
   std::optional<int64_t> context = {};
 };
 
+/// Makes attributes of scalings; nn.rope says what the numbers mean.
+class ScalingBuilder {
+public:
+  explicit ScalingBuilder(mlir::MLIRContext *context) : builder(context) {}
+
+  nn::RopeScalingAttr linear(double factor);
+  nn::RopeScalingAttr llama3(double factor, double lowFreq, double highFreq, int64_t context);
+  nn::RopeScalingAttr yarn(double factor, double betaSlow, double betaFast, int64_t context,
+                           double attentionFactor);
+  nn::RopeScalingAttr factors(llvm::ArrayRef<double> factors, double attentionFactor = 1);
+
+private:
+  nn::RopeScalingAttr get(nn::RopeScalingKind kind, double factor, std::optional<double> lowFreq = {},
+                          std::optional<double> highFreq = {}, std::optional<int64_t> context = {},
+                          std::optional<double> attentionFactor = {});
+
+  mlir::Builder builder;
+};
+
 /// Whether `partial_rotary_factor` of config.json may leave a part of each head as it is. (GGUF files have
 /// `rope.dimension_count` in all families.)
 enum class RotaryPart { Whole, MayBePart };

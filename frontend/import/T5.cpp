@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "frontend/import/DefineLayers.h"
 #include "frontend/import/EncoderDecoder.h"
 #include "runtime/io/Message.h"
 #include <cmath>
@@ -25,6 +26,8 @@ constexpr Name kNormOfSelf = {"layer.0.layer_norm", "attn_norm"},
 class T5 : public EncoderDecoder {
 public:
   T5(const Checkpoint &checkpoint, Hyperparameters &fields) {
+    const bool isMt5 = absl::StartsWith(checkpoint.architecture(), "MT5");
+    family = isMt5 ? spec::ModelDefinition::MT5 : spec::ModelDefinition::T5;
     encoderLayers = fields.size({"num_layers", "block_count"});
     decoderLayers = fields.sizeOr({"num_decoder_layers", "decoder_block_count"}, encoderLayers);
     hidden = fields.size({"d_model", "embedding_length"});
@@ -44,6 +47,53 @@ public:
       readHuggingFace(checkpoint, fields);
     startToken =
         fields.integerOr({"decoder_start_token_id", "decoder_start_token_id"}, 0, 0, vocabulary.value - 1);
+  }
+
+  explicit T5(const spec::ModelDefinition &model)
+      : EncoderDecoder(model), inner(sizeOf(model.mlp().inner(), "mlp.inner")),
+        buckets(sizeOf(model.positions().buckets(), "positions.buckets")),
+        maxDistance(model.positions().max_distance()), epsilon(model.norm().epsilon()),
+        activation(activationOf(model.mlp().kind())), isGated(frontend::isGated(model.mlp().kind())),
+        hasHead(!model.tied()), scalesOutputs(model.head().scaled()) {
+    headDim = sizeOf(model.attention().head_size(), "attention.head_size");
+  }
+
+  spec::ModelDefinition define() const override {
+    spec::ModelDefinition model = defineStacks();
+    defineAttention(attention(/*causal=*/false), headDim.value, *model.mutable_attention());
+    model.mutable_mlp()->set_kind(defineMlp(activation, isGated));
+    model.mutable_mlp()->set_inner(inner.value);
+    model.mutable_norm()->set_kind(spec::Norm::RMS);
+    model.mutable_norm()->set_epsilon(epsilon);
+    model.mutable_norm()->set_placement(spec::Norm::BEFORE);
+    model.mutable_positions()->set_kind(spec::Positions::RELATIVE);
+    model.mutable_positions()->set_buckets(buckets.value);
+    model.mutable_positions()->set_max_distance(maxDistance);
+    model.set_tied(!hasHead);
+    model.mutable_head()->set_scaled(scalesOutputs);
+    return model;
+  }
+
+  Description describe() const override {
+    const bool isMt5 = family == spec::ModelDefinition::MT5;
+    Description description = describeStacks(
+        isMt5 ? "MT5ForConditionalGeneration" : "T5ForConditionalGeneration", isMt5 ? "mt5" : "t5");
+    description.add({"num_layers", ""}, encoderLayers.value);
+    description.add({"num_decoder_layers", ""}, decoderLayers.value);
+    description.add({"num_heads", ""}, heads.value);
+    description.add({"d_kv", ""}, headDim.value);
+    description.add({"d_ff", ""}, inner.value);
+    description.add({"n_positions", ""}, context.value);
+    description.add({"relative_attention_num_buckets", ""}, buckets.value);
+    description.add({"relative_attention_max_distance", ""}, maxDistance);
+    description.add({"layer_norm_epsilon", ""}, epsilon);
+    const std::string name = activation == Activation::Relu   ? "relu"
+                             : activation == Activation::Silu ? "silu"
+                                                              : "gelu";
+    description.add({"feed_forward_proj", ""}, (isGated ? "gated-" : "") + name);
+    description.add({"tie_word_embeddings", ""}, !hasHead);
+    description.add({"scale_decoder_outputs", ""}, scalesOutputs);
+    return description;
   }
 
   Name encoderLayer() const override { return {"encoder.block.", "enc.blk."}; }
@@ -180,9 +230,8 @@ private:
   bool isGated, hasHead, scalesOutputs;
 };
 
-absl::StatusOr<Graph> buildT5(Checkpoint &checkpoint, MLIRContext *context) {
-  Hyperparameters fields = checkpoint.hyperparameters();
-  T5 model(checkpoint, fields);
+absl::StatusOr<Graph> build(Checkpoint &checkpoint, Hyperparameters &fields, const T5 &model,
+                            MLIRContext *context) {
   // Copies of the shared table, and a bias of cross attention that the first checkpoints have and nothing
   // reads.
   return buildEncoderDecoder(checkpoint, fields, model,
@@ -192,9 +241,21 @@ absl::StatusOr<Graph> buildT5(Checkpoint &checkpoint, MLIRContext *context) {
                              context);
 }
 
+absl::StatusOr<Graph> buildT5(Checkpoint &checkpoint, MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  const T5 model(checkpoint, fields);
+  return build(checkpoint, fields, model, context);
+}
+
+absl::StatusOr<Graph> buildDefinedT5(const spec::ModelDefinition &definition, Checkpoint &checkpoint,
+                                     MLIRContext *context) {
+  Hyperparameters fields = checkpoint.hyperparameters();
+  return build(checkpoint, fields, T5(definition), context);
+}
+
 constexpr llvm::StringLiteral kHuggingFace[] = {"T5ForConditionalGeneration", "MT5ForConditionalGeneration"};
 constexpr llvm::StringLiteral kGguf[] = {"t5"};
 
 } // namespace
 
-const Family llmc::frontend::kT5 = {"t5", ModelKind::Generate, kHuggingFace, kGguf, buildT5};
+const Family llmc::frontend::kT5 = {"t5", ModelKind::Generate, kHuggingFace, kGguf, buildT5, buildDefinedT5};

@@ -11,7 +11,7 @@
 #include "frontend/import/GraphBuilder.h"
 #include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/TrainingGraph.h"
-#include "frontend/spec/BuildModel.h"
+#include "frontend/spec/ParameterAttributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"

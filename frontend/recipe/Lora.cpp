@@ -10,7 +10,7 @@
 #include "dialects/nn/NN.h"
 #include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/TrainingGraph.h"
-#include "frontend/spec/BuildModel.h"
+#include "frontend/spec/ParameterAttributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"

@@ -4,7 +4,6 @@
 
 #include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/OperationNames.h"
-#include "frontend/spec/BuildModel.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -18,18 +17,12 @@ static bool isRightOrWrong(const train::Objective &objective) {
 }
 
 absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
-                                                         frontend::ImportedModel *checkpoint,
-                                                         frontend::ImportedModel *reference,
-                                                         MLIRContext *context) {
-  OwningOpRef<ModuleOp> module;
-  if (checkpoint) {
-    absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(*checkpoint, recipe.objective(), recipe.batch());
-    if (!taken.ok())
-      return taken.status();
-    module = *std::move(taken);
-  } else {
-    module = spec::buildLoss(recipe.model(), recipe.batch().length(), context);
-  }
+                                                         frontend::ImportedModel &model,
+                                                         frontend::ImportedModel *reference) {
+  absl::StatusOr<OwningOpRef<ModuleOp>> taken = takeLoss(model, recipe.objective(), recipe.batch());
+  if (!taken.ok())
+    return taken.status();
+  OwningOpRef<ModuleOp> module = *std::move(taken);
   if (absl::Status status =
           freezeParameters(*module, std::vector<std::string>(recipe.freeze().begin(), recipe.freeze().end()));
       !status.ok())

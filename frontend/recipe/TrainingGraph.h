@@ -21,18 +21,17 @@ std::vector<std::string> stateNames(const train::Recipe &recipe);
 
 /// The functions of a complete recipe: @loss, which nn-differentiate turns into gradients; @evaluate, the
 /// same and left alone; @norms, sums of squares of gradients, in parts; @update, which makes a step of the
-/// optimizer and sets gradients to zero (its operand `hyper`: train/Hyperparameters.h). `checkpoint` is the
-/// model of `recipe.checkpoint`, if it has one; its module becomes the result's. `reference` is the model
+/// optimizer and sets gradients to zero (its operand `hyper`: train/Hyperparameters.h). `model` is that
+/// of the recipe's checkpoint or definition; its module becomes the result's. `reference` is the model
 /// that stays as it is, if the recipe asks for one; its module is taken apart.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
-                                                                     frontend::ImportedModel *checkpoint,
-                                                                     frontend::ImportedModel *reference,
-                                                                     mlir::MLIRContext *context);
+                                                                     frontend::ImportedModel &model,
+                                                                     frontend::ImportedModel *reference);
 
 /// Which head the encoder of a checkpoint is to be imported with, for an objective that has one.
 std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objective);
 
-/// Turns an imported model into its loss, as spec::buildLoss() builds it of a definition: one function @loss
+/// Turns an imported model into its loss: one function @loss
 /// of the packed sequences of a batch, whose parameters are f32. A model that does not do what the
 /// objective asks for is refused by name. Without an objective the next token is predicted.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>>

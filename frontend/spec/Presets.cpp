@@ -31,6 +31,14 @@ constexpr Preset kPresets[] = {
     {"llama-1b", R"(family: LLAMA vocabulary: 32000 context: 2048 width: 2048 layers: 22
                     attention { heads: 32 kv_heads: 4 } mlp { kind: GATED_SILU inner: 5632 }
                     norm { kind: RMS } positions { kind: ROTARY } tied: false)"},
+    // Devlin et al., 2019.
+    {"bert-base", R"(family: BERT vocabulary: 30522 context: 512 width: 768 layers: 12
+                     attention { heads: 12 bias: true } mlp { kind: GELU inner: 3072 bias: true }
+                     norm { kind: LAYER } positions { kind: LEARNED } tied: true)"},
+    // Raffel et al., 2020.
+    {"t5-small", R"(family: T5 vocabulary: 32128 context: 512 width: 512 layers: 6
+                    attention { heads: 8 } mlp { kind: RELU inner: 2048 }
+                    norm { kind: RMS } positions { kind: RELATIVE } tied: true head { scaled: true })"},
     // For a few megabytes of text and minutes on two cores.
     {"llama-tiny", R"(family: LLAMA context: 256 width: 192 layers: 6
                       attention { heads: 6 kv_heads: 2 } mlp { kind: GATED_SILU inner: 512 }

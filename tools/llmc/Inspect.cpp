@@ -16,17 +16,21 @@ namespace llmc::tool {
 
 void addInspectOptions(CLI::App &command, InspectOptions &options) {
   command
-      .add_option("FILE", options.path, "An artifact, a GGUF file, an ONNX file or a Hugging Face directory")
+      .add_option("FILE", options.path,
+                  "An artifact, a GGUF file, an ONNX file, a Hugging Face directory or a model definition")
       ->required()
       ->check(pathOfFile());
-  command.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  CLI::Option *json = command.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  command.add_flag("--definition", options.definition, "Print the model as a definition, which llmc train takes")
+      ->excludes(json);
   command.add_flag(
       "--verify", options.verify,
       "Check the checksums of all weights of an artifact; those of code and manifest always are");
   command.footer("Examples:\n"
                  "  llmc inspect model.llmc\n"
                  "  llmc inspect model.llmc --verify\n"
-                 "  llmc inspect model.gguf --json");
+                 "  llmc inspect model.gguf --json\n"
+                 "  llmc inspect model.gguf --definition > model.textproto");
 }
 
 static Summary summarize(const runtime::ArtifactFile &file) {
@@ -70,6 +74,9 @@ static Summary summarize(const runtime::ArtifactFile &file) {
 }
 
 static ExitCode inspect(const InspectOptions &options) {
+  if (options.definition)
+    return failUsage(absl::StrCat("--definition: ", options.path,
+                                  " is no checkpoint, expected one or a definition"));
   auto file = runtime::ArtifactFile::open(options.path,
                                           options.verify ? runtime::Verify::Always : runtime::Verify::Never);
   if (!file.ok())
@@ -87,7 +94,8 @@ void addInspectCommand(CLI::App &app, Invocation &invocation) {
       app.add_subcommand("inspect", "Show the parameters, costs and memory of a checkpoint or an artifact");
   addInspectOptions(*command, *options);
   command->callback([options, &invocation] {
-    invocation.result = isCheckpoint(options->path) ? continueInCompiler(invocation) : inspect(*options);
+    const bool isModel = isCheckpoint(options->path) || isDefinition(options->path);
+    invocation.result = isModel ? continueInCompiler(invocation) : inspect(*options);
   });
 }
 

@@ -1,11 +1,15 @@
 //===- InspectCheckpoint.cpp - llmc inspect on a checkpoint ---------------------------------------------===//
 #include "tools/llmc/CompilerCommands.h"
+#include "tools/llmc/Model.h"
 #include "tools/llmc/Summary.h"
 
 #include "dialects/cost/ProgramCost.h"
 #include "frontend/import/Import.h"
+#include "frontend/spec/Definition.h"
+#include "runtime/io/Message.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "mlir/IR/MLIRContext.h"
 
 using namespace mlir;
@@ -66,13 +70,28 @@ static Summary summarize(const std::string &path, frontend::ImportedModel &model
   return summary;
 }
 
+static absl::StatusOr<frontend::ImportedModel> readModel(const std::string &path, MLIRContext &context) {
+  if (!isDefinition(path))
+    return frontend::importModel(path, {.tokenizer = false}, &context);
+  absl::StatusOr<spec::ModelDefinition> definition = spec::readDefinition(path);
+  if (!definition.ok())
+    return definition.status();
+  return frontend::importDefinition(*definition, path, &context);
+}
+
 ExitCode inspectCheckpoint(const InspectOptions &options) {
   if (options.verify)
     return failUsage(absl::StrCat("--verify: ", options.path, " is a checkpoint, which has no checksums"));
   MLIRContext context;
-  auto model = frontend::importModel(options.path, {.tokenizer = false}, &context);
+  absl::StatusOr<frontend::ImportedModel> model = readModel(options.path, context);
   if (!model.ok())
     return fail(model.status());
+  if (options.definition) {
+    if (!model->definition.ok())
+      return fail(io::withContext(options.path, model->definition.status()));
+    absl::PrintF("%s", spec::printDefinition(*model->definition));
+    return ExitCode::Success;
+  }
   Summary summary = summarize(options.path, *model);
   options.json ? printSummaryJson(summary) : printTable(summary);
   return ExitCode::Success;

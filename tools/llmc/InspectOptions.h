@@ -12,6 +12,7 @@ namespace llmc::tool {
 struct InspectOptions {
   std::string path;
   bool json = false;
+  bool definition = false; ///< print the model as a definition
   bool verify = false; ///< check all checksums of an artifact
 };
 

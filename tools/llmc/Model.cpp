@@ -54,6 +54,12 @@ bool isCheckpoint(const std::string &path) {
   return std::string_view(magic, sizeof(magic)) == "GGUF";
 }
 
+bool isDefinition(const std::string &path) {
+  std::error_code ignored;
+  return std::filesystem::path(path).extension() == ".textproto" &&
+         std::filesystem::is_regular_file(path, ignored);
+}
+
 bool isArtifact(const std::string &path) {
   constexpr size_t kFamilyLength = sizeof(runtime::kFooterMagic) - 2; // without version and terminator
   char magic[kFamilyLength] = {};

@@ -51,6 +51,9 @@ absl::StatusOr<std::unique_ptr<text::Tokenizer>> loadTokenizer(const runtime::Ma
 /// Whether `path` looks like something to compile: a directory, a GGUF file or an ONNX file.
 bool isCheckpoint(const std::string &path);
 
+/// Whether `path` is called like a model definition: MODEL.textproto.
+bool isDefinition(const std::string &path);
+
 /// Whether `path` is a file that ends like an artifact, of any version, sound or not.
 bool isArtifact(const std::string &path);
 

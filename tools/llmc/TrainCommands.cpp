@@ -4,6 +4,7 @@
 #include "tools/llmc/TokenizerSource.h"
 
 #include "codegen/compiler/TrainerCompiler.h"
+#include "frontend/import/ConfigJson.h"
 #include "frontend/import/EncoderHead.h"
 #include "frontend/import/Import.h"
 #include "frontend/recipe/MaskingRules.h"
@@ -111,10 +112,30 @@ readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
   return model;
 }
 
+/// What the recipe, a complete one, defines. `files` gets config.json.
+absl::StatusOr<frontend::ImportedModel>
+buildDefinition(const train::Recipe &recipe, const std::string &path, const std::string &tokenizer,
+                mlir::MLIRContext &context, std::vector<std::pair<std::string, std::string>> &files) {
+  absl::StatusOr<frontend::ImportedModel> model = frontend::importDefinition(recipe.model(), path, &context);
+  if (!model.ok())
+    return model;
+  const std::string &gap = model->description.gap[static_cast<int>(frontend::Format::HuggingFace)];
+  if (!gap.empty())
+    return absl::UnimplementedError(absl::StrCat(path, ": the model cannot be saved, since ", gap));
+  text::TokenizerModel ids;
+  if (!ids.ParseFromString(tokenizer))
+    return absl::InternalError("the tokenizer cannot be read back");
+  nlohmann::ordered_json config = frontend::configJson(model->description, ids, "float32");
+  if (model->info.head)
+    describeHead(model->info, config);
+  files.emplace_back("config.json", config.dump(2) + "\n");
+  return model;
+}
+
 /// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
 absl::StatusOr<frontend::ImportedModel>
 readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
-              const std::optional<frontend::ImportedModel> &checkpoint) {
+              const frontend::ImportedModel &learner) {
   const std::string &path = recipe.has_distillation() ? recipe.distillation().teacher() : recipe.checkpoint();
   absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
   if (!model.ok())
@@ -124,8 +145,7 @@ readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
     return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
                                                    ", expected at least batch.length (",
                                                    recipe.batch().length(), ")"));
-  if (const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
-      first != sizes.firstPosition)
+  if (const int64_t first = learner.info.sizes.firstPosition; first != sizes.firstPosition)
     return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
                                                  sizes.firstPosition, ", expected ", first,
                                                  " as in the model that learns"));
@@ -162,7 +182,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   codegen::registerTrainingDialects(registry);
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  std::optional<frontend::ImportedModel> checkpoint;
+  frontend::ImportedModel model;
   std::optional<int64_t> checkpointContext;
   std::error_code error;
   std::string tokenizerPath = request.tokenizer;
@@ -171,14 +191,13 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
       return status;
   if (!recipe->checkpoint().empty()) {
     std::vector<std::pair<std::string, std::string>> files;
-    absl::StatusOr<frontend::ImportedModel> model = readCheckpoint(*recipe, context, files);
-    if (!model.ok())
-      return model.status();
+    absl::StatusOr<frontend::ImportedModel> checkpoint = readCheckpoint(*recipe, context, files);
+    if (!checkpoint.ok())
+      return checkpoint.status();
     if (!recipe->has_lora()) // beside an adapter the model stays where it is
       options.checkpointFiles = std::move(files);
-    checkpoint = *std::move(model);
-    options.checkpoint = &*checkpoint;
-    checkpointContext = checkpoint->info.sizes.contextLength;
+    model = *std::move(checkpoint);
+    checkpointContext = model.info.sizes.contextLength;
     if (tokenizerPath.empty() && fs::exists(fs::path(recipe->checkpoint()) / "tokenizer.json", error))
       tokenizerPath = recipe->checkpoint();
   }
@@ -204,12 +223,23 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   if (!complete.ok())
     return absl::Status(complete.status().code(),
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
+  if (complete->checkpoint().empty()) {
+    std::vector<std::pair<std::string, std::string>> files;
+    absl::StatusOr<frontend::ImportedModel> defined =
+        buildDefinition(*complete, request.recipe, options.tokenizer, context, files);
+    if (!defined.ok())
+      return defined.status();
+    model = *std::move(defined);
+    if (!complete->has_lora())
+      options.checkpointFiles.insert(options.checkpointFiles.end(), files.begin(), files.end());
+  }
+  options.model = &model;
   std::optional<frontend::ImportedModel> reference;
   if (complete->has_distillation() || complete->objective().has_preference()) {
-    absl::StatusOr<frontend::ImportedModel> model = readReference(*complete, context, checkpoint);
-    if (!model.ok())
-      return model.status();
-    reference = *std::move(model);
+    absl::StatusOr<frontend::ImportedModel> found = readReference(*complete, context, model);
+    if (!found.ok())
+      return found.status();
+    reference = *std::move(found);
     options.reference = &*reference;
   }
   if (complete->objective().has_masked_tokens()) {

@@ -1,60 +1,64 @@
 //===- ModelDefinitionFuzzer.cpp - model definitions of strangers -------------------------------------===//
 //
 // The input is a definition in protobuf's text form. It is refused with one line, or makes a program that
-// verifies, with as many elements in its parameters as it says.
+// verifies, whose own definition is the same, and which is the same when it is printed and read again.
 //
 //===------------------------------------------------------------------------------------------------===//
-#include "frontend/spec/BuildModel.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "frontend/import/Import.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/IR/Verifier.h"
 
 #include <cstdio>
 #include <cstdlib>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
 
 using namespace llmc;
 
 namespace {
 
-/// Says nothing of what is no text of a definition.
-class NoErrors : public google::protobuf::io::ErrorCollector {
-public:
-  void AddError(int, google::protobuf::io::ColumnNumber, const std::string &) override {}
-};
+constexpr int64_t kMostLayers = 4, kMostExperts = 8, kMostSinusoids = 1 << 20;
 
-constexpr int64_t kMostLayers = 4, kLength = 8;
+[[noreturn]] void fail(const char *what, const std::string &detail) {
+  std::fprintf(stderr, "%s: %s\n", what, detail.c_str());
+  std::abort();
+}
+
+void checkRefusal(const absl::Status &status) {
+  const std::string message(status.message());
+  if (message.empty() || message.find('\n') != std::string::npos)
+    fail("not one line", message);
+}
+
+/// Whether the program is small enough to build it: there may be millions of layers.
+bool isSmall(const spec::ModelDefinition &model) {
+  const bool hasSinusoids = model.positions().kind() == spec::Positions::SINUSOIDAL;
+  return model.layers() <= kMostLayers && model.decoder().layers() <= kMostLayers &&
+         model.mlp().experts().count() <= kMostExperts &&
+         !(hasSinusoids && int64_t{model.context()} * model.width() > kMostSinusoids);
+}
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  google::protobuf::TextFormat::Parser parser;
-  NoErrors errors;
-  parser.RecordErrorsTo(&errors);
-  spec::ModelDefinition parsed;
-  if (!parser.ParseFromString(std::string(reinterpret_cast<const char *>(data), size), &parsed))
-    return 0;
-  const absl::StatusOr<spec::ModelDefinition> definition = spec::complete(parsed, /*vocabulary=*/0);
+  using google::protobuf::util::MessageDifferencer;
+  const absl::string_view text(reinterpret_cast<const char *>(data), size);
+  const absl::StatusOr<spec::ModelDefinition> definition = spec::parseDefinition("text", text);
   if (!definition.ok()) {
-    const std::string message(definition.status().message());
-    if (message.empty() || message.find('\n') != std::string::npos) {
-      std::fprintf(stderr, "not one line: %s\n", message.c_str());
-      std::abort();
-    }
+    checkRefusal(definition.status());
     return 0;
   }
-  if (spec::parameterCount(*definition) <= 0)
-    std::abort();
-  if (definition->layers() > kMostLayers) // of which there may be millions
+  const std::string printed = spec::printDefinition(*definition);
+  const absl::StatusOr<spec::ModelDefinition> again = spec::parseDefinition("printed", printed);
+  if (!again.ok() || !MessageDifferencer::Equals(*again, *definition))
+    fail("printed otherwise", printed);
+  if (!isSmall(*definition))
     return 0;
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  context.loadDialect<nn::NNDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect,
-                      mlir::math::MathDialect>();
-  const mlir::OwningOpRef<mlir::ModuleOp> module = spec::buildLoss(*definition, kLength, &context);
-  if (!module || mlir::failed(mlir::verify(*module)) || spec::checkpointConfig(*definition).empty())
-    std::abort();
+  const absl::StatusOr<frontend::ImportedModel> model =
+      frontend::importDefinition(*definition, "text", &context);
+  if (!model.ok())
+    fail("no program", std::string(model.status().message()));
+  if (!model->definition.ok() || !MessageDifferencer::Equals(*model->definition, *definition))
+    fail("defined otherwise", model->definition.ok() ? spec::printDefinition(*model->definition)
+                                                     : std::string(model->definition.status().message()));
   return 0;
 }
