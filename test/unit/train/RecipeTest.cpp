@@ -1,3 +1,4 @@
+#include "frontend/spec/Definition.h"
 #include "train/Recipe.h"
 
 #include "gtest/gtest.h"
@@ -40,7 +41,8 @@ TEST(Recipe, HasDefaults) {
 
 TEST(Recipe, IsRefusedByField) {
   EXPECT_EQ(messageAfter([](Recipe &r) { r.set_preset("tiny"); }),
-            "preset is 'tiny', expected one of gpt2-124m, gpt2-1.5b, llama-135m, llama-1b, llama-tiny");
+            "preset is 'tiny', expected one of gpt2-124m, gpt2-1.5b, llama-135m, llama-1b, bert-base, t5-small, "
+            "llama-tiny");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_model(); }),
             "preset and model are both there, expected one of them");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_batch()->set_length(512); }),
@@ -48,7 +50,19 @@ TEST(Recipe, IsRefusedByField) {
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_optimizer()->mutable_adamw()->set_beta1(1); }),
             "optimizer.adamw.beta1 is 1, expected 0 to less than 1");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_objective()->mutable_masked_tokens(); }),
-            "objective is for encoders, expected a checkpoint of one");
+            "model.family is LLAMA, expected an encoder for this objective");
+  EXPECT_EQ(messageAfter([](Recipe &r) {
+              r.set_preset("bert-base");
+              r.mutable_objective()->mutable_sequence_classification()->add_names("a");
+            }),
+            "");
+  EXPECT_EQ(messageAfter([](Recipe &r) {
+              r.mutable_model()->CopyFrom(*spec::preset("bert-base"));
+              r.clear_preset();
+              r.mutable_model()->mutable_head()->set_kind(spec::Head::NONE);
+              r.mutable_objective()->mutable_masked_tokens();
+            }),
+            "model.head.kind is NONE, expected MASKED_TOKENS for this objective");
   EXPECT_EQ(messageAfter([](Recipe &r) {
               r.clear_preset();
               r.set_checkpoint("bert");
