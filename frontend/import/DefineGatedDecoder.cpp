@@ -84,9 +84,7 @@ void defineExperts(const Experts &experts, spec::Experts &defined) {
   defined.set_renormalize(experts.renormalize);
   if (experts.sharedInner)
     defined.set_shared_inner(experts.sharedInner->value);
-  if (!llvm::is_contained(experts.layers, false))
-    return;
-  for (bool sparse : shortestPattern(experts.layers))
+  for (bool sparse : experts.layers)
     defined.add_pattern(sparse ? spec::Experts::SPARSE : spec::Experts::DENSE);
 }
 
@@ -119,7 +117,7 @@ spec::ModelDefinition llmc::frontend::defineGatedDecoder(const GatedDecoder &dec
     attention.set_output_bias(hasOutputBias);
   attention.set_head_norm(decoder.headNorms);
   if (decoder.attention.window)
-    for (bool windowed : shortestPattern(decoder.windowedLayers))
+    for (bool windowed : decoder.windowedLayers)
       attention.add_pattern(windowed ? spec::Attention::WINDOWED : spec::Attention::FULL);
   spec::Mlp &mlp = *model.mutable_mlp();
   mlp.set_kind(defineMlp(decoder.activation, /*gated=*/true));

@@ -58,16 +58,3 @@ AttentionShape llmc::frontend::attentionOf(const spec::Attention &defined, bool 
     shape.softcap = defined.softcap();
   return shape;
 }
-
-std::vector<bool> llmc::frontend::shortestPattern(std::vector<bool> layers) {
-  for (size_t length = 1; length < layers.size(); ++length) {
-    size_t same = length;
-    while (same < layers.size() && layers[same] == layers[same - length])
-      ++same;
-    if (same == layers.size()) {
-      layers.resize(length);
-      break;
-    }
-  }
-  return layers;
-}

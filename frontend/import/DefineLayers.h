@@ -19,9 +19,6 @@ bool isGated(spec::Mlp::Kind kind);
 void defineAttention(const AttentionShape &shape, int64_t headDim, spec::Attention &defined);
 AttentionShape attentionOf(const spec::Attention &defined, bool causal);
 
-/// What `layers` repeats, from the first layer on to the last.
-std::vector<bool> shortestPattern(std::vector<bool> layers);
-
 /// Which of so many layers are of `kind`, in a definition whose pattern begins anew where it ends. None: there is no
 /// pattern.
 template <typename Pattern> std::vector<bool> layersOf(const Pattern &pattern, int kind, int64_t layers) {

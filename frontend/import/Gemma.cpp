@@ -60,7 +60,10 @@ void describeMissing(bool has, const char *field, Description &own) {
 void describeAttention(int64_t period, int64_t layersOfTheLargest, GatedDecoder &decoder) {
   Description &own = decoder.own;
   const double scale = decoder.attention.scale;
-  own.add({"query_pre_attn_scalar", ""}, 1 / (scale * scale));
+  // An integer, if it can be one: transformers takes no other numbers.
+  const double scalar = 1 / (scale * scale), rounded = std::round(scalar);
+  own.add({"query_pre_attn_scalar", ""},
+          std::fabs(scalar / rounded - 1) < 1e-6 ? Field(static_cast<int64_t>(rounded)) : Field(scalar));
   const double implied = decoder.layers.value == layersOfTheLargest
                              ? double(decoder.hidden.value) / double(decoder.heads.value)
                              : double(decoder.headDim.value);

@@ -17,6 +17,21 @@ namespace {
 constexpr uint64_t kMostSinusoids = 1 << 28;
 constexpr double kMostFactor = 1e6, kLeastFactor = 1e-6;
 
+/// Shortens a pattern of so many layers to what it repeats.
+void shorten(google::protobuf::RepeatedField<int> &pattern, uint32_t layers) {
+  const int64_t size = pattern.size();
+  auto layer = [&](int64_t index) { return pattern.Get(static_cast<int>(index % size)); };
+  auto repeats = [&](int64_t length) { // after `size` layers the comparison repeats, too
+    for (int64_t i = length; i < std::min<int64_t>(layers, length + size); ++i)
+      if (layer(i) != layer(i - length))
+        return false;
+    return true;
+  };
+  for (int64_t length = 1; length < size; ++length)
+    if (repeats(length))
+      return pattern.Truncate(static_cast<int>(length));
+}
+
 /// Fills a definition in, and keeps the first thing that is wrong with it.
 class Completion {
 public:
@@ -102,6 +117,10 @@ private:
       attention.set_output_bias(attention.bias() && rules.outputBias != Has::Never);
     checkFlag("attention.bias", attention.bias(), rules.bias);
     checkFlag("attention.output_bias", attention.output_bias(), rules.outputBias);
+    if (attention.bias() != attention.output_bias() && rules.bias == rules.outputBias &&
+        model.family() != ModelDefinition::LLAMA)
+      fail("attention.output_bias", attention.output_bias() ? "true" : "false",
+           ofFamily(absl::StrCat("attention.bias (", attention.bias() ? "true" : "false", ")")));
     checkFlag("attention.head_norm", attention.head_norm(), rules.headNorm);
     checkFlag("mlp.bias", model.mlp().bias(), rules.mlpBias);
     checkFlag("embedding.scaled", model.embedding().scaled(), rules.scaledEmbeddings);
@@ -165,6 +184,9 @@ private:
         fail("attention.window", "0", "a size for layers that are WINDOWED");
     if (attention.window() != 0 && attention.pattern().empty() && rules.window == Window::SomeLayers)
       attention.add_pattern(Attention::WINDOWED);
+    if (attention.window() == 0)
+      attention.clear_pattern();
+    shorten(*attention.mutable_pattern(), model.layers());
   }
 
   void completeMlp() {
@@ -188,6 +210,9 @@ private:
     for (int layer : experts.pattern())
       if (layer != Experts::SPARSE && layer != Experts::DENSE)
         fail("mlp.experts.pattern", absl::StrCat(layer), "SPARSE or DENSE");
+    shorten(*experts.mutable_pattern(), model.layers());
+    if (experts.pattern_size() == 1 && experts.pattern(0) == Experts::SPARSE)
+      experts.clear_pattern();
     if (!isMixtral())
       return;
     checkFlag("mlp.experts.renormalize", experts.renormalize(), Has::Always);
@@ -332,8 +357,11 @@ private:
 
   void completeEmbedding() {
     checkPart("embedding.segments", model.embedding().segments() != 0, only(rules.segments != 0));
-    if (rules.segments == 0)
+    if (rules.segments == 0) {
+      if (!model.embedding().scaled())
+        model.clear_embedding();
       return;
+    }
     if (model.embedding().segments() == 0)
       model.mutable_embedding()->set_segments(rules.segments);
     checkSize("embedding.segments", model.embedding().segments());
@@ -348,15 +376,18 @@ private:
     if (isEncoder ? head.kind() == Head::NEXT_TOKEN
                   : isOfEncoder || (rules.shape == Shape::EncoderDecoder && head.kind() == Head::NONE))
       fail("head.kind", Head::Kind_Name(head.kind()),
-           ofFamily(isEncoder ? "MASKED_TOKENS, a kind of labels or NONE"
-                              : "NEXT_TOKEN"));
+           ofFamily(isEncoder                       ? "MASKED_TOKENS, a kind of labels or NONE"
+                    : rules.shape == Shape::Decoder ? "NEXT_TOKEN or NONE"
+                                                    : "NEXT_TOKEN"));
     const bool ofSequence = head.kind() == Head::SEQUENCE_CLASSIFICATION;
     checkLabels(head, ofSequence || head.kind() == Head::TOKEN_CLASSIFICATION);
     if (ofSequence && head.problem() == Head::PROBLEM_UNSPECIFIED)
       head.set_problem(Head::SINGLE_LABEL);
     if (!ofSequence && head.problem() != Head::PROBLEM_UNSPECIFIED)
       fail("head.problem", Head::Problem_Name(head.problem()), "none without SEQUENCE_CLASSIFICATION");
-    checkPart("head.softcap", head.softcap() != 0, rules.logitSoftcap);
+    if (isEncoder && head.kind() != Head::MASKED_TOKENS)
+      model.set_tied(false); // nothing predicts tokens
+    checkPart("head.softcap", head.softcap() != 0, only(head.kind() != Head::NONE, rules.logitSoftcap));
     if (head.softcap() != 0)
       checkNumber("head.softcap", head.softcap(), 1e-3, kMostFactor);
   }

@@ -35,7 +35,8 @@ private:
 /// Whether a number that follows from others needs not be read to know what the model is.
 bool mayBeLeftOut(const FieldDescriptor &field) {
   return !field.is_repeated() && (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32 ||
-                                  field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE);
+                                  field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE ||
+                                  field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL);
 }
 
 /// Clears the numbers of `part`, a part of `whole`, without which complete() gives the same model.
@@ -44,24 +45,17 @@ void shorten(Message &part, ModelDefinition &whole, const ModelDefinition &compl
   std::vector<const FieldDescriptor *> present;
   fields.ListFields(part, &present);
   for (const FieldDescriptor *field : present) {
-    if (!field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    const bool isPart = !field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (isPart)
       shorten(*fields.MutableMessage(&part, field), whole, complete);
+    if (isPart ? fields.GetMessage(part, field).ByteSizeLong() > 0 : !mayBeLeftOut(*field))
       continue;
-    }
-    if (!mayBeLeftOut(*field))
-      continue;
-    const uint32_t integer =
-        field->cpp_type() == FieldDescriptor::CPPTYPE_UINT32 ? fields.GetUInt32(part, field) : 0;
-    const double number =
-        field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE ? fields.GetDouble(part, field) : 0;
+    const std::unique_ptr<Message> before(part.New());
+    before->CopyFrom(part);
     fields.ClearField(&part, field);
     const absl::StatusOr<ModelDefinition> same = spec::complete(whole, /*vocabulary=*/0);
-    if (same.ok() && google::protobuf::util::MessageDifferencer::Equals(*same, complete))
-      continue;
-    if (integer != 0)
-      fields.SetUInt32(&part, field, integer);
-    else
-      fields.SetDouble(&part, field, number);
+    if (!same.ok() || !google::protobuf::util::MessageDifferencer::Equals(*same, complete))
+      part.CopyFrom(*before);
   }
 }
 

@@ -120,7 +120,70 @@ TEST(Definitions, LeaveOutWhatFollows) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   auto model = importModel(goldenFolder + "gemma3-odd", {.tokenizer = false}, &context);
   ASSERT_TRUE(model.ok() && model->definition.ok());
-  EXPECT_EQ(spec::printDefinition(*model->definition), "");
+  EXPECT_EQ(spec::printDefinition(*model->definition), R"(family: GEMMA3
+vocabulary: 353
+context: 160
+width: 28
+layers: 5
+attention {
+  heads: 4
+  kv_heads: 1
+  head_size: 20
+  head_norm: true
+  window: 6
+  pattern: [WINDOWED, WINDOWED, WINDOWED, WINDOWED, FULL]
+}
+mlp {
+  kind: GATED_GELU_TANH
+  inner: 44
+}
+norm {
+  kind: RMS
+  epsilon: 0.0001
+  placement: AROUND
+}
+positions {
+  kind: ROTARY
+  theta: 50000
+  scaling {
+    linear {
+      factor: 3
+    }
+  }
+  windowed {
+    theta: 500
+  }
+}
+tied: true
+head {
+  kind: NEXT_TOKEN
+}
+embedding {
+  scaled: true
+}
+)");
+}
+
+TEST(Definitions, RepeatPatternsFromTheFirstLayerOn) {
+  const std::string model =
+      "family: QWEN3 vocabulary: 9 context: 8 width: 8 attention { heads: 2 head_norm: true window: 3 pattern: PATTERN } "
+      "mlp { kind: GATED_SILU inner: 9 } norm { kind: RMS } positions { kind: ROTARY } layers: ";
+  auto patternOf = [&](const std::string &pattern, int layers) {
+    std::string text = model + std::to_string(layers);
+    text.replace(text.find("PATTERN"), 7, pattern);
+    auto read = spec::parseDefinition("text", text);
+    EXPECT_TRUE(read.ok()) << read.status().message();
+    std::string found;
+    for (int layer : read->attention().pattern())
+      found += layer == spec::Attention::FULL ? "F" : "W";
+    return found;
+  };
+  EXPECT_EQ(patternOf("[FULL, WINDOWED, FULL, WINDOWED]", 4), "FW");
+  EXPECT_EQ(patternOf("[FULL, WINDOWED, FULL]", 3), "FW");
+  EXPECT_EQ(patternOf("[FULL, WINDOWED, FULL]", 4), "FWF");
+  EXPECT_EQ(patternOf("[FULL, WINDOWED, FULL, FULL, WINDOWED]", 6), "FWF");
+  EXPECT_EQ(patternOf("[FULL, FULL, WINDOWED]", 2), "F");
+  EXPECT_EQ(patternOf("[]", 2), "W");
 }
 
 TEST(Definitions, OfPresetsHaveTheSizesOfTheirModels) {
@@ -182,6 +245,8 @@ TEST(Definitions, ThatMakeNoSenseAreRefusedByName) {
       {llama + "family: MISTRAL", "f: model.attention.window is missing, which family MISTRAL has always"},
       {llama + "family: GEMMA3 mlp { kind: GATED_GELU_TANH } norm { placement: BEFORE }",
        "f: model.norm.placement is BEFORE, expected AROUND for family GEMMA3"},
+      {llama + "family: QWEN3 attention { head_norm: true bias: true output_bias: false }",
+       "f: model.attention.output_bias is false, expected attention.bias (true) for family QWEN3"},
       {bert + "attention { kv_heads: 2 }",
        "f: model.attention.kv_heads is 2, expected attention.heads (4) for family BERT"},
       {bert + "norm { epsilon: 2 }", "f: model.norm.epsilon is 2, expected a number above 0, at most 1"},
@@ -199,7 +264,7 @@ TEST(Definitions, ThatMakeNoSenseAreRefusedByName) {
     // A field that is there twice has its last value.
     auto definition = spec::parseDefinition("f", text);
     ASSERT_FALSE(definition.ok());
-    EXPECT_EQ(definition.status().message(), message);
+    EXPECT_EQ(std::string(definition.status().message()), message);
   }
 }
 
