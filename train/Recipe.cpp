@@ -86,8 +86,8 @@ absl::StatusOr<Recipe> readRecipe(absl::string_view path) {
     return file.status();
   Recipe recipe;
   const absl::Span<const uint8_t> bytes = file->bytes();
-  if (absl::Status status =
-          spec::parseText(path, absl::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()), recipe);
+  if (absl::Status status = spec::parseText(
+          path, absl::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()), recipe);
       !status.ok())
     return status;
   return recipe;
@@ -191,8 +191,7 @@ absl::Status chooseHead(const Objective &objective, spec::ModelDefinition &model
       wanted.add_labels("LABEL_0");
     }
   }
-  if (const Head::Kind found = model.head().kind();
-      found != Head::KIND_UNSPECIFIED && found != wanted.kind())
+  if (const Head::Kind found = model.head().kind(); found != Head::KIND_UNSPECIFIED && found != wanted.kind())
     return wrong("model.head.kind", Head::Kind_Name(found),
                  absl::StrCat(Head::Kind_Name(wanted.kind()), " for this objective"));
   *model.mutable_head() = std::move(wanted);

@@ -292,8 +292,7 @@ absl::StatusOr<int64_t> writeModel(ImportedModel &model, std::optional<StorageFo
       return chosen.status();
     format = *chosen;
   }
-  absl::Status status =
-      target.addText(
+  absl::Status status = target.addText(
       "config.json", configJson(model.description, tokenizer, torchTypeOf(*format)).dump(2) + "\n");
   status.Update(target.addText("generation_config.json",
                                generationConfigOf(model.info.sampling, tokenizer).dump(2) + "\n"));

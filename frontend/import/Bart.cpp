@@ -47,8 +47,9 @@ public:
   }
 
   Bart(const spec::ModelDefinition &model, Checkpoint &checkpoint)
-      : EncoderDecoder(model), kind(model.positions().kind() == spec::Positions::LEARNED ? Positions::Learned
-                                                                                         : Positions::Sinusoidal),
+      : EncoderDecoder(model),
+        kind(model.positions().kind() == spec::Positions::LEARNED ? Positions::Learned
+                                                                  : Positions::Sinusoidal),
         encoderHeads(sizeOf(model.attention().heads(), "attention.heads")),
         encoderInner(sizeOf(model.mlp().inner(), "mlp.inner")),
         decoderInner(sizeOf(model.decoder().inner(), "decoder.inner")),
@@ -94,7 +95,6 @@ public:
       description.refuse(Format::HuggingFace, "its tables of positions have rows that nothing uses");
     return description;
   }
-
 
   Name encoderLayer() const override { return {"model.encoder.layers.", ""}; }
   Name decoderLayer() const override { return {"model.decoder.layers.", ""}; }
@@ -247,4 +247,5 @@ constexpr llvm::StringLiteral kMarianNames[] = {"MarianMTModel"};
 } // namespace
 
 const Family llmc::frontend::kBart = {"bart", ModelKind::Generate, kBartNames, {}, buildBart, buildDefined};
-const Family llmc::frontend::kMarian = {"marian", ModelKind::Generate, kMarianNames, {}, buildMarian, buildDefined};
+const Family llmc::frontend::kMarian = {"marian", ModelKind::Generate, kMarianNames,
+                                        {},       buildMarian,         buildDefined};

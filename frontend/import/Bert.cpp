@@ -40,5 +40,5 @@ constexpr llvm::StringLiteral kGguf[] = {"bert"};
 
 } // namespace
 
-const Family llmc::frontend::kBert = {
-    "bert", ModelKind::Embed, kHuggingFace, kGguf, buildBert, buildDefinedBert, buildBertWithHead};
+const Family llmc::frontend::kBert = {"bert",    ModelKind::Embed, kHuggingFace,     kGguf,
+                                      buildBert, buildDefinedBert, buildBertWithHead};

@@ -44,7 +44,8 @@ spec::ModelDefinition llmc::frontend::defineEncoder(const Encoder &encoder, cons
   model.set_context(encoder.positions.value - encoder.firstPosition);
   model.set_width(encoder.hidden.value);
   model.set_layers(encoder.layers.value);
-  defineAttention(encoder.attention, encoder.hidden.value / encoder.attention.heads, *model.mutable_attention());
+  defineAttention(encoder.attention, encoder.hidden.value / encoder.attention.heads,
+                  *model.mutable_attention());
   model.mutable_attention()->set_bias(true);
   model.mutable_mlp()->set_kind(defineMlp(encoder.activation, /*gated=*/false));
   model.mutable_mlp()->set_inner(encoder.intermediate.value);

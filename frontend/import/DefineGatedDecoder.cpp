@@ -2,7 +2,6 @@
 
 #include "frontend/import/DefineLayers.h"
 #include "frontend/import/GatedDecoder.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace llmc;
@@ -140,7 +139,7 @@ spec::ModelDefinition llmc::frontend::defineGatedDecoder(const GatedDecoder &dec
       defineScaling(decoder.windowRope->scaling, *positions.mutable_windowed()->mutable_scaling());
   }
   model.set_tied(decoder.tied);
-  if (decoder.embeddingScale != 1)
+  if (decoder.scaledEmbeddings)
     model.mutable_embedding()->set_scaled(true);
   if (decoder.logitCap)
     model.mutable_head()->set_softcap(*decoder.logitCap);
@@ -161,8 +160,7 @@ GatedDecoder llmc::frontend::gatedDecoderOf(const spec::ModelDefinition &model, 
   decoder.kvHeads = sizeOf(attention.kv_heads(), "attention.kv_heads");
   decoder.headDim = sizeOf(attention.head_size(), "attention.head_size");
   decoder.epsilon = model.norm().epsilon();
-  if (model.embedding().scaled())
-    decoder.embeddingScale = std::sqrt(double(model.width()));
+  decoder.scaledEmbeddings = model.embedding().scaled();
   decoder.activation = activationOf(model.mlp().kind());
   auto rope = [&](double theta, const spec::RotaryScaling &scaling) {
     return Rope{positions.rotated(), theta, nn::RopeStyle::Half, scalingOf(scaling, context)};

@@ -19,8 +19,8 @@ bool isGated(spec::Mlp::Kind kind);
 void defineAttention(const AttentionShape &shape, int64_t headDim, spec::Attention &defined);
 AttentionShape attentionOf(const spec::Attention &defined, bool causal);
 
-/// Which of so many layers are of `kind`, in a definition whose pattern begins anew where it ends. None: there is no
-/// pattern.
+/// Which of so many layers are of `kind`, in a definition whose pattern begins anew where it ends. None:
+/// there is no pattern.
 template <typename Pattern> std::vector<bool> layersOf(const Pattern &pattern, int kind, int64_t layers) {
   std::vector<bool> chosen;
   for (int64_t layer = 0; layer < layers && !pattern.empty(); ++layer)

@@ -11,7 +11,8 @@ DefinitionCheckpoint::DefinitionCheckpoint(std::string path, std::string archite
 }
 
 Hyperparameters DefinitionCheckpoint::hyperparameters() const {
-  return Hyperparameters(Format::HuggingFace, filePath, "", [](const std::string &) { return MissingField(); });
+  return Hyperparameters(Format::HuggingFace, filePath, "",
+                         [](const std::string &) { return MissingField(); });
 }
 
 absl::StatusOr<std::string> DefinitionCheckpoint::readTokenizer() const {

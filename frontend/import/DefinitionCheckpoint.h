@@ -6,8 +6,8 @@
 
 namespace llmc::frontend {
 
-/// The checkpoint of a model that is only defined: without fields and tensors, named as Hugging Face files name
-/// them. `path` and `architecture` are for messages.
+/// The checkpoint of a model that is only defined: without fields and tensors, named as Hugging Face files
+/// name them. `path` and `architecture` are for messages.
 class DefinitionCheckpoint : public Checkpoint {
 public:
   DefinitionCheckpoint(std::string path, std::string architecture);

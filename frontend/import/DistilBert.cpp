@@ -74,6 +74,6 @@ constexpr llvm::StringLiteral kHuggingFace[] = {
 
 } // namespace
 
-const Family llmc::frontend::kDistilBert = {"distilbert", ModelKind::Embed, kHuggingFace,
-                                            {},           buildDistilBert,  buildDefinedDistilBert,
-                                            buildDistilBertWithHead};
+const Family llmc::frontend::kDistilBert = {
+    "distilbert",    ModelKind::Embed,       kHuggingFace,           {},
+    buildDistilBert, buildDefinedDistilBert, buildDistilBertWithHead};

@@ -40,8 +40,8 @@ struct Family {
   /// Builds the graph in a context that has loaded the dialects nn, func and arith. Fails with one line that
   /// names file, field, what was found and what was expected.
   absl::StatusOr<Graph> (*build)(Checkpoint &checkpoint, mlir::MLIRContext *context);
-  /// The same of a complete definition of the family, with its head, instead of what the fields of the checkpoint
-  /// say. None: the family has no definitions.
+  /// The same of a complete definition of the family, with its head, instead of what the fields of the
+  /// checkpoint say. None: the family has no definitions.
   absl::StatusOr<Graph> (*buildDefined)(const spec::ModelDefinition &definition, Checkpoint &checkpoint,
                                         mlir::MLIRContext *context);
   /// The same with a head. None: the family has no heads.

@@ -201,8 +201,8 @@ absl::StatusOr<Graph> llmc::frontend::buildGatedDecoder(Checkpoint &checkpoint, 
   constexpr Name embeddings = {"model.embed_tokens", "token_embd"};
   Value positions = graph.input(1);
   Value x = graph.embedding(graph.input(0), embeddings, decoder.vocabulary, decoder.hidden);
-  if (decoder.embeddingScale != 1)
-    x = graph.scale(x, decoder.embeddingScale);
+  if (decoder.scaledEmbeddings)
+    x = graph.scale(x, std::sqrt(double(decoder.hidden.value)));
   for (int64_t i = 0; i < decoder.layers.value && graph.ok(); ++i)
     x = graph.layer(i, {"model.layers.", "blk."}, {x, positions},
                     [&](ValueRange inputs) { return buildLayer(graph, decoder, i, inputs[0], inputs[1]); });

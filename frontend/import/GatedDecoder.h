@@ -15,7 +15,7 @@ struct GatedDecoder {
   Size layers, vocabulary, context, hidden, intermediate, heads, kvHeads, headDim;
   double epsilon; ///< of all norms
   NormWeight normWeight = NormWeight::Whole;
-  double embeddingScale = 1;
+  bool scaledEmbeddings = false;            ///< by the root of the hidden size
   Activation activation = Activation::Silu; ///< of the gate
   Rope rope;
   AttentionShape attention;
@@ -66,8 +66,8 @@ void readWindowedLayers(Hyperparameters &fields, GatedDecoder &decoder,
 /// Adds the fields that readGatedDecoder() and readWindowedLayers() read.
 void describeGatedDecoder(const GatedDecoder &decoder, Description &description);
 
-/// What a definition says of the decoder, and the decoder that a complete definition says, without what is the
-/// family's own: its description, its names, and how its files hold weights.
+/// What a definition says of the decoder, and the decoder that a complete definition says, without what is
+/// the family's own: its description, its names, and how its files hold weights.
 spec::ModelDefinition defineGatedDecoder(const GatedDecoder &decoder);
 GatedDecoder gatedDecoderOf(const spec::ModelDefinition &model, mlir::MLIRContext *context);
 

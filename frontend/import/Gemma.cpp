@@ -30,7 +30,7 @@ GatedDecoder readGemma(const Checkpoint &checkpoint, Hyperparameters &fields, Ga
   reading.activation = Activation::GeluTanh;
   reading.tied = true;
   GatedDecoder decoder = readGatedDecoder(checkpoint, fields, reading, context);
-  decoder.embeddingScale = std::sqrt(static_cast<double>(decoder.hidden.value));
+  decoder.scaledEmbeddings = true;
   decoder.attentionBias = decoder.outputBias =
       fields.flagOr({"attention_bias", ""}, false) ? Bias::Yes : Bias::No;
   return decoder;
@@ -116,7 +116,8 @@ void describeGemma2(GatedDecoder &decoder, Format) {
 int64_t periodOf(const GatedDecoder &decoder) {
   const auto &windowed = decoder.windowedLayers;
   const auto first = std::find(windowed.begin(), windowed.end(), false);
-  return first == windowed.end() ? std::max(kPeriod3, decoder.layers.value + 1) : first - windowed.begin() + 1;
+  return first == windowed.end() ? std::max(kPeriod3, decoder.layers.value + 1)
+                                 : first - windowed.begin() + 1;
 }
 
 void describeGemma3(GatedDecoder &decoder, Format) {
@@ -199,9 +200,9 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Gemma3ForCausalLM", "Gemma3Tex
 
 } // namespace
 
-const Family llmc::frontend::kGemma = {"gemma", ModelKind::Generate, kHuggingFace1, kGguf1, buildGemma,
-                                        buildDefinedDecoder<describeGemma>};
-const Family llmc::frontend::kGemma2 = {"gemma2", ModelKind::Generate, kHuggingFace2, kGguf2, buildGemma2,
-                                         buildDefinedDecoder<describeGemma2>};
-const Family llmc::frontend::kGemma3 = {"gemma3", ModelKind::Generate, kHuggingFace3, kGguf3, buildGemma3,
-                                         buildDefinedDecoder<describeGemma3>};
+const Family llmc::frontend::kGemma = {"gemma", ModelKind::Generate, kHuggingFace1,
+                                       kGguf1,  buildGemma,          buildDefinedDecoder<describeGemma>};
+const Family llmc::frontend::kGemma2 = {"gemma2", ModelKind::Generate, kHuggingFace2,
+                                        kGguf2,   buildGemma2,         buildDefinedDecoder<describeGemma2>};
+const Family llmc::frontend::kGemma3 = {"gemma3", ModelKind::Generate, kHuggingFace3,
+                                        kGguf3,   buildGemma3,         buildDefinedDecoder<describeGemma3>};

@@ -190,4 +190,5 @@ constexpr llvm::StringLiteral kGguf[] = {"gpt2"};
 
 } // namespace
 
-const Family llmc::frontend::kGpt2 = {"gpt2", ModelKind::Generate, kHuggingFace, kGguf, buildGpt2, buildDefinedGpt2};
+const Family llmc::frontend::kGpt2 = {"gpt2", ModelKind::Generate, kHuggingFace,
+                                      kGguf,  buildGpt2,           buildDefinedGpt2};

@@ -3,8 +3,8 @@
 #include "frontend/import/GraphBuilder.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "frontend/spec/ParameterAttributes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "runtime/io/Message.h"
 #include "llvm/Support/GlobPattern.h"
 

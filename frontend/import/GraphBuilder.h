@@ -55,8 +55,8 @@ struct RelativeBias {
 ///
 /// A tensor is asked for by name together with the shape that the hyperparameters give it. A tensor that is
 /// missing or has another shape is an error that names both; the first error is kept, and building goes on
-/// with a placeholder until finish() returns it. Of a checkpoint that holds no tensors all are there, in f32, and say
-/// how they begin (frontend/spec/ParameterAttributes.h).
+/// with a placeholder until finish() returns it. Of a checkpoint that holds no tensors all are there, in f32,
+/// and say how they begin (frontend/spec/ParameterAttributes.h).
 class GraphBuilder {
 public:
   /// Begins @forward, or another public function, with an i32 argument [tokens] for each of `inputs`, which

@@ -223,8 +223,8 @@ ImportedModel takeGraph(Graph graph, const Family &family, const Checkpoint &che
   return model;
 }
 
-/// Has weights that end a residual branch begin smaller by the root of their number, and the table of positions by
-/// half, in models with norms before each part (Radford et al., 2019).
+/// Has weights that end a residual branch begin smaller by the root of their number, and the table of
+/// positions by half, in models with norms before each part (Radford et al., 2019).
 void initializeBranches(ModuleOp module, const spec::ModelDefinition &definition) {
   if (definition.norm().placement() != spec::Norm::BEFORE)
     return;
@@ -310,11 +310,12 @@ llmc::frontend::importModel(const std::string &path, const ImportOptions &option
 }
 
 absl::StatusOr<ImportedModel> llmc::frontend::importDefinition(const spec::ModelDefinition &definition,
-                                                               const std::string &source, MLIRContext *context) {
+                                                               const std::string &source,
+                                                               MLIRContext *context) {
   const Family &family = familyOf(definition);
   loadDialects(context);
-  auto checkpoint = std::make_unique<DefinitionCheckpoint>(
-      source, spec::ModelDefinition::Family_Name(definition.family()));
+  auto checkpoint =
+      std::make_unique<DefinitionCheckpoint>(source, spec::ModelDefinition::Family_Name(definition.family()));
   if (definition.head().kind() == spec::Head::NONE && family.kind == ModelKind::Generate)
     checkpoint->leaveOutHead();
   absl::StatusOr<Graph> graph = family.buildDefined(definition, *checkpoint, context);

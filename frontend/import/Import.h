@@ -68,7 +68,8 @@ struct ImportedModel {
   /// What files of the other format say of the model.
   Description description;
   /// The model as a complete definition, or why there is none.
-  absl::StatusOr<spec::ModelDefinition> definition = absl::UnimplementedError("is a graph of ONNX, which no definition says");
+  absl::StatusOr<spec::ModelDefinition> definition =
+      absl::UnimplementedError("is a graph of ONNX, which no definition says");
 };
 
 /// Imports the model at `path`: a GGUF file, a Hugging Face directory or an ONNX file. Fails with one line
@@ -78,8 +79,8 @@ absl::StatusOr<ImportedModel> importModel(const std::string &path, const ImportO
 
 /// The model that a complete definition says, with parameters that say how they begin
 /// (frontend/spec/ParameterAttributes.h) and without a tokenizer. `source` names it in messages.
-absl::StatusOr<ImportedModel> importDefinition(const spec::ModelDefinition &definition, const std::string &source,
-                                               mlir::MLIRContext *context);
+absl::StatusOr<ImportedModel> importDefinition(const spec::ModelDefinition &definition,
+                                               const std::string &source, mlir::MLIRContext *context);
 
 } // namespace llmc::frontend
 

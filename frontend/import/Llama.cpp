@@ -46,7 +46,9 @@ bool isMixtral(const Checkpoint &checkpoint, Hyperparameters &fields) {
 void describe(GatedDecoder &decoder, Format format) {
   using Definition = spec::ModelDefinition;
   const bool isMistral = decoder.attention.window.has_value();
-  decoder.family = decoder.experts ? Definition::MIXTRAL : isMistral ? Definition::MISTRAL : Definition::LLAMA;
+  decoder.family = decoder.experts ? Definition::MIXTRAL
+                   : isMistral     ? Definition::MISTRAL
+                                   : Definition::LLAMA;
   decoder.neighboursInGguf = true;
   if (format == Format::Gguf)
     decoder.rope.style = nn::RopeStyle::Interleaved;
@@ -99,4 +101,5 @@ constexpr llvm::StringLiteral kGguf[] = {"llama"};
 
 } // namespace
 
-const Family llmc::frontend::kLlama = {"llama", ModelKind::Generate, kHuggingFace, kGguf, buildLlama, buildDefinedDecoder<describe>};
+const Family llmc::frontend::kLlama = {"llama", ModelKind::Generate, kHuggingFace,
+                                       kGguf,   buildLlama,          buildDefinedDecoder<describe>};

@@ -46,4 +46,5 @@ constexpr llvm::StringLiteral kGguf[] = {"phi3"};
 
 } // namespace
 
-const Family llmc::frontend::kPhi3 = {"phi3", ModelKind::Generate, kHuggingFace, kGguf, buildPhi3, buildDefinedDecoder<describe>};
+const Family llmc::frontend::kPhi3 = {"phi3", ModelKind::Generate, kHuggingFace,
+                                      kGguf,  buildPhi3,           buildDefinedDecoder<describe>};

@@ -75,5 +75,7 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3ForCausalLM", "Qwen3Model
 
 } // namespace
 
-const Family llmc::frontend::kQwen2 = {"qwen2", ModelKind::Generate, kHuggingFace2, kGguf2, buildQwen2, buildDefinedDecoder<describeQwen2>};
-const Family llmc::frontend::kQwen3 = {"qwen3", ModelKind::Generate, kHuggingFace3, kGguf3, buildQwen3, buildDefinedDecoder<describeQwen3>};
+const Family llmc::frontend::kQwen2 = {"qwen2", ModelKind::Generate, kHuggingFace2,
+                                       kGguf2,  buildQwen2,          buildDefinedDecoder<describeQwen2>};
+const Family llmc::frontend::kQwen3 = {"qwen3", ModelKind::Generate, kHuggingFace3,
+                                       kGguf3,  buildQwen3,          buildDefinedDecoder<describeQwen3>};

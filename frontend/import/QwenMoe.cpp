@@ -88,7 +88,9 @@ constexpr llvm::StringLiteral kHuggingFace3[] = {"Qwen3MoeForCausalLM", "Qwen3Mo
 
 } // namespace
 
-const Family llmc::frontend::kQwen2Moe = {"qwen2moe", ModelKind::Generate, kHuggingFace2, kGguf2,
+const Family llmc::frontend::kQwen2Moe = {"qwen2moe",    ModelKind::Generate,
+                                          kHuggingFace2, kGguf2,
                                           buildQwen2Moe, buildDefinedDecoder<describeQwen2Moe>};
-const Family llmc::frontend::kQwen3Moe = {"qwen3moe", ModelKind::Generate, kHuggingFace3, kGguf3,
+const Family llmc::frontend::kQwen3Moe = {"qwen3moe",    ModelKind::Generate,
+                                          kHuggingFace3, kGguf3,
                                           buildQwen3Moe, buildDefinedDecoder<describeQwen3Moe>};

@@ -46,9 +46,9 @@ EncoderHeadNames robertaHeadNames() {
 
 Encoder readRoberta(const Checkpoint &checkpoint, Hyperparameters &fields) {
   const bool isXlm = StringRef(checkpoint.architecture()).starts_with("XLM");
-  Encoder encoder =
-      readEncoder(checkpoint, fields,
-                  isXlm ? spec::ModelDefinition::XLM_ROBERTA : spec::ModelDefinition::ROBERTA, robertaNames());
+  Encoder encoder = readEncoder(checkpoint, fields,
+                                isXlm ? spec::ModelDefinition::XLM_ROBERTA : spec::ModelDefinition::ROBERTA,
+                                robertaNames());
   readFirstPosition(fields, encoder);
   return encoder;
 }
@@ -86,5 +86,5 @@ constexpr llvm::StringLiteral kHuggingFace[] = {"RobertaModel",
 
 } // namespace
 
-const Family llmc::frontend::kRoberta = {
-    "roberta", ModelKind::Embed, kHuggingFace, {}, buildRoberta, buildDefinedRoberta, buildRobertaWithHead};
+const Family llmc::frontend::kRoberta = {"roberta",    ModelKind::Embed,    kHuggingFace,        {},
+                                         buildRoberta, buildDefinedRoberta, buildRobertaWithHead};

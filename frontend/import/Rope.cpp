@@ -238,21 +238,22 @@ nn::RopeScalingAttr ScalingBuilder::yarn(double factor, double betaSlow, double 
 }
 
 nn::RopeScalingAttr ScalingBuilder::factors(ArrayRef<double> factors, double attentionFactor) {
-  return nn::RopeScalingAttr::get(
-      builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {},
-      attentionFactor == 1 ? FloatAttr() : builder.getF64FloatAttr(attentionFactor),
-      builder.getDenseF64ArrayAttr(factors));
+  return nn::RopeScalingAttr::get(builder.getContext(), nn::RopeScalingKind::Factors, {}, {}, {}, {},
+                                  attentionFactor == 1 ? FloatAttr()
+                                                       : builder.getF64FloatAttr(attentionFactor),
+                                  builder.getDenseF64ArrayAttr(factors));
 }
 
-nn::RopeScalingAttr ScalingBuilder::get(nn::RopeScalingKind kind, double factor, std::optional<double> lowFreq,
-                                        std::optional<double> highFreq, std::optional<int64_t> context,
+nn::RopeScalingAttr ScalingBuilder::get(nn::RopeScalingKind kind, double factor,
+                                        std::optional<double> lowFreq, std::optional<double> highFreq,
+                                        std::optional<int64_t> context,
                                         std::optional<double> attentionFactor) {
   auto number = [&](std::optional<double> value) {
     return value ? builder.getF64FloatAttr(*value) : FloatAttr();
   };
-  return nn::RopeScalingAttr::get(builder.getContext(), kind, number(factor), number(lowFreq), number(highFreq),
-                                  context ? builder.getI64IntegerAttr(*context) : IntegerAttr(),
-                                  number(attentionFactor), {});
+  return nn::RopeScalingAttr::get(
+      builder.getContext(), kind, number(factor), number(lowFreq), number(highFreq),
+      context ? builder.getI64IntegerAttr(*context) : IntegerAttr(), number(attentionFactor), {});
 }
 
 double llmc::frontend::yarnMagnitude(double factor, double strength) {

@@ -56,7 +56,9 @@ private:
     error.Update(
         absl::InvalidArgumentError(absl::StrCat("model.", field, " is ", found, ", expected ", expected)));
   }
-  std::string ofFamily(absl::string_view expected) const { return absl::StrCat(expected, " for family ", family); }
+  std::string ofFamily(absl::string_view expected) const {
+    return absl::StrCat(expected, " for family ", family);
+  }
   void checkSize(absl::string_view field, uint32_t value) {
     if (value < 1 || value > kMostSize)
       fail(field, absl::StrCat(value), absl::StrCat("1 to ", kMostSize));
@@ -150,7 +152,8 @@ private:
            absl::StrCat("a multiple of attention.kv_heads (", attention.kv_heads(), ")"));
     if (attention.head_size() == 0) {
       if (model.width() % heads != 0)
-        fail("width", absl::StrCat(model.width()), absl::StrCat("a multiple of attention.heads (", heads, ")"));
+        fail("width", absl::StrCat(model.width()),
+             absl::StrCat("a multiple of attention.heads (", heads, ")"));
       attention.set_head_size(model.width() / heads);
     }
     checkSize("attention.head_size", attention.head_size());
@@ -436,9 +439,10 @@ private:
 double estimateParameters(const ModelDefinition &model) {
   const double width = model.width(), heads = model.attention().heads();
   const Experts &experts = model.mlp().experts();
-  const double layer = 4 * width * heads * model.attention().head_size() +
-                       3 * width * (double(model.mlp().inner()) + double(experts.count()) * experts.inner() +
-                                    experts.shared_inner());
+  const double layer =
+      4 * width * heads * model.attention().head_size() +
+      3 * width *
+          (double(model.mlp().inner()) + double(experts.count()) * experts.inner() + experts.shared_inner());
   const double tokens = double(model.vocabulary()) + model.context();
   return (double(model.layers()) + model.decoder().layers()) * layer + 2 * tokens * width;
 }
@@ -463,7 +467,8 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
       return wrong(field, absl::StrCat(value), absl::StrCat("1 to ", kMostSize));
   const FamilyRules *rules = rulesOf(model.family());
   if (!rules)
-    return wrong("family", ModelDefinition::Family_Name(model.family()), "LLAMA, GPT2, BERT, T5 or another family");
+    return wrong("family", ModelDefinition::Family_Name(model.family()),
+                 "LLAMA, GPT2, BERT, T5 or another family");
   if (absl::Status status = Completion(model, *rules).complete(); !status.ok())
     return status;
   constexpr double kMostParameters = 0x1p60;

@@ -19,8 +19,8 @@ inline constexpr uint32_t kMostSize = 1 << 24;
 /// Errors name the field: `model.attention.heads is 0, expected 1 to 16777216`.
 absl::StatusOr<ModelDefinition> complete(ModelDefinition definition, int64_t vocabulary);
 
-/// Reads a complete definition from protobuf's text form. Errors are one line that begins with the file, or with
-/// `source`, and the place or the field.
+/// Reads a complete definition from protobuf's text form. Errors are one line that begins with the file, or
+/// with `source`, and the place or the field.
 absl::StatusOr<ModelDefinition> readDefinition(const std::string &path);
 absl::StatusOr<ModelDefinition> parseDefinition(absl::string_view source, absl::string_view text);
 

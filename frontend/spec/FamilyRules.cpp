@@ -10,7 +10,8 @@ namespace {
 
 using D = ModelDefinition;
 
-constexpr std::initializer_list<Mlp::Kind> kGatedSilu = {Mlp::GATED_SILU}, kGatedGelu = {Mlp::GATED_GELU_TANH},
+constexpr std::initializer_list<Mlp::Kind> kGatedSilu = {Mlp::GATED_SILU},
+                                           kGatedGelu = {Mlp::GATED_GELU_TANH},
                                            kPlain = {Mlp::GELU, Mlp::GELU_TANH, Mlp::RELU, Mlp::SILU},
                                            kT5 = {Mlp::RELU, Mlp::GELU, Mlp::SILU, Mlp::GATED_GELU_TANH,
                                                   Mlp::GATED_SILU};

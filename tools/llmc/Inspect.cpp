@@ -21,7 +21,8 @@ void addInspectOptions(CLI::App &command, InspectOptions &options) {
       ->required()
       ->check(pathOfFile());
   CLI::Option *json = command.add_flag("--json", options.json, "Print one JSON object instead of a table");
-  command.add_flag("--definition", options.definition, "Print the model as a definition, which llmc train takes")
+  command
+      .add_flag("--definition", options.definition, "Print the model as a definition, which llmc train takes")
       ->excludes(json);
   command.add_flag(
       "--verify", options.verify,
@@ -75,8 +76,8 @@ static Summary summarize(const runtime::ArtifactFile &file) {
 
 static ExitCode inspect(const InspectOptions &options) {
   if (options.definition)
-    return failUsage(absl::StrCat("--definition: ", options.path,
-                                  " is no checkpoint, expected one or a definition"));
+    return failUsage(
+        absl::StrCat("--definition: ", options.path, " is no checkpoint, expected one or a definition"));
   auto file = runtime::ArtifactFile::open(options.path,
                                           options.verify ? runtime::Verify::Always : runtime::Verify::Never);
   if (!file.ok())

@@ -13,7 +13,7 @@ struct InspectOptions {
   std::string path;
   bool json = false;
   bool definition = false; ///< print the model as a definition
-  bool verify = false; ///< check all checksums of an artifact
+  bool verify = false;     ///< check all checksums of an artifact
 };
 
 /// Registers all options of llmc inspect.

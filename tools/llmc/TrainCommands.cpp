@@ -133,9 +133,8 @@ buildDefinition(const train::Recipe &recipe, const std::string &path, const std:
 }
 
 /// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
-absl::StatusOr<frontend::ImportedModel>
-readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
-              const frontend::ImportedModel &learner) {
+absl::StatusOr<frontend::ImportedModel> readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
+                                                      const frontend::ImportedModel &learner) {
   const std::string &path = recipe.has_distillation() ? recipe.distillation().teacher() : recipe.checkpoint();
   absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
   if (!model.ok())

@@ -82,22 +82,21 @@ TEST_P(Definition, OfACheckpointIsTheSameModel) {
   expectSameParameters(path, expectSameAgain(path));
 }
 
-INSTANTIATE_TEST_SUITE_P(, Definition,
-                         ::testing::Values("llama-odd", "llama-tied", "mistral-window", "mixtral-odd", "gpt2-odd",
-                                         "qwen2-odd", "qwen2-window", "qwen3-odd", "qwen3-window", "qwen2moe-odd",
-                                         "qwen3moe-odd", "qwen3moe-dense", "gemma-odd", "gemma2-odd", "gemma3-odd",
-                                         "phi3-odd", "bert-odd", "roberta-odd", "xlm-roberta-odd",
-                                         "distilbert-odd", "t5-odd", "t5-gated", "bart-odd", "marian-odd", "heads/bert-masked", "heads/bert-sequence",
-                                         "heads/bert-tokens", "heads/bert-answer", "heads/roberta-masked",
-                                         "heads/roberta-sequence", "heads/roberta-tokens", "heads/roberta-answer",
-                                         "heads/distilbert-masked", "heads/distilbert-sequence",
-                                         "heads/distilbert-tokens", "heads/distilbert-answer"),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace_if(
-                               name.begin(), name.end(), [](char c) { return c == '-' || c == '/'; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , Definition,
+    ::testing::Values("llama-odd", "llama-tied", "mistral-window", "mixtral-odd", "gpt2-odd", "qwen2-odd",
+                      "qwen2-window", "qwen3-odd", "qwen3-window", "qwen2moe-odd", "qwen3moe-odd",
+                      "qwen3moe-dense", "gemma-odd", "gemma2-odd", "gemma3-odd", "phi3-odd", "bert-odd",
+                      "roberta-odd", "xlm-roberta-odd", "distilbert-odd", "t5-odd", "t5-gated", "bart-odd",
+                      "marian-odd", "heads/bert-masked", "heads/bert-sequence", "heads/bert-tokens",
+                      "heads/bert-answer", "heads/roberta-masked", "heads/roberta-sequence",
+                      "heads/roberta-tokens", "heads/roberta-answer", "heads/distilbert-masked",
+                      "heads/distilbert-sequence", "heads/distilbert-tokens", "heads/distilbert-answer"),
+    [](const auto &info) {
+      std::string name = info.param;
+      std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '/'; }, '_');
+      return name;
+    });
 
 TEST(Definitions, OfVariantsAreTheSameModels) {
   for (const auto &variant : nlohmann::json::parse(std::ifstream(goldenFolder + "variants.json"))) {
@@ -110,7 +109,8 @@ TEST(Definitions, OfVariantsAreTheSameModels) {
 TEST(Definitions, OfGgufFilesAreTheSameModels) {
   TemporaryFolder folder;
   for (const char *checkpoint :
-       {"llama-odd", "llama-tied", "mistral-window", "gpt2-odd", "qwen2-odd", "qwen3-odd", "gemma-odd", "gemma2-odd", "gemma3-odd", "phi3-odd", "bert-odd", "t5-odd", "t5-gated"}) {
+       {"llama-odd", "llama-tied", "mistral-window", "gpt2-odd", "qwen2-odd", "qwen3-odd", "gemma-odd",
+        "gemma2-odd", "gemma3-odd", "phi3-odd", "bert-odd", "t5-odd", "t5-gated"}) {
     SCOPED_TRACE(checkpoint);
     EXPECT_NE(expectSameAgain(folder.write("m.gguf", GgufConversion(checkpoint).file())), "");
   }
@@ -166,7 +166,8 @@ embedding {
 
 TEST(Definitions, RepeatPatternsFromTheFirstLayerOn) {
   const std::string model =
-      "family: QWEN3 vocabulary: 9 context: 8 width: 8 attention { heads: 2 head_norm: true window: 3 pattern: PATTERN } "
+      "family: QWEN3 vocabulary: 9 context: 8 width: 8 attention { heads: 2 head_norm: true window: 3 "
+      "pattern: PATTERN } "
       "mlp { kind: GATED_SILU inner: 9 } norm { kind: RMS } positions { kind: ROTARY } layers: ";
   auto patternOf = [&](const std::string &pattern, int layers) {
     std::string text = model + std::to_string(layers);
@@ -222,11 +223,13 @@ TEST(Definitions, ThatMakeNoSenseAreRefusedByName) {
   EXPECT_TRUE(spec::parseDefinition("f", llama).ok());
   EXPECT_TRUE(spec::parseDefinition("f", bert).ok());
   const std::pair<std::string, const char *> refused[] = {
-      {"layers: 2 depth: 3", "f:1:16: Message type \"llmc.spec.ModelDefinition\" has no field named \"depth\"."},
+      {"layers: 2 depth: 3",
+       "f:1:16: Message type \"llmc.spec.ModelDefinition\" has no field named \"depth\"."},
       {llama + "family: FAMILY_UNSPECIFIED",
        "f: model.family is FAMILY_UNSPECIFIED, expected LLAMA, GPT2, BERT, T5 or another family"},
       {llama + "mlp { kind: RELU }", "f: model.mlp.kind is RELU, expected GATED_SILU for family LLAMA"},
-      {llama + "attention { window: 8 }", "f: model.attention.window is there, expected none for family LLAMA"},
+      {llama + "attention { window: 8 }",
+       "f: model.attention.window is there, expected none for family LLAMA"},
       {llama + "attention { head_norm: true }",
        "f: model.attention.head_norm is true, expected false for family LLAMA"},
       {llama + "attention { heads: 5 }", "f: model.width is 48, expected a multiple of attention.heads (5)"},
@@ -235,13 +238,14 @@ TEST(Definitions, ThatMakeNoSenseAreRefusedByName) {
       {llama + "positions { scaling { llama3 { factor: 2 low_freq_factor: 4 high_freq_factor: 1 } } }",
        "f: model.positions.scaling.llama3.high_freq_factor is 1, expected more than low_freq_factor (4)"},
       {llama + "positions { scaling { factors { divisors: [1, 2] } } }",
-       "f: model.positions.scaling.factors.divisors is a list of 2, expected 6: half of the dimensions that rotate"},
+       "f: model.positions.scaling.factors.divisors is a list of 2, expected 6: half of the dimensions that "
+       "rotate"},
       {llama + "head { kind: MASKED_TOKENS }",
        "f: model.head.kind is MASKED_TOKENS, expected NEXT_TOKEN or NONE for family LLAMA"},
-      {llama + "mlp { experts { count: 2 } }", "f: model.mlp.experts is there, expected none for family LLAMA"},
+      {llama + "mlp { experts { count: 2 } }",
+       "f: model.mlp.experts is there, expected none for family LLAMA"},
       {llama + "decoder { layers: 1 }", "f: model.decoder is there, expected none for family LLAMA"},
-      {llama + "family: QWEN2",
-       "f: model.attention.bias is false, expected true for family QWEN2"},
+      {llama + "family: QWEN2", "f: model.attention.bias is false, expected true for family QWEN2"},
       {llama + "family: MISTRAL", "f: model.attention.window is missing, which family MISTRAL has always"},
       {llama + "family: GEMMA3 mlp { kind: GATED_GELU_TANH } norm { placement: BEFORE }",
        "f: model.norm.placement is BEFORE, expected AROUND for family GEMMA3"},

@@ -1,5 +1,5 @@
-#include "frontend/spec/Definition.h"
 #include "train/Recipe.h"
+#include "frontend/spec/Definition.h"
 
 #include "gtest/gtest.h"
 #include <fstream>
@@ -40,9 +40,10 @@ TEST(Recipe, HasDefaults) {
 }
 
 TEST(Recipe, IsRefusedByField) {
-  EXPECT_EQ(messageAfter([](Recipe &r) { r.set_preset("tiny"); }),
-            "preset is 'tiny', expected one of gpt2-124m, gpt2-1.5b, llama-135m, llama-1b, bert-base, t5-small, "
-            "llama-tiny");
+  EXPECT_EQ(
+      messageAfter([](Recipe &r) { r.set_preset("tiny"); }),
+      "preset is 'tiny', expected one of gpt2-124m, gpt2-1.5b, llama-135m, llama-1b, bert-base, t5-small, "
+      "llama-tiny");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_model(); }),
             "preset and model are both there, expected one of them");
   EXPECT_EQ(messageAfter([](Recipe &r) { r.mutable_batch()->set_length(512); }),
