@@ -12,7 +12,8 @@ namespace llmc::spec {
 /// Bounds of factors.
 inline constexpr double kMostFactor = 1e6, kLeastFactor = 1e-6;
 
-/// What fills in a part of a definition derives from this: checks of fields, which keep the first thing that is wrong.
+/// What fills in a part of a definition derives from this: checks of fields, which keep the first thing that
+/// is wrong.
 class Checks {
 protected:
   explicit Checks(const FamilyRules &rules)

@@ -75,13 +75,13 @@ static Summary summarize(const runtime::ArtifactFile &file) {
 }
 
 static ExitCode inspect(const InspectOptions &options) {
-  if (options.definition)
-    return failUsage(
-        absl::StrCat("--definition: ", options.path, " is no checkpoint, expected one or a definition"));
   auto file = runtime::ArtifactFile::open(options.path,
                                           options.verify ? runtime::Verify::Always : runtime::Verify::Never);
   if (!file.ok())
     return fail(file.status());
+  if (options.definition)
+    return failUsage(absl::StrCat("--definition: ", options.path,
+                                  " is an artifact, expected a checkpoint or a definition"));
   Summary summary = summarize(*file);
   if (options.verify)
     summary.facts.emplace_back("checksums", "all match");
