@@ -228,6 +228,7 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
     view.shape = *std::move(shape);
     view.data = reinterpret_cast<float *>(base + parameter.offset());
     view.transposed = training().initializers(i).transposed() && view.shape.size() == whole.size();
+    view.row = training().initializers(i).row() && view.shape == whole;
     view.otherName = training().initializers(i).first_name();
     view.optional = training().initializers(i).optional() && part != Part::Reference;
     views.push_back(std::move(view));

@@ -168,6 +168,7 @@ private:
       initializer.set_deviation(numberAttribute(param, spec::kDeviationAttribute));
       initializer.set_value(numberAttribute(param, spec::kValueAttribute));
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
+      initializer.set_row(param->hasAttr(recipe::kRowAttribute));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       initializer.set_optional(param->hasAttr(frontend::kNewParameter));
       initializer.set_reference(param->hasAttr(recipe::kReferenceAttribute));
@@ -250,6 +251,7 @@ private:
     }
     training.set_sequences(recipe.batch().sequences());
     training.set_length(recipe.batch().length());
+    training.set_source_length(recipe.batch().source_length());
     for (const std::string &state : recipe::stateNames(recipe))
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
@@ -279,6 +281,8 @@ private:
     *training.mutable_masking() = options.masking;
     if (options.checkpoint)
       training.set_first_position(static_cast<uint32_t>(options.checkpoint->info.sizes.firstPosition));
+    if (options.checkpoint && options.checkpoint->info.startToken)
+      training.set_start_token(static_cast<uint32_t>(*options.checkpoint->info.startToken));
     runtime::Target &described = *manifest.mutable_target();
     described.set_triple(target.triple);
     described.set_cpu(target.cpu);

@@ -40,8 +40,12 @@ public:
     startToken = fields.integerOr({"decoder_start_token_id", ""}, 2, 0, vocabulary.value - 1);
     hasLogitsBias = checkpoint.find("final_logits_bias");
     refuseUnknownOptions(fields);
-    if (hasLogitsBias)
+    if (hasLogitsBias) {
       checkpoint.flattenRow("final_logits_bias");
+      checkpoint.makeConstant("final_logits_bias");
+    }
+    if (kind == Positions::Sinusoidal)
+      checkpoint.makeConstant(kSinusoids);
     if (kind == Positions::Sinusoidal && fields.ok() && !checkpoint.find(kSinusoids))
       checkpoint.addTensor(kSinusoids, {context.value, hidden.value}, sinusoids());
   }

@@ -118,7 +118,8 @@ private:
 
   Value attend(Value query, Value key, Value value) {
     const Attention &attention = model.attention();
-    auto op = nn::AttentionOp::create(b, query, key, value, segments, /*bias=*/Value(),
+    auto op = nn::AttentionOp::create(b, query, key, value, segments, /*key_segments=*/Value(), /*bias=*/Value(),
+                                      /*by_distance=*/UnitAttr(),
                                       /*causal=*/b.getUnitAttr(), b.getI64IntegerAttr(attention.heads()),
                                       b.getI64IntegerAttr(attention.kv_heads()),
                                       b.getF64FloatAttr(1 / std::sqrt(double(attention.head_size()))),
