@@ -169,6 +169,9 @@ private:
       initializer.set_value(numberAttribute(param, spec::kValueAttribute));
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
       initializer.set_row(param->hasAttr(recipe::kRowAttribute));
+      if (auto numbers = param->getAttrOfType<DenseElementsAttr>(recipe::kContentsAttribute))
+        for (float number : numbers.getValues<float>())
+          initializer.mutable_contents()->append(reinterpret_cast<const char *>(&number), sizeof(number));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       initializer.set_optional(param->hasAttr(frontend::kNewParameter));
       initializer.set_reference(param->hasAttr(recipe::kReferenceAttribute));

@@ -115,8 +115,7 @@ private:
       if (param->hasAttr(frontend::kNewParameter))
         initialize(param);
       if (const frontend::StoredTensor *stored = model.source->find(param.getSymName()))
-        if (absl::Status status = describe(param, *stored); !status.ok())
-          return status;
+        describe(param, *stored);
     }
     for (auto each : module.getOps<func::FuncOp>())
       for (auto load : each.getOps<nn::LoadOp>())
@@ -124,11 +123,14 @@ private:
     return absl::OkStatus();
   }
 
-  /// Says how `param` lies in checkpoints.
-  absl::Status describe(nn::ParamOp param, const frontend::StoredTensor &stored) {
-    if (stored.isAdded)
-      return refuse(absl::StrCat("has no tensor '", param.getSymName().str(),
-                                 "', which training needs though it can be computed"));
+  /// Says how `param` lies in checkpoints, and whether it is trained.
+  void describe(nn::ParamOp param, const frontend::StoredTensor &stored) {
+    if (stored.isAdded) {
+      const auto *numbers = reinterpret_cast<const float *>(stored.bytes.data());
+      param->setAttr(kContentsAttribute,
+                     DenseElementsAttr::get(cast<RankedTensorType>(param.getType()),
+                                            ArrayRef(numbers, stored.bytes.size() / sizeof(float))));
+    }
     if (stored.isTransposed)
       param->setAttr(spec::kTransposedAttribute, b.getUnitAttr());
     if (stored.isRow)
@@ -138,13 +140,12 @@ private:
     if (!stored.nameInFile.empty())
       param->setAttr(kFirstNameAttribute, b.getStringAttr(stored.nameInFile));
     if (stored.droppedRows == 0)
-      return absl::OkStatus();
+      return;
     // Tables of positions are whole again, as checkpoints have them, and positions begin further on.
     auto type = cast<RankedTensorType>(param.getType());
     param.setType(
         RankedTensorType::get({type.getDimSize(0) + stored.droppedRows, type.getDimSize(1)}, b.getF32Type()));
     model.info.sizes.firstPosition = stored.droppedRows;
-    return absl::OkStatus();
   }
 
   /// Biases of relative positions are read by distance: tokens of a sequence are as far from each other as

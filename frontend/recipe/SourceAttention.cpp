@@ -25,10 +25,8 @@ public:
     segments = addInput(loss, "segments", loss.getArgument(0).getType());
     nn::fixRows(encode, int64_t{batch.sequences()} * batch.source_length());
     takeEncoder();
-    for (auto [argument, filled] : llvm::zip_equal(inputsOf(loss, "source_cache"), cachesOfSource))
-      attendToRows(argument, filled);
-    for (nn::CacheAppendOp append : cachesOfSource)
-      append.erase();
+    for (auto [cache, source] : llvm::zip_equal(inputsOf(loss, "source_cache"), sources))
+      attendToRows(cache, source);
     llvm::BitVector unused(loss.getNumArguments());
     for (StringRef name : {"source_cache", "source_ends"})
       for (BlockArgument argument : inputsOf(loss, name))
@@ -37,6 +35,11 @@ public:
   }
 
 private:
+  /// What the encoder puts into a cache: [rows of sources, width].
+  struct Source {
+    Value key, value;
+  };
+
   static SmallVector<BlockArgument> inputsOf(func::FuncOp function, StringRef name) {
     return llvm::filter_to_vector(function.getArguments(), [&](BlockArgument argument) {
       auto mark = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.input");
@@ -56,25 +59,26 @@ private:
       attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(batch.source_length()));
     }
     Operation *terminator = encode.front().getTerminator();
-    for (Value cache : terminator->getOperands())
-      cachesOfSource.push_back(cache.getDefiningOp<nn::CacheAppendOp>());
+    const SmallVector<Value> filled(terminator->getOperands());
     terminator->erase();
+    for (Value cache : filled) {
+      auto append = cache.getDefiningOp<nn::CacheAppendOp>();
+      sources.push_back({append.getKey(), append.getValue()});
+      append.erase();
+    }
     Block &body = loss.front();
     body.getOperations().splice(body.begin(), encode.front().getOperations());
-    for (BlockArgument argument : inputsOf(encode, "source_cache"))
-      for (Operation *user : argument.getUsers())
-        user->dropAllReferences();
     encode.erase();
   }
 
-  /// Attention to the cache `argument` is attention to what `filled` put there.
-  void attendToRows(BlockArgument argument, nn::CacheAppendOp filled) {
-    for (Operation *user : llvm::make_early_inc_range(argument.getUsers())) {
+  /// Attention to `cache` becomes attention to what the encoder puts there.
+  void attendToRows(BlockArgument cache, const Source &source) {
+    for (Operation *user : llvm::make_early_inc_range(cache.getUsers())) {
       auto cached = cast<nn::CachedAttentionOp>(user);
       b.setInsertionPoint(cached);
       b.setLoc(cached.getLoc());
       auto attention = nn::AttentionOp::create(
-          b, cached.getQuery(), filled.getKey(), filled.getValue(), segments, sourceSegments,
+          b, cached.getQuery(), source.key, source.value, segments, sourceSegments,
           /*bias=*/Value(), /*by_distance=*/UnitAttr(), /*causal=*/UnitAttr(), cached.getHeadsAttr(),
           cached.getKvHeadsAttr(), cached.getScaleAttr(), cached.getWindowAttr(), cached.getSoftcapAttr(),
           cached.getAlibiAttr());
@@ -88,7 +92,7 @@ private:
   const train::BatchSize &batch;
   ImplicitLocOpBuilder b;
   Value segments, sourceSegments;
-  SmallVector<nn::CacheAppendOp> cachesOfSource; ///< as the encoder fills them, in the order of layers
+  SmallVector<Source> sources; ///< in the order of caches
 };
 
 } // namespace

@@ -44,6 +44,9 @@ inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";
 /// Marks vectors that lie in checkpoints as matrices of one row.
 inline constexpr llvm::StringLiteral kRowAttribute = "llmc.row";
 
+/// The numbers of a parameter that is computed, and that no checkpoint has.
+inline constexpr llvm::StringLiteral kContentsAttribute = "llmc.contents";
+
 /// Marks parameters of a frozen model beside the one that learns.
 inline constexpr llvm::StringLiteral kReferenceAttribute = "llmc.reference";
 
