@@ -10,7 +10,7 @@ import pathlib
 import torch
 from gradients import PROJECTIONS
 from make_gradients import describe
-from pairs import CASES, CURVE_EVERY, CURVE_RATE, CURVE_SEED, CURVE_STEPS, CURVES, batches, pairs
+from pairs import CASES, CURVE_EVERY, CURVE_SEED, CURVE_STEPS, CURVES, batches, pairs
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSeq2SeqLM
 
@@ -18,7 +18,11 @@ HERE = pathlib.Path(__file__).parent
 
 
 def load(name, dtype):
-    return AutoModelForSeq2SeqLM.from_pretrained(HERE.parent / "golden" / name, dtype=dtype, attn_implementation="eager").eval()
+    model = AutoModelForSeq2SeqLM.from_pretrained(HERE.parent / "golden" / name, dtype=dtype, attn_implementation="eager").eval()
+    for module in model.modules(): # what Marian's targets begin with is its padding, whose embedding transformers does not train
+        if isinstance(module, torch.nn.Embedding):
+            module.padding_idx = None
+    return model
 
 
 def loss_of(model, made, smoothing=0.0):
@@ -38,16 +42,17 @@ def gradients_of(folder, lines, shape):
     loss = loss_of(model, batch, 0.1 if "smoothing" in lines else 0.0)
     loss.backward()
     found = describe(model, loss)
-    learned = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    found["gradients"] = {name: gradient for name, gradient in found["gradients"].items() if name in learned}
+    if model.config.model_type == "marian": # whose positions are sines and cosines, in no file
+        for stack in ("encoder", "decoder"):
+            found["gradients"].pop(f"model.{stack}.embed_positions.weight")
     if "final_logits_bias" in model.state_dict():
         found["gradients"]["final_logits_bias"] = {"norm": 0, "projections": [0] * PROJECTIONS}
     return found
 
 
-def curve_of(folder, shape):
+def curve_of(folder, rate, shape):
     model = load(folder, torch.float32)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=CURVE_RATE, betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
     losses = []
     for _, batch in zip(range(CURVE_STEPS), batches(pairs(model.config.vocab_size, 41), shape, CURVE_SEED)):
         loss = loss_of(model, batch)
@@ -61,7 +66,7 @@ def curve_of(folder, shape):
 def main():
     torch.set_num_threads(1)
     found = {name: gradients_of(folder, lines, shape) for name, (folder, lines, shape) in CASES.items()}
-    found |= {name: curve_of(folder, shape) for name, (folder, _, shape) in CURVES.items()}
+    found |= {name: curve_of(folder, rate, shape) for name, (folder, rate, shape) in CURVES.items()}
     (HERE / "sequence_to_sequence.json").write_text(json.dumps(found, separators=(",", ":")) + "\n")
 
 

@@ -14,7 +14,7 @@ import tempfile
 import deployed
 import pairs
 import steps
-from pairs import CASES, CURVE_EVERY, CURVE_RATE, CURVE_SEED, CURVE_STEPS, CURVES
+from pairs import CASES, CURVE_EVERY, CURVE_SEED, CURVE_STEPS, CURVES
 from steps import RATE, run
 
 CURVE_BOUND = 1e-3
@@ -68,12 +68,12 @@ def losses_of(folder, key="loss"):
 
 
 def check_curve(workshop, name, library):
-    model, lines, shape = CURVES[name]
+    model, rate, shape = CURVES[name]
     made = pairs.pairs(workshop.vocabulary(model), 41)
     data, held = workshop.write_pairs(name, made), workshop.write_pairs(f"{name}-held", made[:7])
-    settings = (f'train_data: "{data}" validation_data: "{held}" steps: {CURVE_STEPS} learning_rate: {CURVE_RATE} '
+    settings = (f'train_data: "{data}" validation_data: "{held}" steps: {CURVE_STEPS} learning_rate: {rate} '
                 f"seed: {CURVE_SEED} evaluate_every: 70")
-    trainer = workshop.trainer(name, model, f"{lines} optimizer {{ adamw {{}} }}", shape, settings)
+    trainer = workshop.trainer(name, model, "optimizer { adamw {} }", shape, settings)
     run(trainer, "-q", "--threads", "2")
     for step, (found, wanted) in enumerate(zip(losses_of(workshop.folder / name)[::CURVE_EVERY], workshop.expected[name], strict=True)):
         if abs(found - wanted) > CURVE_BOUND:
@@ -98,9 +98,9 @@ def check_curve(workshop, name, library):
 
 def check_batches(workshop):
     """Accumulated batches of one sequence are a large one; pairs that are too long are cut, and keep their ends."""
-    model, lines, shape = CURVES["bart-curve"]
-    data = f'train_data: "{workshop.folder}/bart-curve.tokens" seed: {CURVE_SEED} steps: 4 learning_rate: {CURVE_RATE}'
-    parts = workshop.trainer("parts", model, f"{lines} optimizer {{ adamw {{}} }}", (1, *shape[1:]), f"{data} accumulation: {shape[0]}")
+    model, rate, shape = CURVES["bart-curve"]
+    data = f'train_data: "{workshop.folder}/bart-curve.tokens" seed: {CURVE_SEED} steps: 4 learning_rate: {rate}'
+    parts = workshop.trainer("parts", model, "optimizer { adamw {} }", (1, *shape[1:]), f"{data} accumulation: {shape[0]}")
     run(parts, "-q")
     whole = losses_of(workshop.folder / "bart-curve")
     for step, loss in enumerate(losses_of(workshop.folder / "parts")):
