@@ -22,12 +22,12 @@ enum class Order { AsStored, Shuffled };
 
 /// What becomes of a document that does not fit into the rest of a sequence.
 enum class Packing {
-  Split, ///< it goes on in the next sequence
-  Whole, ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
+  Split,  ///< it goes on in the next sequence
+  Whole,  ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
   Groups, ///< each has one, beside the others of its group; one that is longer keeps its last token, or its
           ///< end. Batches are of different groups, and what is left of an epoch is dropped
-  Pairs   ///< of two, the first one goes to the sequence of sources beside the second one's. Both begin in the
-          ///< next sequences if one does not fit; one that is longer is cut, and keeps its last token
+  Pairs ///< of two, the first one goes to the sequence of sources beside the second one's. Both begin in the
+        ///< next sequences if one does not fit; one that is longer is cut, and keeps its last token
 };
 
 /// What is to be predicted.
@@ -67,8 +67,8 @@ struct Batch {
   std::vector<int32_t> choices;   ///< of Packing::Groups: the right one of each group's candidates; -1: none
   /// The same of sources, of Packing::Pairs, whose segments are those of their targets.
   std::vector<int32_t> sourceTokens, sourcePositions, sourceSegments;
-  int64_t targetCount = 0;        ///< choices, or targets, that are not -1
-  int64_t tokenCount = 0;         ///< rows that are not padding, with those of sources
+  int64_t targetCount = 0; ///< choices, or targets, that are not -1
+  int64_t tokenCount = 0;  ///< rows that are not padding, with those of sources
 };
 
 /// The documents of a file, epoch after epoch, each in another order. The order depends on the seed and on

@@ -52,7 +52,8 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
 /// Of a bias of each distance up to a reach.
 template <typename AttentionLike> LogicalResult verifyBiasByDistance(AttentionLike op) {
   const int64_t distances = width(op.getBias());
-  if (compatible(rows(op.getBias()), op.getHeads()) && (ShapedType::isDynamic(distances) || distances % 2 == 1))
+  if (compatible(rows(op.getBias()), op.getHeads()) &&
+      (ShapedType::isDynamic(distances) || distances % 2 == 1))
     return success();
   return op.emitOpError() << "has a bias of type " << op.getBias().getType()
                           << ", expected [heads, 2 * reach + 1] for " << op.getHeads() << " heads";

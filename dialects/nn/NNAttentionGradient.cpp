@@ -231,10 +231,10 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
     if (cast<RankedTensorType>(operand.getType()).isDynamicDim(1))
       return emitOpError() << "can not be differentiated: the width of its heads is not known";
   FormulaBuilder b(builder, *this);
-  auto whole = AttentionGradientOp::create(
-      b.b, getQuery(), getKey(), getValue(), b.promote(gradients[0]), getSegments(), getKeySegments(),
-      getBias(), getByDistanceAttr(), getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(), getScaleAttr(),
-      getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
+  auto whole = AttentionGradientOp::create(b.b, getQuery(), getKey(), getValue(), b.promote(gradients[0]),
+                                           getSegments(), getKeySegments(), getBias(), getByDistanceAttr(),
+                                           getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(), getScaleAttr(),
+                                           getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
   if (Attribute rows = (*this)->getAttr(kSequenceRowsAttribute))
     whole->setAttr(kSequenceRowsAttribute, rows);
   if (ofQuery)

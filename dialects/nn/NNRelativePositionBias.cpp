@@ -76,7 +76,8 @@ public:
     if (matchPattern(positions, m_Constant(&numbers))) {
       int64_t index = 0;
       const int32_t begin = numbers.empty() ? 0 : *numbers.value_begin<int32_t>();
-      if (llvm::all_of(numbers.getValues<int32_t>(), [&](int32_t number) { return number == begin + index++; }))
+      if (llvm::all_of(numbers.getValues<int32_t>(),
+                       [&](int32_t number) { return number == begin + index++; }))
         first = begin;
     }
     if (!first)
@@ -116,9 +117,10 @@ public:
 
   FormulaBuilder &builder() { return b; }
 
-  /// The sum of `input`, whose dimensions go through the loops `dims`, over all loops but those of the result,
-  /// where the loop over buckets is at that of the distance.
-  Value sum(Value input, FormulaBuilder::Dims dims, FormulaBuilder::Dims result, ArrayRef<OpFoldResult> sizes) {
+  /// The sum of `input`, whose dimensions go through the loops `dims`, over all loops but those of the
+  /// result, where the loop over buckets is at that of the distance.
+  Value sum(Value input, FormulaBuilder::Dims dims, FormulaBuilder::Dims result,
+            ArrayRef<OpFoldResult> sizes) {
     SmallVector<Value> inputs = {input};
     SmallVector<AffineMap> maps = {AffineMap::getMultiDimMapWithTargets(4, dims, op.getContext())};
     queries.addTo(inputs, maps);
@@ -132,8 +134,7 @@ public:
       Value here =
           arith::IndexCastOp::create(body, body.getI32Type(), linalg::IndexOp::create(body, unsigned(B)));
       Value isHere = arith::CmpIOp::create(body, arith::CmpIPredicate::eq, bucket, here);
-      return Number{&body,
-                    arith::SelectOp::create(body, isHere, number.value, constant(number, 0).value)};
+      return Number{&body, arith::SelectOp::create(body, isHere, number.value, constant(number, 0).value)};
     });
   }
 

@@ -152,8 +152,9 @@ private:
   /// their rows.
   void useBiasByDistance(func::FuncOp function) {
     for (auto attention : function.getOps<nn::AttentionOp>())
-      if (auto relative = attention.getBias() ? attention.getBias().getDefiningOp<nn::RelativePositionBiasOp>()
-                                              : nn::RelativePositionBiasOp()) {
+      if (auto relative = attention.getBias()
+                              ? attention.getBias().getDefiningOp<nn::RelativePositionBiasOp>()
+                              : nn::RelativePositionBiasOp()) {
         b.setInsertionPoint(attention);
         attention.getBiasMutable().assign(relative.buildBiasByDistance(b));
         attention.setByDistance(true);

@@ -77,11 +77,11 @@ private:
       auto cached = cast<nn::CachedAttentionOp>(user);
       b.setInsertionPoint(cached);
       b.setLoc(cached.getLoc());
-      auto attention = nn::AttentionOp::create(
-          b, cached.getQuery(), source.key, source.value, segments, sourceSegments,
-          /*bias=*/Value(), /*by_distance=*/UnitAttr(), /*causal=*/UnitAttr(), cached.getHeadsAttr(),
-          cached.getKvHeadsAttr(), cached.getScaleAttr(), cached.getWindowAttr(), cached.getSoftcapAttr(),
-          cached.getAlibiAttr());
+      auto attention =
+          nn::AttentionOp::create(b, cached.getQuery(), source.key, source.value, segments, sourceSegments,
+                                  /*bias=*/Value(), /*by_distance=*/UnitAttr(), /*causal=*/UnitAttr(),
+                                  cached.getHeadsAttr(), cached.getKvHeadsAttr(), cached.getScaleAttr(),
+                                  cached.getWindowAttr(), cached.getSoftcapAttr(), cached.getAlibiAttr());
       attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(batch.length()));
       cached.replaceAllUsesWith(attention.getResult());
       cached.erase();

@@ -118,12 +118,13 @@ private:
 
   Value attend(Value query, Value key, Value value) {
     const Attention &attention = model.attention();
-    auto op = nn::AttentionOp::create(b, query, key, value, segments, /*key_segments=*/Value(), /*bias=*/Value(),
-                                      /*by_distance=*/UnitAttr(),
-                                      /*causal=*/b.getUnitAttr(), b.getI64IntegerAttr(attention.heads()),
-                                      b.getI64IntegerAttr(attention.kv_heads()),
-                                      b.getF64FloatAttr(1 / std::sqrt(double(attention.head_size()))),
-                                      IntegerAttr(), FloatAttr(), DenseF64ArrayAttr());
+    auto op =
+        nn::AttentionOp::create(b, query, key, value, segments, /*key_segments=*/Value(), /*bias=*/Value(),
+                                /*by_distance=*/UnitAttr(),
+                                /*causal=*/b.getUnitAttr(), b.getI64IntegerAttr(attention.heads()),
+                                b.getI64IntegerAttr(attention.kv_heads()),
+                                b.getF64FloatAttr(1 / std::sqrt(double(attention.head_size()))),
+                                IntegerAttr(), FloatAttr(), DenseF64ArrayAttr());
     op->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(length));
     return op;
   }

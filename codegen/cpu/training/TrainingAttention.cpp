@@ -118,9 +118,7 @@ public:
   }
 
   /// Where in a row of a bias those of query `i` and the keys from `j` on begin.
-  Value distanceOf(Value i, Value j) {
-    return arith::SubIOp::create(b, b.add(j, form.sequence - 1), i);
-  }
+  Value distanceOf(Value i, Value j) { return arith::SubIOp::create(b, b.add(j, form.sequence - 1), i); }
 
   /// Of query `i` and the keys from `j` on.
   Value logit(Value product, Value i, Value j) {
@@ -250,7 +248,8 @@ public:
         keysPadded(padTo(form.keySequence, kVectors * lanes)), distances(form.sequence - 1 + keysPadded),
         sequences(form.sequences()) {}
 
-  /// `matrix`, of keys or values, with rows and columns exchanged, and room behind the last column for whole vectors.
+  /// `matrix`, of keys or values, with rows and columns exchanged, and room behind the last column for whole
+  /// vectors.
   Value transpose(Value matrix) {
     const int64_t width = cast<MemRefType>(matrix.getType()).getDimSize(1);
     Value result =
@@ -321,8 +320,7 @@ public:
 
   /// Memory for the gradients of each sequence's bias, in its layout: zeros.
   Value allocateBiasGradient() {
-    Value result =
-        lowering.allocate(loc, {sequences * form.heads, distances}, lowering.builder.getF32Type());
+    Value result = lowering.allocate(loc, {sequences * form.heads, distances}, lowering.builder.getF32Type());
     lowering.lowerFill(loc, 0, {result});
     return result;
   }

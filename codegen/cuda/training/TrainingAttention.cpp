@@ -23,7 +23,8 @@ constexpr double kUnseen = -1e30;
 
 template <typename Op> LogicalResult checkForm(Op op, const AttentionForm &form) {
   if (form.keyRows != form.rows || op.getKeySegments())
-    return emitNotSupported(op) << "has keys of other rows than queries, which training on GPUs does not support";
+    return emitNotSupported(op)
+           << "has keys of other rows than queries, which training on GPUs does not support";
   if (form.reach)
     return emitNotSupported(op) << "has a bias, which training on GPUs does not support";
   if (form.size > kLargestHead || form.valueSize > kLargestHead)

@@ -339,8 +339,7 @@ const char kSources[] = R"mlir(
 
 std::string sources(int64_t keys, const char *causal, const char *bias, const char *sequence) {
   return absl::StrReplaceAll(
-      kSources,
-      {{"KEYS", absl::StrCat(keys)}, {"CAUSAL", causal}, {"BIAS", bias}, {"SEQUENCE", sequence}});
+      kSources, {{"KEYS", absl::StrCat(keys)}, {"CAUSAL", causal}, {"BIAS", bias}, {"SEQUENCE", sequence}});
 }
 
 // Segments of queries are of four rows, those of keys of five: the last queries see no key.

@@ -59,7 +59,8 @@ const Case kRules[] = {
      {"tensor<4x6xf64>", "tensor<5x3xf64>", "tensor<5x3xf64>", "tensor<4xi32>", "tensor<5xi32>"},
      {"tensor<4x6xf64>"}},
     // Keys further off than two share a bias.
-    {"nn.attention %0, %1, %2 bias %3 : tensor<4x5xf64> by_distance heads 4 kv_heads 2 scale 0.7 softcap 0.8 ->",
+    {"nn.attention %0, %1, %2 bias %3 : tensor<4x5xf64> by_distance heads 4 kv_heads 2 scale 0.7 softcap 0.8 "
+     "->",
      {"tensor<4x12xf64>", "tensor<6x6xf64>", "tensor<6x8xf64>", "tensor<4x5xf64>"},
      {"tensor<4x16xf64>"}},
     // Positions are 0, 0, 1, ...

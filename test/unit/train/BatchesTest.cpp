@@ -65,9 +65,14 @@ TEST(Batches, PackDocumentsAndKeepThemApart) {
 
 // A pair begins in the next sequences if its source or its target does not fit, and what is too long is cut.
 TEST(Batches, PutSourcesBesideTargets) {
-  TokenFile file = makeFile({{10, 11, 1}, {20, 1}, {12, 1}, {21, 22, 1}, {13, 14, 15, 16, 17, 18, 1}, {23, 24, 25, 26, 27, 28, 1}},
-                            100, 2);
-  TokenStream stream(file, {.predicted = Predicted::Target, .packing = Packing::Pairs, .once = true, .sourceLength = 6, .startToken = 9});
+  TokenFile file = makeFile(
+      {{10, 11, 1}, {20, 1}, {12, 1}, {21, 22, 1}, {13, 14, 15, 16, 17, 18, 1}, {23, 24, 25, 26, 27, 28, 1}},
+      100, 2);
+  TokenStream stream(file, {.predicted = Predicted::Target,
+                            .packing = Packing::Pairs,
+                            .once = true,
+                            .sourceLength = 6,
+                            .startToken = 9});
   Batch batch;
   stream.next(3, 5, batch);
   EXPECT_EQ(batch.sourceTokens, (Ids{10, 11, 1, 12, 1, 0, 13, 14, 15, 16, 17, 1, 0, 0, 0, 0, 0, 0}));
