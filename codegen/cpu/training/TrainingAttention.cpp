@@ -10,8 +10,7 @@
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/training/TrainingKernel.h"
-#include "codegen/training/AttentionForm.h"
+#include "codegen/cpu/training/AttentionBuffers.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
 
@@ -21,14 +20,10 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Queries whose scores exist at one time; rows and vectors that registers hold.
-constexpr int64_t kQueries = 32, kRows = 8, kVectors = 2;
+/// Rows that registers hold.
+constexpr int64_t kRows = 8;
+constexpr int64_t kQueries = AttentionBuffers::queries, kVectors = AttentionBuffers::vectors;
 constexpr double kUnseen = -1e30;
-
-/// Segments of rows, or nulls. Those of keys have room for whole vectors behind the last.
-struct AttentionSegments {
-  Value ofQueries, ofKeys;
-};
 
 /// Attention of one head in one sequence, inside of a kernel.
 class HeadEmitter {
@@ -240,122 +235,6 @@ public:
   AttentionSegments segments;
 };
 
-/// What kernels of attention share.
-class AttentionLowering {
-public:
-  AttentionLowering(CpuTrainingLowering &lowering, Location loc, const AttentionForm &form)
-      : lowering(lowering), loc(loc), form(form), lanes(lowering.target.lanes),
-        keysPadded(padTo(form.keySequence, kVectors * lanes)), distances(form.sequence - 1 + keysPadded),
-        sequences(form.sequences()) {}
-
-  /// `matrix`, of keys or values, with rows and columns exchanged, and room behind the last column for whole
-  /// vectors.
-  Value transpose(Value matrix) {
-    const int64_t width = cast<MemRefType>(matrix.getType()).getDimSize(1);
-    Value result =
-        lowering.allocate(loc, {width, form.keyRows + kVectors * lanes}, lowering.builder.getF32Type());
-    TrainingKernel kernel = lowering.kernel("transpose", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(matrix), to = kernel.import(result);
-    // Blocks of columns, whose lines stay in the cache from row to row.
-    const int64_t block = std::min<int64_t>(16, width);
-    Value begin = b.mul(kernel.chunk, block), end = b.min(b.add(begin, block), b.index(width));
-    b.loop(b.index(0), b.index(form.keyRows), 1, [&](Value row) {
-      b.loop(begin, end, 1, [&](Value column) { b.store(b.load(from, {row, column}), to, {column, row}); });
-    });
-    b.loop(begin, end, 1, [&](Value column) {
-      for (int64_t v = 0; v < kVectors; ++v)
-        b.storeVector(b.splat(0), to, {column, b.index(form.keyRows + v * lanes)});
-    });
-    kernel.run((width + block - 1) / block);
-    return result;
-  }
-
-  /// Memory for the scores of one chunk's queries.
-  Value allocateScores(int64_t chunks) {
-    return lowering.allocate(loc, {chunks, kQueries, keysPadded}, lowering.builder.getF32Type());
-  }
-  /// That of this chunk: [queries, keys].
-  Value scoresOf(TrainingKernel &kernel, Value scores) {
-    KernelBuilder &b = kernel.b;
-    Value all = kernel.import(scores);
-    SmallVector<OpFoldResult> offsets = {kernel.chunk, b.getIndexAttr(0), b.getIndexAttr(0)};
-    SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(kQueries),
-                                       b.getIndexAttr(keysPadded)};
-    SmallVector<OpFoldResult> strides(3, b.getIndexAttr(1));
-    auto type = memref::SubViewOp::inferRankReducedResultType(
-        {kQueries, keysPadded}, cast<MemRefType>(all.getType()), offsets, sizes, strides);
-    return memref::SubViewOp::create(b, type, all, offsets, sizes, strides);
-  }
-
-  template <typename Op> AttentionSegments segmentsOf(Op op) {
-    if (!op.getSegments())
-      return {};
-    Value ofQueries = lowering.buffers.lookup(op.getSegments());
-    Value ofKeys = op.getKeySegments() ? lowering.buffers.lookup(op.getKeySegments()) : ofQueries;
-    Value padded = lowering.allocate(loc, {form.keyRows + kVectors * lanes}, lowering.builder.getI32Type());
-    TrainingKernel kernel = lowering.kernel("segments", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(ofKeys), to = kernel.import(padded);
-    b.loop(b.index(0), b.index(form.keyRows), 1, [&](Value row) { b.store(b.load(from, {row}), to, {row}); });
-    b.loop(b.index(form.keyRows), b.index(form.keyRows + kVectors * lanes), 1,
-           [&](Value row) { b.store(b.i32(-1), to, {row}); });
-    kernel.run(1);
-    return {ofQueries, padded};
-  }
-
-  /// `bias` [heads, 2 * reach + 1] as a row of distances for each head, from that of the last query and the
-  /// first key on: [heads, distances].
-  Value layOutBias(Value bias) {
-    Value result = lowering.allocate(loc, {form.heads, distances}, lowering.builder.getF32Type());
-    TrainingKernel kernel = lowering.kernel("bias", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(bias), to = kernel.import(result);
-    b.loop(b.index(0), b.index(distances), 1, [&](Value place) {
-      b.store(b.load(from, {kernel.chunk, withinReach(b, place)}), to, {kernel.chunk, place});
-    });
-    kernel.run(form.heads);
-    return result;
-  }
-
-  /// Memory for the gradients of each sequence's bias, in its layout: zeros.
-  Value allocateBiasGradient() {
-    Value result = lowering.allocate(loc, {sequences * form.heads, distances}, lowering.builder.getF32Type());
-    lowering.lowerFill(loc, 0, {result});
-    return result;
-  }
-
-  /// Adds up those of all sequences.
-  void sumBiasGradient(Value parts, Value gradient) {
-    lowering.lowerFill(loc, 0, {gradient});
-    TrainingKernel kernel = lowering.kernel("bias_gradient", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(parts), to = kernel.import(gradient);
-    b.loop(b.index(0), b.index(sequences), 1, [&](Value sequence) {
-      Value row = b.add(b.mul(sequence, form.heads), kernel.chunk);
-      b.loop(b.index(0), b.index(form.sequence + form.keySequence - 1), 1, [&](Value place) {
-        Value column = withinReach(b, place);
-        Value sum = b.addf(b.load(to, {kernel.chunk, column}), b.load(from, {row, place}));
-        b.store(sum, to, {kernel.chunk, column});
-      });
-    });
-    kernel.run(form.heads);
-  }
-
-  CpuTrainingLowering &lowering;
-  Location loc;
-  const AttentionForm &form;
-  const int64_t lanes, keysPadded, distances, sequences;
-
-private:
-  /// The column of a bias for a place in the layout of distances.
-  Value withinReach(KernelBuilder &b, Value place) const {
-    // key - query + sequence - 1 becomes key - query + reach.
-    Value column = b.add(place, *form.reach - (form.sequence - 1));
-    return b.min(arith::MaxSIOp::create(b, column, b.index(0)), b.index(2 * *form.reach));
-  }
-};
-
 } // namespace
 
 LogicalResult CpuTrainingLowering::lowerAttention(nn::AttentionOp op, const Destination &destination) {
@@ -365,19 +244,19 @@ LogicalResult CpuTrainingLowering::lowerAttention(nn::AttentionOp op, const Dest
   if (destination.update == Update::Accumulate)
     return emitNotSupported(op) << "is a gradient itself, which training does not support";
   Location loc = op.getLoc();
-  AttentionLowering lowering(*this, loc, *form);
-  Value keys = lowering.transpose(buffers.lookup(op.getKey()));
-  const AttentionSegments segments = lowering.segmentsOf(op);
-  Value bias = op.getBias() ? lowering.layOutBias(buffers.lookup(op.getBias())) : Value();
-  const int64_t chunks = lowering.sequences * form->heads;
-  Value scores = lowering.allocateScores(chunks);
+  AttentionBuffers around(*this, loc, *form);
+  Value keys = around.transpose(buffers.lookup(op.getKey()));
+  const AttentionSegments segments = around.segmentsOf(op.getSegments(), op.getKeySegments());
+  Value bias = op.getBias() ? around.layOutBias(buffers.lookup(op.getBias())) : Value();
+  const int64_t chunks = around.sequences * form->heads;
+  Value scores = around.allocateScores(chunks);
   TrainingKernel k = kernel("attention", loc);
   KernelBuilder &b = k.b;
   Value q = k.import(buffers.lookup(op.getQuery())), kt = k.import(keys),
         v = k.import(buffers.lookup(op.getValue()));
   Value y = k.import(destination.buffer);
   HeadEmitter head(k, *form, segments);
-  Value weights = lowering.scoresOf(k, scores);
+  Value weights = around.scoresOf(k, scores);
   Value number = b.rem(k.chunk, form->heads), kvHead = b.div(number, form->group);
   head.firstRow = b.mul(b.div(k.chunk, form->heads), form->sequence);
   head.firstKey = b.mul(b.div(k.chunk, form->heads), form->keySequence);
@@ -406,14 +285,14 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   if (failed(form))
     return failure();
   Location loc = op.getLoc();
-  AttentionLowering lowering(*this, loc, *form);
+  AttentionBuffers around(*this, loc, *form);
   Value key = buffers.lookup(op.getKey()), value = buffers.lookup(op.getValue());
-  Value keys = lowering.transpose(key), values = lowering.transpose(value);
-  const AttentionSegments segments = lowering.segmentsOf(op);
-  Value bias = op.getBias() ? lowering.layOutBias(buffers.lookup(op.getBias())) : Value();
-  const int64_t chunks = lowering.sequences * form->kvHeads;
-  Value scores = lowering.allocateScores(chunks), weightBuffer = lowering.allocateScores(chunks),
-        gradientBuffer = lowering.allocateScores(chunks);
+  Value keys = around.transpose(key), values = around.transpose(value);
+  const AttentionSegments segments = around.segmentsOf(op.getSegments(), op.getKeySegments());
+  Value bias = op.getBias() ? around.layOutBias(buffers.lookup(op.getBias())) : Value();
+  const int64_t chunks = around.sequences * form->kvHeads;
+  Value scores = around.allocateScores(chunks), weightBuffer = around.allocateScores(chunks),
+        gradientBuffer = around.allocateScores(chunks);
   for (const Destination &destination : destinations)
     if (destination.update == Update::Accumulate)
       return emitNotSupported(op)
@@ -421,7 +300,7 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   for (const Destination &destination : destinations.slice(1, 2)) // of keys and values
     lowerFill(loc, 0, destination);
   const bool learnsBias = bias && !op.getBiasGradient().use_empty();
-  Value biasParts = learnsBias ? lowering.allocateBiasGradient() : Value();
+  Value biasParts = learnsBias ? around.allocateBiasGradient() : Value();
   TrainingKernel kernel = this->kernel("attention_gradient", loc);
   KernelBuilder &b = kernel.b;
   Value q = kernel.import(buffers.lookup(op.getQuery())), k = kernel.import(key);
@@ -430,8 +309,8 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   Value dq = kernel.import(destinations[0].buffer), dk = kernel.import(destinations[1].buffer),
         dv = kernel.import(destinations[2].buffer);
   HeadEmitter head(kernel, *form, segments);
-  Value products = lowering.scoresOf(kernel, scores), weights = lowering.scoresOf(kernel, weightBuffer),
-        gradients = lowering.scoresOf(kernel, gradientBuffer);
+  Value products = around.scoresOf(kernel, scores), weights = around.scoresOf(kernel, weightBuffer),
+        gradients = around.scoresOf(kernel, gradientBuffer);
   Value kvHead = b.rem(kernel.chunk, form->kvHeads);
   Value sequence = b.div(kernel.chunk, form->kvHeads);
   head.firstRow = b.mul(sequence, form->sequence);
@@ -479,7 +358,7 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   });
   kernel.run(chunks);
   if (learnsBias)
-    lowering.sumBiasGradient(biasParts, destinations[3].buffer);
+    around.sumBiasGradient(biasParts, destinations[3].buffer);
   return success();
 }
 
