@@ -113,22 +113,17 @@ readCheckpoint(const train::Recipe &recipe, mlir::MLIRContext &context,
 
 /// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
 absl::StatusOr<frontend::ImportedModel>
-readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
-              const std::optional<frontend::ImportedModel> &checkpoint) {
+readReference(const train::Recipe &recipe, mlir::MLIRContext &context) {
   const std::string &path = recipe.has_distillation() ? recipe.distillation().teacher() : recipe.checkpoint();
   absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
   if (!model.ok())
     return model;
-  const frontend::ModelSizes &sizes = model->info.sizes;
-  if (recipe.batch().length() > sizes.contextLength)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
-                                                   ", expected at least batch.length (",
-                                                   recipe.batch().length(), ")"));
-  if (const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
-      first != sizes.firstPosition)
-    return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
-                                                 sizes.firstPosition, ", expected ", first,
-                                                 " as in the model that learns"));
+  const int64_t longest = model->info.sizes.contextLength;
+  for (auto [field, length] : {std::pair("batch.length", recipe.batch().length()),
+                               std::pair("batch.source_length", recipe.batch().source_length())})
+    if (length > longest)
+      return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", longest,
+                                                     ", expected at least ", field, " (", length, ")"));
   return model;
 }
 
@@ -206,7 +201,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
                         absl::StrCat(request.recipe, ": ", complete.status().message()));
   std::optional<frontend::ImportedModel> reference;
   if (complete->has_distillation() || complete->objective().has_preference()) {
-    absl::StatusOr<frontend::ImportedModel> model = readReference(*complete, context, checkpoint);
+    absl::StatusOr<frontend::ImportedModel> model = readReference(*complete, context);
     if (!model.ok())
       return model.status();
     reference = *std::move(model);

@@ -40,7 +40,7 @@ class Workshop:
         recipe.write_text(f"""checkpoint: "{self.golden / model}"
 objective {{ sequence_to_sequence {{}} }}
 batch {{ sequences: {sequences} length: {length} source_length: {source_length} }}
-{lines}
+{lines.replace("GOLDEN", str(self.golden))}
 run {{ output: "{self.folder}/{name}" schedule {{ kind: CONSTANT }} {settings} }}
 """)
         return recipe
@@ -117,6 +117,16 @@ def check_batches(workshop):
         sys.exit("a pair that is too long is cut otherwise than expected")
 
 
+def check_teacher(workshop):
+    """A model that is its own teacher has nothing to learn from it."""
+    model, lines, shape = CASES["bart"]
+    lines = f'distillation {{ teacher: "GOLDEN/{model}" weight: 1 }} optimizer {{ sgd {{}} }}'
+    trainer = workshop.trainer("taught", model, lines, shape, f'train_data: "{workshop.folder}/bart.tokens" steps: 1 learning_rate: 1')
+    run(trainer, "-q")
+    if losses_of(workshop.folder / "taught")[0] > 1e-6:
+        sys.exit(f"a model beside itself has the loss {losses_of(workshop.folder / 'taught')}")
+
+
 def check_packing(workshop):
     """Texts become pairs, of which a model learns, with dropout, and what it learned it writes."""
     rows, words = workshop.folder / "texts.tsv", ["matrix", "query", "mean", "answer", "small", "columns"]
@@ -156,6 +166,9 @@ def check_errors(workshop):
     expect("", "batch.source_length is 97, expected at most the model's context (96)", shape=(2, 8, 97))
     expect("", "LlamaForCausalLM reads no source, expected a model with an encoder and a decoder", model="llama-odd")
     expect("lora {}", "lora and objective are both there")
+    expect('distillation { teacher: "GOLDEN/bart-odd" }', "has positions that begin with 2, expected 0 as in the model that learns")
+    expect('distillation { teacher: "GOLDEN/marian-odd" }', "has targets that begin with the token 130, expected 0")
+    expect('distillation { teacher: "GOLDEN/t5-gated" }', "has a context of 80, expected at least batch.source_length (90)", shape=(2, 8, 90))
     single = workshop.folder / "single.tokens"
     pairs.gradients.write_tokens(single, [[5, 6, 7]], 8)
     result = run(workshop.folder / "t5.trainer", "-q", "--restart", "--override", f"train_data={single}", check=False)
@@ -172,6 +185,7 @@ def main():
         for name in CURVES:
             check_curve(workshop, name, library)
         check_batches(workshop)
+        check_teacher(workshop)
         check_packing(workshop)
         check_errors(workshop)
 
