@@ -9,7 +9,7 @@ namespace llmc::train {
 
 /// What is shuffled: documents, or groups of them.
 int64_t TokenStream::units() const {
-  return options.packing == Packing::Groups ? file.documents() / file.groupSize() : file.documents();
+  return areGrouped() ? file.documents() / file.groupSize() : file.documents();
 }
 
 int64_t TokenStream::unitAt(uint64_t epoch, int64_t index) const {
@@ -24,7 +24,7 @@ int64_t TokenStream::unitAt(uint64_t epoch, int64_t index) const {
 bool TokenStream::canBeAt(const StreamPosition &position) const {
   if (position.document < 0 || position.document >= units() || position.token < 0)
     return false;
-  if (options.packing == Packing::Groups)
+  if (areGrouped())
     return position.token == 0;
   const int64_t document = unitAt(position.epoch, position.document);
   return position.token < file.documentEnd(document) - file.documentBegin(document);
@@ -61,6 +61,7 @@ int64_t TokenStream::setTargets(Batch &batch, int64_t row, int64_t document, int
       targets[i] = numberOf(file.label(i + 1 < count || begin + count == end ? begin + i : end - 1));
     return std::count_if(targets, targets + count, [](int32_t label) { return label >= 0; });
   case Predicted::Partner:
+  case Predicted::Target: // nextPairs()
     return 0;
   case Predicted::Preference:
     for (int64_t i = 0; i + 1 < count; ++i)
@@ -120,6 +121,57 @@ void TokenStream::nextGroups(int64_t sequences, int64_t length, Batch &batch) {
   }
 }
 
+void TokenStream::nextPairs(int64_t sequences, int64_t length, Batch &batch) {
+  const int64_t sourceLength = options.sourceLength;
+  for (std::vector<int32_t> *column : {&batch.sourceTokens, &batch.sourcePositions, &batch.sourceSegments})
+    column->resize(sequences * sourceLength);
+  const uint64_t epoch = at.epoch;
+  for (int64_t sequence = 0; sequence < sequences; ++sequence) {
+    int64_t row = sequence * length, sourceRow = sequence * sourceLength;
+    const int64_t end = row + length, sourceEnd = sourceRow + sourceLength;
+    while (!options.once || at.epoch == epoch) {
+      const int64_t source = unitAt(at.epoch, at.document) * file.groupSize(), target = source + 1;
+      auto lengthOf = [&](int64_t document, int64_t most) {
+        return std::min(file.documentEnd(document) - file.documentBegin(document), most);
+      };
+      // One that is cut keeps its last token.
+      auto tokenOf = [&](int64_t document, int64_t i, int64_t count) {
+        return i + 1 < count ? file.token(file.documentBegin(document) + i)
+                             : file.token(file.documentEnd(document) - 1);
+      };
+      const int64_t sourceCount = lengthOf(source, sourceLength), count = lengthOf(target, length);
+      if (sourceRow + sourceCount > sourceEnd || row + count > end)
+        break;
+      const auto segment = static_cast<int32_t>(row);
+      for (int64_t i = 0; i < sourceCount; ++i, ++sourceRow) {
+        batch.sourceTokens[sourceRow] = tokenOf(source, i, sourceCount);
+        batch.sourcePositions[sourceRow] = static_cast<int32_t>(i);
+        batch.sourceSegments[sourceRow] = segment;
+      }
+      for (int64_t i = 0; i < count; ++i, ++row) {
+        batch.tokens[row] = i == 0 ? options.startToken : tokenOf(target, i - 1, count);
+        batch.positions[row] = static_cast<int32_t>(i);
+        batch.segments[row] = segment;
+        batch.targets[row] = tokenOf(target, i, count);
+      }
+      batch.targetCount += count;
+      batch.tokenCount += sourceCount + count;
+      advance();
+    }
+    // No target's segment.
+    const auto padding = static_cast<int32_t>(-1 - sequence);
+    auto fill = [](std::vector<int32_t> &column, int64_t begin, int64_t end, int32_t value) {
+      std::fill(column.begin() + begin, column.begin() + end, value);
+    };
+    fill(batch.tokens, row, end, 0);
+    fill(batch.positions, row, end, 0);
+    fill(batch.segments, row, end, padding);
+    fill(batch.sourceTokens, sourceRow, sourceEnd, 0);
+    fill(batch.sourcePositions, sourceRow, sourceEnd, 0);
+    fill(batch.sourceSegments, sourceRow, sourceEnd, padding);
+  }
+}
+
 void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {
   const int64_t rows = sequences * length;
   for (std::vector<int32_t> *column : {&batch.tokens, &batch.positions, &batch.segments})
@@ -130,6 +182,8 @@ void TokenStream::next(int64_t sequences, int64_t length, Batch &batch) {
   batch.targetCount = batch.tokenCount = 0;
   if (options.packing == Packing::Groups)
     return nextGroups(sequences, length, batch);
+  if (options.packing == Packing::Pairs)
+    return nextPairs(sequences, length, batch);
   const uint64_t epoch = at.epoch;
   for (int64_t row = 0; row < rows;) {
     const int64_t document = unitAt(at.epoch, at.document);

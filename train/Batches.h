@@ -22,14 +22,25 @@ enum class Order { AsStored, Shuffled };
 
 /// What becomes of a document that does not fit into the rest of a sequence.
 enum class Packing {
-  Split, ///< it goes on in the next sequence
-  Whole, ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
-  Groups ///< each has one, beside the others of its group; one that is longer keeps its last token, or its
-         ///< end. Batches are of different groups, and what is left of an epoch is dropped
+  Split,  ///< it goes on in the next sequence
+  Whole,  ///< it begins in the next one; one that is longer than a sequence is cut, and keeps its last token
+  Groups, ///< each has one, beside the others of its group; one that is longer keeps its last token, or its
+          ///< end. Batches are of different groups, and what is left of an epoch is dropped
+  Pairs ///< of two, the first one goes to the sequence of sources beside the second one's. Both begin in the
+        ///< next sequences if one does not fit; one that is longer is cut, and keeps its last token
 };
 
 /// What is to be predicted.
-enum class Predicted { NextToken, MaskedTokens, DocumentLabel, TokenLabels, Number, Partner, Preference };
+enum class Predicted {
+  NextToken,
+  MaskedTokens,
+  DocumentLabel,
+  TokenLabels,
+  Number,
+  Partner,
+  Preference,
+  Target ///< the second text of a pair
+};
 
 /// How a file becomes batches.
 struct StreamOptions {
@@ -41,19 +52,23 @@ struct StreamOptions {
                                      ///< behind the last group the first ones, without a choice
   std::vector<int32_t> labelNumbers; ///< the model's, by the file's
   const Masking *masking = nullptr;  ///< of Predicted::MaskedTokens
+  int64_t sourceLength = 0;          ///< of Packing::Pairs: tokens of a sequence of sources
+  int32_t startToken = 0;            ///< of Packing::Pairs: what a target's tokens begin with
 };
 
 /// Rows of one step: sequences of the same length one behind the other, each packed with (parts of)
 /// documents, and with padding, which is like documents without targets.
 struct Batch {
-  std::vector<int32_t> tokens;
+  std::vector<int32_t> tokens;    ///< of Packing::Pairs: those before the targets
   std::vector<int32_t> positions; ///< from 0 in each part of a document
-  std::vector<int32_t> segments;  ///< differ between parts of documents, and rise
+  std::vector<int32_t> segments;  ///< differ between parts of documents
   std::vector<int32_t> targets;   ///< the token or label that is to be predicted; -1: none
   std::vector<float> numbers;     ///< of Predicted::Number, of rows with a target
   std::vector<int32_t> choices;   ///< of Packing::Groups: the right one of each group's candidates; -1: none
-  int64_t targetCount = 0;        ///< choices, or targets, that are not -1
-  int64_t tokenCount = 0;         ///< rows that are not padding
+  /// The same of sources, of Packing::Pairs, whose segments are those of their targets.
+  std::vector<int32_t> sourceTokens, sourcePositions, sourceSegments;
+  int64_t targetCount = 0; ///< choices, or targets, that are not -1
+  int64_t tokenCount = 0;  ///< rows that are not padding, with those of sources
 };
 
 /// The documents of a file, epoch after epoch, each in another order. The order depends on the seed and on
@@ -73,7 +88,9 @@ public:
 
 private:
   void nextGroups(int64_t sequences, int64_t length, Batch &batch);
+  void nextPairs(int64_t sequences, int64_t length, Batch &batch);
   void advance();
+  bool areGrouped() const { return options.packing == Packing::Groups || options.packing == Packing::Pairs; }
   int64_t units() const;
   int64_t unitAt(uint64_t epoch, int64_t index) const;
   void pad(Batch &batch, int64_t row, int64_t count) const;

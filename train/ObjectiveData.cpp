@@ -25,6 +25,8 @@ Predicted predictedBy(const Objective &objective) {
     return Predicted::Partner;
   case Objective::kPreference:
     return Predicted::Preference;
+  case Objective::kSequenceToSequence:
+    return Predicted::Target;
   }
   return Predicted::NextToken;
 }
@@ -47,6 +49,8 @@ NeededLabels labelsFor(Predicted predicted) {
     return {LabelKind::Numbers, "a number for each document (llmc data pack --number)"};
   case Predicted::Partner:
     return {LabelKind::None, "texts that belong together (llmc data pack --texts)"};
+  case Predicted::Target:
+    return {LabelKind::None, "sources with their targets (llmc data pack --texts)"};
   case Predicted::Preference:
     return {LabelKind::Tokens, "pairs of texts for prompts (llmc data pack --preference)"};
   default:
@@ -76,7 +80,7 @@ absl::Status checkLabelKind(const TokenFile &file, const Objective &objective) {
 
 absl::Status checkGroupCount(const TokenFile &file, const Objective &objective, int64_t sequences) {
   const int64_t size = groupSizeOf(objective), found = file.documents() / size, wanted = sequences / size;
-  if (size == 1 || found >= wanted)
+  if (!hasGroupsInBatch(objective) || found >= wanted)
     return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(file.path(), ": has ", found,
                                                  " groups of texts, expected at least the ", wanted,

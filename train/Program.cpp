@@ -123,6 +123,8 @@ absl::Status Program::allocate() {
   for (const std::string &state : training().states())
     if (absl::StatusOr<void *> made = section(state); !made.ok())
       return made.status();
+  if (absl::Status status = setComputed(); !status.ok())
+    return status;
   for (int index = 0; index < contents.steps_size(); ++index) {
     const runtime::Step &described = contents.steps(index);
     Step step;
@@ -137,6 +139,23 @@ absl::Status Program::allocate() {
   for (const char *needed : {"loss", "evaluate", "norms", "update"})
     if (!steps.contains(needed))
       return absl::DataLossError(absl::StrCat("code has no step '", needed, "'"));
+  return absl::OkStatus();
+}
+
+/// Parameters that are computed, as positions by sines and cosines.
+absl::Status Program::setComputed() {
+  const runtime::PrivateMemory &parameters = sections.at("parameters");
+  for (int i = 0; i < training().parameters_size(); ++i) {
+    const std::string &numbers = training().initializers(i).contents();
+    const uint64_t offset = training().parameters(i).offset();
+    if (numbers.empty())
+      continue;
+    if (numbers.size() != training().parameters(i).bytes() || offset > parameters.size() ||
+        numbers.size() > parameters.size() - offset)
+      return absl::DataLossError(
+          absl::StrCat("parameter '", training().parameters(i).name(), "' has other numbers than its shape"));
+    std::memcpy(parameters.data() + offset, numbers.data(), numbers.size());
+  }
   return absl::OkStatus();
 }
 
@@ -207,6 +226,8 @@ std::vector<std::string> Program::operandsWith(absl::string_view step, absl::str
 
 bool Program::isOf(int index, Part part) const {
   const runtime::Initializer &initializer = training().initializers(index);
+  if (!initializer.contents().empty())
+    return false;
   if (initializer.reference() || part == Part::Reference)
     return initializer.reference() && part == Part::Reference;
   return part == Part::All || initializer.frozen() == (part == Part::Frozen);
@@ -228,6 +249,7 @@ std::vector<TensorView> Program::tensors(const std::string &name, Part part) {
     view.shape = *std::move(shape);
     view.data = reinterpret_cast<float *>(base + parameter.offset());
     view.transposed = training().initializers(i).transposed() && view.shape.size() == whole.size();
+    view.row = training().initializers(i).row() && view.shape == whole;
     view.otherName = training().initializers(i).first_name();
     view.optional = training().initializers(i).optional() && part != Part::Reference;
     views.push_back(std::move(view));

@@ -18,7 +18,7 @@
 namespace llmc::train {
 
 /// Which parameters: all of the model that learns, those that change, those that stay as they are, or those
-/// of the model beside it.
+/// of the model beside it. What is computed, and in no checkpoint, belongs to none.
 enum class Part { All, Trained, Frozen, Reference };
 
 /// The artifact behind a trainer's program: its steps, loaded, and all memory that they work on. Errors are
@@ -86,6 +86,7 @@ private:
 
   absl::Status loadCode(uint64_t offset);
   absl::Status allocate();
+  absl::Status setComputed();
   absl::StatusOr<void *> section(const std::string &name);
   absl::Status allocateOperands(int index, Step &step);
 

@@ -225,6 +225,9 @@ absl::Status completeObjective(Recipe &recipe) {
   if (isPreference && recipe.checkpoint().empty())
     return absl::InvalidArgumentError(
         "objective.preference begins with a model that is there, expected a checkpoint");
+  if (recipe.objective().has_sequence_to_sequence() && recipe.checkpoint().empty())
+    return absl::InvalidArgumentError("objective.sequence_to_sequence is for models with an encoder and a "
+                                      "decoder, expected a checkpoint of one");
   if (recipe.has_lora() && !isPreference)
     return absl::UnimplementedError(
         "lora and objective are both there, which is supported for objective.preference only");
@@ -331,7 +334,11 @@ absl::Status completeSamples(Recipe &recipe) {
 int64_t groupSizeOf(const Objective &objective) {
   if (objective.has_contrastive())
     return objective.contrastive().hard_negatives() ? 3 : 2;
-  return objective.has_preference() ? 2 : 1;
+  return objective.has_preference() || objective.has_sequence_to_sequence() ? 2 : 1;
+}
+
+bool hasGroupsInBatch(const Objective &objective) {
+  return objective.has_contrastive() || objective.has_preference();
 }
 
 const std::string &referenceOf(const Recipe &recipe, const Run &run) {
@@ -383,7 +390,16 @@ absl::StatusOr<Recipe> complete(Recipe recipe, int64_t vocabulary, std::optional
                  absl::StrCat("at most the model's context (", context, ")"));
   if (batch.sequences() > 65536)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()), "1 to 65536");
-  if (const int64_t size = groupSizeOf(recipe.objective()); batch.sequences() % size != 0)
+  if (batch.source_length() == 0 && recipe.objective().has_sequence_to_sequence())
+    batch.set_source_length(batch.length());
+  if (batch.source_length() > 0 && !recipe.objective().has_sequence_to_sequence())
+    return wrong("batch.source_length", absl::StrCat(batch.source_length()),
+                 "nothing without objective.sequence_to_sequence");
+  if (batch.source_length() > context)
+    return wrong("batch.source_length", absl::StrCat(batch.source_length()),
+                 absl::StrCat("at most the model's context (", context, ")"));
+  if (const int64_t size = groupSizeOf(recipe.objective());
+      hasGroupsInBatch(recipe.objective()) && batch.sequences() % size != 0)
     return wrong("batch.sequences", absl::StrCat(batch.sequences()),
                  absl::StrCat("a multiple of ", size, ", the texts that belong together"));
   // What is right has to be told from something.

@@ -31,8 +31,11 @@ absl::Status checkRun(const Run &run);
 /// overridden: `run.reference`, or what stands for it.
 const std::string &referenceOf(const Recipe &recipe, const Run &run);
 
-/// Documents that go into a batch together, each in a sequence of its own: 1 of objectives without groups.
+/// Documents that belong together: 1 of objectives without groups.
 int64_t groupSizeOf(const Objective &objective);
+
+/// Whether a batch is of whole groups, of which each document has a sequence of its own.
+bool hasGroupsInBatch(const Objective &objective);
 
 } // namespace llmc::train
 

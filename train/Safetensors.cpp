@@ -19,7 +19,12 @@ int64_t elementsOf(const TensorView &tensor) {
 }
 
 static std::vector<int64_t> storedShape(const TensorView &tensor) {
-  return tensor.transposed ? std::vector<int64_t>(tensor.shape.rbegin(), tensor.shape.rend()) : tensor.shape;
+  std::vector<int64_t> shape = tensor.shape;
+  if (tensor.transposed)
+    std::reverse(shape.begin(), shape.end());
+  if (tensor.row)
+    shape.insert(shape.begin(), 1);
+  return shape;
 }
 
 absl::Status writeSafetensors(absl::string_view path, absl::Span<const TensorView> tensors) {

@@ -23,6 +23,7 @@ struct TensorView {
   std::vector<int64_t> shape;
   float *data = nullptr;
   bool transposed = false; ///< in the file the matrix has its dimensions exchanged
+  bool row = false;        ///< in the file the vector is a matrix of one row
   std::string otherName;   ///< under which files to read may have it, if not empty
   bool optional = false;   ///< files to read may lack it; it is then left as it is
 };

@@ -19,6 +19,12 @@ struct Operands {
   }
 };
 
+void setPositions(const Operands &operands, const char *name, const std::vector<int32_t> &positions,
+                  int32_t first) {
+  std::transform(positions.begin(), positions.end(), operands.at<int32_t>(name),
+                 [=](int32_t position) { return first + position; });
+}
+
 /// Of sequences with a text each, in groups: which rows and texts belong to what.
 void setGroups(const Operands &operands, const Batch &batch, int64_t sequences, int64_t length) {
   const auto groups = static_cast<int64_t>(batch.choices.size()), size = sequences / groups;
@@ -44,14 +50,23 @@ void setGroups(const Operands &operands, const Batch &batch, int64_t sequences, 
   operands.copy("choices", batch.choices);
 }
 
+/// Of sources beside sequences.
+void setSources(const Operands &operands, const Batch &batch, int32_t firstPosition) {
+  operands.copy("source_tokens", batch.sourceTokens);
+  operands.copy("source_segments", batch.sourceSegments);
+  if (operands.has("source_positions"))
+    setPositions(operands, "source_positions", batch.sourcePositions, firstPosition);
+}
+
 } // namespace
 
 void setInputs(Program &program, const std::string &step, const Batch &batch) {
   const Operands operands{program, step};
   operands.copy("tokens", batch.tokens);
   const auto first = static_cast<int32_t>(program.training().first_position());
-  std::transform(batch.positions.begin(), batch.positions.end(), operands.at<int32_t>("positions"),
-                 [=](int32_t position) { return first + position; });
+  setPositions(operands, "positions", batch.positions, first);
+  if (operands.has("source_tokens"))
+    setSources(operands, batch, first);
   operands.copy("segments", batch.segments);
   if (operands.has("token_types")) // all are of the first text
     std::fill_n(operands.at<int32_t>("token_types"), batch.tokens.size(), 0);
@@ -70,9 +85,13 @@ void setDraw(Program &program, uint64_t seed, uint64_t number, int64_t index) {
   const Operands operands{program, "loss"};
   if (!operands.has("draw"))
     return;
-  const int64_t rows = program.elements("loss", "rows");
-  auto *numbers = operands.at<int32_t>("rows");
-  std::iota(numbers, numbers + rows, static_cast<int32_t>(index * rows));
+  for (const char *name : {"rows", "source_rows"}) {
+    if (!operands.has(name))
+      continue;
+    const int64_t rows = program.elements("loss", name);
+    auto *numbers = operands.at<int32_t>(name);
+    std::iota(numbers, numbers + rows, static_cast<int32_t>(index * rows));
+  }
   auto *draw = operands.at<int32_t>("draw");
   draw[0] = static_cast<int32_t>(seed);
   draw[1] = static_cast<int32_t>(seed >> 32);

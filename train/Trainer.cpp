@@ -94,10 +94,13 @@ private:
     options.order = order;
     options.seed = order == Order::Shuffled ? settings.seed() : 0;
     options.predicted = predictedBy(recipe.objective());
-    options.packing = groupSizeOf(recipe.objective()) > 1 ? Packing::Groups
-                      : isOfDocuments()                   ? Packing::Whole
-                                                          : Packing::Split;
+    options.packing = recipe.objective().has_sequence_to_sequence() ? Packing::Pairs
+                      : hasGroupsInBatch(recipe.objective())        ? Packing::Groups
+                      : isOfDocuments()                             ? Packing::Whole
+                                                                    : Packing::Split;
     options.masking = &masking;
+    options.sourceLength = program.training().source_length();
+    options.startToken = static_cast<int32_t>(program.training().start_token());
     return options;
   }
 
@@ -304,9 +307,9 @@ private:
     const auto vocabulary = static_cast<int32_t>(program.manifest().vocabulary_size());
     // Labels are those of the model, which was seen when the file was opened.
     for (const std::vector<int32_t> *column :
-         {&batch.tokens, isOfDocuments() ? &batch.tokens : &batch.targets})
+         {&batch.tokens, &batch.sourceTokens, isOfDocuments() ? &batch.tokens : &batch.targets})
       for (int32_t token : *column)
-        if (token < -1 || token >= vocabulary || (token < 0 && column == &batch.tokens))
+        if (token < -1 || token >= vocabulary || (token < 0 && column != &batch.targets))
           return absl::DataLossError(absl::StrCat(path, ": has the token ", token,
                                                   ", expected one below the model's vocabulary of ",
                                                   vocabulary));
@@ -603,7 +606,8 @@ private:
       const runtime::Initializer &initializer = program.training().initializers(i);
       flops += (initializer.reference() ? 2 : initializer.frozen() ? 4 : 6) * elements;
     }
-    return flops;
+    // A token of a source or a target goes through about half of an encoder and a decoder.
+    return recipe.objective().has_sequence_to_sequence() ? flops / 2 : flops;
   }
 
   void say(const std::string &line) {

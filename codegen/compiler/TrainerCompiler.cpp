@@ -166,6 +166,10 @@ private:
       initializer.set_deviation(numberAttribute(param, spec::kDeviationAttribute));
       initializer.set_value(numberAttribute(param, spec::kValueAttribute));
       initializer.set_transposed(param->hasAttr(spec::kTransposedAttribute));
+      initializer.set_row(param->hasAttr(recipe::kRowAttribute));
+      if (auto numbers = param->getAttrOfType<DenseElementsAttr>(recipe::kContentsAttribute))
+        for (float number : numbers.getValues<float>())
+          initializer.mutable_contents()->append(reinterpret_cast<const char *>(&number), sizeof(number));
       initializer.set_frozen(param->hasAttr(nn::kFrozenAttribute));
       initializer.set_optional(param->hasAttr(frontend::kNewParameter));
       initializer.set_reference(param->hasAttr(recipe::kReferenceAttribute));
@@ -248,6 +252,7 @@ private:
     }
     training.set_sequences(recipe.batch().sequences());
     training.set_length(recipe.batch().length());
+    training.set_source_length(recipe.batch().source_length());
     for (const std::string &state : recipe::stateNames(recipe))
       training.add_states(state);
     training.set_recipe(recipe.SerializeAsString());
@@ -273,6 +278,8 @@ private:
     manifest.set_tokenizer(options.tokenizer);
     *training.mutable_masking() = options.masking;
     training.set_first_position(static_cast<uint32_t>(options.model->info.sizes.firstPosition));
+    if (options.model->info.startToken)
+      training.set_start_token(static_cast<uint32_t>(*options.model->info.startToken));
     runtime::Target &described = *manifest.mutable_target();
     described.set_triple(target.triple);
     described.set_cpu(target.cpu);

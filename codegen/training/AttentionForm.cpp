@@ -26,13 +26,20 @@ template <typename Op> static FailureOr<AttentionForm> formOf(Op op) {
     form.softcap = op.getSoftcap()->convertToDouble();
   if (op.getAlibi())
     return emitNotSupported(op) << "has alibi slopes, which training does not support";
-  if (cast<RankedTensorType>(op.getKey().getType()).getDimSize(0) != form.rows)
-    return emitNotSupported(op) << "has other keys than queries, which training does not support";
+  if (op.getBias() && !op.getByDistance())
+    return emitNotSupported(op) << "has a bias that is not by distance, which training does not support";
+  if (op.getBias())
+    form.reach = cast<RankedTensorType>(op.getBias().getType()).getDimSize(1) / 2;
   auto sequence = op->template getAttrOfType<IntegerAttr>(nn::kSequenceRowsAttribute);
   form.sequence = sequence ? sequence.getInt() : form.rows;
   if (form.sequence <= 0 || form.rows % form.sequence != 0)
     return emitNotSupported(op) << "has " << form.rows << " rows, which are no whole sequences of "
                                 << form.sequence;
+  form.keyRows = cast<RankedTensorType>(op.getKey().getType()).getDimSize(0);
+  if (form.keyRows % form.sequences() != 0)
+    return emitNotSupported(op) << "has " << form.keyRows << " keys, which are no " << form.sequences()
+                                << " sequences of one length";
+  form.keySequence = form.keyRows / form.sequences();
   return form;
 }
 

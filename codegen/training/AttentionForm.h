@@ -8,9 +8,11 @@
 namespace llmc::codegen {
 
 /// Attention in training. Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says
-/// (else one sequence), that do not see each other: their segments differ.
+/// (else one sequence), that do not see each other: their segments differ. Keys are as many sequences, maybe
+/// of other lengths.
 struct AttentionForm {
-  int64_t rows, sequence; ///< all, and those of one sequence
+  int64_t rows, sequence;       ///< of queries: all, and those of one sequence
+  int64_t keyRows, keySequence; ///< of keys
   int64_t heads, kvHeads;
   int64_t group;           ///< heads that share keys
   int64_t size, valueSize; ///< of a head
@@ -18,6 +20,7 @@ struct AttentionForm {
   bool causal;
   std::optional<int64_t> window;
   std::optional<double> softcap;
+  std::optional<int64_t> reach; ///< of a bias by distance
 
   int64_t sequences() const { return rows / sequence; }
   bool operator==(const AttentionForm &) const = default;

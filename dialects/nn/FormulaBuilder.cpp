@@ -40,18 +40,23 @@ Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<Dims> dims, unsigned l
 
 Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<AffineMap> inputMaps, Dims result,
                               ElementFunction function, Reduction reduction) {
-  const unsigned loops = inputMaps.front().getNumDims();
-  SmallVector<Value> values;
-  for (Value input : inputs)
-    values.push_back(isa<BlockType>(getElementTypeOrSelf(input)) ? promote(input) : input);
   // Each size of the result is one of an input.
   SmallVector<OpFoldResult> sizes;
   for (unsigned loop : result)
-    for (auto [input, map] : llvm::zip_equal(values, inputMaps))
+    for (auto [input, map] : llvm::zip_equal(inputs, inputMaps))
       if (auto dim = map.getResultPosition(b.getAffineDimExpr(loop))) {
         sizes.push_back(tensor::getMixedSize(b, b.getLoc(), input, *dim));
         break;
       }
+  return compute(inputs, inputMaps, result, sizes, function, reduction);
+}
+
+Value FormulaBuilder::compute(ValueRange inputs, ArrayRef<AffineMap> inputMaps, Dims result,
+                              ArrayRef<OpFoldResult> sizes, ElementFunction function, Reduction reduction) {
+  const unsigned loops = inputMaps.front().getNumDims();
+  SmallVector<Value> values;
+  for (Value input : inputs)
+    values.push_back(isa<BlockType>(getElementTypeOrSelf(input)) ? promote(input) : input);
   Value init = tensor::EmptyOp::create(b, sizes, element);
   const bool reduces = result.size() < loops;
   if (reduces)

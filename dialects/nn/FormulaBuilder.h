@@ -82,6 +82,10 @@ public:
   /// The same with `maps` from loops to places in the inputs, which may be constant.
   mlir::Value compute(mlir::ValueRange inputs, llvm::ArrayRef<mlir::AffineMap> maps, Dims result,
                       ElementFunction function, Reduction reduction = Reduction::Sum);
+  /// The same with the sizes of the result, which inputs need not have.
+  mlir::Value compute(mlir::ValueRange inputs, llvm::ArrayRef<mlir::AffineMap> maps, Dims result,
+                      llvm::ArrayRef<mlir::OpFoldResult> sizes, ElementFunction function,
+                      Reduction reduction = Reduction::Sum);
 
   /// `function` of each element of matrices of the same shape.
   mlir::Value mapElements(mlir::ValueRange inputs, ElementFunction function);

@@ -49,6 +49,16 @@ template <typename AttentionLike> LogicalResult verifyHeads(AttentionLike op) {
   return success();
 }
 
+/// Of a bias of each distance up to a reach.
+template <typename AttentionLike> LogicalResult verifyBiasByDistance(AttentionLike op) {
+  const int64_t distances = width(op.getBias());
+  if (compatible(rows(op.getBias()), op.getHeads()) &&
+      (ShapedType::isDynamic(distances) || distances % 2 == 1))
+    return success();
+  return op.emitOpError() << "has a bias of type " << op.getBias().getType()
+                          << ", expected [heads, 2 * reach + 1] for " << op.getHeads() << " heads";
+}
+
 LogicalResult verifyScaling(Operation *op, std::optional<RopeScalingAttr> scaling, int64_t dims) {
   if (!scaling)
     return success();
@@ -167,6 +177,22 @@ SmallVector<double> RopeTableOp::getFrequencies() {
 }
 double RopeTableOp::getMagnitude() { return computeMagnitude(getScaling()); }
 
+/// What attention and its gradient demand of a bias.
+template <typename Op> static LogicalResult verifyBias(Op op) {
+  if (!op.getBias())
+    return op.getByDistance() ? op.emitOpError() << "is by_distance, but has no bias" : success();
+  const int64_t queries = rows(op.getQuery()), heads = op.getHeads();
+  if (op.getByDistance())
+    return verifyBiasByDistance(op);
+  if (!compatible(rows(op.getBias()), ShapedType::isDynamic(queries) ? queries : heads * queries) ||
+      !compatible(width(op.getBias()), rows(op.getKey())))
+    return op.emitOpError() << "has a bias of type " << op.getBias().getType()
+                            << ", expected [heads * queries, keys] for " << heads
+                            << " heads, queries of type " << op.getQuery().getType() << " and keys of type "
+                            << op.getKey().getType();
+  return success();
+}
+
 /// What attention and its gradient demand of their operands.
 template <typename Op> static LogicalResult verifyOperands(Op op) {
   if (failed(verifyHeads(op)))
@@ -185,11 +211,14 @@ template <typename Op> static LogicalResult verifyOperands(Op op) {
   if (op.getCausal() && !compatible(rows(op.getQuery()), rows(op.getKey())))
     return op.emitOpError() << "is causal, but has " << rows(op.getQuery()) << " queries and "
                             << rows(op.getKey()) << " keys";
-  if (op.getSegments() && (!compatible(rows(op.getSegments()), rows(op.getQuery())) ||
-                           !compatible(rows(op.getSegments()), rows(op.getKey()))))
+  if (op.getKeySegments() && !op.getSegments())
+    return op.emitOpError() << "has key_segments, but no segments of its queries";
+  if (Value ofKeys = op.getKeySegments() ? op.getKeySegments() : op.getSegments();
+      ofKeys && (!compatible(rows(op.getSegments()), rows(op.getQuery())) ||
+                 !compatible(rows(ofKeys), rows(op.getKey()))))
     return op.emitOpError() << "has " << rows(op.getSegments()) << " segments for " << rows(op.getQuery())
-                            << " queries and " << rows(op.getKey()) << " keys";
-  return success();
+                            << " queries and " << rows(ofKeys) << " for " << rows(op.getKey()) << " keys";
+  return verifyBias(op);
 }
 
 LogicalResult AttentionGradientOp::verify() {
@@ -205,19 +234,7 @@ LogicalResult AttentionGradientOp::verify() {
   return success();
 }
 
-LogicalResult AttentionOp::verify() {
-  if (failed(verifyOperands(*this)))
-    return failure();
-  if (!getBias())
-    return success();
-  int64_t queries = rows(getQuery()), heads = getHeads();
-  if (!compatible(rows(getBias()), ShapedType::isDynamic(queries) ? queries : heads * queries) ||
-      !compatible(width(getBias()), rows(getKey())))
-    return emitOpError() << "has a bias of type " << getBias().getType()
-                         << ", expected [heads * queries, keys] for " << heads << " heads, queries of type "
-                         << getQuery().getType() << " and keys of type " << getKey().getType();
-  return success();
-}
+LogicalResult AttentionOp::verify() { return verifyOperands(*this); }
 
 LogicalResult CachedAttentionOp::verify() {
   if (failed(verifyHeads(*this)))
@@ -233,11 +250,7 @@ LogicalResult CachedAttentionOp::verify() {
   if (!compatible(rows(getQuery()), rows(getPositions())))
     return emitOpError() << "has " << rows(getQuery()) << " queries but " << rows(getPositions())
                          << " positions";
-  if (getBias() && (!compatible(rows(getBias()), getHeads()) ||
-                    (!ShapedType::isDynamic(width(getBias())) && width(getBias()) % 2 == 0)))
-    return emitOpError() << "has a bias of type " << getBias().getType()
-                         << ", expected [heads, 2 * reach + 1] for " << getHeads() << " heads";
-  return success();
+  return getBias() ? verifyBiasByDistance(*this) : success();
 }
 
 LogicalResult CacheAppendOp::verify() {
@@ -252,37 +265,4 @@ LogicalResult CacheAppendOp::verify() {
                            << " positions";
   }
   return success();
-}
-
-LogicalResult RelativePositionBiasOp::verify() {
-  auto table = cast<RankedTensorType>(getTable().getType());
-  const int64_t buckets = table.getDimSize(0), heads = table.getDimSize(1);
-  const int64_t least = getBidirectional() ? 4 : 2;
-  if (ShapedType::isDynamic(buckets) || ShapedType::isDynamic(heads) || buckets < least ||
-      buckets % least != 0)
-    return emitOpError() << "has a table of " << table << ", expected [buckets, heads] with a multiple of "
-                         << least << " buckets";
-  if (static_cast<int64_t>(getMaxDistance()) <= buckets / least)
-    return emitOpError() << "has max_distance " << getMaxDistance() << ", expected more than the "
-                         << buckets / least << " distances that have a bucket each";
-  return success();
-}
-
-int64_t RelativePositionBiasOp::getBucket(int64_t distance) {
-  int64_t buckets = getTable().getType().getDimSize(0), first = 0;
-  if (getBidirectional()) {
-    buckets /= 2;
-    first = distance < 0 ? buckets : 0; // keys behind the query
-    distance = std::abs(distance);
-  } else {
-    distance = std::max<int64_t>(distance, 0);
-  }
-  const int64_t exact = buckets / 2;
-  if (distance < exact)
-    return first + distance;
-  // The logarithm is taken in f32, as the model was trained.
-  float scaled = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
-                 static_cast<float>(std::log(static_cast<double>(getMaxDistance()) / exact));
-  return first +
-         std::min(buckets - 1, exact + static_cast<int64_t>(scaled * static_cast<float>(buckets - exact)));
 }

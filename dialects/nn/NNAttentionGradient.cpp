@@ -17,26 +17,24 @@ using namespace llmc::nn;
 
 namespace {
 
-// Loops of scores: heads of keys, query heads of each, queries, keys; and one of elements of a head.
-enum Loop : unsigned { H, G, I, J, E };
+// Loops of scores: heads of keys, query heads of each, queries, keys; and one of elements of a head, or of
+// distances.
+enum Loop : unsigned { H, G, I, J, E, D = E };
 
 /// A logit of a key that is not seen: less than any other.
 constexpr double kUnseen = -1e30;
 
 using Reduction = FormulaBuilder::Reduction;
 
-Value biasOf(AttentionOp op) { return op.getBias(); }
-Value biasOf(AttentionGradientOp) { return {}; }
-
 /// The tensors of one attention, taken apart into heads.
-template <typename Op> class AttentionGradient {
+class AttentionGradient {
 public:
-  AttentionGradient(Op op, OpBuilder &builder, Value gradient)
+  AttentionGradient(AttentionGradientOp op, OpBuilder &builder)
       : op(op), b(builder, op), kvHeads(op.getKvHeads()), group(op.getHeads() / op.getKvHeads()) {
     query = splitHeads(op.getQuery(), {kvHeads, group});
     key = splitHeads(op.getKey(), {kvHeads});
     value = splitHeads(op.getValue(), {kvHeads});
-    this->gradient = splitHeads(gradient, {kvHeads, group});
+    gradient = splitHeads(b.promote(op.getGradient()), {kvHeads, group});
     products = b.compute({query, key}, {queryDims, keyDims}, 5, scoreDims,
                          [](ArrayRef<Number> v) { return v[0] * v[1]; });
     computeSoftmax();
@@ -58,7 +56,13 @@ public:
                          [](ArrayRef<Number> v) { return v[0] * (v[1] - v[2]); });
   }
 
-  Value ofBias() { return b.as(op.getBias(), b.collapse(ofLogits, 0, 3)); }
+  Value ofBias() {
+    if (!op.getByDistance())
+      return b.as(op.getBias(), b.collapse(ofLogits, 0, 3));
+    Value sums = b.compute({ofLogits, splitBias()}, {scoreDims, distanceDims}, 5, distanceDims,
+                           [&](ArrayRef<Number> v) { return whereDistance(v[0]); });
+    return b.as(op.getBias(), b.collapse(sums, 0, 2));
+  }
 
   Value ofQuery() {
     Value dq = b.compute({ofLogits, products, key}, {scoreDims, scoreDims, keyDims}, 5, queryDims,
@@ -81,6 +85,30 @@ private:
       size /= count;
     sizes.push_back(size);
     return b.expand(matrix, 1, sizes);
+  }
+
+  /// The bias as [heads of keys, query heads, queries, keys], or distances in place of both.
+  Value splitBias() {
+    const int64_t queries = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0);
+    SmallVector<int64_t> sizes = {kvHeads, group};
+    if (!op.getByDistance())
+      sizes.push_back(queries);
+    return b.expand(op.getBias(), 0, sizes);
+  }
+
+  /// `number` where the loop over distances is at that of query and key, else 0.
+  Number whereDistance(Number number) {
+    ImplicitLocOpBuilder &body = *number.builder;
+    const int64_t reach = cast<RankedTensorType>(op.getBias().getType()).getDimSize(1) / 2;
+    auto index = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(body, value); };
+    Value ahead = arith::SubIOp::create(body, linalg::IndexOp::create(body, unsigned(J)),
+                                        linalg::IndexOp::create(body, unsigned(I)));
+    Value distance = arith::AddIOp::create(
+        body, index(reach),
+        arith::MinSIOp::create(body, index(reach), arith::MaxSIOp::create(body, index(-reach), ahead)));
+    Value isHere = arith::CmpIOp::create(body, arith::CmpIPredicate::eq, distance,
+                                         linalg::IndexOp::create(body, unsigned(D)));
+    return {&body, arith::SelectOp::create(body, isHere, number.value, constant(number, 0).value)};
   }
 
   double scale() { return op.getScale().convertToDouble(); }
@@ -138,13 +166,16 @@ private:
       inputs.push_back(arith::ConstantOp::create(b.b, DenseElementsAttr::get(type, numbers)));
       dims.push_back(headDims);
     }
-    if (Value bias = biasOf(op)) {
-      const int64_t queries = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0);
-      inputs.push_back(b.expand(bias, 0, {kvHeads, group, queries}));
+    if (op.getBias()) {
+      Value bias = splitBias();
+      if (op.getByDistance())
+        bias = b.compute({bias, products}, {distanceDims, scoreDims}, 5, scoreDims,
+                         [&](ArrayRef<Number> v) { return whereDistance(v[0]); });
+      inputs.push_back(bias);
       dims.push_back(scoreDims);
     }
     if (op.getSegments()) {
-      inputs.append({op.getSegments(), op.getSegments()});
+      inputs.append({op.getSegments(), op.getKeySegments() ? op.getKeySegments() : op.getSegments()});
       dims.append({queryRow, keyRow});
     }
     Value logits = b.compute(inputs, dims, 4, scoreDims, [&](ArrayRef<Number> v) {
@@ -154,7 +185,7 @@ private:
         logit = logit + alibi(v.front());
         v = v.drop_front();
       }
-      if (biasOf(op)) {
+      if (op.getBias()) {
         logit = logit + v.front();
         v = v.drop_front();
       }
@@ -178,8 +209,9 @@ private:
   }
 
   const SmallVector<unsigned> scoreDims = {H, G, I, J}, rowDims = {H, G, I}, headDims = {H, G},
-                              queryRow = {I}, keyRow = {J}, queryDims = {I, H, G, E}, keyDims = {J, H, E};
-  Op op;
+                              queryRow = {I}, keyRow = {J}, queryDims = {I, H, G, E}, keyDims = {J, H, E},
+                              distanceDims = {H, G, D};
+  AttentionGradientOp op;
   FormulaBuilder b;
   int64_t kvHeads, group;
   Value query, key, value, gradient, products, softmax, ofLogits;
@@ -198,39 +230,29 @@ FailureOr<SmallVector<Value>> AttentionOp::buildGradients(OpBuilder &builder, Va
   for (Value operand : {getQuery(), getKey(), getValue(), getResult()})
     if (cast<RankedTensorType>(operand.getType()).isDynamicDim(1))
       return emitOpError() << "can not be differentiated: the width of its heads is not known";
-  if (!getBias()) {
-    OpBuilder::InsertionGuard guard(builder);
-    FormulaBuilder b(builder, *this);
-    Value gradient = b.promote(gradients[0]);
-    auto whole = AttentionGradientOp::create(
-        b.b, getQuery(), getKey(), getValue(), gradient, getSegments(), getCausalAttr(), getHeadsAttr(),
-        getKvHeadsAttr(), getScaleAttr(), getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
-    if (Attribute rows = (*this)->getAttr(kSequenceRowsAttribute))
-      whole->setAttr(kSequenceRowsAttribute, rows);
-    if (ofQuery)
-      results[0] = whole.getQueryGradient();
-    if (ofKey)
-      results[1] = whole.getKeyGradient();
-    if (ofValue)
-      results[2] = whole.getValueGradient();
-    return results;
-  }
-  AttentionGradient<AttentionOp> rule(*this, builder, gradients[0]);
-  if (ofValue)
-    results[2] = rule.ofValue();
-  if (ofBias || ofQuery || ofKey)
-    rule.computeLogitsGradient();
-  if (ofBias)
-    results[bias] = rule.ofBias();
+  FormulaBuilder b(builder, *this);
+  auto whole = AttentionGradientOp::create(b.b, getQuery(), getKey(), getValue(), b.promote(gradients[0]),
+                                           getSegments(), getKeySegments(), getBias(), getByDistanceAttr(),
+                                           getCausalAttr(), getHeadsAttr(), getKvHeadsAttr(), getScaleAttr(),
+                                           getWindowAttr(), getSoftcapAttr(), getAlibiAttr());
+  if (Attribute rows = (*this)->getAttr(kSequenceRowsAttribute))
+    whole->setAttr(kSequenceRowsAttribute, rows);
   if (ofQuery)
-    results[0] = rule.ofQuery();
+    results[0] = whole.getQueryGradient();
   if (ofKey)
-    results[1] = rule.ofKey();
+    results[1] = whole.getKeyGradient();
+  if (ofValue)
+    results[2] = whole.getValueGradient();
+  if (ofBias)
+    results[bias] = whole.getBiasGradient();
   return results;
 }
 
 FailureOr<SmallVector<Value>> AttentionGradientOp::decomposeOperation(OpBuilder &builder) {
-  AttentionGradient<AttentionGradientOp> rule(*this, builder, getGradient());
+  AttentionGradient rule(*this, builder);
   rule.computeLogitsGradient();
-  return SmallVector<Value>{rule.ofQuery(), rule.ofKey(), rule.ofValue()};
+  SmallVector<Value> results = {rule.ofQuery(), rule.ofKey(), rule.ofValue()};
+  if (getBias())
+    results.push_back(rule.ofBias());
+  return results;
 }

@@ -142,7 +142,7 @@ OpCost AttentionOp::getCost(int64_t rows, int64_t) {
   // Each pair multiplies a query with a key and a weight with a value, in all heads.
   const double perPair = (2 * elementsOf(getQuery(), rows) + 2 * elementsOf(getResult(), rows)) / queries;
   cost.flops = perPair * pairsSeen(*this, queries, keys);
-  if (Value bias = getBias())
+  if (Value bias = getBias(); bias && !getByDistance())
     cost.activationBytes += biasBytes(bias, getHeads(), queries, keys) - bytesOf(bias, rows);
   return cost;
 }
@@ -153,6 +153,8 @@ OpCost AttentionGradientOp::getCost(int64_t rows, int64_t) {
   const double queries = rowsOf(getQuery(), rows), keys = rowsOf(getKey(), rows);
   const double perPair = (6 * elementsOf(getQuery(), rows) + 4 * elementsOf(getGradient(), rows)) / queries;
   cost.flops = perPair * pairsSeen(*this, queries, keys);
+  if (Value bias = getBias(); bias && !getByDistance()) // read, and its gradient written
+    cost.activationBytes += 2 * (biasBytes(bias, getHeads(), queries, keys) - bytesOf(bias, rows));
   return cost;
 }
 

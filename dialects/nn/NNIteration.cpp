@@ -112,14 +112,36 @@ LogicalResult RotateOp::adaptToTile(const IterationSpace &space, ArrayRef<OpFold
 // Attention and caches
 //===----------------------------------------------------------------------===//
 
+/// The rows of a bias that belong to one head of keys.
+template <typename Op> static int64_t rowsOfBias(Op op) {
+  const int64_t group = op.getHeads() / op.getKvHeads();
+  return op.getByDistance() ? group : group * dim(op.getQuery(), 0);
+}
+
+/// Whether attention or its gradient can be tiled over heads of keys.
+template <typename Op> static bool areHeadsKnown(Op op) {
+  const bool needsQueries = op.getBias() && !op.getByDistance();
+  return !ShapedType::isDynamic(dim(op.getKey(), 1)) && !ShapedType::isDynamic(dim(op.getValue(), 1)) &&
+         (!needsQueries || !ShapedType::isDynamic(dim(op.getQuery(), 0)));
+}
+
+/// Adds what attention and its gradient may read besides: segments, and a bias, whose heads lie one below the
+/// other, with as many rows each as there are queries, or one row if it is by distance.
+template <typename Op>
+static void addOptionalOperands(Op op, IterationSpace &space, function_ref<DimAccess(int64_t unit)> heads) {
+  for (Value segments : {op.getSegments(), op.getKeySegments()})
+    if (segments)
+      space.operands.push_back({kWhole});
+  if (op.getBias())
+    space.operands.push_back({heads(rowsOfBias(op)), kWhole});
+}
+
 // Heads of keys, each with the heads of queries that read it. Queries as well where a query does not ask
-// where it stands among the others. In `bias` heads lie one below the other, as many rows each as there are
-// queries.
+// where it stands among the others.
 IterationSpace AttentionOp::getIterationSpace() {
   const int64_t kvHeads = getKvHeads(), group = getHeads() / kvHeads;
-  const int64_t queries = dim(getQuery(), 0), keyWidth = dim(getKey(), 1), valueWidth = dim(getValue(), 1);
-  const bool headsKnown = !ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(valueWidth) &&
-                          (!getBias() || !ShapedType::isDynamic(queries));
+  const int64_t keyWidth = dim(getKey(), 1), valueWidth = dim(getValue(), 1);
+  const bool headsKnown = areHeadsKnown(*this);
   const bool rowsApart = !getCausal() && !getWindow() && !getAlibi() && !getSegments() && !getBias();
   IterationSpace space;
   auto heads = [&](int64_t unit) { return headsKnown ? by(0, unit) : kWhole; };
@@ -128,10 +150,7 @@ IterationSpace AttentionOp::getIterationSpace() {
   space.operands = {{rows, heads(group * (keyWidth / kvHeads))},
                     {kWhole, heads(keyWidth / kvHeads)},
                     {kWhole, heads(valueWidth / kvHeads)}};
-  if (getSegments())
-    space.operands.push_back({kWhole});
-  if (getBias())
-    space.operands.push_back({heads(group * queries), kWhole});
+  addOptionalOperands(*this, space, heads);
   space.results = {{rows, heads(group * (valueWidth / kvHeads))}};
   return space;
 }
@@ -164,17 +183,17 @@ LogicalResult AttentionOp::adaptToTile(const IterationSpace &space, ArrayRef<OpF
 IterationSpace AttentionGradientOp::getIterationSpace() {
   const int64_t kvHeads = getKvHeads(), group = getHeads() / kvHeads;
   const int64_t keyWidth = dim(getKey(), 1), valueWidth = dim(getValue(), 1);
-  const bool headsKnown = !ShapedType::isDynamic(keyWidth) && !ShapedType::isDynamic(valueWidth);
-  auto heads = [&](int64_t unit) -> SmallVector<DimAccess, 2> {
-    return {kWhole, headsKnown ? by(0, unit) : kWhole};
-  };
+  const bool headsKnown = areHeadsKnown(*this);
+  auto part = [&](int64_t unit) { return headsKnown ? by(0, unit) : kWhole; };
+  auto heads = [&](int64_t unit) -> SmallVector<DimAccess, 2> { return {kWhole, part(unit)}; };
   const int64_t keySize = keyWidth / kvHeads, valueSize = valueWidth / kvHeads;
   IterationSpace space;
   space.loops.assign(headsKnown, kParallel);
   space.operands = {heads(group * keySize), heads(keySize), heads(valueSize), heads(group * valueSize)};
-  if (getSegments())
-    space.operands.push_back({kWhole});
+  addOptionalOperands(*this, space, part);
   space.results = {heads(group * keySize), heads(keySize), heads(valueSize)};
+  if (getBias())
+    space.results.push_back({part(rowsOfBias(*this)), kWhole});
   return space;
 }
 

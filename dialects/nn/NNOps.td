@@ -388,18 +388,22 @@ def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_Infe
         y[i] = sum_j softmax_j(s[i, :])[j] * v[j]      (Vaswani et al., 2017; Ainslie et al., 2023)
 
     Key j is seen by query i if their `segments` agree (packed sequences), if not `causal` or j <= i, and, with a `window` w, if
-    i - j < w. In cross attention queries and keys have different numbers of rows; it is not causal. `bias` is
-    `[heads * queries, keys]` (relative position bias of T5). Softmax is taken in f32 (or wider). A query that sees no key
-    gives zeros.
+    i - j < w. In cross attention queries and keys have different numbers of rows; it is not causal, and keys of packed sequences have
+    `key_segments` of their own. `bias` is `[heads * queries, keys]` (relative position bias of T5); or, `by_distance`, it is that of
+    each distance up to a reach, as `nn.cached_attention` has it, with rows for positions. Softmax is taken in f32 (or wider). A query that
+    sees no key gives zeros.
 
         %y = nn.attention %q, %k, %v heads 9 kv_heads 3 scale 0.125 causal
                : tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32> -> tensor<?x576xf32>
+        %y = nn.attention %q, %k, %v segments %s : tensor<64xi32> key_segments %t : tensor<96xi32> heads 8 kv_heads 8 scale 1.0
+               : tensor<64x512xf32>, tensor<96x512xf32>, tensor<96x512xf32> -> tensor<64x512xf32>
   }];
   let arguments = !con((ins NN_Activation:$query, NN_Activation:$key, NN_Activation:$value, Optional<NN_Ids>:$segments,
-    Optional<NN_Activation>:$bias, UnitAttr:$causal), attentionArguments);
+    Optional<NN_Ids>:$key_segments, Optional<NN_Activation>:$bias, UnitAttr:$by_distance, UnitAttr:$causal), attentionArguments);
   let results = (outs NN_Activation:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`segments` $segments^ `:` type($segments))? (`bias` $bias^ `:` type($bias))?
+    $query `,` $key `,` $value (`segments` $segments^ `:` type($segments))? (`key_segments` $key_segments^ `:` type($key_segments))?
+    (`bias` $bias^ `:` type($bias))? (`by_distance` $by_distance^)?
     `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? (`window` $window^)? (`softcap` $softcap^)?
     (`alibi` $alibi^)? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
@@ -410,21 +414,25 @@ def NN_AttentionOp : NN_TensorOp<"attention", [AttrSizedOperandSegments, NN_Infe
   }];
 }
 
-def NN_AttentionGradientOp : NN_TensorOp<"attention_gradient", [NN_Decomposes, NN_InferredResults,
+def NN_AttentionGradientOp : NN_TensorOp<"attention_gradient", [AttrSizedOperandSegments, NN_Decomposes, NN_InferredResults,
     NN_NoGradient<"second derivatives are not supported">]> {
   let summary = "gradients of attention";
   let description = [{
     With y = `nn.attention` of the same operands and attributes, the sums over all elements of gradient * dy / dq, and so for k and v:
-    gradients of queries, keys and values from that of the result. Scores are computed again, and need not be stored.
+    gradients of queries, keys and values, and of the bias if there is one, from that of the result. Scores are computed again, and need
+    not be stored.
 
         %dq, %dk, %dv = nn.attention_gradient %q, %k, %v, %dy heads 9 kv_heads 3 scale 0.125 causal
                : tensor<64x576xf32>, tensor<64x192xf32>, tensor<64x192xf32>, tensor<64x576xf32>
   }];
   let arguments = !con((ins NN_Activation:$query, NN_Activation:$key, NN_Activation:$value, NN_Activation:$gradient,
-    Optional<NN_Ids>:$segments, UnitAttr:$causal), attentionArguments);
-  let results = (outs NN_Activation:$query_gradient, NN_Activation:$key_gradient, NN_Activation:$value_gradient);
+    Optional<NN_Ids>:$segments, Optional<NN_Ids>:$key_segments, Optional<NN_Activation>:$bias, UnitAttr:$by_distance,
+    UnitAttr:$causal), attentionArguments);
+  let results = (outs NN_Activation:$query_gradient, NN_Activation:$key_gradient, NN_Activation:$value_gradient,
+    Optional<NN_Activation>:$bias_gradient);
   let assemblyFormat = [{
     $query `,` $key `,` $value `,` $gradient (`segments` $segments^ `:` type($segments))?
+    (`key_segments` $key_segments^ `:` type($key_segments))? (`bias` $bias^ `:` type($bias))? (`by_distance` $by_distance^)?
     `heads` $heads `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? (`window` $window^)? (`softcap` $softcap^)?
     (`alibi` $alibi^)? attr-dict `:` type($query) `,` type($key) `,` type($value) `,` type($gradient)
   }];
@@ -491,8 +499,7 @@ def NN_CacheAppendOp : NN_ComputeOp<"cache_append", [AllTypesMatch<["cache", "re
   let hasVerifier = 1;
 }
 
-def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_InferredShapes,
-    NN_NoGradient<"the gradient of its table adds numbers by distance, and no operation does that yet">]> {
+def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_InferredShapes, NN_Gradient, NN_Decomposes]> {
   let summary = "a learned bias for each distance of query and key";
   let description = [{
         y[h * queries + i, j] = table[bucket(key_positions[j] - query_positions[i]), h]      (Raffel et al., 2020)
@@ -515,6 +522,9 @@ def NN_RelativePositionBiasOp : NN_TensorOp<"relative_position_bias", [NN_Inferr
   let extraClassDeclaration = [{
     /// The bucket of a key that lies `distance` positions behind the query.
     int64_t getBucket(int64_t distance);
+    /// The bias of every distance that has one of its own, [heads, 2 * max_distance + 1]: that of a query at 0 and keys around it. It
+    /// depends on the table only.
+    ::mlir::Value buildBiasByDistance(::mlir::OpBuilder &builder);
   }];
 }
 

@@ -228,11 +228,14 @@ LogicalResult KlDivergenceOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes
 LogicalResult AttentionGradientOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor op,
                                                     Types &types) {
   llvm::append_values(types, op.getQuery().getType(), op.getKey().getType(), op.getValue().getType());
+  if (op.getBias())
+    types.push_back(op.getBias().getType());
   return success();
 }
 LogicalResult AttentionGradientOp::reifyResultShapes(OpBuilder &builder, Sizes &sizes) {
-  for (Value operand : {getQuery(), getKey(), getValue()})
-    sizes.push_back(tensor::getMixedSizes(builder, getLoc(), operand));
+  for (Value operand : {getQuery(), getKey(), getValue(), getBias()})
+    if (operand)
+      sizes.push_back(tensor::getMixedSizes(builder, getLoc(), operand));
   return success();
 }
 

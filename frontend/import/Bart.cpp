@@ -134,8 +134,14 @@ private:
   static constexpr const char *kSinusoids = "model.encoder.embed_positions.weight";
 
   void prepare(Checkpoint &checkpoint) const {
-    checkpoint.flattenRow("final_logits_bias");
-    if (kind == Positions::Sinusoidal && !checkpoint.find(kSinusoids))
+    if (hasLogitsBias) {
+      checkpoint.flattenRow("final_logits_bias");
+      checkpoint.makeConstant("final_logits_bias");
+    }
+    if (kind != Positions::Sinusoidal)
+      return;
+    checkpoint.makeConstant(kSinusoids);
+    if (!checkpoint.find(kSinusoids))
       checkpoint.addTensor(kSinusoids, {context.value, hidden.value}, sinusoids());
   }
 

@@ -63,6 +63,7 @@ void Checkpoint::dropRows(llvm::StringRef name, int64_t count) {
   StoredTensor &tensor = stored.find(name)->second;
   const size_t rowBytes = tensor.bytes.size() / tensor.shape[0];
   tensor.shape[0] -= count;
+  tensor.droppedRows += count;
   tensor.bytes.remove_prefix(count * rowBytes);
 }
 
@@ -74,13 +75,21 @@ void Checkpoint::makeRow(llvm::StringRef name) {
 
 void Checkpoint::flattenRow(llvm::StringRef name) {
   auto found = stored.find(name);
-  if (found != stored.end() && found->second.shape.size() == 2 && found->second.shape[0] == 1)
-    found->second.shape = {found->second.shape[1]};
+  if (found == stored.end() || found->second.shape.size() != 2 || found->second.shape[0] != 1)
+    return;
+  found->second.shape = {found->second.shape[1]};
+  found->second.isRow = true;
+}
+
+void Checkpoint::makeConstant(llvm::StringRef name) {
+  if (auto found = stored.find(name); found != stored.end())
+    found->second.isConstant = true;
 }
 
 void Checkpoint::addTensor(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, std::vector<float> contents) {
   added.push_back(std::make_unique<std::vector<float>>(std::move(contents)));
   StoredTensor &tensor = stored[name];
+  tensor.isConstant = tensor.isAdded = true;
   tensor.file = filePath;
   tensor.format = blocks::StorageFormat::F32;
   tensor.typeName = "F32";

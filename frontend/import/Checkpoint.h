@@ -30,6 +30,14 @@ struct StoredTensor {
   std::string nameInFile;
   /// In the file the matrix lies as [in, out], transposed.
   bool isTransposed = false;
+  /// In the file the vector lies as a matrix of one row.
+  bool isRow = false;
+  /// Rows of the file before the first one.
+  int64_t droppedRows = 0;
+  /// It is a number of the architecture, which training leaves as it is.
+  bool isConstant = false;
+  /// It is in no file.
+  bool isAdded = false;
   absl::Span<const uint8_t> bytes;
 };
 
@@ -89,7 +97,10 @@ public:
   /// such matrix.
   void flattenRow(llvm::StringRef name);
 
-  /// Adds a tensor that is in no file.
+  /// From now on tensor `name` is one that training leaves as it is. Does nothing if there is no such tensor.
+  void makeConstant(llvm::StringRef name);
+
+  /// Adds a tensor that is in no file, and that training leaves as it is.
   void addTensor(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, std::vector<float> contents);
 
   /// From now on tensor `name`, [a, b, c] in the file, is the matrix [a * b, c].

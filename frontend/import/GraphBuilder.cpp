@@ -308,9 +308,10 @@ Value GraphBuilder::rope(Value x, Value positions, int64_t heads, const Rope &ro
 
 Value GraphBuilder::attention(Value query, Value key, Value value, const AttentionShape &shape, Value bias) {
   return nn::AttentionOp::create(
-      builder, here, query, key, value, /*segments=*/Value(), bias,
-      shape.causal ? builder.getUnitAttr() : UnitAttr(), builder.getI64IntegerAttr(shape.heads),
-      builder.getI64IntegerAttr(shape.kvHeads), builder.getF64FloatAttr(shape.scale),
+      builder, here, query, key, value, /*segments=*/Value(), /*key_segments=*/Value(), bias,
+      /*by_distance=*/UnitAttr(), shape.causal ? builder.getUnitAttr() : UnitAttr(),
+      builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
+      builder.getF64FloatAttr(shape.scale),
       shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(),
       shape.softcap ? builder.getF64FloatAttr(*shape.softcap) : FloatAttr(), /*alibi=*/DenseF64ArrayAttr());
 }

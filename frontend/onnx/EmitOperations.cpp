@@ -80,9 +80,9 @@ Value Emitter::attention(const Expression &expression) {
   isCausal |= shape.isCausal;
   return nn::AttentionOp::create(
       builder, locationOf(expression), operands[0], operands[1], operands[2], /*segments=*/Value(),
-      /*bias=*/Value(), shape.isCausal ? builder.getUnitAttr() : UnitAttr(),
-      builder.getI64IntegerAttr(shape.heads), builder.getI64IntegerAttr(shape.kvHeads),
-      builder.getF64FloatAttr(shape.scale),
+      /*key_segments=*/Value(), /*bias=*/Value(), /*by_distance=*/UnitAttr(),
+      shape.isCausal ? builder.getUnitAttr() : UnitAttr(), builder.getI64IntegerAttr(shape.heads),
+      builder.getI64IntegerAttr(shape.kvHeads), builder.getF64FloatAttr(shape.scale),
       shape.window ? builder.getI64IntegerAttr(*shape.window) : IntegerAttr(), /*softcap=*/FloatAttr(),
       /*alibi=*/DenseF64ArrayAttr());
 }

@@ -96,8 +96,9 @@ private:
 
   Value drop(Value value, double rate) {
     b.setInsertionPointAfterValue(value);
-    auto ids = loss.getArgument(0).getType();
-    Value rows = addInput(loss, "rows", ids);
+    const int64_t count = cast<RankedTensorType>(value.getType()).getDimSize(0); // known of sources only
+    Value rows = addInput(loss, ShapedType::isDynamic(count) ? "rows" : "source_rows",
+                          RankedTensorType::get({count}, b.getI32Type()));
     Value draw = addInput(loss, "draw", RankedTensorType::get({3}, b.getI32Type()));
     return nn::DropoutOp::create(b, value, rows, draw, b.getF64FloatAttr(rate),
                                  b.getI64IntegerAttr(nextStream++));

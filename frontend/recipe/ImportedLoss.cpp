@@ -2,7 +2,8 @@
 //
 // What the importer builds for inference is what training differentiates, with three changes: all rows have
 // outputs, sequences lie one behind the other, and parameters are f32. Of a head for whole texts only the
-// first token's outputs have targets, so that many texts share a sequence.
+// first token's outputs have targets, so that many texts share a sequence. An encoder and a decoder become
+// one function (SourceAttention.cpp).
 //
 //===------------------------------------------------------------------------------------------------===//
 
@@ -35,9 +36,11 @@ public:
         b(module.getLoc(), module.getContext()) {}
 
   absl::Status take() {
-    if (model.info.startToken)
-      return refuse(
-          "has an encoder and a decoder, which can not be trained; expected a decoder or an encoder");
+    const bool hasSource = model.info.startToken.has_value();
+    if (hasSource && !objective.has_sequence_to_sequence())
+      return refuse("has an encoder and a decoder, expected objective.sequence_to_sequence");
+    if (!hasSource && objective.has_sequence_to_sequence())
+      return refuse("reads no source, expected a model with an encoder and a decoder");
     const bool isNextToken =
         objective.kind_case() == train::Objective::KIND_NOT_SET || objective.has_preference();
     if (isNextToken && model.info.kind != frontend::ModelKind::Generate)
@@ -53,11 +56,17 @@ public:
     if (absl::Status status = widenParameters(); !status.ok())
       return status;
     const Type ids = function.getArgument(0).getType();
+    for (auto each : module.getOps<func::FuncOp>())
+      useBiasByDistance(each);
+    if (hasSource)
+      joinEncoder(function, batch);
     Value segments = addInput(function, "segments", ids);
     useAllRows();
     for (auto attention : function.getOps<nn::AttentionOp>()) {
       if (isNextToken && !attention.getCausal())
         return refuse("has attention that is not causal: it predicts no next token, which training needs");
+      if (attention.getSegments()) // of a source
+        continue;
       attention.getSegmentsMutable().assign(segments);
       attention->setAttr(nn::kSequenceRowsAttribute, b.getI64IntegerAttr(batch.length()));
     }
@@ -105,15 +114,53 @@ private:
       param.setType(type.clone(b.getF32Type()));
       if (param->hasAttr(frontend::kNewParameter))
         initialize(param);
-      const frontend::StoredTensor *stored = model.source->find(param.getSymName());
-      if (stored && stored->isTransposed)
-        param->setAttr(spec::kTransposedAttribute, b.getUnitAttr());
-      if (stored && !stored->nameInFile.empty())
-        param->setAttr(kFirstNameAttribute, b.getStringAttr(stored->nameInFile));
+      if (const frontend::StoredTensor *stored = model.source->find(param.getSymName()))
+        describe(param, *stored);
     }
-    for (auto load : function.getOps<nn::LoadOp>())
-      load.getResult().setType(cast<RankedTensorType>(load.getType()).clone(b.getF32Type()));
+    for (auto each : module.getOps<func::FuncOp>())
+      for (auto load : each.getOps<nn::LoadOp>())
+        load.getResult().setType(cast<nn::ParamOp>(module.lookupSymbol(load.getParam())).getType());
     return absl::OkStatus();
+  }
+
+  /// Says how `param` lies in checkpoints, and whether it is trained.
+  void describe(nn::ParamOp param, const frontend::StoredTensor &stored) {
+    if (stored.isAdded) {
+      const auto *numbers = reinterpret_cast<const float *>(stored.bytes.data());
+      param->setAttr(kContentsAttribute,
+                     DenseElementsAttr::get(cast<RankedTensorType>(param.getType()),
+                                            ArrayRef(numbers, stored.bytes.size() / sizeof(float))));
+    }
+    if (stored.isTransposed)
+      param->setAttr(spec::kTransposedAttribute, b.getUnitAttr());
+    if (stored.isRow)
+      param->setAttr(kRowAttribute, b.getUnitAttr());
+    if (stored.isConstant)
+      param->setAttr(nn::kFrozenAttribute, b.getUnitAttr());
+    if (!stored.nameInFile.empty())
+      param->setAttr(kFirstNameAttribute, b.getStringAttr(stored.nameInFile));
+    if (stored.droppedRows == 0)
+      return;
+    // Tables of positions are whole again, as checkpoints have them, and positions begin further on.
+    auto type = cast<RankedTensorType>(param.getType());
+    param.setType(
+        RankedTensorType::get({type.getDimSize(0) + stored.droppedRows, type.getDimSize(1)}, b.getF32Type()));
+    model.info.sizes.firstPosition = stored.droppedRows;
+  }
+
+  /// Biases of relative positions are read by distance: tokens of a sequence are as far from each other as
+  /// their rows.
+  void useBiasByDistance(func::FuncOp function) {
+    for (auto attention : function.getOps<nn::AttentionOp>())
+      if (auto relative = attention.getBias()
+                              ? attention.getBias().getDefiningOp<nn::RelativePositionBiasOp>()
+                              : nn::RelativePositionBiasOp()) {
+        b.setInsertionPoint(attention);
+        attention.getBiasMutable().assign(relative.buildBiasByDistance(b));
+        attention.setByDistance(true);
+        if (relative->use_empty())
+          relative.erase();
+      }
   }
 
   /// As the authors of BERT did.
@@ -169,6 +216,7 @@ std::optional<frontend::HeadChoice> headToTrain(const train::Objective &objectiv
   case train::Objective::KIND_NOT_SET:
   case train::Objective::kContrastive:
   case train::Objective::kPreference:
+  case train::Objective::kSequenceToSequence:
     return std::nullopt;
   case train::Objective::kMaskedTokens:
     choice.task = HeadTask::MaskedTokens;

@@ -35,6 +35,11 @@ void returnOutputs(mlir::func::FuncOp evaluate);
 /// it returns the outputs of one row, which its argument `output_ids` names.
 mlir::func::FuncOp makeSampleFunction(mlir::func::FuncOp evaluate, int64_t length);
 
+/// Makes the decoder `loss` and the function @encode beside it, both inlined, one function, which reads
+/// sources: `source_tokens`, `source_positions` and `source_segments` of the rows that `batch` says. The
+/// decoder's attention to caches becomes attention to keys of the sources' rows.
+void joinEncoder(mlir::func::FuncOp loss, const train::BatchSize &batch);
+
 /// How names of parameters of the reference begin.
 inline constexpr llvm::StringLiteral kReferencePrefix = "reference.";
 

@@ -2,6 +2,7 @@
 
 #include "frontend/recipe/TrainingGraph.h"
 
+#include "absl/strings/str_cat.h"
 #include "frontend/recipe/LossFunction.h"
 #include "frontend/recipe/OperationNames.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,6 +15,22 @@ namespace llmc::recipe {
 static bool isRightOrWrong(const train::Objective &objective) {
   return objective.has_sequence_classification() || objective.has_token_classification() ||
          objective.has_contrastive() || objective.has_preference();
+}
+
+/// Whether `reference` reads what the model that learns reads: that of `checkpoint`, or a definition's.
+static absl::Status checkInputs(const frontend::ImportedModel &reference,
+                                const frontend::ImportedModel *checkpoint) {
+  auto refuse = [&](absl::string_view what, int64_t found, int64_t expected) {
+    return absl::UnimplementedError(absl::StrCat(reference.source->path(), ": has ", what, " ", found,
+                                                 ", expected ", expected, " as in the model that learns"));
+  };
+  const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
+  if (reference.info.sizes.firstPosition != first)
+    return refuse("positions that begin with", reference.info.sizes.firstPosition, first);
+  // Both have a source, or none: the objective asks for one.
+  if (reference.info.startToken && reference.info.startToken != checkpoint->info.startToken)
+    return refuse("targets that begin with the token", *reference.info.startToken, *checkpoint->info.startToken);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &recipe,
@@ -37,6 +54,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
     if (!taken.ok())
       return taken.status();
     other = *std::move(taken);
+    if (absl::Status status = checkInputs(*reference, checkpoint); !status.ok())
+      return status;
   }
   if (recipe.objective().has_preference())
     addPreference(loss, *other, recipe.objective().preference().beta(), recipe.batch().sequences());

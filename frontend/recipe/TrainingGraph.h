@@ -40,6 +40,12 @@ takeLoss(frontend::ImportedModel &model, const train::Objective &objective, cons
 /// The name of a parameter in the checkpoint that training begins with, if it has another one there.
 inline constexpr llvm::StringLiteral kFirstNameAttribute = "llmc.first_name";
 
+/// Marks vectors that lie in checkpoints as matrices of one row.
+inline constexpr llvm::StringLiteral kRowAttribute = "llmc.row";
+
+/// The numbers of a parameter that is computed, and that no checkpoint has.
+inline constexpr llvm::StringLiteral kContentsAttribute = "llmc.contents";
+
 /// Marks parameters of a frozen model beside the one that learns.
 inline constexpr llvm::StringLiteral kReferenceAttribute = "llmc.reference";
 

@@ -52,7 +52,6 @@ private:
   Value findPositionsArgument(func::FuncOp function) const;
   Value appendPositions(func::FuncOp function);
   void addCaches(func::FuncOp function);
-  static Value biasOfDistances(OpBuilder &builder, RelativePositionBiasOp relative);
   static Value cacheAttention(AttentionOp op, Value cache, Value positions);
   ValueRange passCaches(func::CallOp call, ArrayRef<Value> caches);
 
@@ -87,7 +86,7 @@ bool CacheInsertion::isPositions(Value value) const {
 std::string CacheInsertion::whyNot(AttentionOp op, func::FuncOp function) const {
   if (op.getSegments())
     return "it attends within the segments of packed sequences";
-  if (Value bias = op.getBias()) {
+  if (Value bias = op.getBias(); bias && !op.getByDistance()) {
     auto relative = bias.getDefiningOp<RelativePositionBiasOp>();
     if (!relative || !isPositions(relative.getQueryPositions()) || !isPositions(relative.getKeyPositions()))
       return "it has a bias that is not one of the distances of its tokens";
@@ -163,29 +162,13 @@ Value CacheInsertion::appendPositions(func::FuncOp function) {
   return function.getArgument(index);
 }
 
-/// The bias of every distance that has one of its own, as nn.cached_attention takes it: that of a query at 0
-/// and keys around it. It depends on parameters only.
-Value CacheInsertion::biasOfDistances(OpBuilder &builder, RelativePositionBiasOp relative) {
-  const auto reach = static_cast<int32_t>(relative.getMaxDistance());
-  auto constant = [&](ArrayRef<int32_t> numbers) -> Value {
-    return arith::ConstantOp::create(builder, relative.getLoc(), builder.getI32TensorAttr(numbers));
-  };
-  const int32_t origin = 0;
-  Value here = constant(origin);
-  Value around = constant(llvm::to_vector(llvm::seq_inclusive<int32_t>(-reach, reach)));
-  auto type = RankedTensorType::get({relative.getTable().getType().getDimSize(1), 2 * reach + 1},
-                                    builder.getF32Type());
-  return RelativePositionBiasOp::create(builder, relative.getLoc(), type, here, around, relative.getTable(),
-                                        relative.getMaxDistanceAttr(), relative.getBidirectionalAttr());
-}
-
 /// Replaces `op` by attention to `cache` with its keys and values appended. Returns the new cache.
 Value CacheInsertion::cacheAttention(AttentionOp op, Value cache, Value positions) {
   OpBuilder builder(op);
   Value appended = CacheAppendOp::create(builder, op.getLoc(), cache, op.getKey(), op.getValue(), positions);
   auto relative =
       op.getBias() ? op.getBias().getDefiningOp<RelativePositionBiasOp>() : RelativePositionBiasOp();
-  Value bias = relative ? biasOfDistances(builder, relative) : Value();
+  Value bias = relative && !op.getByDistance() ? relative.buildBiasByDistance(builder) : op.getBias();
   auto cached =
       CachedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), appended, positions, bias,
                                 op.getCausalAttr(), op.getHeadsAttr(), op.getKvHeadsAttr(), op.getScaleAttr(),

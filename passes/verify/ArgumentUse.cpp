@@ -44,7 +44,9 @@ private:
             limit = std::min(limit.value_or(rows), rows);
         })
         .Case([&](SelectRowsOp op) { use.isRowIndex |= operand.get() == op.getRows(); })
-        .Case([&](AttentionOp op) { use.isSegment |= operand.get() == op.getSegments(); })
+        .Case([&](AttentionOp op) {
+          use.isSegment |= operand.get() == op.getSegments() || operand.get() == op.getKeySegments();
+        })
         .Case<RopeOp, RopeTableOp>([&](auto op) { use.isPosition |= operand.get() == op.getPositions(); })
         .Case([&](CachedAttentionOp op) {
           use.isPosition |= operand.get() == op.getPositions();

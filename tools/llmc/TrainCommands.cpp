@@ -140,10 +140,11 @@ absl::StatusOr<frontend::ImportedModel> readReference(const train::Recipe &recip
   if (!model.ok())
     return model;
   const frontend::ModelSizes &sizes = model->info.sizes;
-  if (recipe.batch().length() > sizes.contextLength)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
-                                                   ", expected at least batch.length (",
-                                                   recipe.batch().length(), ")"));
+  for (auto [field, length] : {std::pair("batch.length", recipe.batch().length()),
+                               std::pair("batch.source_length", recipe.batch().source_length())})
+    if (length > sizes.contextLength)
+      return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
+                                                     ", expected at least ", field, " (", length, ")"));
   if (const int64_t first = learner.info.sizes.firstPosition; first != sizes.firstPosition)
     return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
                                                  sizes.firstPosition, ", expected ", first,

@@ -5,12 +5,12 @@
 // values are transposed first where their elements are what is summed over.
 //
 // Rows are sequences one behind the other, of as many rows as `nn.sequence_rows` says (else one sequence),
-// that do not see each other: their segments differ.
+// that do not see each other: their segments differ. A bias by distance is laid out by the difference of key
+// and query first, so that what a query adds to its logits lies in a row.
 //
 //===------------------------------------------------------------------------------------------------===//
 
-#include "codegen/cpu/training/TrainingKernel.h"
-#include "codegen/training/AttentionForm.h"
+#include "codegen/cpu/training/AttentionBuffers.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/NotSupported.h"
 
@@ -20,22 +20,28 @@ namespace llmc::codegen {
 
 namespace {
 
-/// Queries whose scores exist at one time; rows and vectors that registers hold.
-constexpr int64_t kQueries = 32, kRows = 8, kVectors = 2;
+/// Rows that registers hold.
+constexpr int64_t kRows = 8;
+constexpr int64_t kQueries = AttentionBuffers::queries, kVectors = AttentionBuffers::vectors;
 constexpr double kUnseen = -1e30;
 
 /// Attention of one head in one sequence, inside of a kernel.
 class HeadEmitter {
 public:
-  HeadEmitter(TrainingKernel &kernel, const AttentionForm &form, Value segments)
-      : b(kernel.b), form(form), segments(segments) {}
+  HeadEmitter(TrainingKernel &kernel, const AttentionForm &form, const AttentionSegments &segments)
+      : b(kernel.b), form(form) {
+    if (segments.ofQueries)
+      this->segments = {kernel.import(segments.ofQueries), kernel.import(segments.ofKeys)};
+  }
 
-  /// The first row of the sequence.
-  Value firstRow;
+  /// The first rows of the sequence, of queries and of keys.
+  Value firstRow, firstKey;
+  /// What is added to the logits of the head, by distance (distanceOf()), or null.
+  Value bias, biasRow;
 
   /// Keys that some query of the rows below `end` (in the sequence) sees, in whole vectors.
   Value keysUntil(Value end) {
-    Value limit = form.causal ? b.min(end, b.index(form.sequence)) : b.index(form.sequence);
+    Value limit = form.causal ? b.min(end, b.index(form.keySequence)) : b.index(form.keySequence);
     return b.mul(arith::CeilDivUIOp::create(b, limit, b.index(b.lanes)), b.lanes);
   }
 
@@ -71,7 +77,7 @@ public:
             b.index(0), b.index(size), kRows, kVectors, zeros(kRows * kVectors),
             [&](Value e, int64_t i) { return b.load(a, {rows[i], b.add(aColumn, e)}); },
             [&](Value e, int64_t v) {
-              return b.loadVector(transposed, {b.add(tColumn, e), b.add(b.add(firstRow, j), v * b.lanes)});
+              return b.loadVector(transposed, {b.add(tColumn, e), b.add(b.add(firstKey, j), v * b.lanes)});
             });
         for (int64_t i = 0; i < kRows; ++i)
           for (int64_t v = 0; v < kVectors; ++v)
@@ -91,7 +97,7 @@ public:
     Value query = vector::BroadcastOp::create(b, type, i);
     using Predicate = arith::CmpIPredicate;
     Value last =
-        form.causal ? query : vector::BroadcastOp::create(b, type, b.index(form.sequence - 1)).getResult();
+        form.causal ? query : vector::BroadcastOp::create(b, type, b.index(form.keySequence - 1)).getResult();
     Value condition = arith::CmpIOp::create(b, Predicate::sle, keys, last);
     if (form.window) {
       Value oldest =
@@ -99,18 +105,22 @@ public:
       condition = arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::sgt, keys, oldest));
     }
     if (segment) {
-      Value others = b.loadVector(segments, {b.add(firstRow, j)});
+      Value others = b.loadVector(segments.ofKeys, {b.add(firstKey, j)});
       condition =
           arith::AndIOp::create(b, condition, arith::CmpIOp::create(b, Predicate::eq, others, segment));
     }
     return condition;
   }
 
-  Value logit(Value product) {
+  /// Where in a row of a bias those of query `i` and the keys from `j` on begin.
+  Value distanceOf(Value i, Value j) { return arith::SubIOp::create(b, b.add(j, form.sequence - 1), i); }
+
+  /// Of query `i` and the keys from `j` on.
+  Value logit(Value product, Value i, Value j) {
     Value scaled = b.mulf(product, b.splat(form.softcap ? form.scale / *form.softcap : form.scale));
-    if (!form.softcap)
-      return scaled;
-    return b.mulf(b.splat(*form.softcap), math::TanhOp::create(b, scaled));
+    if (form.softcap)
+      scaled = b.mulf(b.splat(*form.softcap), math::TanhOp::create(b, scaled));
+    return bias ? b.addf(scaled, b.loadVector(bias, {biasRow, distanceOf(i, j)})) : scaled;
   }
   /// The derivative of a logit by its product.
   Value slope(Value product) {
@@ -121,35 +131,37 @@ public:
   }
 
   /// Turns products of the query `i` of the sequence in row `q` of `scores` into exp(logit - largest), zero
-  /// for keys that it does not see, and returns one by their sum.
+  /// for keys that it does not see, and returns one by their sum, or 0 if it sees none.
   Value softmax(Value scores, Value q, Value i, Value keys, Value target) {
     Value segment;
-    if (segments)
-      segment = b.broadcast(b.load(segments, {rowOf(i)}));
+    if (segments.ofQueries)
+      segment = b.broadcast(b.load(segments.ofQueries, {rowOf(i)}));
     SmallVector<Value> largest =
         b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(kUnseen)},
                [&](Value j, ValueRange now) -> SmallVector<Value> {
-                 Value s = logit(b.loadVector(scores, {q, j}));
+                 Value s = logit(b.loadVector(scores, {q, j}), i, j);
                  s = arith::SelectOp::create(b, seen(i, j, segment), s, b.splat(kUnseen));
                  return {b.maxf(now[0], s)};
                });
     Value maximum = b.broadcast(b.maximum(largest[0]));
     SmallVector<Value> total = b.loop(b.index(0), keys, b.lanes, ValueRange{b.splat(0)},
                                       [&](Value j, ValueRange now) -> SmallVector<Value> {
-                                        Value s = logit(b.loadVector(scores, {q, j}));
+                                        Value s = logit(b.loadVector(scores, {q, j}), i, j);
                                         Value p = math::ExpOp::create(b, b.subf(s, maximum));
                                         p = arith::SelectOp::create(b, seen(i, j, segment), p, b.splat(0));
                                         b.storeVector(p, target, {q, j});
                                         return {b.addf(now[0], p)};
                                       });
-    return b.divf(b.f32(1), b.sum(total[0]));
+    Value sum = b.sum(total[0]);
+    Value seesAny = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, sum, b.f32(0));
+    return arith::SelectOp::create(b, seesAny, b.divf(b.f32(1), sum), b.f32(0));
   }
 
   /// target[row(i), column ...] = factor(i) * sum_j weights[q, j] * matrix[j, mColumn ...] of `size`
   /// elements, for the queries from `first` on.
   void multiplyRows(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys,
                     Value target, Value tColumn, function_ref<Value(Value q)> factor) {
-    Value end = b.min(keys, b.index(form.sequence));
+    Value end = b.min(keys, b.index(form.keySequence));
     b.loop(b.index(0), b.index(kQueries), kRows, [&](Value q) {
       for (int64_t e = 0; e < size; e += kVectors * b.lanes) {
         const int64_t vectors = std::min(kVectors, (size - e + b.lanes - 1) / b.lanes);
@@ -157,7 +169,7 @@ public:
             b.index(0), end, kRows, vectors, zeros(kRows * vectors),
             [&](Value j, int64_t i) { return b.load(weights, {b.add(q, i), j}); },
             [&](Value j, int64_t v) {
-              return loadPart(matrix, b.add(firstRow, j), b.add(mColumn, e + v * b.lanes),
+              return loadPart(matrix, b.add(firstKey, j), b.add(mColumn, e + v * b.lanes),
                               size - e - v * b.lanes);
             });
         for (int64_t i = 0; i < kRows; ++i) {
@@ -179,7 +191,7 @@ public:
   /// of `weights` beyond the sequence are zero.
   void multiplyColumns(Value weights, Value matrix, Value mColumn, int64_t size, Value first, Value keys,
                        Value target, Value tColumn) {
-    Value end = b.min(keys, b.index(form.sequence));
+    Value end = b.min(keys, b.index(form.keySequence));
     b.loop(b.index(0), end, kRows, [&](Value j) {
       for (int64_t e = 0; e < size; e += kVectors * b.lanes) {
         const int64_t vectors = std::min(kVectors, (size - e + b.lanes - 1) / b.lanes);
@@ -194,7 +206,7 @@ public:
         for (int64_t i = 0; i < kRows; ++i) {
           Value key = b.add(j, i);
           b.ifThen(b.less(key, end), [&] {
-            Value row = b.add(firstRow, key);
+            Value row = b.add(firstKey, key);
             for (int64_t v = 0; v < vectors; ++v)
               storePart(b.addf(sums[i * vectors + v], loadPart(target, row, column(v), left(v))), target, row,
                         column(v), left(v));
@@ -220,74 +232,7 @@ public:
 
   KernelBuilder &b;
   const AttentionForm &form;
-  Value segments;
-};
-
-/// What kernels of attention share.
-class AttentionLowering {
-public:
-  AttentionLowering(CpuTrainingLowering &lowering, Location loc, const AttentionForm &form)
-      : lowering(lowering), loc(loc), form(form), lanes(lowering.target.lanes),
-        keysPadded(padTo(form.sequence, kVectors * lanes)), sequences(form.rows / form.sequence) {}
-
-  /// `matrix` with rows and columns exchanged, and room behind the last column for whole vectors.
-  Value transpose(Value matrix) {
-    const int64_t width = cast<MemRefType>(matrix.getType()).getDimSize(1);
-    Value result =
-        lowering.allocate(loc, {width, form.rows + kVectors * lanes}, lowering.builder.getF32Type());
-    TrainingKernel kernel = lowering.kernel("transpose", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(matrix), to = kernel.import(result);
-    // Blocks of columns, whose lines stay in the cache from row to row.
-    const int64_t block = std::min<int64_t>(16, width);
-    Value begin = b.mul(kernel.chunk, block), end = b.min(b.add(begin, block), b.index(width));
-    b.loop(b.index(0), b.index(form.rows), 1, [&](Value row) {
-      b.loop(begin, end, 1, [&](Value column) { b.store(b.load(from, {row, column}), to, {column, row}); });
-    });
-    b.loop(begin, end, 1, [&](Value column) {
-      for (int64_t v = 0; v < kVectors; ++v)
-        b.storeVector(b.splat(0), to, {column, b.index(form.rows + v * lanes)});
-    });
-    kernel.run((width + block - 1) / block);
-    return result;
-  }
-
-  /// Memory for the scores of one chunk's queries.
-  Value allocateScores(int64_t chunks) {
-    return lowering.allocate(loc, {chunks, kQueries, keysPadded}, lowering.builder.getF32Type());
-  }
-  /// That of this chunk: [queries, keys].
-  Value scoresOf(TrainingKernel &kernel, Value scores) {
-    KernelBuilder &b = kernel.b;
-    Value all = kernel.import(scores);
-    SmallVector<OpFoldResult> offsets = {kernel.chunk, b.getIndexAttr(0), b.getIndexAttr(0)};
-    SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(kQueries),
-                                       b.getIndexAttr(keysPadded)};
-    SmallVector<OpFoldResult> strides(3, b.getIndexAttr(1));
-    auto type = memref::SubViewOp::inferRankReducedResultType(
-        {kQueries, keysPadded}, cast<MemRefType>(all.getType()), offsets, sizes, strides);
-    return memref::SubViewOp::create(b, type, all, offsets, sizes, strides);
-  }
-
-  /// Segments, with room for whole vectors behind the last.
-  Value padSegments(Value segments) {
-    if (!segments)
-      return {};
-    Value result = lowering.allocate(loc, {form.rows + kVectors * lanes}, lowering.builder.getI32Type());
-    TrainingKernel kernel = lowering.kernel("segments", loc);
-    KernelBuilder &b = kernel.b;
-    Value from = kernel.import(segments), to = kernel.import(result);
-    b.loop(b.index(0), b.index(form.rows), 1, [&](Value row) { b.store(b.load(from, {row}), to, {row}); });
-    b.loop(b.index(form.rows), b.index(form.rows + kVectors * lanes), 1,
-           [&](Value row) { b.store(b.i32(-1), to, {row}); });
-    kernel.run(1);
-    return result;
-  }
-
-  CpuTrainingLowering &lowering;
-  Location loc;
-  const AttentionForm &form;
-  const int64_t lanes, keysPadded, sequences;
+  AttentionSegments segments;
 };
 
 } // namespace
@@ -296,25 +241,27 @@ LogicalResult CpuTrainingLowering::lowerAttention(nn::AttentionOp op, const Dest
   FailureOr<AttentionForm> form = attentionFormOf(op);
   if (failed(form))
     return failure();
-  if (op.getBias())
-    return emitNotSupported(op) << "has a bias, which training does not support";
   if (destination.update == Update::Accumulate)
     return emitNotSupported(op) << "is a gradient itself, which training does not support";
   Location loc = op.getLoc();
-  AttentionLowering lowering(*this, loc, *form);
-  Value keys = lowering.transpose(buffers.lookup(op.getKey()));
-  Value segments = lowering.padSegments(op.getSegments() ? buffers.lookup(op.getSegments()) : Value());
-  const int64_t chunks = lowering.sequences * form->heads;
-  Value scores = lowering.allocateScores(chunks);
+  AttentionBuffers around(*this, loc, *form);
+  Value keys = around.transpose(buffers.lookup(op.getKey()));
+  const AttentionSegments segments = around.segmentsOf(op.getSegments(), op.getKeySegments());
+  Value bias = op.getBias() ? around.layOutBias(buffers.lookup(op.getBias())) : Value();
+  const int64_t chunks = around.sequences * form->heads;
+  Value scores = around.allocateScores(chunks);
   TrainingKernel k = kernel("attention", loc);
   KernelBuilder &b = k.b;
   Value q = k.import(buffers.lookup(op.getQuery())), kt = k.import(keys),
         v = k.import(buffers.lookup(op.getValue()));
   Value y = k.import(destination.buffer);
-  HeadEmitter head(k, *form, segments ? k.import(segments) : Value());
-  Value weights = lowering.scoresOf(k, scores);
+  HeadEmitter head(k, *form, segments);
+  Value weights = around.scoresOf(k, scores);
   Value number = b.rem(k.chunk, form->heads), kvHead = b.div(number, form->group);
   head.firstRow = b.mul(b.div(k.chunk, form->heads), form->sequence);
+  head.firstKey = b.mul(b.div(k.chunk, form->heads), form->keySequence);
+  if (bias)
+    head.bias = k.import(bias), head.biasRow = number;
   Value inverse = b.scratch(bufferType({kQueries}, b.getF32Type()));
   b.loop(b.index(0), b.index(form->sequence), kQueries, [&](Value first) {
     Value end = head.keysUntil(b.add(first, kQueries));
@@ -338,19 +285,22 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   if (failed(form))
     return failure();
   Location loc = op.getLoc();
-  AttentionLowering lowering(*this, loc, *form);
+  AttentionBuffers around(*this, loc, *form);
   Value key = buffers.lookup(op.getKey()), value = buffers.lookup(op.getValue());
-  Value keys = lowering.transpose(key), values = lowering.transpose(value);
-  Value segments = lowering.padSegments(op.getSegments() ? buffers.lookup(op.getSegments()) : Value());
-  const int64_t chunks = lowering.sequences * form->kvHeads;
-  Value scores = lowering.allocateScores(chunks), weightBuffer = lowering.allocateScores(chunks),
-        gradientBuffer = lowering.allocateScores(chunks);
+  Value keys = around.transpose(key), values = around.transpose(value);
+  const AttentionSegments segments = around.segmentsOf(op.getSegments(), op.getKeySegments());
+  Value bias = op.getBias() ? around.layOutBias(buffers.lookup(op.getBias())) : Value();
+  const int64_t chunks = around.sequences * form->kvHeads;
+  Value scores = around.allocateScores(chunks), weightBuffer = around.allocateScores(chunks),
+        gradientBuffer = around.allocateScores(chunks);
   for (const Destination &destination : destinations)
     if (destination.update == Update::Accumulate)
       return emitNotSupported(op)
              << "gives gradients of parameters themselves, which training does not support";
-  for (const Destination &destination : destinations.drop_front())
+  for (const Destination &destination : destinations.slice(1, 2)) // of keys and values
     lowerFill(loc, 0, destination);
+  const bool learnsBias = bias && !op.getBiasGradient().use_empty();
+  Value biasParts = learnsBias ? around.allocateBiasGradient() : Value();
   TrainingKernel kernel = this->kernel("attention_gradient", loc);
   KernelBuilder &b = kernel.b;
   Value q = kernel.import(buffers.lookup(op.getQuery())), k = kernel.import(key);
@@ -358,15 +308,22 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
   Value dy = kernel.import(buffers.lookup(op.getGradient()));
   Value dq = kernel.import(destinations[0].buffer), dk = kernel.import(destinations[1].buffer),
         dv = kernel.import(destinations[2].buffer);
-  HeadEmitter head(kernel, *form, segments ? kernel.import(segments) : Value());
-  Value products = lowering.scoresOf(kernel, scores), weights = lowering.scoresOf(kernel, weightBuffer),
-        gradients = lowering.scoresOf(kernel, gradientBuffer);
+  HeadEmitter head(kernel, *form, segments);
+  Value products = around.scoresOf(kernel, scores), weights = around.scoresOf(kernel, weightBuffer),
+        gradients = around.scoresOf(kernel, gradientBuffer);
   Value kvHead = b.rem(kernel.chunk, form->kvHeads);
-  head.firstRow = b.mul(b.div(kernel.chunk, form->kvHeads), form->sequence);
+  Value sequence = b.div(kernel.chunk, form->kvHeads);
+  head.firstRow = b.mul(sequence, form->sequence);
+  head.firstKey = b.mul(sequence, form->keySequence);
+  if (bias)
+    head.bias = kernel.import(bias);
+  Value ofBias = learnsBias ? kernel.import(biasParts) : Value();
   Value keyColumn = b.mul(kvHead, form->size), valueColumn = b.mul(kvHead, form->valueSize);
   b.loop(b.index(0), b.index(form->group), 1, [&](Value inGroup) {
     Value number = b.add(b.mul(kvHead, form->group), inGroup);
     Value queryColumn = b.mul(number, form->size), outputColumn = b.mul(number, form->valueSize);
+    Value biasPart = b.add(b.mul(sequence, form->heads), number);
+    head.biasRow = number;
     b.loop(b.index(0), b.index(form->sequence), kQueries, [&](Value first) {
       Value end = head.keysUntil(b.add(first, kQueries));
       head.multiplyTransposed(q, queryColumn, kt, keyColumn, form->size, first, end, products);
@@ -374,7 +331,8 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
       b.loop(b.index(0), b.index(kQueries), 1, [&](Value i) {
         Value query = b.add(first, i);
         Value inside = b.less(query, b.index(form->sequence));
-        Value inverse = head.softmax(products, i, b.min(query, b.index(form->sequence - 1)), end, weights);
+        Value last = b.min(query, b.index(form->sequence - 1));
+        Value inverse = head.softmax(products, i, last, end, weights);
         // Rows beyond the sequence give nothing.
         Value factor = b.broadcast(arith::SelectOp::create(b, inside, inverse, b.f32(0)));
         SmallVector<Value> mean = b.loop(b.index(0), end, b.lanes, ValueRange{b.splat(0)},
@@ -386,6 +344,10 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
         Value sum = b.broadcast(b.sum(mean[0]));
         b.loop(b.index(0), end, b.lanes, [&](Value j) {
           Value dl = b.mulf(b.loadVector(weights, {i, j}), b.subf(b.loadVector(gradients, {i, j}), sum));
+          if (learnsBias) {
+            Value place = head.distanceOf(last, j);
+            b.storeVector(b.addf(b.loadVector(ofBias, {biasPart, place}), dl), ofBias, {biasPart, place});
+          }
           b.storeVector(b.mulf(dl, head.slope(b.loadVector(products, {i, j}))), gradients, {i, j});
         });
       });
@@ -395,6 +357,8 @@ LogicalResult CpuTrainingLowering::lowerAttentionGradient(nn::AttentionGradientO
     });
   });
   kernel.run(chunks);
+  if (learnsBias)
+    around.sumBiasGradient(biasParts, destinations[3].buffer);
   return success();
 }
 

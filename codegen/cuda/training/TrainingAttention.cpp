@@ -21,7 +21,12 @@ namespace {
 constexpr int64_t kLargestHead = 256;
 constexpr double kUnseen = -1e30;
 
-LogicalResult checkHeads(Operation *op, const AttentionForm &form) {
+template <typename Op> LogicalResult checkForm(Op op, const AttentionForm &form) {
+  if (form.keyRows != form.rows || op.getKeySegments())
+    return emitNotSupported(op)
+           << "has keys of other rows than queries, which training on GPUs does not support";
+  if (form.reach)
+    return emitNotSupported(op) << "has a bias, which training on GPUs does not support";
   if (form.size > kLargestHead || form.valueSize > kLargestHead)
     return emitNotSupported(op) << "has heads of " << std::max(form.size, form.valueSize)
                                 << ", of which training on GPUs supports " << kLargestHead << " at most";
@@ -315,7 +320,7 @@ nn::AttentionOp forwardOf(nn::AttentionGradientOp gradient) {
 
 LogicalResult CudaTrainingLowering::lowerAttention(nn::AttentionOp op, const Destination &destination) {
   FailureOr<AttentionForm> form = attentionFormOf(op);
-  if (failed(form) || failed(checkHeads(op, *form)))
+  if (failed(form) || failed(checkForm(op, *form)))
     return failure();
   if (destination.update == Update::Accumulate)
     return emitNotSupported(op) << "is added to a gradient of a parameter, which training does not support";
@@ -343,7 +348,7 @@ LogicalResult CudaTrainingLowering::lowerAttention(nn::AttentionOp op, const Des
 LogicalResult CudaTrainingLowering::lowerAttentionGradient(nn::AttentionGradientOp op,
                                                            ArrayRef<Destination> destinations) {
   FailureOr<AttentionForm> form = attentionFormOf(op);
-  if (failed(form) || failed(checkHeads(op, *form)))
+  if (failed(form) || failed(checkForm(op, *form)))
     return failure();
   for (const Destination &destination : destinations)
     if (destination.update == Update::Accumulate)

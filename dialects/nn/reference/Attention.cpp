@@ -99,13 +99,54 @@ template <typename T, typename Op> LogicalResult checkSizes(Op op, Frame<T> &fra
     return op.emitOpError() << "is causal, but has " << query.rows() << " queries and " << key.rows()
                             << " keys";
   if (op.getSegments()) {
-    int64_t segments = frame.getIntegers(op.getSegments()).rows();
-    if (segments != query.rows() || segments != key.rows())
+    const int64_t segments = frame.getIntegers(op.getSegments()).rows();
+    const int64_t ofKeys = op.getKeySegments() ? frame.getIntegers(op.getKeySegments()).rows() : segments;
+    if (segments != query.rows() || ofKeys != key.rows())
       return op.emitOpError() << "has " << segments << " segments for " << query.rows() << " queries and "
-                              << key.rows() << " keys";
+                              << ofKeys << " for " << key.rows() << " keys";
   }
+  if (!op.getBias())
+    return success();
+  const Tensor<T> &bias = frame.getTensor(op.getBias());
+  if (op.getByDistance() ? bias.rows() != heads || bias.width() % 2 == 0
+                         : bias.rows() != heads * query.rows() || bias.width() != key.rows())
+    return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width()
+                            << (op.getByDistance() ? " by distance for " : " for ") << heads << " heads, "
+                            << query.rows() << " queries and " << key.rows() << " keys";
   return success();
 }
+
+/// Of attention and its gradient: which keys a query sees besides by its place, and the bias.
+template <typename T> struct OptionalOperands {
+  const IntegerTensor *segments = nullptr, *keySegments = nullptr;
+  const Tensor<T> *bias = nullptr;
+  bool isByDistance;
+  int64_t queries;
+
+  template <typename Op>
+  OptionalOperands(Op op, Frame<T> &frame)
+      : isByDistance(op.getByDistance()), queries(frame.getTensor(op.getQuery()).rows()) {
+    if (op.getSegments())
+      segments = keySegments = &frame.getIntegers(op.getSegments());
+    if (op.getKeySegments())
+      keySegments = &frame.getIntegers(op.getKeySegments());
+    if (op.getBias())
+      bias = &frame.getTensor(op.getBias());
+  }
+
+  bool areOfOneSegment(int64_t i, int64_t j) const {
+    return !segments || segments->values[i] == keySegments->values[j];
+  }
+
+  /// Where in the bias that of head h is, of query i and key j.
+  size_t biasIndex(int64_t h, int64_t i, int64_t j) const {
+    if (!isByDistance)
+      return (h * queries + i) * bias->width() + j;
+    const int64_t reach = bias->width() / 2;
+    return h * bias->width() + reach + std::clamp<int64_t>(j - i, -reach, reach);
+  }
+  T biasOf(int64_t h, int64_t i, int64_t j) const { return bias ? bias->values[biasIndex(h, i, j)] : T(0); }
+};
 
 template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
   if (failed(checkSizes(op, frame)))
@@ -113,15 +154,7 @@ template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
   const AttentionShape<T> shape(op);
   const Tensor<T> &query = frame.getTensor(op.getQuery()), &key = frame.getTensor(op.getKey());
   const Tensor<T> &value = frame.getTensor(op.getValue());
-  if (op.getBias()) {
-    const Tensor<T> &bias = frame.getTensor(op.getBias());
-    if (bias.rows() != shape.heads * query.rows() || bias.width() != key.rows())
-      return op.emitOpError() << "has a bias of " << bias.rows() << 'x' << bias.width() << " for "
-                              << shape.heads << " heads, " << query.rows() << " queries and " << key.rows()
-                              << " keys";
-  }
-  const IntegerTensor *segments = op.getSegments() ? &frame.getIntegers(op.getSegments()) : nullptr;
-  const Tensor<T> *bias = op.getBias() ? &frame.getTensor(op.getBias()) : nullptr;
+  const OptionalOperands<T> others(op, frame);
   const int64_t headDim = query.width() / shape.heads, valueDim = value.width() / shape.kvHeads;
   Tensor<T> result({query.rows(), shape.heads * valueDim});
   double operations = 4.0 * query.values.size() * key.rows();
@@ -131,10 +164,10 @@ template <typename T> LogicalResult evaluate(AttentionOp op, Frame<T> &frame) {
     for (int64_t i = 0; i < query.rows(); ++i) {
       seen.clear();
       for (int64_t j = 0; j < key.rows(); ++j) {
-        if (!shape.isSeen(i, j) || (segments && segments->values[i] != segments->values[j]))
+        if (!shape.isSeen(i, j) || !others.areOfOneSegment(i, j))
           continue;
         T product = dot(query.row(i) + h * headDim, key.row(j) + kvHead * headDim, headDim);
-        T score = shape.score(h, i, j, product) + (bias ? bias->row(h * query.rows() + i)[j] : T(0));
+        T score = shape.score(h, i, j, product) + others.biasOf(h, i, j);
         seen.push_back({score, value.row(j) + kvHead * valueDim});
       }
       averageValues<T>(seen, valueDim, result.row(i) + h * valueDim);
@@ -150,26 +183,26 @@ template <typename T> LogicalResult evaluate(AttentionGradientOp op, Frame<T> &f
   const AttentionShape<T> shape(op);
   const Tensor<T> &query = frame.getTensor(op.getQuery()), &key = frame.getTensor(op.getKey());
   const Tensor<T> &value = frame.getTensor(op.getValue()), &gradient = frame.getTensor(op.getGradient());
-  const IntegerTensor *segments = op.getSegments() ? &frame.getIntegers(op.getSegments()) : nullptr;
+  const OptionalOperands<T> others(op, frame);
   const int64_t size = query.width() / shape.heads, valueSize = value.width() / shape.kvHeads;
   if (gradient.rows() != query.rows() || gradient.width() != shape.heads * valueSize)
     return op.emitOpError() << "has a gradient of " << gradient.rows() << 'x' << gradient.width()
                             << ", expected " << query.rows() << 'x' << shape.heads * valueSize;
-  Tensor<T> ofQuery(query.shape), ofKey(key.shape), ofValue(value.shape);
+  Tensor<T> ofQuery(query.shape), ofKey(key.shape), ofValue(value.shape), ofBias;
+  if (others.bias)
+    ofBias = Tensor<T>(others.bias->shape);
   parallelFor(shape.kvHeads, 10.0 * query.values.size() * key.rows(), [&](int64_t kvHead) {
     const int64_t group = shape.heads / shape.kvHeads;
     std::vector<T> products(key.rows()), weights(key.rows()), ofWeights(key.rows());
     for (int64_t h = kvHead * group; h < (kvHead + 1) * group; ++h)
       for (int64_t i = 0; i < query.rows(); ++i) {
         const T *q = query.row(i) + h * size, *dy = gradient.row(i) + h * valueSize;
-        auto isSeen = [&](int64_t j) {
-          return shape.isSeen(i, j) && (!segments || segments->values[i] == segments->values[j]);
-        };
+        auto isSeen = [&](int64_t j) { return shape.isSeen(i, j) && others.areOfOneSegment(i, j); };
         T largest = -std::numeric_limits<T>::infinity(), total = 0, mean = 0;
         for (int64_t j = 0; j < key.rows(); ++j)
           if (isSeen(j)) {
             products[j] = dot(q, key.row(j) + kvHead * size, size);
-            weights[j] = shape.score(h, i, j, products[j]);
+            weights[j] = shape.score(h, i, j, products[j]) + others.biasOf(h, i, j);
             largest = std::max(largest, weights[j]);
           }
         for (int64_t j = 0; j < key.rows(); ++j)
@@ -184,7 +217,10 @@ template <typename T> LogicalResult evaluate(AttentionGradientOp op, Frame<T> &f
         for (int64_t j = 0; j < key.rows(); ++j) {
           if (!isSeen(j))
             continue;
-          const T slope = shape.slope(products[j]) * weights[j] * (ofWeights[j] - mean);
+          const T ofScore = weights[j] * (ofWeights[j] - mean);
+          if (others.bias)
+            ofBias.values[others.biasIndex(h, i, j)] += ofScore;
+          const T slope = shape.slope(products[j]) * ofScore;
           for (int64_t d = 0; d < size; ++d) {
             ofQuery.row(i)[h * size + d] += slope * key.row(j)[kvHead * size + d];
             ofKey.row(j)[kvHead * size + d] += slope * q[d];
@@ -196,7 +232,8 @@ template <typename T> LogicalResult evaluate(AttentionGradientOp op, Frame<T> &f
   });
   return success(succeeded(frame.setComputed(op.getQueryGradient(), std::move(ofQuery))) &&
                  succeeded(frame.setComputed(op.getKeyGradient(), std::move(ofKey))) &&
-                 succeeded(frame.setComputed(op.getValueGradient(), std::move(ofValue))));
+                 succeeded(frame.setComputed(op.getValueGradient(), std::move(ofValue))) &&
+                 (!others.bias || succeeded(frame.setComputed(op.getBiasGradient(), std::move(ofBias)))));
 }
 
 template <typename T> LogicalResult evaluate(CachedAttentionOp op, Frame<T> &frame) {

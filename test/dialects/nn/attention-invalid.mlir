@@ -105,7 +105,7 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: 
 // -----
 
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: tensor<4xi32>, %b: tensor<8x2xf32>) {
-  // expected-error@+1 {{has 4 segments for 2 queries and 3 keys}}
+  // expected-error@+1 {{has 4 segments for 2 queries and 4 for 3 keys}}
   %0 = nn.attention %q, %k, %v segments %s : tensor<4xi32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
   return
 }
@@ -123,5 +123,37 @@ func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x4xf32>, %s: 
 func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %v: tensor<3x5xf32>) {
   // expected-error@+1 {{has values of width 5, which is not a multiple of its 2 key heads}}
   %0 = nn.attention %q, %k, %v  heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x5xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %s: tensor<3xi32>) {
+  // expected-error@+1 {{has key_segments, but no segments of its queries}}
+  %0 = nn.attention %q, %k, %k key_segments %s : tensor<3xi32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %s: tensor<2xi32>, %t: tensor<4xi32>) {
+  // expected-error@+1 {{has 2 segments for 2 queries and 4 for 3 keys}}
+  %0 = nn.attention %q, %k, %k segments %s : tensor<2xi32> key_segments %t : tensor<4xi32> heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>) {
+  // expected-error@+1 {{is by_distance, but has no bias}}
+  %0 = nn.attention %q, %k, %k by_distance heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x8xf32>, %k: tensor<3x4xf32>, %b: tensor<4x6xf32>) {
+  // expected-error@+1 {{has a bias of type 'tensor<4x6xf32>', expected [heads, 2 * reach + 1] for 4 heads}}
+  %0 = nn.attention %q, %k, %k bias %b : tensor<4x6xf32> by_distance heads 4 kv_heads 2 scale 0.5 : tensor<2x8xf32>, tensor<3x4xf32>, tensor<3x4xf32> -> tensor<2x8xf32>
   return
 }

@@ -34,9 +34,12 @@ class Artifact:
             self.library.llmc_last_error.restype = ctypes.c_char_p
             sys.exit(self.library.llmc_last_error().decode())
 
-    def losses(self, document, vocabulary):
-        """Of each token behind the first."""
-        self.library.llmc_session_reset(self.session)
+    def losses(self, document, vocabulary, source=None):
+        """Of each token behind the first. `source` is what the model reads before, if it reads one."""
+        if source is None:
+            self.library.llmc_session_reset(self.session)
+        else:
+            self.check(self.library.llmc_read_source(self.session, (ctypes.c_int32 * len(source))(*source), ctypes.c_size_t(len(source))))
         losses = []
         for token, target in zip(document, document[1:]):
             logits = ctypes.POINTER(ctypes.c_float)()
@@ -92,4 +95,5 @@ def main():
         check(workshop, library, "gpt2", 4, 45)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -24,3 +24,16 @@ func.func @f(%x: tensor<8x16xf32>, %w: tensor<16xf32>, %m: tensor<12x16xf32>, %t
   %l = arith.addf %e, %k : tensor<8x1xf32>
   return %l : tensor<8x1xf32>
 }
+
+// Positions that count up are not read, others are.
+// CHECK-LABEL: @biases
+// CHECK-NOT:     nn.relative_position_bias
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}} : tensor<8x2xf32>)
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<8x2xf32>, tensor<4xi32>, tensor<4xi32>)
+func.func @biases(%table: tensor<8x2xf32>, %p: tensor<4xi32>) -> (tensor<2x9xf32>, tensor<8x4xf32>) {
+  %here = arith.constant dense<0> : tensor<1xi32>
+  %around = arith.constant dense<[-4, -3, -2, -1, 0, 1, 2, 3, 4]> : tensor<9xi32>
+  %0 = nn.relative_position_bias %here, %around, %table max_distance 4 bidirectional : tensor<1xi32>, tensor<9xi32>, tensor<8x2xf32> -> tensor<2x9xf32>
+  %1 = nn.relative_position_bias %p, %p, %table max_distance 7 : tensor<4xi32>, tensor<4xi32>, tensor<8x2xf32> -> tensor<8x4xf32>
+  return %0, %1 : tensor<2x9xf32>, tensor<8x4xf32>
+}

@@ -295,6 +295,59 @@ TEST_F(Training, ATeacherAndSmoothLabels) {
            {"    return %loss", "    %loss = arith.addf %entropy, %kl : tensor<?x1xf32>\n    return %loss"}}),
       41);
 }
+
+// Attention to sources: of rows of their own, in other segments, and by distance among the queries.
+const char kSources[] = R"mlir(
+  nn.param @q : tensor<12x12xf32>
+  nn.param @k : tensor<6x12xf32>
+  nn.param @v : tensor<10x12xf32>
+  nn.param @o : tensor<12x20xf32>
+  nn.param @buckets : tensor<8x4xf32>
+  nn.param @head : tensor<37x12xf32>
+  func.func @loss(%x: tensor<?x12xf32> {nn.input = "x"}, %source: tensor<KEYSx12xf32> {nn.input = "source"},
+                  %segments: tensor<?xi32> {nn.input = "segments"}, %others: tensor<KEYSxi32> {nn.input = "others"},
+                  %targets: tensor<?xi32> {nn.input = "targets"}) -> (tensor<?x1xf32> {nn.output = "losses"}) {
+    %wq = nn.load @q : tensor<12x12xf32>
+    %wk = nn.load @k : tensor<6x12xf32>
+    %wv = nn.load @v : tensor<10x12xf32>
+    %wo = nn.load @o : tensor<12x20xf32>
+    %buckets = nn.load @buckets : tensor<8x4xf32>
+    %head = nn.load @head : tensor<37x12xf32>
+    %q = nn.linear %x, %wq : tensor<?x12xf32>, tensor<12x12xf32> -> tensor<?x12xf32>
+    %k = nn.linear %x, %wk : tensor<?x12xf32>, tensor<6x12xf32> -> tensor<?x6xf32>
+    %v = nn.linear %x, %wv : tensor<?x12xf32>, tensor<10x12xf32> -> tensor<?x10xf32>
+    %here = arith.constant dense<0> : tensor<1xi32>
+    %around = arith.constant dense<[-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6]> : tensor<13xi32>
+    %bias = nn.relative_position_bias %here, %around, %buckets max_distance 6 BIAS
+      : tensor<1xi32>, tensor<13xi32>, tensor<8x4xf32> -> tensor<4x13xf32>
+    %s = nn.attention %q, %k, %v segments %segments : tensor<?xi32> bias %bias : tensor<4x13xf32> by_distance
+      heads 4 kv_heads 2 scale 0.6 CAUSAL {SEQUENCE} : tensor<?x12xf32>, tensor<?x6xf32>, tensor<?x10xf32> -> tensor<?x20xf32>
+    %so = nn.linear %s, %wo : tensor<?x20xf32>, tensor<12x20xf32> -> tensor<?x12xf32>
+    %h = arith.addf %x, %so : tensor<?x12xf32>
+    %cq = nn.linear %h, %wq : tensor<?x12xf32>, tensor<12x12xf32> -> tensor<?x12xf32>
+    %ck = nn.linear %source, %wk : tensor<KEYSx12xf32>, tensor<6x12xf32> -> tensor<KEYSx6xf32>
+    %cv = nn.linear %source, %wv : tensor<KEYSx12xf32>, tensor<10x12xf32> -> tensor<KEYSx10xf32>
+    %c = nn.attention %cq, %ck, %cv segments %segments : tensor<?xi32> key_segments %others : tensor<KEYSxi32>
+      heads 4 kv_heads 2 scale 0.6 {SEQUENCE} : tensor<?x12xf32>, tensor<KEYSx6xf32>, tensor<KEYSx10xf32> -> tensor<?x20xf32>
+    %co = nn.linear %c, %wo : tensor<?x20xf32>, tensor<12x20xf32> -> tensor<?x12xf32>
+    %y = arith.addf %h, %co : tensor<?x12xf32>
+    %logits = nn.linear %y, %head : tensor<?x12xf32>, tensor<37x12xf32> -> tensor<?x37xf32>
+    %loss = nn.cross_entropy %logits, %targets : tensor<?x37xf32>, tensor<?xi32> -> tensor<?x1xf32>
+    return %loss : tensor<?x1xf32>
+  }
+)mlir";
+
+std::string sources(int64_t keys, const char *causal, const char *bias, const char *sequence) {
+  return absl::StrReplaceAll(
+      kSources, {{"KEYS", absl::StrCat(keys)}, {"CAUSAL", causal}, {"BIAS", bias}, {"SEQUENCE", sequence}});
+}
+
+// Segments of queries are of four rows, those of keys of five: the last queries see no key.
+TEST_F(Training, SourcesThatEndEarlier) { check(sources(13, "causal", "", ""), 29); }
+TEST_F(Training, SourcesThatGoOn) { check(sources(41, "", "bidirectional", ""), 23); }
+TEST_F(Training, SourcesSideBySide) {
+  check(sources(50, "causal", "bidirectional", "nn.sequence_rows = 20 : i64"), 40);
+}
 TEST_F(Training, ASoftcap) { check(decoder(8, 20, "softcap 0.5"), 19); }
 
 } // namespace

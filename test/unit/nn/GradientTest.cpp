@@ -53,6 +53,23 @@ const Case kRules[] = {
     {"nn.attention %0, %1, %2 bias %3 : tensor<10x3xf64> heads 2 kv_heads 1 scale 0.7 window 1 ->",
      {"tensor<5x6xf64>", "tensor<3x3xf64>", "tensor<3x3xf64>", "tensor<10x3xf64>"},
      {"tensor<5x6xf64>"}},
+    // Keys of other segments, some of which no query has.
+    {"nn.attention %0, %1, %2 segments %3 : tensor<4xi32> key_segments %4 : tensor<5xi32> heads 2 kv_heads 1 "
+     "scale 0.7 ->",
+     {"tensor<4x6xf64>", "tensor<5x3xf64>", "tensor<5x3xf64>", "tensor<4xi32>", "tensor<5xi32>"},
+     {"tensor<4x6xf64>"}},
+    // Keys further off than two share a bias.
+    {"nn.attention %0, %1, %2 bias %3 : tensor<4x5xf64> by_distance heads 4 kv_heads 2 scale 0.7 softcap 0.8 "
+     "->",
+     {"tensor<4x12xf64>", "tensor<6x6xf64>", "tensor<6x8xf64>", "tensor<4x5xf64>"},
+     {"tensor<4x16xf64>"}},
+    // Positions are 0, 0, 1, ...
+    {"nn.relative_position_bias %0, %1, %2 max_distance 8 ->",
+     {"tensor<5xi32>", "tensor<4xi32>", "tensor<4x2xf64>"},
+     {"tensor<10x4xf64>"}},
+    {"nn.relative_position_bias %0, %1, %2 max_distance 3 bidirectional ->",
+     {"tensor<5xi32>", "tensor<7xi32>", "tensor<8x3xf64>"},
+     {"tensor<15x7xf64>"}},
     {"nn.rms_norm %0, %1 epsilon 0.1", {"tensor<3x6xf64>", "tensor<6xf64>"}, {"tensor<3x6xf64>"}},
     {"nn.rms_norm %0, %1 epsilon 1.0e-5", {"tensor<3x6xf64>", "tensor<2xf64>"}, {"tensor<3x6xf64>"}},
     {"nn.layer_norm %0, %1 epsilon 0.1", {"tensor<3x6xf64>", "tensor<6xf64>"}, {"tensor<3x6xf64>"}},
@@ -105,9 +122,6 @@ const Case kRefused[] = {
     {"nn.cache_append %0, %1, %1 at %2",
      {"!nn.kv_cache<1x4xf64>", "tensor<3x4xf64>", "tensor<3xi32>"},
      {"!nn.kv_cache<1x4xf64>"}},
-    {"nn.relative_position_bias %0, %0, %1 max_distance 8 ->",
-     {"tensor<3xi32>", "tensor<4x2xf64>"},
-     {"tensor<6x3xf64>"}},
     {"nn.experts %0, %1, %2, %2, %3 top_k 1 silu ->",
      {"tensor<3x4xf64>", "tensor<3x2xf64>", "tensor<6x4xf64>", "tensor<8x3xf64>"},
      {"tensor<3x4xf64>"}},

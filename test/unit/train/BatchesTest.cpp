@@ -11,9 +11,10 @@ namespace llmc::train {
 namespace {
 
 /// A file with these documents.
-TokenFile makeFile(const std::vector<std::vector<int32_t>> &documents, int64_t vocabulary = 100) {
+TokenFile makeFile(const std::vector<std::vector<int32_t>> &documents, int64_t vocabulary = 100,
+                   int64_t groupSize = 1) {
   const std::string path = testing::TempDir() + "/batches.tokens";
-  absl::StatusOr<TokenFileWriter> writer = TokenFileWriter::create(path, vocabulary);
+  absl::StatusOr<TokenFileWriter> writer = TokenFileWriter::create(path, vocabulary, groupSize);
   EXPECT_TRUE(writer.ok());
   for (const std::vector<int32_t> &document : documents)
     EXPECT_TRUE(writer->append(document).ok());
@@ -60,6 +61,31 @@ TEST(Batches, PackDocumentsAndKeepThemApart) {
   stream.next(1, 4, batch);
   EXPECT_EQ(batch.tokens, (Ids{33, 34, 10, 11}));
   EXPECT_EQ(stream.position().epoch, 1u);
+}
+
+// A pair begins in the next sequences if its source or its target does not fit, and what is too long is cut.
+TEST(Batches, PutSourcesBesideTargets) {
+  TokenFile file = makeFile(
+      {{10, 11, 1}, {20, 1}, {12, 1}, {21, 22, 1}, {13, 14, 15, 16, 17, 18, 1}, {23, 24, 25, 26, 27, 28, 1}},
+      100, 2);
+  TokenStream stream(file, {.predicted = Predicted::Target,
+                            .packing = Packing::Pairs,
+                            .once = true,
+                            .sourceLength = 6,
+                            .startToken = 9});
+  Batch batch;
+  stream.next(3, 5, batch);
+  EXPECT_EQ(batch.sourceTokens, (Ids{10, 11, 1, 12, 1, 0, 13, 14, 15, 16, 17, 1, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(batch.sourcePositions, (Ids{0, 1, 2, 0, 1, 0, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(batch.sourceSegments, (Ids{0, 0, 0, 2, 2, -1, 5, 5, 5, 5, 5, 5, -3, -3, -3, -3, -3, -3}));
+  EXPECT_EQ(batch.tokens, (Ids{9, 20, 9, 21, 22, 9, 23, 24, 25, 26, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(batch.positions, (Ids{0, 1, 0, 1, 2, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(batch.segments, (Ids{0, 0, 2, 2, 2, 5, 5, 5, 5, 5, -3, -3, -3, -3, -3}));
+  EXPECT_EQ(batch.targets, (Ids{20, 1, 21, 22, 1, 23, 24, 25, 26, 1, -1, -1, -1, -1, -1}));
+  EXPECT_EQ(batch.targetCount, 10);
+  EXPECT_EQ(batch.tokenCount, 10 + 3 + 2 + 6);
+  EXPECT_EQ(stream.position().epoch, 1u);
+  EXPECT_FALSE(stream.canBeAt({0, 3, 0}));
 }
 
 TEST(Batches, GoOnFromAPosition) {

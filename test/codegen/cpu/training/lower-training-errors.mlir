@@ -29,3 +29,19 @@ func.func @f(%x: tensor<8x4xf32>) -> tensor<8x4xbf16> {
   %y = arith.truncf %x : tensor<8x4xf32> to tensor<8x4xbf16>
   return %y : tensor<8x4xbf16>
 }
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>, %bias: tensor<8x8xf32>) -> tensor<8x4xf32> {
+  // expected-error@+1 {{has a bias that is not by distance, which training does not support}}
+  %y = nn.attention %x, %x, %x bias %bias : tensor<8x8xf32> heads 1 kv_heads 1 scale 0.5 : tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>, %k: tensor<5x4xf32>) -> tensor<8x4xf32> {
+  // expected-error@+1 {{has 5 keys, which are no 2 sequences of one length}}
+  %y = nn.attention %x, %k, %k heads 1 kv_heads 1 scale 0.5 {nn.sequence_rows = 4 : i64} : tensor<8x4xf32>, tensor<5x4xf32>, tensor<5x4xf32> -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}

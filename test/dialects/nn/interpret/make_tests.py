@@ -486,6 +486,26 @@ def write_bias_of_distances():
     file.write()
 
 
+def write_attention_to_sources():
+    torch.manual_seed(20261129)
+    file = TestFile("attention-sources")
+    heads, kv_heads, dim, reach = 4, 2, 3, 2
+    i, j = torch.arange(4)[:, None], torch.arange(7)[None, :]
+    segments, others = torch.tensor([0, 0, 3, 5]).int(), torch.tensor([0, 0, 0, 1, 3, 3, 5]).int()
+    for name in ("key_segments", "by_distance"):
+        q, k, v = random(4, heads * dim), random(7, kv_heads * dim), random(7, kv_heads * dim)
+        table, bias, seen = random(heads, 2 * reach + 1), None, segments[:, None] == others[None, :]
+        if name == "by_distance":
+            bias, seen = table[:, (j - i).clamp(-reach, reach) + reach], torch.ones(4, 7, dtype=torch.bool)
+            inputs, operands = {"b": table}, f"bias %b : {type_of(table)} by_distance"
+        else:
+            inputs, operands = {"s": segments, "t": others}, "segments %s : tensor<4xi32> key_segments %t : tensor<7xi32>"
+        y = attend(q, k, v, heads, kv_heads, 0.6, seen, bias=bias)
+        file.case(name, f"%r0 = nn.attention %q, %k, %v {operands} heads {heads} kv_heads {kv_heads} scale 0.6 : "
+                  f"{type_of(q)}, {type_of(k)}, {type_of(v)} -> {type_of(y)}", {"q": q, "k": k, "v": v} | inputs, y)
+    file.write()
+
+
 write_products()
 write_normalization()
 write_elementwise()
@@ -497,3 +517,4 @@ write_structure()
 write_experts()
 write_empty_cache()
 write_bias_of_distances()
+write_attention_to_sources()
