@@ -29,7 +29,8 @@ static absl::Status checkInputs(const frontend::ImportedModel &reference,
     return refuse("positions that begin with", reference.info.sizes.firstPosition, first);
   // Both have a source, or none: the objective asks for one.
   if (reference.info.startToken && reference.info.startToken != checkpoint->info.startToken)
-    return refuse("targets that begin with the token", *reference.info.startToken, *checkpoint->info.startToken);
+    return refuse("targets that begin with the token", *reference.info.startToken,
+                  *checkpoint->info.startToken);
   return absl::OkStatus();
 }
 
