@@ -17,20 +17,19 @@ static bool isRightOrWrong(const train::Objective &objective) {
          objective.has_contrastive() || objective.has_preference();
 }
 
-/// Whether `reference` reads what the model that learns reads: that of `checkpoint`, or a definition's.
+/// Whether `reference` reads what `learner` reads. Both are losses already.
 static absl::Status checkInputs(const frontend::ImportedModel &reference,
-                                const frontend::ImportedModel *checkpoint) {
+                                const frontend::ImportedModel &learner) {
   auto refuse = [&](absl::string_view what, int64_t found, int64_t expected) {
     return absl::UnimplementedError(absl::StrCat(reference.source->path(), ": has ", what, " ", found,
                                                  ", expected ", expected, " as in the model that learns"));
   };
-  const int64_t first = checkpoint ? checkpoint->info.sizes.firstPosition : 0;
+  const int64_t first = learner.info.sizes.firstPosition;
   if (reference.info.sizes.firstPosition != first)
     return refuse("positions that begin with", reference.info.sizes.firstPosition, first);
   // Both have a source, or none: the objective asks for one.
-  if (reference.info.startToken && reference.info.startToken != checkpoint->info.startToken)
-    return refuse("targets that begin with the token", *reference.info.startToken,
-                  *checkpoint->info.startToken);
+  if (reference.info.startToken && reference.info.startToken != learner.info.startToken)
+    return refuse("targets that begin with the token", *reference.info.startToken, *learner.info.startToken);
   return absl::OkStatus();
 }
 
@@ -55,7 +54,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> buildTrainingGraph(const train::Recipe &re
     if (!taken.ok())
       return taken.status();
     other = *std::move(taken);
-    if (absl::Status status = checkInputs(*reference, checkpoint); !status.ok())
+    if (absl::Status status = checkInputs(*reference, model); !status.ok())
       return status;
   }
   if (recipe.objective().has_preference())

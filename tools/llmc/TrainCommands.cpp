@@ -133,8 +133,8 @@ buildDefinition(const train::Recipe &recipe, const std::string &path, const std:
 }
 
 /// Reads the model that stays as it is beside the one that learns, which `recipe`, a complete one, asks for.
-absl::StatusOr<frontend::ImportedModel> readReference(const train::Recipe &recipe, mlir::MLIRContext &context,
-                                                      const frontend::ImportedModel &learner) {
+absl::StatusOr<frontend::ImportedModel> readReference(const train::Recipe &recipe,
+                                                      mlir::MLIRContext &context) {
   const std::string &path = recipe.has_distillation() ? recipe.distillation().teacher() : recipe.checkpoint();
   absl::StatusOr<frontend::ImportedModel> model = readModel(path, recipe, context);
   if (!model.ok())
@@ -145,10 +145,6 @@ absl::StatusOr<frontend::ImportedModel> readReference(const train::Recipe &recip
     if (length > sizes.contextLength)
       return absl::InvalidArgumentError(absl::StrCat(path, ": has a context of ", sizes.contextLength,
                                                      ", expected at least ", field, " (", length, ")"));
-  if (const int64_t first = learner.info.sizes.firstPosition; first != sizes.firstPosition)
-    return absl::UnimplementedError(absl::StrCat(path, ": has positions that begin with ",
-                                                 sizes.firstPosition, ", expected ", first,
-                                                 " as in the model that learns"));
   return model;
 }
 
@@ -236,7 +232,7 @@ absl::Status makeTrainer(const TrainRequest &request, codegen::Level level, Prog
   options.model = &model;
   std::optional<frontend::ImportedModel> reference;
   if (complete->has_distillation() || complete->objective().has_preference()) {
-    absl::StatusOr<frontend::ImportedModel> found = readReference(*complete, context, model);
+    absl::StatusOr<frontend::ImportedModel> found = readReference(*complete, context);
     if (!found.ok())
       return found.status();
     reference = *std::move(found);
