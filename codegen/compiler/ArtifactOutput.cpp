@@ -51,23 +51,30 @@ runtime::Work describe(const KernelWork &work) {
   described.set_window(work.window);
   described.set_parameter_bytes(work.parameterBytes);
   described.set_row_parameter_bytes(work.rowParameterBytes);
-  described.set_row_bytes(work.rowBytes);
+  described.set_passes(static_cast<uint32_t>(work.passes));
   described.set_position_bytes(work.positionBytes);
   return described;
 }
 
 /// What the regions of `function`, a step, compute. Equal works of all steps are one.
-void describeRegions(Operation &function, runtime::Manifest &manifest, runtime::Step &step,
-                     llvm::DenseMap<Attribute, uint32_t> &works) {
+absl::Status describeRegions(Operation &function, runtime::Manifest &manifest, runtime::Step &step,
+                             llvm::DenseMap<Attribute, uint32_t> &works) {
   auto regions = function.getAttrOfType<ArrayAttr>(kRegionsAttribute);
   if (!regions)
-    return;
+    return absl::OkStatus();
   for (Attribute region : regions) {
     auto [it, isNew] = works.try_emplace(region, manifest.works_size());
-    if (isNew)
-      *manifest.add_works() = describe(KernelWork::fromAttribute(region).value_or(KernelWork()));
+    if (isNew) {
+      std::optional<KernelWork> work = KernelWork::fromAttribute(region);
+      if (!work)
+        return absl::InvalidArgumentError(
+            absl::StrCat("step '", step.name(), "': ", kRegionsAttribute.str(),
+                         " has an element that no kernel of this compiler makes, expected its llmc.work"));
+      *manifest.add_works() = describe(*work);
+    }
     step.add_regions(it->second);
   }
+  return absl::OkStatus();
 }
 
 } // namespace
@@ -99,7 +106,8 @@ absl::Status ArtifactOutput::plan(ModuleOp program) {
     step->set_symbol(stepSymbol(name.getValue()));
     step->set_max_rows(integerAttribute(&function, kMaxRowsAttribute));
     step->set_reads_source(function.hasAttr(kReadsSourceAttribute));
-    describeRegions(function, manifest, *step, works);
+    if (absl::Status status = describeRegions(function, manifest, *step, works); !status.ok())
+      return status;
     manifest.set_arena_bytes(
         std::max<uint64_t>(manifest.arena_bytes(), integerAttribute(&function, kArenaBytesAttribute)));
     manifest.set_output_width(integerAttribute(&function, kOutputWidthAttribute));

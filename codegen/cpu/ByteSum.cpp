@@ -3,6 +3,7 @@
 #include "codegen/cpu/ByteSum.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include <limits>
 
 using namespace mlir;
 

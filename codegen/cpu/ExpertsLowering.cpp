@@ -298,7 +298,8 @@ private:
     KernelWork work = KernelRegions::workOf(fusion, tokens, (isDown ? 1.0 : 2.0) / 3);
     work.rowParameterBytes = work.parameterBytes * static_cast<double>(topK) / op.getExperts();
     work.operation += isDown ? " (down)" : " (gate, up)";
-    work.setProduct(weight.layout, f.target, /*matrixTiles=*/false, isDecode() ? 1 : rowsPerTile(weight), 1);
+    work.setProduct(op.getInput(), weight.layout, f.target, /*matrixTiles=*/false,
+                    isDecode() ? 1 : rowsPerTile(weight), 1);
     return work;
   }
 

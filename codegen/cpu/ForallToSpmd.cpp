@@ -55,7 +55,7 @@ public:
         giveRegionsToKernels(function, parallel);
     for (auto function : module.getOps<func::FuncOp>())
       if (function->hasAttr(kStepAttribute))
-        listRegions(function);
+        listRegions(function, parallel);
     for (auto function : module.getOps<func::FuncOp>()) {
       if (!parallel.contains(function))
         continue;

@@ -334,7 +334,7 @@ private:
     kernel.chunk = scope.addChunk();
     kernel.emit(scope.b, tile);
     KernelWork work = workOf(fusion, input->rows);
-    work.setProduct(kernel.weights, f.target, kernel.matrixTiles && !kernel.isDecode,
+    work.setProduct(op.getInput(), kernel.weights, f.target, kernel.matrixTiles && !kernel.isDecode,
                     kernel.isDecode ? 1 : kernel.rowsPerTile, kernel.panelsPerTile);
     runChunks(scope, index(kernel.chunks(f.target.lanes)), work);
     return success();

@@ -55,9 +55,9 @@ private:
     for (Value row : rows)
       for (int64_t part = 0; part < parts; ++part)
         sums.push_back(activations.sum(row, part, group, layout.groupSize));
-    if (rows.size() == 1) // several rows take longer than the weights need to come
-      for (Value panel : panels)
-        reader(panel, b.add(first, group)).prefetch();
+    // Several rows take longer than the weights need to come. Of several panels what follows one is another.
+    if (rows.size() == 1 && panels.size() == 1)
+      reader(panels[0], b.add(first, group)).prefetch();
     SmallVector<Value> integers = products(first, group, sums), next(carried);
     for (auto [p, panel] : llvm::enumerate(panels)) {
       Value scales = reader(panel, b.add(first, group)).alignedScales();

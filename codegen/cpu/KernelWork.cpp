@@ -6,6 +6,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -66,7 +67,6 @@ KernelWork KernelWork::of(Operation *op, double share) {
   nn::OpCost none = priced.getCost(1, 0), position = priced.getCost(1, 1), two = priced.getCost(2, 0);
   work.flops = share * none.flops;
   work.positionFlops = share * (position.flops - none.flops);
-  work.rowBytes = two.activationBytes - none.activationBytes;
   work.positionBytes = position.activationBytes - none.activationBytes;
   work.rowParameterBytes = share * (two.parameterBytes - none.parameterBytes);
   constexpr int64_t many = 1 << 20; // rows that read all parameters
@@ -74,9 +74,13 @@ KernelWork KernelWork::of(Operation *op, double share) {
   return work;
 }
 
-void KernelWork::setProduct(const PanelLayout &weights, const Target &target, bool matrixTiles,
+void KernelWork::setProduct(Value input, const PanelLayout &weights, const Target &target, bool matrixTiles,
                             int64_t rowsPerTile, int64_t panelsPerTile) {
   const bool isCodes = weights.kind == PanelLayout::Kind::Codes;
+  auto block = dyn_cast<nn::BlockType>(cast<RankedTensorType>(input.getType()).getElementType());
+  const int64_t activationBytes = block && block.getFormat() == nn::BlockFormat::Q16_K ? 2 : 1;
+  if (isCodes) // each byte by each: on vectors, weights are codes of one
+    passes = activationBytes * (matrixTiles ? weights.weightBytes() : 1);
   if (matrixTiles) {
     kernel = "matrix unit, 16 rows x 16 outputs";
     unit = isCodes ? "int8 tiles" : "bf16 tiles";
@@ -94,18 +98,20 @@ void KernelWork::setProduct(const PanelLayout &weights, const Target &target, bo
     return;
   case PanelLayout::Kind::BF16:
     unit = target.hasBf16Dot ? "bf16" : "f32";
-    note = !target.hasBf16Dot ? target.cpu + " has no products of bf16 (avx512bf16): widened to f32"
-           : wantsTiles && !target.hasBf16Tiles ? target.cpu + " has no matrix unit for bf16 (amx-bf16)"
-                                                : "";
+    note = !target.hasBf16Dot    ? target.cpu + " has no products of bf16 (avx512bf16): widened to f32"
+           : !wantsTiles         ? ""
+           : target.hasBf16Tiles ? "experts are multiplied on vectors only"
+                                 : target.cpu + " has no matrix unit for bf16 (amx-bf16)";
     return;
   case PanelLayout::Kind::Codes:
     unit = target.hasByteDot ? "int8" : target.hasPairDot ? "int8 pairs" : "int32";
     note = !target.hasPairDot && !target.hasByteDot
-               ? target.cpu + " has no products of bytes that LLVM's generic code does not make of 32 bits"
+               ? target.cpu + " has no products of bytes (avx2, avx512bw): bytes are widened to 32 bits"
            : !target.hasByteDot
                ? target.cpu + " has no dot products of bytes (avx512vnni, avxvnni): sums of pairs"
-           : wantsTiles && !target.hasByteTiles ? target.cpu + " has no matrix unit for bytes (amx-int8)"
-                                                : "";
+           : !wantsTiles         ? ""
+           : target.hasByteTiles ? "experts are multiplied on vectors only"
+                                 : target.cpu + " has no matrix unit for bytes (amx-int8)";
     return;
   }
 }
@@ -129,8 +135,8 @@ template <typename Work, typename Visitor> void visitFields(Work &work, Visitor 
   visit("position_flops", work.positionFlops);
   visit("parameter_bytes", work.parameterBytes);
   visit("row_parameter_bytes", work.rowParameterBytes);
-  visit("row_bytes", work.rowBytes);
   visit("position_bytes", work.positionBytes);
+  visit("passes", work.passes);
 }
 
 struct FieldWriter {
@@ -157,26 +163,34 @@ struct FieldWriter {
 struct FieldReader {
   DictionaryAttr fields;
   bool isSound = true;
-  template <typename Attr, typename Value> void read(StringRef name, Value &value) {
-    Attribute field = fields.get(name);
-    auto found = dyn_cast_or_null<Attr>(field);
-    isSound &= !field || found;
-    if constexpr (std::is_same_v<Attr, UnitAttr>)
-      value = found != nullptr;
-    else if (found)
-      value = Value(found.getValue());
+  /// The field `name`; null if it is absent.
+  template <typename Attr> Attr read(StringRef name) {
+    auto found = dyn_cast_or_null<Attr>(fields.get(name));
+    isSound &= !fields.get(name) || found;
+    return found;
   }
-  void operator()(StringRef name, std::string &value) { read<StringAttr>(name, value); }
-  void operator()(StringRef name, bool &value) { read<UnitAttr>(name, value); }
+  void operator()(StringRef name, std::string &value) {
+    auto text = read<StringAttr>(name);
+    if (!text)
+      return;
+    // For terminals.
+    isSound &= llvm::all_of(text.getValue(), [](char c) { return llvm::isPrint(c); });
+    value = text.getValue().str();
+  }
+  void operator()(StringRef name, bool &value) { value = read<UnitAttr>(name) != nullptr; }
   void operator()(StringRef name, int64_t &value) {
-    auto number = dyn_cast_or_null<IntegerAttr>(fields.get(name));
-    isSound &= !fields.get(name) || (number && number.getValue().isSignedIntN(63));
-    value = number && isSound ? number.getInt() : 0;
+    auto number = read<IntegerAttr>(name);
+    if (!number)
+      return;
+    isSound &= number.getType().isSignlessInteger(64) && !number.getValue().isNegative();
+    value = isSound ? number.getInt() : 0;
   }
   void operator()(StringRef name, double &value) {
-    auto number = dyn_cast_or_null<FloatAttr>(fields.get(name));
-    isSound &= !fields.get(name) || number;
-    value = number ? number.getValueAsDouble() : 0;
+    auto number = read<FloatAttr>(name);
+    if (!number)
+      return;
+    value = number.getValueAsDouble();
+    isSound &= std::isfinite(value) && value >= 0;
   }
 };
 
@@ -205,18 +219,31 @@ std::optional<KernelWork> KernelWork::fromAttribute(Attribute attribute) {
 
 namespace {
 
-bool hasRegions(Operation *op) {
-  return op->walk([](scf::ForallOp) { return WalkResult::interrupt(); }).wasInterrupted();
+using Functions = llvm::SmallPtrSetImpl<Operation *>;
+
+/// Whether `op` has a region in it, or a call of a function that has.
+bool hasRegions(Operation *op, SymbolTable &symbols, const Functions &parallel) {
+  return op
+      ->walk([&](Operation *inner) {
+        auto call = dyn_cast<func::CallOp>(inner);
+        const bool enters = call && parallel.contains(symbols.lookup(call.getCallee()));
+        return enters || isa<scf::ForallOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
-/// Adds the works of the regions that `function` enters; false if their order is not known.
-bool addRegions(func::FuncOp function, SymbolTable &symbols, SmallVectorImpl<Attribute> &works) {
+/// Adds the works of the regions that `function` enters; false if their order is not known. `callers` are the
+/// functions that called it.
+bool addRegions(func::FuncOp function, SymbolTable &symbols, const Functions &parallel, Functions &callers,
+                SmallVectorImpl<Attribute> &works) {
   if (!function.getBody().hasOneBlock())
-    return !hasRegions(function);
+    return !hasRegions(function, symbols, parallel);
+  if (!callers.insert(function).second)
+    return false;
   for (Operation &op : function.front()) {
     if (auto call = dyn_cast<func::CallOp>(op)) {
       auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
-      if (callee && !callee.isDeclaration() && !addRegions(callee, symbols, works))
+      if (callee && parallel.contains(callee) && !addRegions(callee, symbols, parallel, callers, works))
         return false;
     } else if (auto region = dyn_cast<scf::ForallOp>(op)) {
       Attribute work;
@@ -226,19 +253,22 @@ bool addRegions(func::FuncOp function, SymbolTable &symbols, SmallVectorImpl<Att
       });
       works.push_back(isa_and_present<DictionaryAttr>(work) ? work
                                                             : DictionaryAttr::get(function.getContext()));
-    } else if (hasRegions(&op)) {
+    } else if (hasRegions(&op, symbols, parallel)) {
       return false;
     }
   }
+  callers.erase(function);
   return true;
 }
 
 } // namespace
 
-void listRegions(func::FuncOp step) {
+void listRegions(func::FuncOp step, const Functions &parallel) {
+  step->removeAttr(kRegionsAttribute); // of a program that was read
   SymbolTable symbols(step->getParentOfType<ModuleOp>());
   SmallVector<Attribute> works;
-  const bool isKnown = addRegions(step, symbols, works);
+  llvm::SmallPtrSet<Operation *, 8> callers;
+  const bool isKnown = addRegions(step, symbols, parallel, callers, works);
   if (isKnown && llvm::any_of(works, [](Attribute work) { return !cast<DictionaryAttr>(work).empty(); }))
     step->setAttr(kRegionsAttribute, ArrayAttr::get(step.getContext(), works));
 }

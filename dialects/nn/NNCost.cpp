@@ -88,7 +88,7 @@ template <typename Op> double pairsSeen(Op op, int64_t queries, int64_t keys) {
 OpCost EmbeddingOp::getCost(int64_t rows, int64_t) {
   OpCost cost;
   double bits = bitsPerElement(cast<RankedTensorType>(getTable().getType()).getElementType());
-  cost.parameterBytes = elementsOf(getResult(), rows) * bits / 8;
+  cost.parameterBytes = std::min(elementsOf(getResult(), rows) * bits / 8, bytesOf(getTable(), rows));
   cost.activationBytes = bytesOf(getIds(), rows) + bytesOf(getResult(), rows);
   return cost;
 }

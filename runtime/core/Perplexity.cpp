@@ -80,12 +80,11 @@ absl::StatusOr<Perplexity> measurePerplexity(TokenSequence &model, absl::Span<co
   if (size + std::min<int64_t>(prefix, 1) < 2)
     return absl::InvalidArgumentError(
         absl::StrCat("the text has ", size, " tokens, expected two: one that comes after another"));
-  if (options.window > model.contextLength() || options.stride < 1 || options.stride > most ||
-      most + std::min<int64_t>(prefix, 1) < 2)
+  if (options.window > model.contextLength() || options.stride < 1 || options.stride > options.mostStride())
     return absl::InvalidArgumentError(
         absl::StrCat("windows have ", options.window, " tokens and begin every ", options.stride,
                      " tokens, expected windows of up to ", model.contextLength(),
-                     ", the context, that begin every 1 to ", std::max<int64_t>(most, 1), " tokens"));
+                     ", the context, that begin every 1 to ", std::max<int64_t>(options.mostStride(), 1)));
   Perplexity result;
   WindowScorer scorer(model, result);
   for (int64_t begin = 0, scored = 0; scored < size; begin += options.stride) {

@@ -6,6 +6,7 @@
 
 #include "absl/functional/function_ref.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -15,11 +16,14 @@ namespace llmc::runtime {
 struct PerplexityOptions {
   /// Tokens that a model sees at once, those of `prefix` included; at most its context.
   int64_t window = 0;
-  /// Tokens from one window's begin to the next one's, 1 to window - prefix.size(). Of each window but the
-  /// first the last `stride` tokens are scored: smaller strides leave each more to go by, and take longer.
+  /// Tokens from one window's begin to the next one's, 1 to mostStride(). Of each window but the first the
+  /// last `stride` tokens are scored: smaller strides leave each more to go by, and take longer.
   int64_t stride = 0;
   /// What each window begins with, such as the token that begins texts.
   std::vector<int32_t> prefix;
+
+  /// Strides at which each token has another, or a prefix, before it in its window.
+  int64_t mostStride() const { return window - std::max<int64_t>(1, static_cast<int64_t>(prefix.size())); }
 };
 
 /// What a model thought of a text.

@@ -67,8 +67,8 @@ public:
   /// Waits until no worker is inside of a step function. Call it before the code of one is unloaded.
   void settle();
 
-  /// Records from now on when workers enter and leave regions: two looks at the clock a region and worker.
-  /// The steps of models; those of training are not recorded.
+  /// Records from now on when workers enter regions, end chunks and leave: a look at the clock each, and a
+  /// copy of each step's positions.
   void startProfile();
   /// Ends the recording.
   Profile takeProfile();

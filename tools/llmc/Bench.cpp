@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -191,13 +192,19 @@ ExitCode bench(const BenchOptions &options) {
     return fail(status, ExitCode::Usage);
   if (options.profiles() && model.artifact->gpu())
     return fail(absl::UnimplementedError(
-        absl::StrCat(options.model.path, ": --profile: is for GPUs, expected an artifact for CPUs")));
-  MachineLimits limits;
-  if (options.profiles()) {
-    absl::StatusOr<MachineLimits> measured = measureMachineLimits(model.session->team()->size());
-    if (!measured.ok())
-      return fail(measured.status());
-    limits = *std::move(measured);
+        absl::StrCat(options.model.path, ": is for GPUs, expected an artifact for CPUs with --profile and "
+                                         "--profile-page")));
+  // Before anything is measured: what cannot be written is told at once.
+  std::optional<io::AtomicFile> page;
+  if (!options.profilePage.empty()) {
+    std::error_code error;
+    if (std::filesystem::equivalent(options.profilePage, options.model.path, error))
+      return fail(absl::InvalidArgumentError(
+          absl::StrCat("--profile-page: ", options.profilePage, ": is the artifact; choose another file")));
+    absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(options.profilePage);
+    if (!file.ok())
+      return fail(file.status());
+    page = *std::move(file);
   }
   std::vector<ProfiledWorkload> profiled;
   Json measurements = Json::array();
@@ -221,39 +228,48 @@ ExitCode bench(const BenchOptions &options) {
     else
       absl::PrintF("%-8s %7d %9d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens,
                    workload.sequences, median(*speeds), *lowest, *highest);
-    if (!options.profiles())
-      continue;
-    Roofline roofline = makeRoofline(profile, *model.artifact, limits);
-    if (options.json)
-      measurements.back()["profile"] = toJson(roofline);
-    else if (options.profile)
-      printRoofline(roofline, limits);
-    if (!options.profilePage.empty())
+    if (options.profiles())
       profiled.push_back({absl::StrCat(nameOf(workload.kind), " of ", workload.tokens, " tokens",
                                        workload.sequences == 1
                                            ? ""
                                            : absl::StrCat(" of each of ", workload.sequences, " sequences")),
-                          std::move(profile), std::move(roofline)});
+                          std::move(profile),
+                          {}});
   }
-  if (!options.profilePage.empty())
-    if (absl::Status status = writeProfilePage(options.profilePage, *model.artifact, limits, profiled);
-        !status.ok())
-      return fail(status);
+  const auto peakMemory = runtime::peakResidentBytes(); // of the model: limits take memory, too
+  MachineLimits limits;
+  if (options.profiles()) {
+    absl::StatusOr<MachineLimits> measured = measureMachineLimits(model.session->team()->size());
+    if (!measured.ok())
+      return fail(measured.status());
+    limits = *std::move(measured);
+  }
+  for (size_t i = 0; i < profiled.size(); ++i) {
+    profiled[i].roofline = makeRoofline(profiled[i].profile, *model.artifact, limits);
+    if (options.json) {
+      measurements[i]["profile"] = toJson(profiled[i].roofline);
+    } else if (options.profile) {
+      absl::PrintF("\n%s\n", profiled[i].title);
+      printRoofline(profiled[i].roofline, limits);
+    }
+  }
   if (options.json) {
     Json printed = {{"model", options.model.path},
                     {"threads", model.session->team()->size()},
                     {"load_seconds", model.loadSeconds},
                     {"measurements", std::move(measurements)},
-                    {"peak_memory_bytes", runtime::peakResidentBytes()}};
+                    {"peak_memory_bytes", peakMemory}};
     if (options.profiles())
       printed["machine"] = toJson(limits);
     printJson(printed);
   } else {
     std::fflush(stdout); // The table comes first where both streams go to one place.
     absl::FPrintF(stderr, "%d threads; medians of %d; loaded in %.3f s; peak memory %d MiB\n",
-                  model.session->team()->size(), options.repetitions, model.loadSeconds,
-                  runtime::peakResidentBytes() >> 20);
+                  model.session->team()->size(), options.repetitions, model.loadSeconds, peakMemory >> 20);
   }
+  if (page)
+    if (absl::Status status = writeProfilePage(*page, *model.artifact, limits, profiled); !status.ok())
+      return fail(status);
   return ExitCode::Success;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -26,26 +27,36 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Seconds that `threads` threads take to run `work(thread)`, all at the same time, in the best of some
-/// turns.
+/// Seconds that `threads` threads take to run `work(thread)`, all at the same time, in the best of some turns
+/// after one that warms up and in which each thread touches its memory first.
 template <typename Work> double secondsOf(int threads, Work work) {
-  constexpr int kTurns = 3;
+  constexpr int kTurns = 5;
   double best = 0;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    std::vector<std::thread> others;
-    const Clock::time_point start = Clock::now();
-    for (int thread = 1; thread < threads; ++thread)
-      others.emplace_back([&work, thread] { work(thread); });
-    work(0);
-    for (std::thread &other : others)
-      other.join();
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    best = turn == 0 ? seconds : std::min(best, seconds);
-  }
+  std::barrier meeting(threads);
+  std::vector<Clock::time_point> starts(threads);
+  auto run = [&](int thread) {
+    for (int turn = -1; turn < kTurns; ++turn) {
+      meeting.arrive_and_wait();
+      starts[thread] = Clock::now(); // some may begin before others are awake
+      work(thread);
+      meeting.arrive_and_wait();
+      const double seconds =
+          std::chrono::duration<double>(Clock::now() - *absl::c_min_element(starts)).count();
+      meeting.arrive_and_wait();
+      if (thread == 0 && turn >= 0)
+        best = turn == 0 ? seconds : std::min(best, seconds);
+    }
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread)
+    others.emplace_back(run, thread);
+  run(0);
+  for (std::thread &other : others)
+    other.join();
   return best;
 }
 
-constexpr size_t kReadBytes = size_t(256) << 20; ///< more than caches hold
+constexpr size_t kReadBytes = size_t(256) << 20; ///< more than most caches hold
 
 uint64_t readAll(const uint64_t *begin, const uint64_t *end) {
   uint64_t sums[16] = {};
@@ -60,7 +71,7 @@ uint64_t readAll(const uint64_t *begin, const uint64_t *end) {
 
 #if defined(__x86_64__)
 
-constexpr int64_t kTurns = 2'000'000; ///< of each loop: some milliseconds
+constexpr int64_t kTurns = 5'000'000; ///< of each loop: some ten milliseconds
 constexpr int kSums = 12;             ///< independent ones, so that no product waits for another
 
 // Keeps the compiler from knowing a vector, so that it leaves out no work. A macro: a function would be for
@@ -160,7 +171,7 @@ struct TileConfiguration {
   uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
-constexpr int64_t kTileTurns = 200'000;
+constexpr int64_t kTileTurns = 1'000'000;
 constexpr int kTileSums = 4;
 
 __attribute__((target("amx-int8"))) void multiplyByteTiles() {
@@ -239,11 +250,15 @@ absl::StatusOr<MachineLimits> measureMachineLimits(int threads) {
       static_cast<uint64_t *>(std::aligned_alloc(4096, kReadBytes)), std::free);
   if (!memory)
     return absl::ResourceExhaustedError("there are no 256 MiB of memory to measure how fast it is read");
-  std::memset(memory.get(), 1, kReadBytes);
+  std::vector<char> touched(threads, false);
   const double seconds = secondsOf(threads, [&](int thread) {
     constexpr size_t unit = 16;
     const size_t begin = words / unit * thread / threads * unit,
                  end = words / unit * (thread + 1) / threads * unit;
+    if (!touched[thread]) { // by the thread that reads it, so that it is near
+      std::memset(memory.get() + begin, 1, (end - begin) * sizeof(uint64_t));
+      touched[thread] = true;
+    }
     volatile uint64_t sum = readAll(memory.get() + begin, memory.get() + end);
     static_cast<void>(sum);
   });

@@ -61,7 +61,6 @@ absl::StatusOr<std::vector<int32_t>> prefixOf(const text::Tokenizer &tokenizer) 
 
 void print(const PerplexityCommandOptions &options, const runtime::PerplexityOptions &cut,
            const runtime::Perplexity &result, size_t bytes, double seconds) {
-  // The last tokens' bytes are those of the text but for the few tokens that are not scored.
   const double bitsPerByte = result.sum / std::log(2.0) / static_cast<double>(bytes);
   if (options.json) {
     printJson({{"model", options.model.path},
@@ -104,6 +103,16 @@ ExitCode perplexity(const PerplexityCommandOptions &options) {
   cut.prefix = *std::move(prefix);
   cut.window = options.window.value_or(std::min(kWindow, model.session->contextLength()));
   cut.stride = options.stride.value_or(std::max<int64_t>(cut.window / 2, 1));
+  if (cut.window > model.session->contextLength())
+    return fail(absl::InvalidArgumentError(absl::StrCat("--window: ", cut.window, ", expected at most ",
+                                                        model.session->contextLength(), ", the context of ",
+                                                        options.model.path)),
+                ExitCode::Usage);
+  if (cut.stride > cut.mostStride())
+    return fail(absl::InvalidArgumentError(absl::StrCat("--stride: ", cut.stride, ", expected at most ",
+                                                        cut.mostStride(), ": one token of a window of ",
+                                                        cut.window, " has to be there before the others")),
+                ExitCode::Usage);
 
   const auto start = std::chrono::steady_clock::now();
   Progress progress;
@@ -118,7 +127,12 @@ ExitCode perplexity(const PerplexityCommandOptions &options) {
     return result.status().code() == absl::StatusCode::kCancelled
                ? ExitCode::Interrupted
                : fail(io::withContext(options.text, result.status()));
-  print(options, cut, *result, text->bytes,
+  // A first token that nothing stands before is not scored.
+  const bool isFirstScored = !cut.prefix.empty();
+  const size_t bytes =
+      text->bytes -
+      (isFirstScored ? 0 : model.tokenizer->decode(absl::MakeConstSpan(text->tokens).first(1)).size());
+  print(options, cut, *result, std::max<size_t>(bytes, 1),
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   return ExitCode::Success;
 }

@@ -2,8 +2,6 @@
 
 #include "tools/llmc/ProfilePage.h"
 
-#include "runtime/io/AtomicFile.h"
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
@@ -27,6 +25,8 @@ svg { width: 100%; background: #f4f4f4; cursor: grab; touch-action: none } p { c
 </style></head><body><h1></h1><p id="limits"></p><main></main><script>
 const data = @DATA@;
 const make = (name, parent, text) => { const e = document.createElement(name); if (text !== undefined) e.textContent = text; parent.append(e); return e };
+const rate = (number, seconds) => seconds > 0 ? (number / seconds / 1e9).toFixed(1) : "";
+const percent = (part, whole) => whole > 0 ? (100 * part / whole).toFixed(1) + "%" : "";
 const color = i => `hsl(${i * 137.5 % 360} 60% 50%)`;
 document.querySelector("h1").textContent = data.model;
 document.querySelector("#limits").textContent = `Limits: ${(data.limits.read_bytes_per_second / 1e9).toFixed(1)} GB/s read from memory; ` +
@@ -36,14 +36,14 @@ for (const workload of data.workloads) {
   const main = document.querySelector("main"), roofline = workload.roofline;
   make("h2", main, workload.title);
   const table = make("table", main), head = make("tr", table);
-  for (const name of ["operation", "kernel", "regions", "ms", "part", "GFLOP/s", "GB/s", "limit ms", "of it", "busy"]) make("th", head, name);
+  for (const name of ["operation", "kernel", "regions", "ms", "part", "GFLOP/s", "GB/s", "limit ms", "of it", "by", "busy"]) make("th", head, name);
   const row = (o, index) => {
     const tr = make("tr", table), first = make("td", tr);
     if (index !== undefined) make("span", first).className = "swatch", first.firstChild.style.background = color(index);
     first.append(o.operation || "not known");
-    for (const cell of [o.kernel ? `${o.kernel}, ${o.unit}` : "", o.regions, (1e3 * o.seconds).toFixed(3), (100 * o.seconds / roofline.seconds).toFixed(1) + "%",
-      o.flops === undefined ? "" : (o.flops / o.seconds / 1e9).toFixed(1), o.bytes === undefined ? "" : (o.bytes / o.seconds / 1e9).toFixed(1),
-      (1e3 * o.limit_seconds).toFixed(3), (100 * o.limit_seconds / o.seconds).toFixed(0) + "%", (100 * o.busy).toFixed(0) + "%"]) make("td", tr, cell);
+    for (const cell of [o.kernel ? `${o.kernel}, ${o.unit}` : "", o.regions, (1e3 * o.seconds).toFixed(3), percent(o.seconds, roofline.seconds),
+      o.flops === undefined ? "" : rate(o.flops, o.seconds), o.bytes === undefined ? "" : rate(o.bytes, o.seconds),
+      (1e3 * o.limit_seconds).toFixed(3), percent(o.limit_seconds, o.seconds), o.limited_by || "", (100 * o.busy).toFixed(0) + "%"]) make("td", tr, cell);
     if (o.note) tr.title = o.note;
   };
   roofline.operations.forEach(row);
@@ -117,7 +117,7 @@ Json timelineOf(const ProfiledWorkload &workload, const runtime::Artifact &artif
 
 } // namespace
 
-absl::Status writeProfilePage(const std::string &path, const runtime::Artifact &artifact,
+absl::Status writeProfilePage(io::AtomicFile &file, const runtime::Artifact &artifact,
                               const MachineLimits &limits, absl::Span<const ProfiledWorkload> workloads) {
   Json list = Json::array();
   for (const ProfiledWorkload &workload : workloads)
@@ -128,11 +128,8 @@ absl::Status writeProfilePage(const std::string &path, const runtime::Artifact &
   std::string text = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   // "</script>" in a name would end the script.
   text = absl::StrReplaceAll(text, {{"<", "\\u003c"}});
-  absl::StatusOr<io::AtomicFile> file = io::AtomicFile::create(path);
-  if (!file.ok())
-    return file.status();
-  file->append(absl::StrReplaceAll(kPage, {{"@DATA@", text}})).IgnoreError(); // commit() tells
-  return file->commit();
+  file.append(absl::StrReplaceAll(kPage, {{"@DATA@", text}})).IgnoreError(); // commit() tells
+  return file.commit();
 }
 
 } // namespace llmc::tool

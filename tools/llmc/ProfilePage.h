@@ -4,6 +4,7 @@
 
 #include "runtime/core/Artifact.h"
 #include "runtime/core/Profile.h"
+#include "runtime/io/AtomicFile.h"
 #include "tools/llmc/Roofline.h"
 
 #include "absl/status/status.h"
@@ -20,9 +21,9 @@ struct ProfiledWorkload {
   Roofline roofline;
 };
 
-/// Writes a page that needs no other file: for each workload the table of its roofline and a timeline of its
-/// last steps, a line for each thread.
-absl::Status writeProfilePage(const std::string &path, const runtime::Artifact &artifact,
+/// Makes `file` a page that needs no other file: for each workload the table of its roofline and a timeline
+/// of its last steps, a line for each thread.
+absl::Status writeProfilePage(io::AtomicFile &file, const runtime::Artifact &artifact,
                               const MachineLimits &limits, absl::Span<const ProfiledWorkload> workloads);
 
 } // namespace llmc::tool

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 
 #include <algorithm>
 #include <cmath>
@@ -36,7 +37,8 @@ Attended attendedBy(const Work &work, const Profile::Step &step, bool readsSourc
   for (size_t row = 0; row < step.positions.size(); ++row) {
     double seen = step.positions[row] + 1.0;
     if (!work.is_causal()) // all of a text, or of the source that the decoder attends to
-      seen = hasEncoder && !readsSource ? step.tokenTypes[row] + 1.0 : static_cast<double>(step.rows);
+      seen = hasEncoder && !readsSource && row < step.tokenTypes.size() ? step.tokenTypes[row] + 1.0
+                                                                        : static_cast<double>(step.rows);
     double &most = read[step.cacheOffsets.empty() ? 0 : step.cacheOffsets[row]];
     most = std::max(most, seen);
     attended.pairs += std::min(seen, window);
@@ -65,6 +67,17 @@ std::vector<StepSpans> groupSpans(const Profile &profile) {
       regions[span.region].push_back(&span);
     }
   return steps;
+}
+
+/// When a region was over: with its last chunk. A worker that comes late leaves it later.
+TimePoint endOf(absl::Span<const RegionSpan *const> spans) {
+  TimePoint done = TimePoint::min(), left = TimePoint::max();
+  for (const RegionSpan *span : spans) {
+    if (span->chunks > 0)
+      done = std::max(done, span->done);
+    left = std::min(left, span->leave);
+  }
+  return done != TimePoint::min() ? done : left;
 }
 
 /// The step of the manifest that `function` is; null for none.
@@ -103,15 +116,17 @@ Roofline makeRoofline(const Profile &profile, const runtime::Artifact &artifact,
     ++roofline.steps;
     TimePoint last = (*std::ranges::min_element(steps[number].front(), {}, &RegionSpan::enter))->enter;
     for (size_t region = 0; region < steps[number].size(); ++region) {
-      const Work &work = *workOf(artifact, step.function, region);
+      // A list of another length is of another program.
+      const bool isKnown = static_cast<size_t>(described->regions_size()) == steps[number].size();
+      const Work &work =
+          isKnown ? *workOf(artifact, step.function, region) : runtime::Work::default_instance();
       OperationTime &operation = operations[&work];
       operation.work = &work;
       ++operation.regions;
-      TimePoint end = last;
-      for (const RegionSpan *span : steps[number][region]) {
-        end = std::max(end, span->leave);
-        operation.busy += secondsBetween(span->enter, span->done);
-      }
+      const TimePoint end = std::max(last, endOf(steps[number][region]));
+      for (const RegionSpan *span : steps[number][region])
+        if (span->chunks > 0)
+          operation.busy += secondsBetween(std::max(span->enter, last), span->done);
       operation.seconds += secondsBetween(last, end);
       last = end;
       const double rows = static_cast<double>(work.of_outputs() ? step.outputRows : step.rows);
@@ -123,9 +138,12 @@ Roofline makeRoofline(const Profile &profile, const runtime::Artifact &artifact,
       operation.bytes += bytes;
       const auto peak = limits.peaks.find(work.unit());
       const double reading = bytes / limits.readBandwidth;
-      const double computing = peak == limits.peaks.end() ? 0 : flops / peak->second;
+      const double passes = std::max<double>(work.passes(), 1);
+      const double computing = peak == limits.peaks.end() ? 0 : passes * flops / peak->second;
+      operation.reading += reading;
+      operation.computing += computing;
       operation.limit += std::max(reading, computing);
-      operation.isMemoryBound &= reading >= computing;
+      operation.isLimitKnown &= flops == 0 || peak != limits.peaks.end();
     }
   }
   for (auto &[work, operation] : operations) {
@@ -160,10 +178,7 @@ void printRoofline(const Roofline &roofline, const MachineLimits &limits) {
     bytes += operation.bytes;
     line(work.operation().empty() ? "(not known)" : work.operation(), absl::StrCat(operation.regions),
          operation.seconds, operation.seconds / roofline.seconds, operation.flops, operation.bytes,
-         operation.limit,
-         operation.limit == 0      ? ""
-         : operation.isMemoryBound ? "memory"
-                                   : work.unit());
+         operation.limit, operation.limit == 0 ? std::string() : operation.by());
   }
   line("all", absl::StrCat(roofline.regions), roofline.seconds, 1, flops, bytes, roofline.limit, "");
   std::vector<std::string> peaks;
@@ -189,7 +204,7 @@ Json toJson(const Roofline &roofline) {
                           {"flops", operation.flops},
                           {"bytes", operation.bytes},
                           {"limit_seconds", operation.limit},
-                          {"memory_bound", operation.isMemoryBound}});
+                          {"limited_by", operation.by()}});
   }
   return {{"steps", roofline.steps},         {"regions", roofline.regions},
           {"seconds", roofline.seconds},     {"busy", roofline.busy},

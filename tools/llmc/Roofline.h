@@ -7,6 +7,7 @@
 #include "tools/llmc/Json.h"
 #include "tools/llmc/MachineLimits.h"
 
+#include <string>
 #include <vector>
 
 namespace llmc::tool {
@@ -22,8 +23,14 @@ struct OperationTime {
   double seconds = 0; ///< from the end of the region before to the end of this one
   double busy = 0;    ///< part of that in which a thread computed, of all threads
   double flops = 0, bytes = 0;
-  double limit = 0; ///< seconds that the machine's limits allow
-  bool isMemoryBound = true;
+  double limit = 0;                  ///< seconds that the machine's limits allow
+  double reading = 0, computing = 0; ///< seconds of both limits; the longer one of each region is `limit`
+  bool isLimitKnown = true;          ///< false: nothing is known of the unit, and `limit` is that of memory
+
+  /// What is the limit: "memory" or a unit.
+  std::string by() const {
+    return !isLimitKnown ? work->unit() + ", not known" : reading >= computing ? "memory" : work->unit();
+  }
 };
 
 /// A profile as a roofline: each region takes at least the time that its bytes take to be read, or its

@@ -74,6 +74,8 @@ def compare(name, expected, found):
     for kernel in sorted(expected.keys() | found.keys()):
         before, now = expected.get(kernel, 0), found.get(kernel, 0)
         print(f"{name:28} {kernel:24} {before:12} {now:12} {now / before if before else 0:6.3f}")
+        if max(before, now) < 1.5 * LEAST:
+            continue  # about as long as what is not stored
         if not before or not now:
             yield f"{name}: {kernel}: {'is new' if now else 'is gone'}"
         elif now > MOST * before:
@@ -85,8 +87,8 @@ def main():
     parser.add_argument("llmc", help="the llmc program")
     parser.add_argument("--write", action="store_true", help=f"store the counts in {os.path.basename(COUNTS)}")
     options = parser.parse_args()
-    if not shutil.which("valgrind"):
-        print("skipped: there is no valgrind")
+    if missing := [tool for tool in ("valgrind", "llvm-strip-22") if not shutil.which(tool)]:
+        print(f"skipped: there is no {missing[0]}")
         sys.exit(77)
     found = {}
     for name, kind, flags in FORMATS:

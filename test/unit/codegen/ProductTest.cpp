@@ -71,10 +71,11 @@ TEST_P(ProductTest, AgreesWithTheReference) {
 
 /// The largest codes and activations of one magnitude: sums of products that fill 16 bits.
 TEST(LargestCodes, AreSummedExactly) {
-  for (const char *element : {"!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q5_1>", "!nn.block<q8_0>"})
+  for (const char *element :
+       {"!nn.block<q4_0>", "!nn.block<q4_1>", "!nn.block<q5_1>", "!nn.block<q6_k>", "!nn.block<q8_0>"})
     for (int64_t bits : {16, 8}) {
       SCOPED_TRACE(absl::StrCat(element, ", activations of ", bits, " bits"));
-      std::string text = product(element, 96, 17, /*bias=*/false);
+      std::string text = product(element, hasLongBlocks(element) ? 256 : 96, 17, /*bias=*/false);
       for (const char *name : {"@table", "@weight"})
         text = absl::StrReplaceAll(text, {{name, absl::StrCat("@largest_", name + 1)}});
       if (auto program = CompiledProgram::compile(text, {.cpu = "x86-64-v3", .activationBits = bits}))
