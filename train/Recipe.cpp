@@ -4,6 +4,7 @@
 #include "runtime/io/MappedFile.h"
 #include "train/LossScale.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -194,6 +195,18 @@ absl::Status chooseHead(const Objective &objective, spec::ModelDefinition &model
   if (const Head::Kind found = model.head().kind(); found != Head::KIND_UNSPECIFIED && found != wanted.kind())
     return wrong("model.head.kind", Head::Kind_Name(found),
                  absl::StrCat(Head::Kind_Name(wanted.kind()), " for this objective"));
+  const Head &given = model.head();
+  const bool hasOtherLabels = given.labels_size() > 0 && !absl::c_equal(given.labels(), wanted.labels());
+  if (hasOtherLabels)
+    return wrong("model.head.labels", absl::StrJoin(given.labels(), ", "),
+                 absl::StrCat("those of the objective: ", absl::StrJoin(wanted.labels(), ", ")));
+  const Head::Problem problem =
+      objective.has_sequence_classification() ? Head::SINGLE_LABEL : wanted.problem();
+  if (given.problem() != Head::PROBLEM_UNSPECIFIED && given.problem() != problem)
+    return wrong("model.head.problem", Head::Problem_Name(given.problem()),
+                 absl::StrCat(Head::Problem_Name(problem), ", which the objective trains"));
+  if (given.softcap() != 0)
+    return wrong("model.head.softcap", absl::StrCat(given.softcap()), "none for this objective");
   *model.mutable_head() = std::move(wanted);
   return absl::OkStatus();
 }
@@ -214,6 +227,9 @@ absl::Status completeModel(Recipe &recipe, int64_t vocabulary) {
   absl::StatusOr<spec::ModelDefinition> model = spec::complete(recipe.model(), vocabulary);
   if (!model.ok())
     return model.status();
+  if (model->has_decoder())
+    return absl::UnimplementedError(
+        "model: has an encoder and a decoder, which are trained from a checkpoint only");
   *recipe.mutable_model() = *std::move(model);
   return absl::OkStatus();
 }

@@ -124,6 +124,11 @@ void describeGemma3(GatedDecoder &decoder, Format) {
   decoder.family = spec::ModelDefinition::GEMMA3;
   decoder.own = describeCommon(decoder, "Gemma3ForCausalLM", "gemma3_text", "gemma3");
   decoder.own.add({"rope_local_base_freq", "rope.freq_base_swa"}, decoder.windowRope->theta);
+  if (decoder.windowRope->scaling)
+    for (Format format : {Format::HuggingFace, Format::Gguf})
+      decoder.own.refuse(format, "its layers with a window have a rope scaling of their own");
+  if (!decoder.attention.window) // else readers take windows that are usual
+    decoder.own.add({"layer_types", ""}, std::vector<std::string>(decoder.layers.value, "full_attention"));
   const int64_t period = periodOf(decoder);
   describeAttention(period, kLargest3, decoder);
   if (period != kPeriod3)

@@ -26,6 +26,8 @@ void GraphBuilder::beginFunction(StringRef name, ArrayRef<StringRef> inputs) {
   auto ids = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   function = func::FuncOp::create(builder, here, name,
                                   builder.getFunctionType(SmallVector<Type>(inputs.size(), ids), {}));
+  if (!firstFunction)
+    firstFunction = function;
   Block *body = function.addEntryBlock();
   for (auto [index, input] : llvm::enumerate(inputs)) {
     function.setArgAttr(index, "nn.input", builder.getStringAttr(input));
@@ -111,7 +113,7 @@ Value GraphBuilder::parameter(const NamedTensor &tensor, ArrayRef<Size> shape) {
   if (used.insert(name).second) {
     named.push_back(tensor);
     OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(*module->getOps<func::FuncOp>().begin());
+    builder.setInsertionPoint(firstFunction);
     auto param = nn::ParamOp::create(builder, locationOf(name), name, type, StringAttr());
     if (isNew && checkpoint.holdsTensors())
       param->setAttr(kNewParameter, builder.getUnitAttr());

@@ -171,7 +171,8 @@ private:
   mlir::MLIRContext *context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OpBuilder builder;
-  mlir::func::FuncOp function; ///< the public one that is being built
+  mlir::func::FuncOp function;      ///< the public one that is being built
+  mlir::func::FuncOp firstFunction; ///< of the module, behind its parameters
   std::string namePrefix;
   WeightOrder weightOrder = WeightOrder::OutIn;
   bool addsMissing = false;

@@ -59,7 +59,7 @@ enum class HeadTask { MaskedTokens, SequenceClassification, TokenClassification,
 
 /// The head of an encoder: what its outputs mean.
 struct Head {
-  HeadTask task;
+  HeadTask task = HeadTask::MaskedTokens;
   /// What the outputs of a sequence are: logits of labels of which one holds, of labels each of which may
   /// hold, or the wanted numbers themselves.
   enum class Problem { SingleLabel, MultiLabel, Regression };

@@ -52,6 +52,8 @@ public:
     if (failed(manager.run(module)))
       return absl::InternalError("layers of a model cannot be inlined");
     function = module.lookupSymbol<func::FuncOp>("forward");
+    if (!function.getOps<nn::ExpertsOp>().empty())
+      return refuse("has experts, which cannot be trained yet");
     function.setName("loss");
     if (absl::Status status = widenParameters(); !status.ok())
       return status;

@@ -13,6 +13,8 @@ namespace {
 
 /// Shortens a pattern of so many layers to what it repeats.
 void shorten(google::protobuf::RepeatedField<int> &pattern, uint32_t layers) {
+  if (pattern.size() > static_cast<int64_t>(layers))
+    pattern.Truncate(static_cast<int>(layers));
   const int64_t size = pattern.size();
   auto layer = [&](int64_t index) { return pattern.Get(static_cast<int>(index % size)); };
   auto repeats = [&](int64_t length) { // after `size` layers the comparison repeats, too
@@ -207,6 +209,11 @@ private:
     const bool isEncoder = rules.shape == Shape::Encoder;
     if (head.kind() == Head::KIND_UNSPECIFIED)
       head.set_kind(isEncoder ? Head::MASKED_TOKENS : Head::NEXT_TOKEN);
+    if (!Head::Kind_IsValid(head.kind()))
+      return fail("head.kind", absl::StrCat(static_cast<int>(head.kind())), "a kind by its name");
+    if (!Head::Problem_IsValid(head.problem()))
+      return fail("head.problem", absl::StrCat(static_cast<int>(head.problem())),
+                  "SINGLE_LABEL, MULTI_LABEL or REGRESSION");
     const bool isOfEncoder = head.kind() != Head::NEXT_TOKEN && head.kind() != Head::NONE;
     if (isEncoder ? head.kind() == Head::NEXT_TOKEN
                   : isOfEncoder || (rules.shape == Shape::EncoderDecoder && head.kind() == Head::NONE))
@@ -294,6 +301,12 @@ absl::StatusOr<ModelDefinition> complete(ModelDefinition model, int64_t vocabula
   for (auto [field, value] : sizes)
     if (value < 1 || value > kMostSize)
       return wrong(field, absl::StrCat(value), absl::StrCat("1 to ", kMostSize));
+  // More than any model has; and each layer becomes part of a program.
+  constexpr uint32_t kMostLayers = 4096;
+  for (auto [field, value] : {std::pair<absl::string_view, uint32_t>{"layers", model.layers()},
+                              {"decoder.layers", model.decoder().layers()}})
+    if (value > kMostLayers)
+      return wrong(field, absl::StrCat(value), absl::StrCat("at most ", kMostLayers));
   const FamilyRules *rules = rulesOf(model.family());
   if (!rules)
     return wrong("family", ModelDefinition::Family_Name(model.family()),

@@ -70,7 +70,7 @@ private:
   template <typename Rotation> void completeTheta(absl::string_view field, Rotation &rotation) {
     if (rotation.theta() == 0)
       rotation.set_theta(10000);
-    checkNumber(field, rotation.theta(), 1, 1e12);
+    checkNumber(field, rotation.theta(), 1.001, 1e12); // yarn divides by its logarithm
   }
 
   void completeScaling(const std::string &field, RotaryScaling &scaling) {

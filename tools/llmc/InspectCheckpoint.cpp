@@ -81,7 +81,7 @@ static absl::StatusOr<frontend::ImportedModel> readModel(const std::string &path
 
 ExitCode inspectCheckpoint(const InspectOptions &options) {
   if (options.verify)
-    return failUsage(absl::StrCat("--verify: ", options.path, " is a checkpoint, which has no checksums"));
+    return failUsage(absl::StrCat("--verify: ", options.path, " is no artifact, and has no checksums"));
   MLIRContext context;
   absl::StatusOr<frontend::ImportedModel> model = readModel(options.path, context);
   if (!model.ok())
