@@ -262,6 +262,12 @@ TEST(Definitions, ThatMakeNoSenseAreRefusedByName) {
        "f: model.head.problem is REGRESSION, expected none without SEQUENCE_CLASSIFICATION"},
       {bert + "embedding { scaled: true }",
        "f: model.embedding.scaled is true, expected false for family BERT"},
+      {bert + "head { kind: 99 }", "f: model.head.kind is 99, expected a kind by its name"},
+      {bert + "head { problem: 77 }",
+       "f: model.head.problem is 77, expected SINGLE_LABEL, MULTI_LABEL or REGRESSION"},
+      {bert + "layers: 5000", "f: model.layers is 5000, expected at most 4096"},
+      {llama + "positions { theta: 1 }",
+       "f: model.positions.theta is 1, expected a number from 1.001 to 1e+12"},
       {bert + "positions { first: 3 }", "f: model.positions.first is there, expected none for family BERT"}};
   for (const auto &[text, message] : refused) {
     SCOPED_TRACE(text);
