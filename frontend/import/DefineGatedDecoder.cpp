@@ -2,6 +2,7 @@
 
 #include "frontend/import/DefineLayers.h"
 #include "frontend/import/GatedDecoder.h"
+#include <algorithm>
 
 using namespace mlir;
 using namespace llmc;
@@ -115,8 +116,11 @@ spec::ModelDefinition llmc::frontend::defineGatedDecoder(const GatedDecoder &dec
   if (hasBias != hasOutputBias)
     attention.set_output_bias(hasOutputBias);
   attention.set_head_norm(decoder.headNorms);
-  if (decoder.attention.window)
-    for (bool windowed : decoder.windowedLayers)
+  const auto &windows = decoder.windowedLayers;
+  if (!windows.empty() && std::find(windows.begin(), windows.end(), true) == windows.end())
+    attention.clear_window(); // that no layer has
+  if (attention.window() != 0)
+    for (bool windowed : windows)
       attention.add_pattern(windowed ? spec::Attention::WINDOWED : spec::Attention::FULL);
   spec::Mlp &mlp = *model.mutable_mlp();
   mlp.set_kind(defineMlp(decoder.activation, /*gated=*/true));

@@ -32,7 +32,7 @@ MODELS = {
     "gemma3": f"family: GEMMA3 {DECODER} attention {{ heads: 6 kv_heads: 2 head_norm: true window: 5 pattern: [WINDOWED, FULL] }} {GEMMA} "
               "norm { kind: RMS } positions { kind: ROTARY theta: 1e6 windowed { theta: 10000 } }",
     "gemma3 without windows": f"family: GEMMA3 {DECODER} attention {{ heads: 6 kv_heads: 2 head_norm: true }} {GEMMA} "
-                              "norm { kind: RMS } positions { kind: ROTARY theta: 1e6 }",
+                              "norm { kind: RMS } positions { kind: ROTARY theta: 1e6 windowed { theta: 10000 } }",
     "phi3": f"family: PHI3 {DECODER} attention {{ heads: 3 window: 9 }} {GATED} positions {{ kind: ROTARY rotated: 6 scaling {{ factors {{ "
             "divisors: [1, 1.5, 2] attention_factor: 1.1 } } }",
     "gpt2": f"family: GPT2 {DECODER} attention {{ heads: 4 bias: true }} {PLAIN}",
