@@ -126,7 +126,8 @@ private:
         MemRefType type = alloc.getType();
         interval.bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
         interval.first = block.getOperations().size();
-        addUses(interval, alloc, block, position, lastAccess);
+        llvm::SmallPtrSet<Operation *, 8> known;
+        addUses(interval, alloc, block, position, lastAccess, known);
       } else if (auto call = dyn_cast<func::CallOp>(op)) {
         interval.bytes = plan(getOperation().lookupSymbol<func::FuncOp>(call.getCallee()));
       }
@@ -137,14 +138,21 @@ private:
     return intervals;
   }
 
-  /// Extends `interval` by the accesses to `buffer`, and to views of it.
+  /// Extends `interval` by the accesses to `buffer`, and to views of it. What threads compute of it for
+  /// themselves extends it by the accesses to the results: a late thread computes them in any region that
+  /// uses them.
   static void addUses(Interval &interval, Value buffer, Block &block,
-                      const DenseMap<Operation *, int64_t> &position, ArrayRef<int64_t> lastAccess) {
+                      const DenseMap<Operation *, int64_t> &position, ArrayRef<int64_t> lastAccess,
+                      llvm::SmallPtrSetImpl<Operation *> &known) {
     for (Operation *user : buffer.getUsers()) {
       if (isa<ViewLikeOpInterface>(user)) {
-        addUses(interval, user->getResult(0), block, position, lastAccess);
+        addUses(interval, user->getResult(0), block, position, lastAccess, known);
         continue;
       }
+      if (user->hasAttr(kEveryThreadAttribute) && known.insert(user).second)
+        for (Value operand : user->getOperands())
+          if (operand.getDefiningOp<memref::AllocaOp>())
+            addUses(interval, operand, block, position, lastAccess, known);
       const int64_t at = position.lookup(block.findAncestorOpInBlock(*user));
       interval.first = std::min(interval.first, at);
       interval.last = std::max(interval.last, lastAccess[at]);

@@ -76,3 +76,28 @@ func.func private @layer(%x: memref<16xf32>) {
   }
   return
 }
+
+// -----
+
+// What threads compute for themselves (%own, of %a) is used in two regions: %a is there until the second has ended, though nothing reads it
+// after the first, since a late thread may compute %own then.
+func.func private @choose(memref<64xf32>, memref<64xf32>)
+func.func private @use(memref<64xf32>, memref<64xf32>, index)
+
+// CHECK-LABEL: func.func @late(
+// CHECK-SAME:    llmc.arena_bytes = 768
+func.func @late(%x: memref<64xf32>, %y: memref<64xf32>) attributes {llmc.step = "late"} {
+  %own = memref.alloca() : memref<64xf32>
+  %a = memref.alloc() {alignment = 64 : i64} : memref<64xf32>
+  %b = memref.alloc() {alignment = 64 : i64} : memref<64xf32>
+  %c = memref.alloc() {alignment = 64 : i64} : memref<64xf32>
+  scf.forall (%i) in (4) { func.call @use(%x, %a, %i) : (memref<64xf32>, memref<64xf32>, index) -> () }
+  call @choose(%a, %own) {llmc.every_thread} : (memref<64xf32>, memref<64xf32>) -> ()
+  scf.forall (%i) in (4) { func.call @use(%own, %b, %i) : (memref<64xf32>, memref<64xf32>, index) -> () }
+  scf.forall (%i) in (4) {
+    func.call @use(%own, %c, %i) : (memref<64xf32>, memref<64xf32>, index) -> ()
+    func.call @use(%b, %c, %i) : (memref<64xf32>, memref<64xf32>, index) -> ()
+  }
+  scf.forall (%i) in (4) { func.call @use(%c, %y, %i) : (memref<64xf32>, memref<64xf32>, index) -> () }
+  return
+}
