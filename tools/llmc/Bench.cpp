@@ -11,6 +11,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -27,6 +28,7 @@ struct BenchOptions {
   ModelOptions model;
   std::optional<std::vector<int>> promptTokens, decodeTokens;
   std::optional<std::vector<int>> sequences;
+  std::vector<int> depths{0};
   int repetitions = 5;
   bool profile = false;
   std::string profilePage; ///< empty: none
@@ -35,17 +37,39 @@ struct BenchOptions {
   bool profiles() const { return profile || !profilePage.empty(); }
 };
 
-/// What is timed: `tokens` tokens at once, or one after the other, into an empty context, by each of so many
-/// sequences side by side.
+/// What is timed: `tokens` tokens at once, or one after the other, by each of some sequences side by side. Encoders
+/// read as many texts, one after the other.
 struct Workload {
   enum Kind { Prompt, Decode, Embed, Predict } kind;
   int tokens;
-  int sequences = 1;
+  std::vector<int> depths{0}; ///< tokens in the context of each sequence before
+
+  int sequences() const { return static_cast<int>(depths.size()); }
+  /// E.g. "decode of 16 tokens of each of 8 sequences at depths 0, 512".
+  std::string title() const;
 };
 
 absl::string_view nameOf(Workload::Kind kind) {
   constexpr absl::string_view names[] = {"prompt", "decode", "embed", "predict"};
   return names[kind];
+}
+
+/// The different values of `depths`, "0,512".
+std::string depthsText(absl::Span<const int> depths) {
+  std::vector<int> different(depths.begin(), depths.end());
+  absl::c_sort(different);
+  different.erase(std::unique(different.begin(), different.end()), different.end());
+  return absl::StrJoin(different, ",");
+}
+
+std::string Workload::title() const {
+  const bool encodes = kind == Embed || kind == Predict;
+  std::string text = absl::StrCat(nameOf(kind), " of ", tokens, " tokens");
+  if (sequences() > 1)
+    absl::StrAppend(&text, " of each of ", sequences(), encodes ? " texts" : " sequences");
+  if (absl::c_any_of(depths, [](int depth) { return depth > 0; }))
+    absl::StrAppend(&text, " at depth ", depthsText(depths));
+  return text;
 }
 
 /// Ids from all over the vocabulary, the same in every run.
@@ -56,34 +80,89 @@ std::vector<int32_t> sampleTokens(int count, int64_t vocabulary) {
   return ids;
 }
 
-absl::Status runOnce(runtime::Session &session, Workload::Kind kind, absl::Span<const int32_t> ids) {
-  if (kind == Workload::Embed)
-    return session.embed(ids).status();
-  if (kind == Workload::Predict)
-    return session.predict(ids, {}, {0}).status();
-  session.reset();
-  if (session.readsSource()) {
-    const bool isPrompt = kind == Workload::Prompt;
-    if (absl::Status status = session.readSource(isPrompt ? ids : ids.first(1)); isPrompt || !status.ok())
-      return status;
+/// Brings a session, and forks of it, to what a workload begins with, and runs it.
+class Runner {
+public:
+  static absl::StatusOr<Runner> create(runtime::Session &session, const Workload &workload);
+
+  /// Takes `sequences` back to their depths.
+  void prepare() {
+    for (size_t i = 0; i < sequences.size(); ++i)
+      sequences[i]->truncate(workload.depths[i]); // which keeps a source
   }
-  if (kind == Workload::Prompt)
-    return session.feed(ids).status();
-  for (const int32_t &id : ids)
-    if (absl::Status status = session.feed(absl::MakeConstSpan(&id, 1)).status(); !status.ok())
+  absl::Status run();
+
+private:
+  Runner(runtime::Session &session, const Workload &workload)
+      : session(session), workload(workload), sequences{&session},
+        ids(sampleTokens(workload.tokens, session.artifact().manifest().vocabulary_size())) {}
+
+  absl::Status encode();
+  absl::Status decode();
+
+  runtime::Session &session;
+  const Workload &workload;
+  std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
+  std::vector<runtime::TokenSequence *> sequences; ///< of an encoder only the session
+  std::vector<int32_t> ids;
+};
+
+absl::StatusOr<Runner> Runner::create(runtime::Session &session, const Workload &workload) {
+  Runner runner(session, workload);
+  session.reset();
+  if (session.artifact().manifest().kind() != runtime::GENERATE)
+    return runner;
+  if (session.readsSource())
+    if (absl::Status status = session.readSource(absl::MakeConstSpan(runner.ids).first(1)); !status.ok())
       return status;
+  while (static_cast<int>(runner.sequences.size()) < workload.sequences()) {
+    absl::StatusOr<std::unique_ptr<runtime::TokenSequence>> fork = session.fork();
+    if (!fork.ok())
+      return fork.status();
+    runner.forks.push_back(*std::move(fork));
+    runner.sequences.push_back(runner.forks.back().get());
+  }
+  for (size_t i = 0; i < runner.sequences.size(); ++i)
+    if (workload.depths[i] > 0)
+      if (absl::Status status = runner.sequences[i]
+                                    ->feed(sampleTokens(workload.depths[i],
+                                                        session.artifact().manifest().vocabulary_size()))
+                                    .status();
+          !status.ok())
+        return status;
+  return runner;
+}
+
+absl::Status Runner::run() {
+  switch (workload.kind) {
+  case Workload::Embed:
+  case Workload::Predict:
+    return encode();
+  case Workload::Prompt:
+    return session.readsSource() ? session.readSource(ids) : session.feed(ids).status();
+  case Workload::Decode:
+    return decode();
+  }
   return absl::OkStatus();
 }
 
-/// Feeds `sequences` the tokens `ids` one by one, in common steps.
-absl::Status runTogether(absl::Span<runtime::TokenSequence *const> sequences, absl::Span<const int32_t> ids) {
-  for (runtime::TokenSequence *sequence : sequences)
-    sequence->truncate(0); // which keeps a source
+absl::Status Runner::encode() {
+  for (int i = 0; i < workload.sequences(); ++i) {
+    absl::Status status = workload.kind == Workload::Embed ? session.embed(ids).status()
+                                                           : session.predict(ids, {}, {0}).status();
+    if (!status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Runner::decode() {
   for (const int32_t &id : ids) {
     std::vector<runtime::Feed> feeds;
     for (runtime::TokenSequence *sequence : sequences)
       feeds.push_back({sequence, absl::MakeConstSpan(&id, 1)});
-    if (absl::Status status = sequences[0]->feedTogether(feeds).status(); !status.ok())
+    absl::Status status = feeds.size() > 1 ? session.feedTogether(feeds).status() : session.feed(feeds[0].tokens).status();
+    if (!status.ok())
       return status;
   }
   return absl::OkStatus();
@@ -93,35 +172,23 @@ absl::Status runTogether(absl::Span<runtime::TokenSequence *const> sequences, ab
 /// `profile`, if there is one.
 absl::StatusOr<std::vector<double>> measure(runtime::Session &session, const Workload &workload,
                                             int repetitions, runtime::Profile *profile) {
-  std::vector<int32_t> ids = sampleTokens(workload.tokens, session.artifact().manifest().vocabulary_size());
-  std::vector<std::unique_ptr<runtime::TokenSequence>> forks;
-  std::vector<runtime::TokenSequence *> sequences{&session};
-  session.reset();
-  if (workload.sequences > 1 && session.readsSource())
-    if (absl::Status status = session.readSource(absl::MakeConstSpan(ids).first(1)); !status.ok())
-      return status;
-  while (static_cast<int>(sequences.size()) < workload.sequences) {
-    absl::StatusOr<std::unique_ptr<runtime::TokenSequence>> fork = session.fork();
-    if (!fork.ok())
-      return fork.status();
-    forks.push_back(*std::move(fork));
-    sequences.push_back(forks.back().get());
-  }
-  auto run = [&] {
-    return workload.sequences > 1 ? runTogether(sequences, ids) : runOnce(session, workload.kind, ids);
-  };
+  absl::StatusOr<Runner> runner = Runner::create(session, workload);
+  if (!runner.ok())
+    return runner.status();
   std::vector<double> speeds;
   for (int i = -1; i < repetitions; ++i) {
+    runner->prepare();
     auto start = std::chrono::steady_clock::now();
-    if (absl::Status status = run(); !status.ok())
+    if (absl::Status status = runner->run(); !status.ok())
       return status;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i >= 0)
-      speeds.push_back(workload.tokens * workload.sequences / seconds);
+      speeds.push_back(workload.tokens * workload.sequences() / seconds);
   }
   if (profile) {
+    runner->prepare();
     session.team()->startProfile();
-    absl::Status status = run();
+    absl::Status status = runner->run();
     *profile = session.team()->takeProfile();
     if (!status.ok())
       return status;
@@ -143,16 +210,29 @@ std::vector<Workload> workloadsOf(const BenchOptions &options, runtime::Kind kin
   std::vector<int> decodes =
       options.decodeTokens.value_or(encodes ? std::vector<int>{} : std::vector<int>{std::min(128, context)});
   std::vector<Workload> workloads;
+  auto add = [&](Workload::Kind kind, int tokens, int sequences) {
+    if (tokens == 0)
+      return;
+    if (sequences == 1) {
+      for (int depth : options.depths)
+        workloads.push_back({kind, tokens, {depth}});
+      return;
+    }
+    Workload workload{kind, tokens, std::vector<int>(sequences)};
+    for (int i = 0; i < sequences; ++i)
+      workload.depths[i] = options.depths[i % options.depths.size()];
+    workloads.push_back(std::move(workload));
+  };
+  const std::vector<int> sequences = options.sequences.value_or(std::vector<int>{1});
   for (int tokens : prompts)
-    if (tokens > 0)
-      workloads.push_back({kind == runtime::EMBED     ? Workload::Embed
-                           : kind == runtime::PREDICT ? Workload::Predict
-                                                      : Workload::Prompt,
-                           tokens});
+    for (int count : encodes ? sequences : std::vector<int>{1})
+      add(kind == runtime::EMBED     ? Workload::Embed
+          : kind == runtime::PREDICT ? Workload::Predict
+                                     : Workload::Prompt,
+          tokens, count);
   for (int tokens : decodes)
-    if (tokens > 0)
-      for (int sequences : options.sequences.value_or(std::vector<int>{1}))
-        workloads.push_back({Workload::Decode, tokens, sequences});
+    for (int count : sequences)
+      add(Workload::Decode, tokens, count);
   return workloads;
 }
 
@@ -162,17 +242,22 @@ absl::Status checkWorkloads(absl::Span<const Workload> workloads, const BenchOpt
   if (workloads.empty())
     return absl::InvalidArgumentError(
         "--prompt-tokens, --decode-tokens: all are 0, expected something to measure");
-  if (options.sequences &&
+  const runtime::Kind kind = session.artifact().manifest().kind();
+  const bool hasDepths = absl::c_any_of(options.depths, [](int depth) { return depth > 0; });
+  if (options.sequences && kind == runtime::GENERATE &&
       absl::c_none_of(workloads, [](const Workload &workload) { return workload.kind == Workload::Decode; }))
-    return absl::InvalidArgumentError("--sequences: nothing is decoded, expected --decode-tokens and a model "
-                                      "that makes logits");
+    return absl::InvalidArgumentError("--sequences: nothing is decoded, expected --decode-tokens");
+  if (hasDepths && (kind != runtime::GENERATE || session.readsSource()))
+    return absl::InvalidArgumentError(absl::StrCat("--depth: ", depthsText(options.depths), ", expected 0: ",
+                                                   kind == runtime::GENERATE ? "a source" : "a text",
+                                                   " is read from its beginning"));
   for (const Workload &workload : workloads) {
     absl::string_view option = workload.kind == Workload::Decode ? "--decode-tokens" : "--prompt-tokens";
-    if (workload.tokens > session.contextLength())
-      return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
+    if (int64_t length = int64_t{workload.tokens} + *absl::c_max_element(workload.depths);
+        length > session.contextLength())
+      return absl::InvalidArgumentError(absl::StrCat(hasDepths ? absl::StrCat(option, ", --depth") : std::string(option), ": ", length,
                                                      " tokens, expected at most ", session.contextLength(),
                                                      ", the context that the artifact was compiled for"));
-    const runtime::Kind kind = session.artifact().manifest().kind();
     if (workload.kind == Workload::Decode && kind != runtime::GENERATE)
       return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
                                                      " tokens, expected 0: the model makes ",
@@ -209,32 +294,27 @@ ExitCode bench(const BenchOptions &options) {
   std::vector<ProfiledWorkload> profiled;
   Json measurements = Json::array();
   if (!options.json)
-    absl::PrintF("%-8s %7s %9s %12s %12s %12s\n", "", "tokens", "sequences", "tokens/s", "lowest", "highest");
+    absl::PrintF("%-8s %7s %9s %7s %12s %12s %12s\n", "", "tokens", "sequences", "depth", "tokens/s", "lowest", "highest");
   for (const Workload &workload : workloads) {
     runtime::Profile profile;
     absl::StatusOr<std::vector<double>> speeds =
         measure(*model.session, workload, options.repetitions, options.profiles() ? &profile : nullptr);
     if (!speeds.ok())
       return fail(io::withContext(
-          absl::StrCat(options.model.path, ": ", nameOf(workload.kind), " of ", workload.tokens, " tokens"),
-          speeds.status()));
+absl::StrCat(options.model.path, ": ", workload.title()), speeds.status()));
     auto [lowest, highest] = std::minmax_element(speeds->begin(), speeds->end());
     if (options.json)
       measurements.push_back({{"kind", std::string(nameOf(workload.kind))},
                               {"tokens", workload.tokens},
-                              {"sequences", workload.sequences},
+                              {"sequences", workload.sequences()},
+                              {"depths", workload.depths},
                               {"tokens_per_second", median(*speeds)},
                               {"samples", *speeds}});
     else
-      absl::PrintF("%-8s %7d %9d %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens,
-                   workload.sequences, median(*speeds), *lowest, *highest);
+      absl::PrintF("%-8s %7d %9d %7s %12.1f %12.1f %12.1f\n", nameOf(workload.kind), workload.tokens,
+                   workload.sequences(), depthsText(workload.depths), median(*speeds), *lowest, *highest);
     if (options.profiles())
-      profiled.push_back({absl::StrCat(nameOf(workload.kind), " of ", workload.tokens, " tokens",
-                                       workload.sequences == 1
-                                           ? ""
-                                           : absl::StrCat(" of each of ", workload.sequences, " sequences")),
-                          std::move(profile),
-                          {}});
+      profiled.push_back({workload.title(), std::move(profile), {}});
   }
   const auto peakMemory = runtime::peakResidentBytes(); // of the model: limits take memory, too
   MachineLimits limits;
@@ -290,7 +370,7 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
       ->option_text("N,...");
   command
       ->add_option("--decode-tokens", options->decodeTokens,
-                   "Numbers of tokens to decode one by one from an empty context, by default 128; 0: none")
+                   "Numbers of tokens to decode one by one, by default 128; 0: none")
       ->delimiter(',')
       ->check(wholeNumber(0, kMostTokens))
       ->option_text("N,...");
@@ -298,9 +378,16 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
       ->add_option(
           "--sequences", options->sequences,
           "Numbers of sequences to decode side by side, in common steps, e.g. 1,8,32; by default 1. Speeds "
-          "are those of all of them")
+          "are those of all of them. For an embedding model the numbers of texts, one after the other")
       ->delimiter(',')
       ->check(wholeNumber(1, kMostSequences))
+      ->option_text("N,...");
+  command
+      ->add_option("--depth", options->depths,
+                   "Tokens that are in the context before, by default 0, e.g. 0,4096; sequences side by side take "
+                   "them in turn")
+      ->delimiter(',')
+      ->check(wholeNumber(0, kMostTokens))
       ->option_text("N,...");
   command
       ->add_option("--repetitions", options->repetitions,
