@@ -27,10 +27,19 @@ struct ActivationBlock {
   static constexpr int64_t lowCodes = 48;  ///< 32 words of low bytes
   static constexpr int64_t words = 48;     ///< of a block of 8-bit codes
   static constexpr int64_t wideWords = 80; ///< of a block of 16-bit codes
+  /// For processors that add products of bytes in pairs, blocks have words behind these: for each pairSumSize
+  /// elements and each part of the codes (4 words a part, the high ones first) two sums of 16 bits, of the
+  /// first two of every four elements and of the other two.
+  static constexpr int64_t pairSumSize = 32;
+  static constexpr int64_t pairWords = 16;
 
   /// Whether rows of this type hold 16-bit codes.
   static bool isWide(mlir::Type memref) {
-    return mlir::cast<mlir::MemRefType>(memref).getShape().back() == wideWords;
+    return mlir::cast<mlir::MemRefType>(memref).getShape().back() >= wideWords;
+  }
+  /// The word that has the pair sums of part `part` of elements group * pairSumSize on.
+  static int64_t pairSums(mlir::Type memref, int64_t part) {
+    return (isWide(memref) ? wideWords : words) + part * (run / pairSumSize);
   }
 };
 
@@ -166,9 +175,12 @@ public:
     auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType());
     return vector ? mlir::Type(vector.clone(element)) : element;
   }
-  /// `number` as `value` is: once, or in every lane.
+  /// `number` as `value` is: once, or in every element of a vector.
   mlir::Value i32Like(mlir::Value value, int32_t number) {
-    return mlir::isa<mlir::VectorType>(value.getType()) ? splatInt(number) : i32(number);
+    mlir::Value scalar = i32(number);
+    return mlir::isa<mlir::VectorType>(value.getType())
+               ? mlir::vector::BroadcastOp::create(*this, value.getType(), scalar).getResult()
+               : scalar;
   }
 
   /// A private function of this module that takes `inputs`; the insertion point moves into its body.

@@ -29,6 +29,8 @@ struct Target {
   bool hasByteDot = false;
   /// Sums of two products, of bytes into 16 bits and of 16 bits into 32 (vpmaddubsw, vpmaddwd).
   bool hasPairDot = false;
+  /// Whether products of bytes are summed in pairs of 16 bits, for want of hasByteDot.
+  bool sumsPairs() const { return hasPairDot && !hasByteDot; }
   /// Dot product of bfloat16 pairs into f32 over `lanes` (vdpbf16ps).
   bool hasBf16Dot = false;
   /// Conversions between f16 and f32.

@@ -34,6 +34,12 @@ public:
     return part == 0 ? b.shiftRight(b.add(total, b.splatInt(1 << 15)), 16)
                      : b.shiftRight(b.shiftLeft(total, 16), 16);
   }
+  /// The pair sums of part `part` of the codes of group `group` of ActivationBlock::pairSumSize, in every
+  /// lane.
+  mlir::Value pairSums(mlir::Value row, int64_t part, mlir::Value group) {
+    return b.broadcast(
+        b.load(rows, {row, run, b.add(group, ActivationBlock::pairSums(rows.getType(), part))}));
+  }
   /// The scale of the run's codes, in every lane.
   mlir::Value scale(mlir::Value row) {
     mlir::Value word = b.load(rows, {row, run, b.index(ActivationBlock::scale)});

@@ -97,23 +97,38 @@ private:
     return addValues(block, end, next);
   }
 
+  /// How many of `count` vectors, of which every row has a sum, a loop sums at a time: what lies in
+  /// registers.
+  int64_t vectorsAtOnce(int64_t count) const {
+    const int64_t sums = b.target.registers >= 32 ? 24 : 12, loops = (count * height + sums - 1) / sums;
+    return (count + loops - 1) / loops;
+  }
+
   /// q . k for all rows and the keys of a block.
   SmallVector<Value> products(Value block) {
-    SmallVector<Value> zeros(height * kVectorsPerBlock, b.splat(0));
+    SmallVector<Value> scores(height * kVectorsPerBlock);
     Value blockIndex = b.div(block, blockKeys), queryColumn = b.mul(head, k.alignedQuery);
-    return b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange sums) {
-      SmallVector<Value> next(sums), loaded;
-      for (int64_t j = 0; j < kVectorsPerBlock; ++j)
-        loaded.push_back(b.loadFloats(keys, {kvHead, blockIndex, d, b.index(j * b.lanes)}));
-      for (int64_t r = 0; r < height; ++r) {
-        Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
-        for (int64_t j = 0; j < kVectorsPerBlock; ++j) {
-          Value &sum = next[r * kVectorsPerBlock + j];
-          sum = b.fma(q, loaded[j], sum);
+    const int64_t most = vectorsAtOnce(kVectorsPerBlock);
+    for (int64_t first = 0; first < kVectorsPerBlock; first += most) {
+      const int64_t count = std::min(most, kVectorsPerBlock - first);
+      SmallVector<Value> zeros(height * count, b.splat(0));
+      auto sums = b.loop(b.index(0), b.index(k.alignedQuery), 1, zeros, [&](Value d, ValueRange carried) {
+        SmallVector<Value> next(carried), loaded;
+        for (int64_t j = 0; j < count; ++j)
+          loaded.push_back(b.loadFloats(keys, {kvHead, blockIndex, d, b.index((first + j) * b.lanes)}));
+        for (int64_t r = 0; r < height; ++r) {
+          Value q = b.broadcast(b.load(k.query, {rows[r], b.add(queryColumn, d)}));
+          for (int64_t j = 0; j < count; ++j) {
+            Value &sum = next[r * count + j];
+            sum = b.fma(q, loaded[j], sum);
+          }
         }
-      }
-      return next;
-    });
+        return next;
+      });
+      for (int64_t r = 0; r < height; ++r)
+        llvm::copy(ArrayRef(sums).slice(r * count, count), scores.begin() + r * kVectorsPerBlock + first);
+    }
+    return scores;
   }
 
   Value toInt(Value index) { return arith::IndexCastOp::create(b, b.getI32Type(), index); }
@@ -167,25 +182,33 @@ private:
   }
 
   SmallVector<Value> addValues(Value block, Value end, ArrayRef<Value> state) {
-    SmallVector<Value> sums, next(state);
-    for (int64_t r = 0; r < height; ++r)
-      llvm::append_range(sums, state.slice(r * stateSize() + 2, panels));
-    Value count = b.min(arith::SubIOp::create(b, end, block), b.index(blockKeys));
-    sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
-      SmallVector<Value> result(carried), loaded;
-      for (int64_t p = 0; p < panels; ++p)
-        loaded.push_back(b.loadFloats(values, {kvHead, b.add(block, i), b.index(p * b.lanes)}));
-      for (int64_t r = 0; r < height; ++r) {
-        Value weight = b.broadcast(b.load(weights, {b.index(r), i}));
-        for (int64_t p = 0; p < panels; ++p) {
-          Value &sum = result[r * panels + p];
-          sum = b.fma(weight, loaded[p], sum);
+    SmallVector<Value> next(state);
+    Value keys = b.min(arith::SubIOp::create(b, end, block), b.index(blockKeys));
+    const int64_t most = vectorsAtOnce(panels);
+    for (int64_t first = 0; first < panels; first += most) {
+      const int64_t count = std::min(most, panels - first);
+      auto sumsOf = [&](int64_t r) {
+        return MutableArrayRef(next).slice(r * stateSize() + 2 + first, count);
+      };
+      SmallVector<Value> sums;
+      for (int64_t r = 0; r < height; ++r)
+        llvm::append_range(sums, sumsOf(r));
+      sums = b.loop(b.index(0), keys, 1, sums, [&](Value i, ValueRange carried) {
+        SmallVector<Value> result(carried), loaded;
+        for (int64_t p = 0; p < count; ++p)
+          loaded.push_back(b.loadFloats(values, {kvHead, b.add(block, i), b.index((first + p) * b.lanes)}));
+        for (int64_t r = 0; r < height; ++r) {
+          Value weight = b.broadcast(b.load(weights, {b.index(r), i}));
+          for (int64_t p = 0; p < count; ++p) {
+            Value &sum = result[r * count + p];
+            sum = b.fma(weight, loaded[p], sum);
+          }
         }
-      }
-      return result;
-    });
-    for (int64_t r = 0; r < height; ++r)
-      llvm::copy(ArrayRef(sums).slice(r * panels, panels), next.begin() + r * stateSize() + 2);
+        return result;
+      });
+      for (int64_t r = 0; r < height; ++r)
+        llvm::copy(ArrayRef(sums).slice(r * count, count), sumsOf(r).begin());
+    }
     return next;
   }
 

@@ -9,8 +9,7 @@ using namespace mlir;
 
 namespace llmc::codegen {
 
-/// The sums of two products of the bytes of each half of a lane, as 16-bit numbers (vpmaddubsw).
-static Value multiplyPairs(KernelBuilder &b, Value codes, Value activation) {
+Value multiplyPairs(KernelBuilder &b, Value codes, Value activation) {
   auto bytes = VectorType::get({4 * b.lanes}, b.getI8Type()),
        halves = VectorType::get({2 * b.lanes}, b.getI16Type());
   StringRef name = b.lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
@@ -36,15 +35,13 @@ static Value multiplyWords(KernelBuilder &b, Value sum, Value codes, Value activ
   return sum;
 }
 
-static bool sumsPairs(const Target &target) { return target.hasPairDot && !target.hasByteDot; }
-
 /// Bits of codes that products of pairs can have: 2 * 127 * 128 fits 16 bits.
 static constexpr int64_t kPairBits = 7;
 /// Bits of the halves of codes of more.
 static constexpr int kHalfBits = 4;
 
 CodeBytes splitCodes(KernelBuilder &b, Value codes, int64_t codeBits) {
-  if (!sumsPairs(b.target) || codeBits <= kPairBits)
+  if (!b.target.sumsPairs() || codeBits <= kPairBits)
     return {codes};
   Value high = arith::ShRUIOp::create(b, codes, b.splatInt(kHalfBits));
   constexpr int32_t mask = 0x0f0f0f0f;
@@ -55,7 +52,7 @@ ByteSum::ByteSum(KernelBuilder &b, int64_t codeBits, Value start)
     : b(b), codeBits(codeBits), sum(start), partials(codeBits <= kPairBits ? 1 : 2) {}
 
 void ByteSum::add(const CodeBytes &codes, Value activation) {
-  if (!sumsPairs(b.target)) {
+  if (!b.target.sumsPairs()) {
     sum = multiplyWords(b, sum, codes.front(), activation);
     return;
   }

@@ -13,6 +13,10 @@ using CodeBytes = llvm::SmallVector<mlir::Value, 2>;
 /// `codes`, an i32Vector of four unsigned bytes of `codeBits` bits a lane, for ByteSum.
 CodeBytes splitCodes(KernelBuilder &b, mlir::Value codes, int64_t codeBits);
 
+/// On processors that sum pairs (Target::sumsPairs): the sums of two products of bytes, `codes` without sign
+/// by `activation` with it, as `2 * lanes` numbers of 16 bits. Exact for codes of up to 7 bits.
+mlir::Value multiplyPairs(KernelBuilder &b, mlir::Value codes, mlir::Value activation);
+
 /// start[lane] + sum of codes[lane][b] * activation[lane][b] over the four bytes b of each lane and over what
 /// add() was called with, exactly. With the best instructions that the processor has for it: vpdpbusd, or
 /// vpmaddubsw into 16 bits for as many products as these hold, or products of 32 bits.

@@ -271,7 +271,7 @@ private:
       kernel.bias = scope.import(*packed);
     }
     kernel.chunk = scope.addChunk();
-    kernel.rowsPerTile = isDecode() ? 1 : f.target.registers >= 32 ? 4 : 2;
+    kernel.rowsPerTile = isDecode() ? 1 : 4;
     kernel.isDecode = isDecode();
     kernel.emit(scope.b);
     KernelWork work = workOf(fusion, query->rows);
@@ -336,8 +336,21 @@ private:
     KernelWork work = workOf(fusion, input->rows);
     work.setProduct(op.getInput(), kernel.weights, f.target, kernel.matrixTiles && !kernel.isDecode,
                     kernel.isDecode ? 1 : kernel.rowsPerTile, kernel.panelsPerTile);
-    runChunks(scope, index(kernel.chunks(f.target.lanes)), work);
+    Value chunks = index(kernel.chunksPerBlock(f.target.lanes));
+    if (kernel.rowsPerBlock > 0)
+      chunks = arith::MulIOp::create(builder, loc, kernel.blocks(builder, loc, input->rows), chunks);
+    runChunks(scope, chunks, work);
     return success();
+  }
+
+  /// Rows whose activations, of type `x`, stay in a core's second cache while tile after tile reads them: a
+  /// multiple of `height`.
+  static int64_t rowsInCache(MemRefType x, int64_t height) {
+    constexpr int64_t kBytes = 160 << 10, kLeast = 16;
+    int64_t rowBytes = x.getElementTypeBitWidth() / 8;
+    for (int64_t size : x.getShape().drop_front())
+      rowBytes *= size;
+    return std::max(kBytes / rowBytes, kLeast) / height * height;
   }
 
   /// Tiles that fill the registers without spilling, and chunks that are worth claiming.
@@ -356,9 +369,14 @@ private:
     kernel.isDecode = isDecode();
     if (!isDecode()) {
       kernel.matrixTiles = TileProduct::applies(f.target, kernel.weights);
-      kernel.rowsPerTile = codes ? (wide ? 4 : 2) : wide ? 8 : 4;
+      // Of bf16, pairs that are taken apart need registers too.
+      const bool pairs = kernel.weights.kind == PanelLayout::Kind::BF16;
+      const bool wideCodes = codes && ActivationBlock::isWide(kernel.x.getType()); // with twice as many sums
+      kernel.rowsPerTile = codes ? (wide || !wideCodes ? 4 : 2) : wide ? 8 : pairs ? 4 : 6;
       panels = 2;
     }
+    if (!isDecode() && !kernel.matrixTiles)
+      kernel.rowsPerBlock = rowsInCache(cast<MemRefType>(kernel.x.getType()), kernel.rowsPerTile);
     kernel.panelsPerTile = std::max<int64_t>(1, panels / static_cast<int64_t>(factor));
     const int64_t tiles = kernel.tiles(f.target.lanes), bytes = weight.getNumElements();
     int64_t perChunk = (tiles + kMaxChunks - 1) / kMaxChunks;

@@ -28,7 +28,8 @@ class RunAccumulator {
 public:
   RunAccumulator(IntegerProduct &product, ArrayRef<Value> rows, ArrayRef<Value> panels, Value run)
       : product(product), b(product.b), layout(product.layout), rows(rows), panels(panels), run(run),
-        activations(b, product.x, run), splits(layout.codeBits > 4) {}
+        activations(b, product.x, run), splits(layout.codeBits > 4),
+        keepsPairs(b.target.sumsPairs() && !splits && layout.groupSize == ActivationBlock::pairSumSize) {}
 
   /// T without its dropped bits: rows x panels.
   SmallVector<Value> total() {
@@ -38,7 +39,13 @@ public:
     SmallVector<Value> zeros(size() * accumulators(), b.splatInt(0));
     SmallVector<Value> parts =
         b.loop(b.index(0), b.min(left, b.index(layout.groupsPerRun())), 1, zeros,
-               [&](Value group, ValueRange carried) { return addGroup(first, group, carried); });
+               [&](Value group, ValueRange carried) {
+                 // Several rows take longer than the weights need to come. Of several panels what follows one
+                 // is another.
+                 if (rows.size() == 1 && panels.size() == 1)
+                   reader(panels[0], b.add(first, group)).prefetch();
+                 return keepsPairs ? addPairs(first, group, carried) : addGroup(first, group, carried);
+               });
     SmallVector<Value> totals;
     for (int64_t i = 0; i < size(); ++i)
       totals.push_back(combine(ArrayRef(parts).slice(i * accumulators(), accumulators())));
@@ -55,9 +62,6 @@ private:
     for (Value row : rows)
       for (int64_t part = 0; part < parts; ++part)
         sums.push_back(activations.sum(row, part, group, layout.groupSize));
-    // Several rows take longer than the weights need to come. Of several panels what follows one is another.
-    if (rows.size() == 1 && panels.size() == 1)
-      reader(panels[0], b.add(first, group)).prefetch();
     SmallVector<Value> integers = products(first, group, sums), next(carried);
     for (auto [p, panel] : llvm::enumerate(panels)) {
       Value scales = reader(panel, b.add(first, group)).alignedScales();
@@ -70,6 +74,67 @@ private:
         }
     }
     return next;
+  }
+
+  /// As addGroup, where the products of a group fit 16 bits: with p and q the sums of every other pair of
+  /// products, and d the scale, d (p + q) is one product of pairs, (p, q) by (d, d). So are minima and sums
+  /// of activations.
+  SmallVector<Value> addPairs(Value first, Value group, ValueRange carried) {
+    const int64_t parts = activations.parts();
+    auto halves = VectorType::get({2 * b.lanes}, b.getI16Type());
+    SmallVector<Value> ofActivations, sums(size() * parts); // as in addGroup and products()
+    for (auto [r, row] : llvm::enumerate(rows))
+      for (int64_t part = 0; part < parts; ++part) {
+        Value pair = vector::BitCastOp::create(b, halves, activations.pairSums(row, part, group));
+        ofActivations.push_back(pair);
+        if (layout.center() == 0)
+          continue;
+        Value center = arith::ConstantOp::create(
+            b, DenseElementsAttr::get(halves, b.getI16IntegerAttr(static_cast<int16_t>(-layout.center()))));
+        for (size_t p = 0; p < panels.size(); ++p)
+          sums[(r * panels.size() + p) * parts + part] = b.mul(pair, center);
+      }
+    forEachWord(first, group, [&](size_t cell, Value codes, Value activation) {
+      Value products = multiplyPairs(b, codes, activation);
+      sums[cell] = sums[cell] ? b.add(sums[cell], products) : products;
+    });
+    SmallVector<Value> next(carried);
+    for (auto [p, panel] : llvm::enumerate(panels)) {
+      Value scales = vector::BitCastOp::create(b, halves, reader(panel, b.add(first, group)).alignedScales());
+      SmallVector<int64_t> lower, upper;
+      for (int64_t lane = 0; lane < b.lanes; ++lane) {
+        lower.append(2, 2 * lane);
+        upper.append(2, 2 * lane + 1);
+      }
+      Value scale = vector::ShuffleOp::create(b, scales, scales, lower), minimum;
+      if (layout.hasMin)
+        minimum = vector::ShuffleOp::create(b, scales, scales, upper);
+      for (size_t r = 0; r < rows.size(); ++r)
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t cell = (r * panels.size() + p) * parts + part;
+          next[cell] = b.pairDot(next[cell], sums[cell], scale);
+          if (minimum)
+            next[cell] = b.pairDot(next[cell], ofActivations[r * parts + part], minimum);
+        }
+    }
+    return next;
+  }
+
+  /// Calls `body` with the codes, as they are stored, and the bytes of activations of each word of a group:
+  /// of cell (row * panels + panel) * parts + part.
+  void forEachWord(Value first, Value group,
+                   llvm::function_ref<void(size_t cell, Value codes, Value activation)> body) {
+    const int64_t parts = activations.parts();
+    const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
+    Value firstWord = b.mul(group, layout.groupSize / 4);
+    for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
+      for (auto [p, panel] : llvm::enumerate(panels))
+        for (auto [i, codes] : llvm::enumerate(reader(panel, b.add(first, group)).codes(t))) {
+          Value word = b.add(firstWord, codesPerWord * t + static_cast<int64_t>(i));
+          for (auto [r, row] : llvm::enumerate(rows))
+            for (int64_t part = 0; part < parts; ++part)
+              body((r * panels.size() + p) * parts + part, codes, activations.bytes(row, part, word));
+        }
   }
 
   PanelReader reader(Value panel, Value group) {
@@ -87,17 +152,13 @@ private:
           Value offset = b.mul(sums[r * parts + part], b.splatInt(static_cast<int32_t>(-layout.center())));
           integers.emplace_back(b, codeBits, offset);
         }
-    const int64_t codesPerWord = layout.groupSize / 4 / layout.wordsPerGroup();
-    Value firstWord = b.mul(group, layout.groupSize / 4);
-    for (int64_t t = 0; t < layout.wordsPerGroup(); ++t)
-      for (auto [p, panel] : llvm::enumerate(panels))
-        for (auto [i, codes] : llvm::enumerate(reader(panel, b.add(first, group)).codes(t))) {
-          CodeBytes bytes = splitCodes(b, codes, codeBits);
-          Value word = b.add(firstWord, codesPerWord * t + static_cast<int64_t>(i));
-          for (auto [r, row] : llvm::enumerate(rows))
-            for (int64_t part = 0; part < parts; ++part)
-              integers[(r * panels.size() + p) * parts + part].add(bytes, activations.bytes(row, part, word));
-        }
+    CodeBytes bytes;
+    Value last;
+    forEachWord(first, group, [&](size_t cell, Value codes, Value activation) {
+      if (codes != last)
+        bytes = splitCodes(b, last = codes, codeBits);
+      integers[cell].add(bytes, activation);
+    });
     return llvm::map_to_vector(integers, [](ByteSum &sum) { return sum.total(); });
   }
 
@@ -142,7 +203,8 @@ private:
   ArrayRef<Value> rows, panels;
   Value run;
   ActivationReader activations;
-  const bool splits;
+  const bool splits;     ///< codes into halves
+  const bool keepsPairs; ///< products of a group are added in 16 bits until they meet their scale
 };
 
 } // namespace

@@ -102,7 +102,8 @@ Lowered KernelRegions::destinationFor(RankedTensorType type, int64_t rowCount, V
   if (element.isBF16())
     return {Lowered::Kind::Pairs, {allocate(bufferType({rowCount, padded / 2}, i32))}, rows, {}};
   const bool wide = cast<nn::BlockType>(element).getFormat() == nn::BlockFormat::Q16_K;
-  const int64_t words = wide ? ActivationBlock::wideWords : ActivationBlock::words,
+  const int64_t words = (wide ? ActivationBlock::wideWords : ActivationBlock::words) +
+                        (f.target.sumsPairs() ? ActivationBlock::pairWords : 0),
                 runs = padTo(width, ActivationBlock::run) / ActivationBlock::run;
   return {Lowered::Kind::Blocks, {allocate(bufferType({rowCount, runs, words}, i32))}, rows, {}};
 }

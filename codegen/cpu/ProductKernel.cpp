@@ -136,6 +136,11 @@ void storePanel(KernelBuilder &b, const Store &store, Value vector, Value row, V
   }
 }
 
+Value ProductKernel::blocks(OpBuilder &builder, Location loc, Value rows) const {
+  Value size = arith::ConstantIndexOp::create(builder, loc, rowsPerBlock);
+  return arith::CeilDivUIOp::create(builder, loc, rows, size);
+}
+
 int64_t ProductKernel::tiles(int64_t lanes) const {
   int64_t count = 0;
   for (const TileClass &tileClass : tileClasses(stores, lanes, panelsPerTile))
@@ -163,8 +168,22 @@ public:
       else
         matrix.emplace(bf16Product(), panels);
     }
-    Value chunkBegin = b.mul(kernel.chunk, kernel.tilesPerChunk),
-          chunkEnd = b.add(chunkBegin, kernel.tilesPerChunk);
+    Value chunk = kernel.chunk;
+    firstRow = b.index(0);
+    endRow = kernel.rows;
+    if (kernel.rowsPerBlock > 0) {
+      const int64_t chunks = kernel.chunksPerBlock(b.lanes);
+      Value blocks = kernel.blocks(b, b.getLoc(), kernel.rows), block = b.div(chunk, chunks);
+      Value rowTiles = arith::CeilDivUIOp::create(b, kernel.rows, b.index(kernel.rowsPerTile));
+      auto firstOf = [&](Value block) {
+        Value tile = arith::DivUIOp::create(b, b.mul(block, rowTiles), blocks);
+        return b.mul(tile, kernel.rowsPerTile);
+      };
+      firstRow = firstOf(block);
+      endRow = b.min(firstOf(b.add(block, 1)), kernel.rows);
+      chunk = b.rem(chunk, chunks);
+    }
+    Value chunkBegin = b.mul(chunk, kernel.tilesPerChunk), chunkEnd = b.add(chunkBegin, kernel.tilesPerChunk);
     int64_t first = 0;
     for (const TileClass &tileClass : classes) {
       Value begin = arith::MaxSIOp::create(b, chunkBegin, b.index(first));
@@ -176,7 +195,7 @@ public:
   }
 
 private:
-  /// Tile `index` of its class for all rows.
+  /// Tile `index` of its class for all rows of the chunk.
   void emitTile(const TileClass &tileClass, Value index) {
     Value inHead = b.rem(index, tileClass.tilesPerHead);
     Value base =
@@ -202,9 +221,9 @@ private:
       return;
     }
     // The widest tiles that the rows fill, then single rows.
-    Value row = b.index(0);
+    Value row = firstRow;
     auto rowLoop = [&](int64_t height) {
-      Value left = arith::SubIOp::create(b, kernel.rows, row);
+      Value left = arith::SubIOp::create(b, endRow, row);
       Value end = b.add(row, b.mul(b.div(left, height), height));
       b.loop(row, end, height, [&](Value first) { emitRows(tileClass, first, height); });
       row = end;
@@ -263,6 +282,7 @@ private:
   const SmallVector<TileClass> classes;
   std::optional<TileProduct> matrix; ///< where products go to the matrix unit
   SmallVector<int64_t> needed;       ///< of the tile that is emitted
+  Value firstRow, endRow;            ///< of the chunk
 };
 
 } // namespace

@@ -86,11 +86,14 @@ struct ProductKernel {
   int64_t rowsPerTile = 1;
   int64_t tilesPerChunk = 1;
   int64_t panelsPerTile = 4; ///< of stores without rotation
+  int64_t rowsPerBlock = 0;  ///< rows of a chunk at most; 0: all
 
   /// Tiles of all stores.
   int64_t tiles(int64_t lanes) const;
-  /// Chunks of the parallel region.
-  int64_t chunks(int64_t lanes) const { return (tiles(lanes) + tilesPerChunk - 1) / tilesPerChunk; }
+  /// Blocks of rows, as alike as tiles allow.
+  mlir::Value blocks(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
+  /// Chunks of the parallel region that a block of rows has. The blocks follow each other.
+  int64_t chunksPerBlock(int64_t lanes) const { return (tiles(lanes) + tilesPerChunk - 1) / tilesPerChunk; }
 
   /// Emits the kernel's body at the builder's insertion point. `tile` knows the buffers of outside values and
   /// split bases.

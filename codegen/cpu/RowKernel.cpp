@@ -132,6 +132,25 @@ private:
       }
       put(b.add(i, ActivationBlock::sums), b.sum(sums));
     });
+    if (!b.target.sumsPairs())
+      return;
+    for (int64_t part = 0; part < (wide ? 2 : 1); ++part)
+      storePairSums(destination, run, part, elements);
+  }
+
+  /// Writes the pair sums of part `part` of the codes that a block has.
+  void storePairSums(Value destination, Value run, int64_t part, int64_t elements) {
+    constexpr int64_t words = ActivationBlock::pairSumSize / 4;
+    const int64_t codes = part == 0 ? ActivationBlock::codes : ActivationBlock::lowCodes;
+    b.loop(b.index(0), b.index(elements / ActivationBlock::pairSumSize), 1, [&](Value i) {
+      Value four = vector::LoadOp::create(b, VectorType::get({words}, b.getI32Type()), destination,
+                                          ValueRange{tile.row, run, b.add(b.mul(i, words), codes)});
+      auto byte = [&](int n) { return b.shiftRight(b.shiftLeft(four, 24 - 8 * n), 24); };
+      Value lower = b.sum(b.add(byte(0), byte(1))), upper = b.sum(b.add(byte(2), byte(3)));
+      Value both = b.bitOr(b.bitAnd(lower, 0xffff), b.shiftLeft(upper, 16));
+      b.store(both, destination,
+              {tile.row, run, b.add(i, ActivationBlock::pairSums(destination.getType(), part))});
+    });
   }
 
   /// The lanes of `values` as bytes, from word `word` of a block on.

@@ -37,8 +37,8 @@ struct BenchOptions {
   bool profiles() const { return profile || !profilePage.empty(); }
 };
 
-/// What is timed: `tokens` tokens at once, or one after the other, by each of some sequences side by side. Encoders
-/// read as many texts, one after the other.
+/// What is timed: `tokens` tokens at once, or one after the other, by each of some sequences side by side.
+/// Encoders read as many texts, one after the other.
 struct Workload {
   enum Kind { Prompt, Decode, Embed, Predict } kind;
   int tokens;
@@ -124,10 +124,10 @@ absl::StatusOr<Runner> Runner::create(runtime::Session &session, const Workload 
   }
   for (size_t i = 0; i < runner.sequences.size(); ++i)
     if (workload.depths[i] > 0)
-      if (absl::Status status = runner.sequences[i]
-                                    ->feed(sampleTokens(workload.depths[i],
-                                                        session.artifact().manifest().vocabulary_size()))
-                                    .status();
+      if (absl::Status status =
+              runner.sequences[i]
+                  ->feed(sampleTokens(workload.depths[i], session.artifact().manifest().vocabulary_size()))
+                  .status();
           !status.ok())
         return status;
   return runner;
@@ -161,7 +161,8 @@ absl::Status Runner::decode() {
     std::vector<runtime::Feed> feeds;
     for (runtime::TokenSequence *sequence : sequences)
       feeds.push_back({sequence, absl::MakeConstSpan(&id, 1)});
-    absl::Status status = feeds.size() > 1 ? session.feedTogether(feeds).status() : session.feed(feeds[0].tokens).status();
+    absl::Status status =
+        feeds.size() > 1 ? session.feedTogether(feeds).status() : session.feed(feeds[0].tokens).status();
     if (!status.ok())
       return status;
   }
@@ -248,16 +249,17 @@ absl::Status checkWorkloads(absl::Span<const Workload> workloads, const BenchOpt
       absl::c_none_of(workloads, [](const Workload &workload) { return workload.kind == Workload::Decode; }))
     return absl::InvalidArgumentError("--sequences: nothing is decoded, expected --decode-tokens");
   if (hasDepths && (kind != runtime::GENERATE || session.readsSource()))
-    return absl::InvalidArgumentError(absl::StrCat("--depth: ", depthsText(options.depths), ", expected 0: ",
-                                                   kind == runtime::GENERATE ? "a source" : "a text",
-                                                   " is read from its beginning"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--depth: ", depthsText(options.depths),
+        ", expected 0: ", kind == runtime::GENERATE ? "a source" : "a text", " is read from its beginning"));
   for (const Workload &workload : workloads) {
     absl::string_view option = workload.kind == Workload::Decode ? "--decode-tokens" : "--prompt-tokens";
     if (int64_t length = int64_t{workload.tokens} + *absl::c_max_element(workload.depths);
         length > session.contextLength())
-      return absl::InvalidArgumentError(absl::StrCat(hasDepths ? absl::StrCat(option, ", --depth") : std::string(option), ": ", length,
-                                                     " tokens, expected at most ", session.contextLength(),
-                                                     ", the context that the artifact was compiled for"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(hasDepths ? absl::StrCat(option, ", --depth") : std::string(option), ": ", length,
+                       " tokens, expected at most ", session.contextLength(),
+                       ", the context that the artifact was compiled for"));
     if (workload.kind == Workload::Decode && kind != runtime::GENERATE)
       return absl::InvalidArgumentError(absl::StrCat(option, ": ", workload.tokens,
                                                      " tokens, expected 0: the model makes ",
@@ -294,14 +296,14 @@ ExitCode bench(const BenchOptions &options) {
   std::vector<ProfiledWorkload> profiled;
   Json measurements = Json::array();
   if (!options.json)
-    absl::PrintF("%-8s %7s %9s %7s %12s %12s %12s\n", "", "tokens", "sequences", "depth", "tokens/s", "lowest", "highest");
+    absl::PrintF("%-8s %7s %9s %7s %12s %12s %12s\n", "", "tokens", "sequences", "depth", "tokens/s",
+                 "lowest", "highest");
   for (const Workload &workload : workloads) {
     runtime::Profile profile;
     absl::StatusOr<std::vector<double>> speeds =
         measure(*model.session, workload, options.repetitions, options.profiles() ? &profile : nullptr);
     if (!speeds.ok())
-      return fail(io::withContext(
-absl::StrCat(options.model.path, ": ", workload.title()), speeds.status()));
+      return fail(io::withContext(absl::StrCat(options.model.path, ": ", workload.title()), speeds.status()));
     auto [lowest, highest] = std::minmax_element(speeds->begin(), speeds->end());
     if (options.json)
       measurements.push_back({{"kind", std::string(nameOf(workload.kind))},
@@ -383,9 +385,10 @@ void addBenchCommand(CLI::App &app, Invocation &invocation) {
       ->check(wholeNumber(1, kMostSequences))
       ->option_text("N,...");
   command
-      ->add_option("--depth", options->depths,
-                   "Tokens that are in the context before, by default 0, e.g. 0,4096; sequences side by side take "
-                   "them in turn")
+      ->add_option(
+          "--depth", options->depths,
+          "Tokens that are in the context before, by default 0, e.g. 0,4096; sequences side by side take "
+          "them in turn")
       ->delimiter(',')
       ->check(wholeNumber(0, kMostTokens))
       ->option_text("N,...");
