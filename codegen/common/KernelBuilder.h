@@ -178,9 +178,9 @@ public:
   /// `number` as `value` is: once, or in every element of a vector.
   mlir::Value i32Like(mlir::Value value, int32_t number) {
     mlir::Value scalar = i32(number);
-    return mlir::isa<mlir::VectorType>(value.getType())
-               ? mlir::vector::BroadcastOp::create(*this, value.getType(), scalar).getResult()
-               : scalar;
+    auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType());
+    return vector ? mlir::vector::BroadcastOp::create(*this, vector.clone(getI32Type()), scalar).getResult()
+                  : scalar;
   }
 
   /// A private function of this module that takes `inputs`; the insertion point moves into its body.

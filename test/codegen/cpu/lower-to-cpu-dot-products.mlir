@@ -24,11 +24,12 @@
 // AMX-LABEL: func.func private @product_tiles_0(
 // AMX:         amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
 
-// Products of bytes are summed in 16 bits as long as they fit: those of a group of 4-bit codes, here in two rows.
+// Products of bytes are summed in 16 bits as long as they fit: those of a group of 4-bit codes, here in four rows, which then
+// meet their scale in both halves.
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=x86-64-v3 max-rows=8" | FileCheck %s --check-prefix=PAIRS
 // RUN: llmc-opt %s --lower-to-cpu="target-cpu=skylake-avx512 max-rows=8" | FileCheck %s --check-prefix=SKYLAKE
 // PAIRS-LABEL:       func.func private @product_prefill(
-// PAIRS-COUNT-16:      "llvm.x86.avx2.pmadd.ub.sw"
+// PAIRS-COUNT-32:      "llvm.x86.avx2.pmadd.ub.sw"
 // PAIRS-NEXT:          arith.addi {{.*}} : vector<16xi16>
 // PAIRS-NOT:           pmaddub
 // PAIRS:               "llvm.x86.avx2.pmadd.wd"

@@ -60,7 +60,7 @@ class Iree(Encoder):
 
     def module(self, shape):
         import iree.compiler
-        import iree.compiler.tools.import_onnx
+        import iree.compiler.tools.import_onnx.__main__ as import_onnx
         import iree.runtime
         import onnx
         from onnx.tools import update_model_dims
@@ -71,14 +71,15 @@ class Iree(Encoder):
                 dimension.dim_value = size
         fixed = f"{self.path}.{shape[0]}x{shape[1]}.onnx"
         onnx.save(model, fixed)
-        arguments = iree.compiler.tools.import_onnx.parse_arguments([fixed, "-o", fixed + ".mlir", "--opset-version", "17"])
-        iree.compiler.tools.import_onnx.main(arguments)
+        arguments = import_onnx.parse_arguments([fixed, "-o", fixed + ".mlir", "--opset-version", "17"])
+        import_onnx.main(arguments)
         binary = iree.compiler.tools.compile_file(
             fixed + ".mlir", input_type="onnx", target_backends=["llvm-cpu"], extra_args=["--iree-llvmcpu-target-cpu=host", "--iree-opt-data-tiling"]
         )
         config = iree.runtime.Config("local-task")
         loaded = iree.runtime.load_vm_module(iree.runtime.VmModule.copy_buffer(config.vm_instance, binary), config)
-        return next(getattr(loaded, name) for name in loaded.vm_module.function_names if not name.startswith("__"))
+        names = [name for name in loaded.vm_module.function_names if not name.startswith("__") and not name.endswith("$async")]
+        return getattr(loaded, names[0])
 
     def run(self, ids):
         if ids.shape not in self.modules:
