@@ -12,6 +12,8 @@ for model in smollm2 minilm; do
   "$root/scripts/fetch-model.sh" "$model" > /dev/null || say "tests that need $model will be skipped"
 done
 
+"$root/scripts/fetch-aarch64.sh" > /dev/null || say "tests for AArch64 will be skipped"
+
 preset=${LLMC_PRESET:-dev}
 say "building everything into build/$preset"
 configure "$preset"

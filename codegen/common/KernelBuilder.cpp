@@ -2,7 +2,6 @@
 
 #include "codegen/common/KernelBuilder.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -32,42 +31,6 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then) {
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
   then();
-}
-
-Value KernelBuilder::pairDot(Value accumulator, Value a, Value b) {
-  auto call = [&](StringRef name, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(*this, i32Vector, getStringAttr(name), operands).getResult(0);
-  };
-  if (target.hasByteDot || target.hasPairDot) {
-    auto pairs = VectorType::get({2 * lanes}, getI16Type());
-    Value x = vector::BitCastOp::create(*this, pairs, a), y = vector::BitCastOp::create(*this, pairs, b);
-    if (!target.hasByteDot)
-      return add(accumulator,
-                 call(lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd", {x, y}));
-    return call(lanes == 16 ? "llvm.x86.avx512.vpdpwssd.512" : "llvm.x86.avx512.vpdpwssd.256",
-                {accumulator, x, y});
-  }
-  auto low = [&](Value v) { return shiftRight(shiftLeft(v, 16), 16); };
-  Value lowProduct = mul(low(a), low(b)), highProduct = mul(shiftRight(a, 16), shiftRight(b, 16));
-  return add(accumulator, add(lowProduct, highProduct));
-}
-
-Value KernelBuilder::bf16Dot(Value accumulator, Value a, Value b) {
-  if (target.hasBf16Dot) {
-    auto pairs = VectorType::get({2 * lanes}, getBF16Type());
-    Value x = vector::BitCastOp::create(*this, pairs, a), y = vector::BitCastOp::create(*this, pairs, b);
-    StringRef name = lanes == 16 ? "llvm.x86.avx512bf16.dpbf16ps.512" : "llvm.x86.avx512bf16.dpbf16ps.256";
-    return LLVM::CallIntrinsicOp::create(*this, f32Vector, getStringAttr(name), ValueRange{accumulator, x, y})
-        .getResult(0);
-  }
-  auto low = [&](Value v) -> Value {
-    return arith::BitcastOp::create(*this, f32Vector, arith::ShLIOp::create(*this, v, splatInt(16)));
-  };
-  auto high = [&](Value v) -> Value {
-    return arith::BitcastOp::create(
-        *this, f32Vector, arith::AndIOp::create(*this, v, splatInt(static_cast<int32_t>(0xffff0000))));
-  };
-  return fma(high(a), high(b), fma(low(a), low(b), accumulator));
 }
 
 Value KernelBuilder::roundHalfAway(Value value) {

@@ -164,6 +164,12 @@ public:
   /// if (condition) then()
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
+  /// accumulator[lane] + the four products of the bytes of each lane, signed ones of `b` by unsigned ones of
+  /// `a`, or signed ones if Target::byteDotIsSigned. For processors with hasByteDot. All are i32Vectors.
+  mlir::Value byteDot(mlir::Value accumulator, mlir::Value a, mlir::Value b);
+  /// The sums of two neighbouring products of signed bytes of `b` by bytes of `a` that are below 2^7: 16-bit
+  /// numbers, two a lane. For processors with hasPairDot.
+  mlir::Value bytePairs(mlir::Value a, mlir::Value b);
   /// accumulator[lane] + the two products of the signed 16-bit halves of each lane, modulo 2^32. All are
   /// i32Vectors.
   mlir::Value pairDot(mlir::Value accumulator, mlir::Value a, mlir::Value b);

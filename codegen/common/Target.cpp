@@ -4,17 +4,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "codegen/common/Architecture.h"
 #include "runtime/core/CpuFeatures.h"
 #include "runtime/io/Message.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
-#include "llvm/TargetParser/X86TargetParser.h"
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <memory>
 #include <utility>
 
@@ -24,65 +24,90 @@ namespace {
 
 using Subtarget = std::unique_ptr<llvm::MCSubtargetInfo>;
 
-/// Features that every processor of an architecture has.
-constexpr llvm::StringLiteral kX86Baseline[] = {"64bit", "cmov", "cx8", "fxsr", "mmx", "sse", "sse2", "x87"};
-
-/// Whether LLVM's feature `name` is about instructions and not about which of them are fast.
-bool isInstructionSet(llvm::StringRef name) {
-  static const llvm::StringSet<> names = [] {
-    llvm::StringSet<> all;
-    llvm::SmallVector<llvm::StringRef> processors, features;
-    llvm::X86::fillValidCPUArchList(processors);
-    for (llvm::StringRef processor : processors)
-      llvm::X86::getFeaturesForCPU(processor, features);
-    for (llvm::StringRef feature : features)
-      all.insert(feature);
-    return all;
+/// That of this machine comes first.
+llvm::ArrayRef<const Architecture *> architectures() {
+  static const std::array all = [] {
+    std::array both = {&x86Architecture(), &aarch64Architecture()};
+    if (runtime::hostArchitecture() == both[1]->name.str())
+      std::swap(both[0], both[1]);
+    return both;
   }();
-  return names.contains(name);
+  return all;
+}
+
+/// Linux on `architecture`, as this machine calls it or with the GNU C library.
+llvm::Triple tripleFor(const Architecture &architecture) {
+  llvm::Triple host(llvm::sys::getDefaultTargetTriple());
+  return host.getArchName() == architecture.name ? host
+                                                 : llvm::Triple(architecture.name, "unknown", "linux", "gnu");
 }
 
 /// The instructions that a processor has and that no runtime looks for. Whoever checks an artifact must know
 /// of all that its code may use.
-std::vector<std::string> uncheckedFeatures(const llvm::Triple &triple,
+std::vector<std::string> uncheckedFeatures(const Architecture &architecture,
                                            const llvm::MCSubtargetInfo &subtarget) {
   std::vector<std::string> unchecked;
-  if (!triple.isX86())
-    return unchecked;
-  const std::vector<absl::string_view> checkable = runtime::checkableFeatures("x86_64");
+  const std::vector<absl::string_view> checkable = runtime::checkableFeatures(architecture.name.str());
   for (const llvm::SubtargetFeatureKV &entry : subtarget.getEnabledProcessorFeatures())
-    if (isInstructionSet(entry.Key) && !llvm::is_contained(kX86Baseline, llvm::StringRef(entry.Key)) &&
+    if (architecture.isInstructionSet(entry.Key) &&
+        !llvm::is_contained(architecture.baseline, llvm::StringRef(entry.Key)) &&
         !llvm::is_contained(checkable, absl::string_view(entry.Key)))
       unchecked.push_back(entry.Key);
   return unchecked;
 }
 
-const llvm::Target *hostTarget(const llvm::Triple &triple, std::string &error) {
-  llvm::InitializeNativeTarget();
-  return llvm::TargetRegistry::lookupTarget(triple, error);
-}
+/// LLVM's table of the processors of one architecture.
+class ProcessorTable {
+public:
+  explicit ProcessorTable(const Architecture &architecture)
+      : architecture(architecture), triple(tripleFor(architecture)) {
+    std::string error;
+    codeGenerator = lookUpCodeGenerator(triple, error);
+    assert(codeGenerator && "LLVM has no code generator for an architecture that there are kernels for");
+    known = subtarget("", {});
+  }
 
-/// Whether `processor` can run code for `triple`: LLVM aborts on processors without a 64-bit mode.
-bool suits(const llvm::Target &target, const llvm::Triple &triple, llvm::StringRef processor) {
-  if (triple.getArch() != llvm::Triple::x86_64)
-    return true;
-  Subtarget subtarget(target.createMCSubtargetInfo(triple, processor, ""));
-  return subtarget->checkFeatures("+64bit");
-}
+  Subtarget subtarget(llvm::StringRef processor, const std::vector<std::string> &features) const {
+    return Subtarget(codeGenerator->createMCSubtargetInfo(triple, processor, absl::StrJoin(features, ",")));
+  }
+
+  bool has(llvm::StringRef processor) const {
+    if (!known->isCPUStringValid(processor))
+      return false;
+    const llvm::StringRef required = architecture.requiredFeature();
+    return required.empty() || subtarget(processor, {})->checkFeatures("+" + required.str());
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> names = architecture.otherNames();
+    for (const llvm::SubtargetSubTypeKV &entry : known->getAllProcessorDescriptions())
+      if (has(entry.Key))
+        names.push_back(entry.Key);
+    return names;
+  }
+
+  const Architecture &architecture;
+  const llvm::Triple triple;
+
+private:
+  const llvm::Target *codeGenerator;
+  Subtarget known;
+};
 
 } // namespace
 
+const llvm::Target *lookUpCodeGenerator(const llvm::Triple &triple, std::string &error) {
+  for (const Architecture *architecture : architectures())
+    architecture->initialize();
+  return llvm::TargetRegistry::lookupTarget(triple, error);
+}
+
 std::vector<std::string> knownProcessors() {
-  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
-  std::string error;
   std::vector<std::string> names;
-  const llvm::Target *target = hostTarget(triple, error);
-  if (!target)
-    return names;
-  Subtarget known(target->createMCSubtargetInfo(triple, "", ""));
-  for (const llvm::SubtargetSubTypeKV &entry : known->getAllProcessorDescriptions())
-    if (suits(*target, triple, entry.Key))
-      names.push_back(entry.Key);
+  for (const Architecture *architecture : architectures())
+    for (std::string &name : ProcessorTable(*architecture).names())
+      if (!llvm::is_contained(names, name))
+        names.push_back(std::move(name));
   return names;
 }
 
@@ -97,55 +122,49 @@ static std::vector<std::string> closestProcessors(llvm::StringRef name) {
   return names;
 }
 
-absl::StatusOr<Target> getTarget(const std::string &cpu) {
-  const bool native = cpu.empty() || cpu == "native";
+/// The target of `processor`, which people call `cpu`, with `adjust` as further features.
+static Target makeTarget(const ProcessorTable &table, const std::string &cpu, const LlvmProcessor &processor,
+                         const std::vector<std::string> &adjust = {}) {
   Target target;
-  target.triple = llvm::sys::getDefaultTargetTriple();
-  target.cpu = native ? llvm::sys::getHostCPUName().str() : cpu;
-  llvm::Triple triple(target.triple);
-  std::string error;
-  const llvm::Target *llvmTarget = hostTarget(triple, error);
-  if (!llvmTarget)
-    return absl::InternalError(error);
-
-  Subtarget known(llvmTarget->createMCSubtargetInfo(triple, "", ""));
-  if (!known->isCPUStringValid(target.cpu) || !suits(*llvmTarget, triple, target.cpu))
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--target-cpu: unknown processor ", io::quote(target.cpu), ", the closest names are ",
-        absl::StrJoin(closestProcessors(target.cpu), ", "), "; llmc compile --list-cpus prints all"));
-
-  // A virtual machine may hide features that the processor has, and a system those of its matrix unit.
-  std::vector<std::string> adjust;
-  const bool matrixTiles = native && runtime::requestMatrixTiles();
-  if (native)
-    for (const auto &[name, present] : llvm::sys::getHostCPUFeatures())
-      adjust.push_back((present && (matrixTiles || !name.starts_with("amx-")) ? "+" : "-") + name.str());
-  Subtarget complete(llvmTarget->createMCSubtargetInfo(triple, target.cpu, absl::StrJoin(adjust, ",")));
-  target.unusedFeatures = uncheckedFeatures(triple, *complete);
+  target.triple = table.triple.str();
+  target.cpu = cpu;
+  target.llvmCpu = processor.name;
+  std::vector<std::string> features = processor.features;
+  features.insert(features.end(), adjust.begin(), adjust.end());
+  Subtarget complete = table.subtarget(processor.name, features);
+  target.unusedFeatures = uncheckedFeatures(table.architecture, *complete);
   for (const std::string &name : target.unusedFeatures)
-    adjust.push_back("-" + name);
-  Subtarget subtarget(llvmTarget->createMCSubtargetInfo(triple, target.cpu, absl::StrJoin(adjust, ",")));
+    features.push_back("-" + name);
+  Subtarget subtarget = table.subtarget(processor.name, features);
   for (const llvm::SubtargetFeatureKV &entry : subtarget->getEnabledProcessorFeatures())
     target.features.push_back(entry.Key);
   std::sort(target.features.begin(), target.features.end());
-  auto has = [&](const char *feature) {
-    return std::binary_search(target.features.begin(), target.features.end(), feature);
-  };
-  target.hasF16Conversion = !triple.isX86() || has("f16c");
-  if (has("avx512f")) {
-    target.lanes = 16;
-    target.registers = 32;
-    target.hasByteDot = has("avx512vnni");
-    target.hasPairDot = has("avx512bw");
-    target.hasBf16Dot = has("avx512bf16");
-    target.hasByteTiles = has("amx-int8");
-    target.hasBf16Tiles = has("amx-bf16");
-  } else if (has("avx2")) {
-    target.lanes = 8;
-    target.hasByteDot = has("avxvnni");
-    target.hasPairDot = true;
-  }
+  table.architecture.describe(target);
   return target;
+}
+
+static Target nativeTarget() {
+  // A virtual machine may hide features that the processor has, and a system those of its matrix unit.
+  const bool matrixTiles = runtime::requestMatrixTiles();
+  std::vector<std::string> adjust;
+  for (const auto &[name, present] : llvm::sys::getHostCPUFeatures())
+    adjust.push_back((present && (matrixTiles || !name.starts_with("amx-")) ? "+" : "-") + name.str());
+  const std::string processor = llvm::sys::getHostCPUName().str();
+  return makeTarget(ProcessorTable(*architectures().front()), processor, {processor, {}}, adjust);
+}
+
+absl::StatusOr<Target> getTarget(const std::string &cpu) {
+  if (cpu.empty() || cpu == "native")
+    return nativeTarget();
+  for (const Architecture *architecture : architectures()) {
+    ProcessorTable table(*architecture);
+    std::optional<LlvmProcessor> processor = architecture->parse(cpu);
+    if (processor && table.has(processor->name))
+      return makeTarget(table, cpu, *processor);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--target-cpu: unknown processor ", io::quote(cpu), ", the closest names are ",
+                   absl::StrJoin(closestProcessors(cpu), ", "), "; llmc compile --list-cpus prints all"));
 }
 
 } // namespace llmc::codegen

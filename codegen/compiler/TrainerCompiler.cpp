@@ -69,6 +69,10 @@ public:
     if (!found.ok())
       return found.status();
     target = *std::move(found);
+    if (!absl::StartsWith(target.triple, absl::StrCat(runtime::hostArchitecture(), "-")))
+      return absl::UnimplementedError(absl::StrCat(
+          "--target-cpu: ", target.cpu, " is a processor of ", target.triple, ", expected one of ",
+          runtime::hostArchitecture(), ": a trainer holds the program llmc-trainer of this machine"));
     progress("building the graph", -1);
     absl::StatusOr<OwningOpRef<ModuleOp>> graph =
         recipe::buildTrainingGraph(recipe, *options.model, options.reference);

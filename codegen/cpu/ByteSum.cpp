@@ -2,30 +2,16 @@
 
 #include "codegen/cpu/ByteSum.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <limits>
 
 using namespace mlir;
 
 namespace llmc::codegen {
 
-Value multiplyPairs(KernelBuilder &b, Value codes, Value activation) {
-  auto bytes = VectorType::get({4 * b.lanes}, b.getI8Type()),
-       halves = VectorType::get({2 * b.lanes}, b.getI16Type());
-  StringRef name = b.lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
-  Value x = vector::BitCastOp::create(b, bytes, codes), y = vector::BitCastOp::create(b, bytes, activation);
-  return LLVM::CallIntrinsicOp::create(b, halves, b.getStringAttr(name), ValueRange{x, y}).getResult(0);
-}
-
 /// Adds the four products of the bytes of each lane in 32 bits.
 static Value multiplyWords(KernelBuilder &b, Value sum, Value codes, Value activation) {
-  if (b.target.hasByteDot) {
-    auto bytes = VectorType::get({4 * b.lanes}, b.getI8Type());
-    Value x = vector::BitCastOp::create(b, bytes, codes), y = vector::BitCastOp::create(b, bytes, activation);
-    StringRef name = b.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
-    return LLVM::CallIntrinsicOp::create(b, b.i32Vector, b.getStringAttr(name), ValueRange{sum, x, y})
-        .getResult(0);
-  }
+  if (b.target.hasByteDot)
+    return b.byteDot(sum, codes, activation);
   for (int byte = 0; byte < 4; ++byte) {
     Value code = b.bitAnd(arith::ShRUIOp::create(b, codes, b.splatInt(8 * byte)), 0xff);
     // The sign comes along when the byte is shifted down from the top.
@@ -40,7 +26,14 @@ static constexpr int64_t kPairBits = 7;
 /// Bits of the halves of codes of more.
 static constexpr int kHalfBits = 4;
 
+/// Whether codes are taken down by 128, to fit signed bytes.
+static bool movesCodes(const Target &target, int64_t codeBits) {
+  return target.hasByteDot && target.byteDotIsSigned && codeBits > 7;
+}
+
 CodeBytes splitCodes(KernelBuilder &b, Value codes, int64_t codeBits) {
+  if (movesCodes(b.target, codeBits))
+    return {arith::XOrIOp::create(b, codes, b.splatInt(static_cast<int32_t>(0x80808080)))};
   if (!b.target.sumsPairs() || codeBits <= kPairBits)
     return {codes};
   Value high = arith::ShRUIOp::create(b, codes, b.splatInt(kHalfBits));
@@ -48,8 +41,11 @@ CodeBytes splitCodes(KernelBuilder &b, Value codes, int64_t codeBits) {
   return {b.bitAnd(codes, mask), b.bitAnd(high, mask)};
 }
 
-ByteSum::ByteSum(KernelBuilder &b, int64_t codeBits, Value start)
-    : b(b), codeBits(codeBits), sum(start), partials(codeBits <= kPairBits ? 1 : 2) {}
+ByteSum::ByteSum(KernelBuilder &b, int64_t codeBits, int64_t center, Value activationSum)
+    : b(b), codeBits(codeBits), partials(codeBits <= kPairBits ? 1 : 2) {
+  const int64_t offset = (movesCodes(b.target, codeBits) ? 128 : 0) - center;
+  sum = offset == 0 ? b.splatInt(0) : b.mul(activationSum, b.splatInt(static_cast<int32_t>(offset)));
+}
 
 void ByteSum::add(const CodeBytes &codes, Value activation) {
   if (!b.target.sumsPairs()) {
@@ -62,7 +58,7 @@ void ByteSum::add(const CodeBytes &codes, Value activation) {
     Partial &partial = partials[index];
     if ((partial.count + 1) * largest > std::numeric_limits<int16_t>::max())
       fold(index);
-    Value products = multiplyPairs(b, bytes, activation);
+    Value products = b.bytePairs(bytes, activation);
     partial.sum = partial.sum ? Value(arith::AddIOp::create(b, partial.sum, products)) : products;
     ++partial.count;
   }

@@ -6,23 +6,21 @@
 
 namespace llmc::codegen {
 
-/// Codes as the products of a ByteSum want them: four unsigned bytes a lane, or, where the processor adds
-/// products of bytes in 16 bits and the codes have 8, their lower and their upper halves.
+/// Codes as the products of a ByteSum want them: four bytes a lane, unsigned or 128 less; or, where the
+/// processor adds products of bytes in 16 bits and the codes have 8, their lower and their upper halves.
 using CodeBytes = llvm::SmallVector<mlir::Value, 2>;
 
 /// `codes`, an i32Vector of four unsigned bytes of `codeBits` bits a lane, for ByteSum.
 CodeBytes splitCodes(KernelBuilder &b, mlir::Value codes, int64_t codeBits);
 
-/// On processors that sum pairs (Target::sumsPairs): the sums of two products of bytes, `codes` without sign
-/// by `activation` with it, as `2 * lanes` numbers of 16 bits. Exact for codes of up to 7 bits.
-mlir::Value multiplyPairs(KernelBuilder &b, mlir::Value codes, mlir::Value activation);
-
-/// start[lane] + sum of codes[lane][b] * activation[lane][b] over the four bytes b of each lane and over what
-/// add() was called with, exactly. With the best instructions that the processor has for it: vpdpbusd, or
-/// vpmaddubsw into 16 bits for as many products as these hold, or products of 32 bits.
+/// The sum of (codes[lane][b] - center) * activation[lane][b] over the four bytes b of each lane and over
+/// what add() was called with, exactly. With the best instructions that the processor has for it: dot
+/// products of bytes, or sums of pairs into 16 bits for as many products as these hold, or products of 32
+/// bits.
 class ByteSum {
 public:
-  ByteSum(KernelBuilder &b, int64_t codeBits, mlir::Value start);
+  /// `activationSum`, an i32Vector, is the sum of all activations that add() will be called with.
+  ByteSum(KernelBuilder &b, int64_t codeBits, int64_t center, mlir::Value activationSum);
 
   /// `activation` is an i32Vector of four signed bytes a lane.
   void add(const CodeBytes &codes, mlir::Value activation);

@@ -95,7 +95,7 @@ private:
           sums[(r * panels.size() + p) * parts + part] = b.mul(pair, center);
       }
     forEachWord(first, group, [&](size_t cell, Value codes, Value activation) {
-      Value products = multiplyPairs(b, codes, activation);
+      Value products = b.bytePairs(codes, activation);
       sums[cell] = sums[cell] ? b.add(sums[cell], products) : products;
     });
     SmallVector<Value> next(carried);
@@ -148,10 +148,8 @@ private:
     SmallVector<ByteSum> integers;
     for (size_t r = 0; r < rows.size(); ++r)
       for (size_t p = 0; p < panels.size(); ++p)
-        for (int64_t part = 0; part < parts; ++part) {
-          Value offset = b.mul(sums[r * parts + part], b.splatInt(static_cast<int32_t>(-layout.center())));
-          integers.emplace_back(b, codeBits, offset);
-        }
+        for (int64_t part = 0; part < parts; ++part)
+          integers.emplace_back(b, codeBits, layout.center(), sums[r * parts + part]);
     CodeBytes bytes;
     Value last;
     forEachWord(first, group, [&](size_t cell, Value codes, Value activation) {

@@ -91,6 +91,11 @@ void KernelWork::setProduct(Value input, const PanelLayout &weights, const Targe
                          panelsPerTile * target.lanes);
   // One row takes as long as its weights take to come, which tiles would not change.
   const bool wantsTiles = rowsPerTile > 1;
+  // No processor of some architectures has it.
+  auto lacks = [&](StringRef what, StringRef feature, StringRef so = "") {
+    return feature.empty() ? ""
+                           : llvm::formatv("{0} has no {1} ({2}){3}", target.cpu, what, feature, so).str();
+  };
   switch (weights.kind) {
   case PanelLayout::Kind::F32:
     unit = "f32";
@@ -98,20 +103,23 @@ void KernelWork::setProduct(Value input, const PanelLayout &weights, const Targe
     return;
   case PanelLayout::Kind::BF16:
     unit = target.hasBf16Dot ? "bf16" : "f32";
-    note = !target.hasBf16Dot    ? target.cpu + " has no products of bf16 (avx512bf16): widened to f32"
-           : !wantsTiles         ? ""
-           : target.hasBf16Tiles ? "experts are multiplied on vectors only"
-                                 : target.cpu + " has no matrix unit for bf16 (amx-bf16)";
+    if (!target.hasBf16Dot)
+      note = lacks("products of bf16", target.broughtBy.bf16Dot, ": widened to f32");
+    else if (wantsTiles && target.hasBf16Tiles)
+      note = "experts are multiplied on vectors only";
+    else if (wantsTiles)
+      note = lacks("matrix unit for bf16", target.broughtBy.bf16Tiles);
     return;
   case PanelLayout::Kind::Codes:
     unit = target.hasByteDot ? "int8" : target.hasPairDot ? "int8 pairs" : "int32";
-    note = !target.hasPairDot && !target.hasByteDot
-               ? target.cpu + " has no products of bytes (avx2, avx512bw): bytes are widened to 32 bits"
-           : !target.hasByteDot
-               ? target.cpu + " has no dot products of bytes (avx512vnni, avxvnni): sums of pairs"
-           : !wantsTiles         ? ""
-           : target.hasByteTiles ? "experts are multiplied on vectors only"
-                                 : target.cpu + " has no matrix unit for bytes (amx-int8)";
+    if (!target.hasPairDot && !target.hasByteDot)
+      note = lacks("products of bytes", target.broughtBy.pairDot, ": bytes are widened to 32 bits");
+    else if (!target.hasByteDot)
+      note = lacks("dot products of bytes", target.broughtBy.byteDot, ": sums of pairs");
+    else if (wantsTiles && target.hasByteTiles)
+      note = "experts are multiplied on vectors only";
+    else if (wantsTiles)
+      note = lacks("matrix unit for bytes", target.broughtBy.byteTiles);
     return;
   }
 }

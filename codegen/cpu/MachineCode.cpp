@@ -9,7 +9,6 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -27,16 +26,14 @@ std::string featureString(const Target &target) {
 }
 
 std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Target &target, std::string &error) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
   llvm::Triple triple(target.triple);
-  const llvm::Target *description = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *description = lookUpCodeGenerator(triple, error);
   if (!description)
     return nullptr;
   llvm::TargetOptions options;
   return std::unique_ptr<llvm::TargetMachine>(
-      description->createTargetMachine(triple, target.cpu, featureString(target), options, llvm::Reloc::PIC_,
-                                       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      description->createTargetMachine(triple, target.llvmCpu, featureString(target), options,
+                                       llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
 } // namespace
@@ -71,7 +68,7 @@ absl::StatusOr<std::string> emitCode(mlir::ModuleOp module, const Target &target
   translated->setDataLayout(machine->createDataLayout());
   translated->setTargetTriple(machine->getTargetTriple());
   for (llvm::Function &function : *translated) {
-    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-cpu", target.llvmCpu);
     function.addFnAttr("target-features", featureString(target));
     function.addFnAttr("prefer-vector-width", absl::StrCat(target.lanes * 32));
   }

@@ -19,15 +19,18 @@
 namespace llmc::runtime {
 namespace {
 
-/// Bits of the auxiliary vector: asm/hwcap.h of Linux on AArch64, which is not there on other machines.
+/// Bits of the auxiliary vector: asm/hwcap.h of Linux on AArch64, which is not there on other machines. Only
+/// what kernels may be made of is here, which vectors of unknown length (SVE) are not.
 struct ArmFeature {
   absl::string_view name;
-  int word; ///< 1: AT_HWCAP, 2: AT_HWCAP2
-  int bit;
+  int word;           ///< 1: AT_HWCAP, 2: AT_HWCAP2
+  unsigned long bits; ///< all of them: Linux tells scalars and vectors of f16 apart
 };
+constexpr unsigned long bit(int number) { return 1UL << number; }
 constexpr ArmFeature kArmFeatures[] = {
-    {"fp-armv8", 1, 0}, {"neon", 1, 1}, {"lse", 1, 8},   {"fullfp16", 1, 10}, {"dotprod", 1, 20},
-    {"sve", 1, 22},     {"sve2", 2, 1}, {"i8mm", 2, 13}, {"bf16", 2, 14},
+    {"fp-armv8", 1, bit(0)},           {"neon", 1, bit(1)},  {"lse", 1, bit(8)},
+    {"fullfp16", 1, bit(9) | bit(10)}, {"rdm", 1, bit(12)},  {"dotprod", 1, bit(20)},
+    {"fp16fml", 1, bit(23)},           {"i8mm", 2, bit(13)}, {"bf16", 2, bit(14)},
 };
 
 } // namespace
@@ -56,7 +59,7 @@ std::vector<absl::string_view> hostFeatures() {
   std::vector<absl::string_view> has = hostX86Features();
 #if defined(__aarch64__)
   for (const ArmFeature &feature : kArmFeatures)
-    if (getauxval(feature.word == 1 ? AT_HWCAP : AT_HWCAP2) >> feature.bit & 1)
+    if ((getauxval(feature.word == 1 ? AT_HWCAP : AT_HWCAP2) & feature.bits) == feature.bits)
       has.push_back(feature.name);
 #endif
   return has;

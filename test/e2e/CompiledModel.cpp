@@ -48,22 +48,27 @@ std::unique_ptr<runtime::Session> test::makeSession(std::shared_ptr<const runtim
   return session.ok() ? *std::move(session) : nullptr;
 }
 
+static std::string variable(const char *key) {
+  const char *value = std::getenv(key);
+  return value ? value : "";
+}
+
+static std::optional<std::string> ifThere(std::string path) {
+  return std::filesystem::exists(path) ? std::optional(std::move(path)) : std::nullopt;
+}
+
+std::optional<std::string> test::findFetched(const std::string &name) {
+  std::string cache = variable("LLMC_CACHE");
+  if (cache.empty())
+    cache = absl::StrCat(variable("XDG_CACHE_HOME").empty() ? variable("HOME") + "/.cache"
+                                                            : variable("XDG_CACHE_HOME"),
+                         "/llmc");
+  return ifThere(absl::StrCat(cache, "/", name));
+}
+
 std::optional<std::string> test::findModel(const std::string &name) {
-  auto variable = [](const char *key) -> std::string {
-    const char *value = std::getenv(key);
-    return value ? value : "";
-  };
-  std::string models = variable("LLMC_MODELS");
-  if (models.empty()) {
-    std::string cache = variable("LLMC_CACHE");
-    if (cache.empty())
-      cache = absl::StrCat(variable("XDG_CACHE_HOME").empty() ? variable("HOME") + "/.cache"
-                                                              : variable("XDG_CACHE_HOME"),
-                           "/llmc");
-    models = cache + "/models";
-  }
-  const std::string path = absl::StrCat(models, "/", name);
-  return std::filesystem::exists(path) ? std::optional(path) : std::nullopt;
+  const std::string models = variable("LLMC_MODELS");
+  return models.empty() ? findFetched("models/" + name) : ifThere(absl::StrCat(models, "/", name));
 }
 
 Golden::Golden(const std::string &file) {

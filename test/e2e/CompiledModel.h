@@ -33,6 +33,9 @@ std::shared_ptr<const runtime::Artifact> compileAndLoad(const std::string &path,
 /// A session with this many threads.
 std::unique_ptr<runtime::Session> makeSession(std::shared_ptr<const runtime::Artifact> artifact, int threads);
 
+/// The file or folder `name` where scripts keep what they fetched; nothing if it is not there.
+std::optional<std::string> findFetched(const std::string &name);
+
 /// Where scripts/fetch-model.sh keeps the model `name` ($LLMC_MODELS, or the folder "models" of the cache);
 /// nothing if it is not there.
 std::optional<std::string> findModel(const std::string &name);

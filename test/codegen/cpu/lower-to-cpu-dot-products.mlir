@@ -36,6 +36,22 @@
 // SKYLAKE: "llvm.x86.avx512.pmaddubs.w.512"
 // SKYLAKE: "llvm.x86.avx512.pmaddw.d.512"
 
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=armv8-a max-rows=8" | FileCheck %s --check-prefix=NEON
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=cortex-a76 max-rows=8" | FileCheck %s --check-prefix=SDOT
+// RUN: llmc-opt %s --lower-to-cpu="target-cpu=armv8.6-a max-rows=8" | FileCheck %s --check-prefix=I8MM
+// NEON-LABEL:  func.func private @product_prefill(
+// NEON-NOT:      neon.{{.*}}dot
+// NEON:          "llvm.aarch64.neon.smull.v8i16"
+// NEON:          "llvm.aarch64.neon.addp.v8i16"
+// NEON:          "llvm.aarch64.neon.smull.v4i32"
+// NEON:          "llvm.aarch64.neon.addp.v4i32"
+// NEON-LABEL:  func.func private @product_prefill_0(
+// NEON:          vector.fma {{.*}} : vector<4xf32>
+// SDOT:          "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// SDOT-NOT:      bfdot
+// I8MM:          "llvm.aarch64.neon.usdot.v4i32.v16i8"
+// I8MM:          "llvm.aarch64.neon.bfdot.v4f32.v8bf16"
+
 // AVX2-NOT: llvm.x86.avx512
 // AVX2:     vector.fma {{.*}} : vector<8xf32>
 // AVX2-NOT: llvm.x86.avx512

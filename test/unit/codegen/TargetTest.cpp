@@ -1,6 +1,8 @@
 #include "codegen/common/Target.h"
+#include "absl/strings/match.h"
 #include "runtime/core/CpuFeatures.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/TargetParser/AArch64TargetParser.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 #include "gmock/gmock.h"
@@ -11,6 +13,11 @@ using namespace llmc::codegen;
 using testing::HasSubstr;
 
 namespace {
+
+/// What LLVM knows of the processor `name`, instructions and what is fast on it.
+bool mayUse(const Target &target, const char *feature) {
+  return std::binary_search(target.features.begin(), target.features.end(), feature);
+}
 
 TEST(TargetTest, KnowsWhatKernelsDependOn) {
   Target zen4 = *getTarget("znver4");
@@ -36,15 +43,46 @@ TEST(TargetTest, KnowsWhatKernelsDependOn) {
   EXPECT_TRUE(haswell.hasF16Conversion);
 }
 
+TEST(TargetTest, KnowsArm) {
+  Target neon = *getTarget("armv8-a");
+  EXPECT_EQ(neon.triple, "aarch64-unknown-linux-gnu");
+  EXPECT_EQ(neon.cpu, "armv8-a");
+  EXPECT_EQ(neon.llvmCpu, "generic");
+  EXPECT_EQ(neon.vectors, VectorUnit::Neon);
+  EXPECT_EQ(neon.lanes, 4);
+  EXPECT_EQ(neon.registers, 32);
+  EXPECT_FALSE(neon.hasByteDot);
+  EXPECT_TRUE(neon.hasPairDot);
+  EXPECT_FALSE(neon.hasBf16Dot);
+  EXPECT_TRUE(neon.hasF16Conversion);
+  for (const char *cpu : {"cortex-a76", "neoverse-n1", "armv8.2-a+dotprod"}) {
+    Target dots = *getTarget(cpu);
+    EXPECT_TRUE(dots.hasByteDot) << cpu;
+    EXPECT_TRUE(dots.byteDotIsSigned) << cpu;
+    EXPECT_FALSE(dots.hasBf16Dot) << cpu;
+  }
+  for (const char *cpu : {"neoverse-v1", "apple-m2", "armv8.6-a"}) {
+    Target mixed = *getTarget(cpu);
+    EXPECT_TRUE(mixed.hasByteDot) << cpu;
+    EXPECT_FALSE(mixed.byteDotIsSigned) << cpu;
+    EXPECT_TRUE(mixed.hasBf16Dot) << cpu;
+  }
+  EXPECT_EQ(getTarget("cortex-a72")->llvmCpu, "cortex-a72");
+}
+
+TEST(TargetTest, ExtensionsFollowProcessorsOfArm) {
+  EXPECT_FALSE(getTarget("cortex-a76+nodotprod")->hasByteDot);
+  EXPECT_TRUE(getTarget("cortex-a55+i8mm")->has("i8mm"));
+  EXPECT_THAT(
+      std::string(getTarget("armv8-a+dotproducts").status().message()),
+      testing::StartsWith("--target-cpu: unknown processor 'armv8-a+dotproducts', the closest names are "));
+  EXPECT_FALSE(getTarget("znver4+avx").ok());
+}
+
 TEST(TargetTest, FeaturesAreSortedNames) {
   Target target = *getTarget("x86-64-v4");
   EXPECT_TRUE(std::is_sorted(target.features.begin(), target.features.end()));
   EXPECT_THAT(target.features, testing::IsSupersetOf({"avx512f", "avx512vl", "fma"}));
-}
-
-/// What LLVM knows of the processor `name`, instructions and what is fast on it.
-bool mayUse(const Target &target, const char *feature) {
-  return std::binary_search(target.features.begin(), target.features.end(), feature);
 }
 
 // Code for a processor uses instructions that every x86-64 has, or that a runtime looks for.
@@ -68,6 +106,24 @@ TEST(TargetTest, CodeUsesOnlyWhatARuntimeChecks) {
     for (const std::string &feature : target.unusedFeatures)
       EXPECT_FALSE(mayUse(target, feature.c_str())) << processor << " " << feature;
   }
+}
+
+TEST(TargetTest, CodeForArmUsesOnlyWhatARuntimeChecks) {
+  std::vector<absl::string_view> checkable = llmc::runtime::checkableFeatures("aarch64");
+  int processors = 0;
+  for (const std::string &processor : knownProcessors()) {
+    Target target = *getTarget(processor);
+    if (!absl::StartsWith(target.triple, "aarch64-"))
+      continue;
+    ++processors;
+    for (const llvm::AArch64::ExtensionInfo &extension : llvm::AArch64::Extensions)
+      if (!extension.PosTargetFeature.empty() &&
+          mayUse(target, extension.PosTargetFeature.drop_front().str().c_str()))
+        EXPECT_TRUE(
+            llvm::is_contained(checkable, absl::string_view(extension.PosTargetFeature.drop_front().str())))
+            << processor << " " << extension.PosTargetFeature.str();
+  }
+  EXPECT_GT(processors, 50);
 }
 
 TEST(TargetTest, KeepsWhatARuntimeChecks) {

@@ -1,0 +1,28 @@
+# Programs for 64-bit Arm, built on another machine with what scripts/fetch-aarch64.sh fetches.
+if(DEFINED ENV{LLMC_CACHE})
+  set(cache $ENV{LLMC_CACHE})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(cache $ENV{XDG_CACHE_HOME}/llmc)
+else()
+  set(cache $ENV{HOME}/.cache/llmc)
+endif()
+set(folder ${cache}/aarch64)
+if(NOT EXISTS ${folder}/sysroot)
+  message(FATAL_ERROR "${folder}: not found; scripts/fetch-aarch64.sh fetches the libraries that programs for arm64 are built with")
+endif()
+
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(CMAKE_SYSROOT ${folder}/sysroot)
+set(CMAKE_C_COMPILER_TARGET aarch64-linux-gnu)
+set(CMAKE_CXX_COMPILER_TARGET aarch64-linux-gnu)
+set(CMAKE_CROSSCOMPILING_EMULATOR ${folder}/qemu-aarch64;-L;${folder}/sysroot)
+
+# Programs of this machine, libraries of the other.
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${CMAKE_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${CMAKE_SYSROOT}/usr/share/pkgconfig)
