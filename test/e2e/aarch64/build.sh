@@ -8,4 +8,4 @@ if [ ! -d "$cache/aarch64/sysroot" ]; then
   exit 77
 fi
 configure aarch64
-build aarch64 feed-tokens llmc LLMCApiShared
+build aarch64 feed-tokens
