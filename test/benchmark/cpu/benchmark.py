@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from engines import LlamaCpp, Llmc, Peer, Refused
@@ -144,24 +145,8 @@ def measure_rows(rows, rounds, settings):
     settings.update({contestant.name: contestant.settings for contestant in contestants if contestant.settings})
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="benchmark", description="Measures llmc beside its peers on CPUs in one run.")
-    parser.add_argument("--llmc", required=True, help="the llmc program")
-    parser.add_argument("--smollm2", required=True, help="GGUF file of SmolLM2-135M")
-    parser.add_argument("--minilm", required=True, help="directory of all-MiniLM-L6-v2")
-    parser.add_argument("--cache", required=True, help="folder for the models that are made")
-    parser.add_argument("--page", required=True, help="page that --write changes")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", default=",".join(DECODERS + ENCODERS), help="only these, separated by commas")
-    parser.add_argument("--types", default="bf16,q8_0,q4_0,f32,int8", help="only these, separated by commas")
-    parser.add_argument("--short", action="store_true", help="leave long contexts out")
-    parser.add_argument("--json", metavar="FILE", help="write all measurements to this file")
-    parser.add_argument("--write", action="store_true", help="put the tables and the plot into the page")
-    options = parser.parse_args()
-
-    start = time.monotonic()
-    models = Models(options.cache, options.llmc, options.smollm2, options.minilm)
+def measure_all(models, options):
+    """Rows, and settings of contestants by name."""
     chosen, types = options.models.split(","), options.types.split(",")
     groups = []
     for model in DECODERS:
@@ -183,22 +168,46 @@ def main():
             for name, reason in row.refused.items():
                 print(f"{row.model} {row.dtype} {row.title}: {name}: {reason}", file=sys.stderr)
         rows += group
+    return rows, settings
 
+
+def report(models, rows, settings, options):
     version = subprocess.run([options.llmc, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     head = (
-        f"{machine()}, {options.threads} threads, medians of {options.rounds} rounds, {datetime.date.today().isoformat()}, "
-        f"{(time.monotonic() - start) / 60:.0f} minutes.\n"
+        f"{machine()}, {options.threads} threads, medians of {options.rounds} rounds, {datetime.date.today().isoformat()}.\n\n"
         + "".join(f"- {name}: {text}\n" for name, text in {"llmc": version, **settings}.items())
     )
-    text = head + "\n" + table(rows) + "\n"
+    compiled = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in models.compile_seconds.items())
+    text = f"{head}\n{table(rows)}\n\nTo compile: {compiled}.\n"
     print(text, end="")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine(), "threads": options.threads, "settings": settings, "rows": [row.to_json() for row in rows]}, file, indent=1)
+            json.dump({"machine": machine(), "threads": options.threads, "settings": settings, "compile_seconds": models.compile_seconds, "rows": [row.to_json() for row in rows]}, file, indent=1)
     if options.write:
         picture = os.path.splitext(options.page)[0] + "-cpu.svg"
         plot(rows, picture)
         replace_part(options.page, "cpu", f"{text}\n![How many times as fast as the best peer llmc is, row by row]({os.path.basename(picture)})\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="benchmark", description="Measures llmc beside its peers on CPUs in one run.")
+    parser.add_argument("--llmc", required=True, help="the llmc program")
+    parser.add_argument("--smollm2", required=True, help="GGUF file of SmolLM2-135M")
+    parser.add_argument("--minilm", required=True, help="directory of all-MiniLM-L6-v2")
+    parser.add_argument("--cache", required=True, help="folder for the models that are made")
+    parser.add_argument("--page", required=True, help="page that --write changes")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", default=",".join(DECODERS + ENCODERS), help="only these, separated by commas")
+    parser.add_argument("--types", default="bf16,q8_0,q4_0,f32,int8", help="only these, separated by commas")
+    parser.add_argument("--short", action="store_true", help="leave long contexts out")
+    parser.add_argument("--json", metavar="FILE", help="write all measurements to this file")
+    parser.add_argument("--write", action="store_true", help="put the tables and the plot into the page")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as artifacts:
+        models = Models(options.cache, artifacts, options.llmc, options.smollm2, options.minilm)
+        report(models, *measure_all(models, options), options)
 
 
 if __name__ == "__main__":

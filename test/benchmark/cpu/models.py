@@ -21,10 +21,10 @@ GGUF_TYPES = ("bf16", "q8_0", "q4_0")
 
 
 class Models:
-    """Paths of models, made when they are first asked for."""
+    """Paths of models, made when they are first asked for; artifacts in a folder of their own, since compilers change."""
 
-    def __init__(self, folder, llmc, smollm2, minilm):
-        self.folder, self.llmc, self.compile_seconds = folder, llmc, {}
+    def __init__(self, folder, artifacts, llmc, smollm2, minilm):
+        self.folder, self.artifacts, self.llmc, self.compile_seconds = folder, artifacts, llmc, {}
         self.sources = {"smollm2-135m": smollm2, "minilm": minilm}
         os.makedirs(folder, exist_ok=True)
 
@@ -57,19 +57,18 @@ class Models:
         return self.made(f"{model}-{dtype}.gguf", lambda path: self.convert(self.directory(model), dtype, path))
 
     def artifact(self, model, dtype, activation_bits=16):
-        """An artifact of llmc. `compile_seconds` has how long each took to make that was not there."""
-        bits = f"-a{activation_bits}" if activation_bits != 16 else ""
-
-        def make(path):
-            source = self.directory(model) if model in ENCODERS else self.gguf(model, dtype)
-            command = [self.llmc, "compile", source, "-o", path, "--quiet", "--context", "128" if model in ENCODERS else "8192"]
-            command += ["--dtype", dtype] if dtype in ("f32", "bf16") else []
-            command += ["--activation-bits", str(activation_bits)] if bits else []
+        """An artifact of llmc. `compile_seconds` has how long each took."""
+        name = f"{model} {dtype}" + (f", {activation_bits}-bit activations" if activation_bits != 16 else "")
+        path = os.path.join(self.artifacts, name + ".llmc")
+        source = self.directory(model) if model in ENCODERS else self.gguf(model, dtype)
+        command = [self.llmc, "compile", source, "-o", path, "--quiet", "--context", "128" if model in ENCODERS else "8192"]
+        command += ["--dtype", dtype] if dtype in ("f32", "bf16") else []
+        command += ["--activation-bits", str(activation_bits)] if activation_bits != 16 else []
+        if name not in self.compile_seconds:
             start = time.perf_counter()
             subprocess.run(command, check=True)
-            self.compile_seconds[f"{model} {dtype}{bits}"] = time.perf_counter() - start
-
-        return self.made(f"{model}-{dtype}{bits}.llmc", make)
+            self.compile_seconds[name] = time.perf_counter() - start
+        return path
 
     def onnx(self, model):
         return self.made(f"{model}.onnx", lambda path: self.export_onnx(self.directory(model), path))
