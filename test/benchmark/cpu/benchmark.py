@@ -16,7 +16,7 @@ import time
 
 from engines import LlamaCpp, Llmc, Peer, Refused
 from models import DECODERS, ENCODERS, GGUF_TYPES, Models
-from report import machine, plot, replace_part, table
+from report import machine, plot, replace_part, table, units
 
 # Of each model's sequences side by side, which take these depths in turn.
 DEPTHS = {"smollm2-135m": [16, 32, 64, 128], "llama-1.1b": [4, 8, 16, 32]}
@@ -62,6 +62,11 @@ class Row:
         }
 
 
+def torch_type(dtype):
+    """What PyTorch computes models of this type in at its best: without instructions for bf16 it is many times slower than in f32."""
+    return "bfloat16" if dtype == "bf16" and "avx512_bf16" in units() else "float32"
+
+
 def decoder_rows(models, model, dtype, options):
     threads = options.threads
     gguf = models.gguf(model, dtype)
@@ -70,9 +75,9 @@ def decoder_rows(models, model, dtype, options):
         contestants.append(Llmc("llmc, 8-bit activations", options.llmc, models.artifact(model, dtype, 8), threads))
     contestants.append(LlamaCpp(gguf, threads))
     if dtype == "bf16":
-        contestants.append(Peer("PyTorch", "pytorch.py", models.directory(model), threads, "eager", "bfloat16"))
+        contestants.append(Peer("PyTorch", "pytorch.py", models.directory(model), threads, "eager", torch_type(dtype)))
         if model == "smollm2-135m":
-            contestants.append(Peer("torch.compile", "pytorch.py", models.directory(model), threads, "compiled", "bfloat16"))
+            contestants.append(Peer("torch.compile", "pytorch.py", models.directory(model), threads, "compiled", torch_type(dtype)))
     else:
         contestants.append(Peer("OpenVINO", "openvino_decoder.py", gguf, threads))
     if dtype == "q4_0":
@@ -107,9 +112,8 @@ def encoder_rows(models, model, dtype, options):
         contestants.append(Peer("ONNX Runtime", "encoder_onnx.py", models.onnx_int8(model), threads, "onnxruntime"))
     else:
         contestants.append(Peer("OpenVINO", "encoder_onnx.py", models.onnx(model), threads, "openvino", dtype))
-        torch_type = {"f32": "float32", "bf16": "bfloat16"}[dtype]
         for name, mode in (("PyTorch", "eager"), ("torch.compile", "compiled")):
-            contestants.append(Peer(name, "pytorch.py", models.directory(model), threads, mode, torch_type))
+            contestants.append(Peer(name, "pytorch.py", models.directory(model), threads, mode, torch_type(dtype)))
     return [
         Row(model, dtype, f"{texts} x 128 tokens", {"kind": "embed", "tokens": 128, "texts": texts}, contestants, 1.5)
         for texts in (1, 32 if model == "minilm" else 8)

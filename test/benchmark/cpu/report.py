@@ -8,13 +8,20 @@ from xml.sax.saxutils import escape
 OURS = "llmc"
 
 
-def machine():
+def processor(field):
+    """What Linux says of the processor, or nothing."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        text = file.read()
-    found = re.search(r"model name\s*:\s*(.*)", text)
-    flags = set(re.search(r"flags\s*:\s*(.*)", text).group(1).split()) if "flags" in text else set()
-    units = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if name in flags]
-    return f"{found.group(1) if found else platform.machine()} ({', '.join(units)}), {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}"
+        found = re.search(rf"^{field}\s*:\s*(.*)", file.read(), flags=re.M)
+    return found.group(1) if found else ""
+
+
+def units():
+    """The processor's units for products, by Linux's names of them."""
+    return [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if name in processor("flags").split()]
+
+
+def machine():
+    return f"{processor('model name') or platform.machine()} ({', '.join(units())}), {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}"
 
 
 def is_ours(name):
