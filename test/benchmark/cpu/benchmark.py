@@ -178,7 +178,8 @@ def measure_all(models, options):
 def report(models, rows, settings, options):
     version = subprocess.run([options.llmc, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     head = (
-        f"{machine()}, {options.threads} threads, medians of {options.rounds} rounds, {datetime.date.today().isoformat()}.\n\n"
+        f"{machine()}, {options.threads} threads, medians of {options.rounds} rounds, {datetime.date.today().isoformat()}. "
+        f"Models: {options.models}; types: {options.types}{'; no long contexts' if options.short else ''}.\n\n"
         + "".join(f"- {name}: {text}\n" for name, text in {"llmc": version, **settings}.items())
     )
     compiled = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in models.compile_seconds.items())
